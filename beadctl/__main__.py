@@ -1,0 +1,6 @@
+"""``python -m beadctl`` is the ``beadctl`` command."""
+
+from beadctl.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The errors that a user may meet, each one line: what is wrong, where, and what to do.
+
+::
+
+    BeadctlError                 exit_code 1
+      SettingsError              2   a flag, an environment variable or beadctl.toml
+      ImageError                 1   an image, or a folder of them, cannot be used
+      AnnotationError            1   a mask or its pairing with an image cannot be used
+      ModelError                 3   a model file, checkpoint or run cannot be used
+      DeviceError                3   the device that was asked for is not there
+      OutputError                3   a result cannot be written, or would replace another
+      MissingExtraError          3   a part of beadctl that is not installed
+      TrainingError              3   training cannot start or go on
+
+Exit codes: 0 all done; 1 some inputs failed; 2 usage or settings; 3 nothing could be done;
+130 or 143 interrupted. Anything else that is raised is a bug of ours and keeps its traceback.
+"""
+
+
+class BeadctlError(Exception):
+    """Anything that beadctl says no to, as one line for a person."""
+
+    exit_code = 1
+
+
+class SettingsError(BeadctlError):
+    """A flag, an environment variable or a key of ``beadctl.toml`` is wrong."""
+
+    exit_code = 2
+
+
+class ImageError(BeadctlError):
+    """An image, or a folder of images, cannot be used."""
+
+
+class AnnotationError(BeadctlError):
+    """A mask cannot be used, or does not belong to its image."""
+
+
+class ModelError(BeadctlError):
+    """A model file, a checkpoint or a training run cannot be used."""
+
+    exit_code = 3
+
+
+class DeviceError(BeadctlError):
+    """The device that was asked for cannot be had; beadctl never falls back in silence."""
+
+    exit_code = 3
+
+
+class OutputError(BeadctlError):
+    """A result cannot be written, or would replace something that nobody asked to replace."""
+
+    exit_code = 3
+
+
+class MissingExtraError(BeadctlError):
+    """A part of beadctl that is not installed; the message names the ``pip install``."""
+
+    exit_code = 3
+
+
+class TrainingError(BeadctlError):
+    """Training cannot start, or cannot go on."""
+
+    exit_code = 3
