@@ -1,1 +1,21 @@
+"""Images of any kind as lazy 2-D planes: found, opened, read by windows and normalised."""
 
+from beadctl.images.find import IMAGE_SUFFIXES, Found, find
+from beadctl.images.image import Image, open_image
+from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
+from beadctl.images.plane import Pixels, Plane
+from beadctl.images.window import Window
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Found",
+    "Image",
+    "Normalisation",
+    "Pixels",
+    "Plane",
+    "Window",
+    "find",
+    "measure_normalisation",
+    "normalisation_of",
+    "open_image",
+]

@@ -1,1 +1,1 @@
-
+"""Training: the only rooms, with the losses, that import torch."""

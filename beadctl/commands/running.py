@@ -1,0 +1,215 @@
+"""What ``segment``, ``count`` and ``eval`` share: from settings to a run of the pipeline, and its record."""
+
+import contextlib
+import dataclasses
+import json
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from beadctl import __version__, console, evaluation, ledger, pipeline
+from beadctl.beads import COLUMNS as BEAD_COLUMNS
+from beadctl.errors import OutputError, SettingsError
+from beadctl.files import write_text
+from beadctl.images import Found, find
+from beadctl.inference import DEFAULT_MODEL, GPU_ADVICE, Model, installed_builds
+from beadctl.ledger import Part, Row
+from beadctl.masks import pair
+from beadctl.settings import Loaded, Settings, to_toml
+from beadctl.tiles import read_manifest
+from beadctl.writers.table import SHOWN as SUMMARY
+from beadctl.writers.table import cells
+
+__all__ = ["SUMMARY", "Job", "exit_code", "opened", "recipe", "samples", "summary"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Images, model, recipe and outputs of one run."""
+
+    found: tuple[Found, ...]
+    model: Model
+    recipe: pipeline.Recipe
+    outputs: pipeline.Outputs
+
+    def finish(self, voice: console.Voice, on_row: Callable[[Row], None] = lambda _: None) -> list[Part]:
+        """Run the pipeline over all images and return the parts; the tables stand also after an interruption."""
+        parts: list[Part] = []
+        folder = self.outputs.folder
+        try:
+            with voice.progress(len(self.found), "segmenting") as progress:
+                for part in pipeline.run(self.found, self.model, self.recipe, self.outputs):
+                    parts.append(part if folder is None else dataclasses.replace(part, beads=()))
+                    for row in part.rows:
+                        on_row(row)
+                        if row.status == "failed":
+                            console.fail(f"{row.image}: {row.reason}")
+                    progress.advance(progress.task_ids[0])
+        finally:
+            if folder is not None:
+                with _undisturbed():
+                    _compose(folder, self.found, parts)
+        return parts
+
+
+@contextlib.contextmanager
+def opened(
+    inputs: Sequence[Path],
+    loaded: Loaded,
+    voice: console.Voice,
+    *,
+    folder: Path | None = None,
+    with_masks: bool = False,
+) -> Iterator[Job]:
+    """Check all that can be checked before work starts, and leave a record of the run in `folder`."""
+    settings = loaded.settings
+    found = tuple(find(inputs, exclude=[folder] if folder else []))
+    outputs = pipeline.Outputs(
+        folder, with_masks, with_masks and settings.output.overlays, settings.output.overwrite
+    )
+    model = open_model(settings, voice)
+    job = Job(found, model, recipe(settings, model), outputs)
+    pipeline.check_outputs(found, model, job.recipe, outputs)
+    record = {
+        "beadctl": __version__,
+        "python": platform.python_version(),
+        "onnxruntime": installed_builds(),
+        "host": platform.node(),
+        "inputs": [str(path) for path in inputs],
+        "images": len(found),
+        "model": str(model.path),
+        "model_sha256": model.sha256,
+        "device_asked": settings.inference.device,
+        "device_used": model.device,
+        "threads": model.threads,
+        "recipe": dataclasses.asdict(job.recipe),
+        "settings": settings.model_dump(mode="json"),
+        "start": _now(),
+        "end": None,
+        "outcome": "running",
+    }
+    _record(folder, record)
+    if folder:
+        write_text(folder / "settings.toml", to_toml(settings))
+    outcome = "stopped"
+    try:
+        yield job
+        outcome = "finished"
+    finally:
+        with _undisturbed():
+            _record(folder, record | {"end": _now(), "outcome": outcome})
+
+
+def open_model(settings: Settings, voice: console.Voice) -> Model:
+    """Open the model that the settings name, else the one in the package, and say where it runs."""
+    builds = installed_builds()
+    if len(builds) > 1:
+        voice.warn(f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
+    model = Model(
+        settings.inference.model or DEFAULT_MODEL, settings.inference.device, settings.inference.threads
+    )
+    voice.detail(f"model {model.path} ({model.facts.name}), sha256 {model.sha256[:12]}")
+    voice.say(f"device {model.device}, {model.threads} CPU threads")
+    return model
+
+
+def recipe(settings: Settings, model: Model) -> pipeline.Recipe:
+    """Return how planes become beads: what the settings say, else what the model file says."""
+    facts, asked = model.facts, settings.instances
+    return pipeline.Recipe(
+        threshold=asked.threshold or facts.threshold,
+        seed_threshold=asked.seed_threshold or facts.seed_threshold,
+        min_area_px=asked.min_area or facts.min_area_px,
+        exclude_border=asked.exclude_border,
+        axes=settings.data.axes,
+        channel=settings.data.channel,
+        plane=settings.data.plane,
+        pixel_size_um=settings.data.pixel_size,
+        tile_size=settings.inference.tile_size,
+    )
+
+
+def samples(images: Path | None, masks: Path | None, tiles: Path, split: str) -> list[evaluation.Sample]:
+    """Return what ``eval`` scores: image/mask pairs where they are given, else one split of the tiles."""
+    if images is None:
+        return evaluation.samples_of_tiles(read_manifest(tiles), split, tiles)
+    if masks is None:
+        raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
+    return evaluation.samples_of_pairs(pair(images, masks).pairs)
+
+
+def free_folder(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:
+    """Return `folder` if none of `names` stands in it, or overwriting was asked for."""
+    standing = [folder / name for name in names if folder and (folder / name).exists()]
+    if standing and not overwrite:
+        raise OutputError(f"{standing[0]}: stands there already; use --overwrite, or another -o")
+    return folder
+
+
+def write_evaluation(folder: Path, scored: Sequence[evaluation.Scored], result: str) -> None:
+    """Write ``eval.csv``, one row an image, and ``eval.json``."""
+    ledger.compose(folder / "eval.csv", evaluation.COLUMNS, (one.cells() for one in scored))
+    write_text(folder / "eval.json", result + "\n")
+
+
+def summary(parts: Sequence[Part]) -> list[list[str]]:
+    """Return the rows of the summary table, and their sum last."""
+    rows = [row for part in parts for row in part.rows]
+    shown = [cells(row) for row in rows]
+    if len(rows) > 1:
+        total = str(sum(row.count or 0 for row in rows))
+        shown.append([f"{len(rows)} planes", "", "", total, *[""] * (len(SUMMARY) - 4)])
+    return shown
+
+
+def exit_code(parts: Sequence[Part]) -> int:
+    """Return 1 if any plane failed, else 0."""
+    return 1 if any(part.failed for part in parts) else 0
+
+
+def _compose(folder: Path, found: Sequence[Found], parts: Sequence[Part]) -> None:
+    """Write counts.csv and beads.csv of this run's images and of all that earlier runs left in the folder."""
+    told = {part.rows[0].image: part for part in parts}
+    for item in found:
+        told.setdefault(str(item.name), ledger.failed(item.name, "not reached: the run was stopped"))
+    earlier = ledger.images(folder)
+    names = [str(item.name) for item in found] + [name for name in earlier if name not in told]
+
+    def rows() -> Iterator[dict[str, object]]:
+        for name in names:
+            part = told.get(name) or ledger.recalled(folder, name)
+            yield from (row.cells() for row in part.rows)
+
+    def bead_rows() -> Iterator[dict[str, object]]:
+        for name in names:
+            if name in earlier:
+                yield from (dict(bead) for bead in ledger.recalled(folder, name).beads)
+
+    ledger.compose(folder / "counts.csv", ledger.COLUMNS, rows())
+    ledger.compose(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows())
+
+
+def _record(folder: Path | None, record: dict[str, object]) -> None:
+    if folder is not None:
+        write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold off a second signal while the tables of what is finished are written."""
+    if sys.platform == "win32":
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -1,0 +1,82 @@
+"""``beadctl tile``: image/mask pairs into training tiles."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl import console, options, settings
+
+
+def tile(
+    context: typer.Context,
+    images: Annotated[Path, typer.Argument(help="Folder of images.")],
+    masks: Annotated[
+        Path, typer.Argument(help="Folder of label images or binary masks with the same names.")
+    ],
+    out_dir: options.OutDir = None,
+    size: options.Size = None,
+    overlap: options.Overlap = None,
+    val_fraction: options.ValFraction = None,
+    test_fraction: options.TestFraction = None,
+    group_by: options.GroupBy = None,
+    only: options.Only = None,
+    seed: options.Seed = None,
+    axes: options.Axes = None,
+    channel: options.Channel = None,
+    plane: options.PlaneNumber = None,
+    overwrite: options.Overwrite = None,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Cut images and masks into tiles, split by source image for training, validation and test."""
+    loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl import cutting
+    from beadctl import masks as masks_
+
+    voice = console.voice(quiet, verbose)
+    pairing = masks_.pair(images, masks).only(loaded.tile.only)
+    for alone, what in (
+        (pairing.images_alone, "images without a mask"),
+        (pairing.masks_alone, "masks without an image"),
+    ):
+        if alone:
+            voice.warn(f"{len(alone)} {what}: {masks_.lone_names(alone)}")
+    splits = cutting.split_sources(
+        [str(pair.image.name) for pair in pairing.pairs],
+        val_fraction=loaded.tile.val_fraction,
+        test_fraction=loaded.tile.test_fraction,
+        seed=loaded.data.seed,
+        group_by=loaded.tile.group_by,
+    )
+    out = loaded.output.out_dir or loaded.data.tiles
+    with voice.progress(len(pairing.pairs), "tiling") as progress:
+        cut = cutting.cut(
+            pairing.pairs,
+            out,
+            size=loaded.data.size,
+            overlap=loaded.tile.overlap,
+            splits=splits,
+            axes=loaded.data.axes,
+            channel=loaded.data.channel,
+            plane=loaded.data.plane,
+            overwrite=loaded.output.overwrite,
+            on_pair=lambda _: progress.advance(progress.task_ids[0]),
+        )
+    for _, reason in cut.failures:
+        console.fail(reason)
+    tiles, beads = Counter(row.split for row in cut.rows), Counter[str]()
+    for row in cut.rows:
+        beads[row.split] += row.beads
+    sources = Counter(splits.values())
+    voice.table(
+        str(out),
+        ("split", "images", "tiles", "beads"),
+        [
+            (split, *(str(counter[split]) for counter in (sources, tiles, beads)))
+            for split in ("train", "val", "test")
+        ],
+    )
+    return 1 if cut.failures else 0

@@ -1,0 +1,64 @@
+"""``beadctl train``: a network from tiles, or from simulated scenes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl import console, options, settings
+
+
+def train(
+    context: typer.Context,
+    tiles: options.Tiles = None,
+    out_dir: options.OutDir = None,
+    loss: options.LossName = None,
+    size: options.Size = None,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    batch_size: options.BatchSize = None,
+    accumulate: options.Accumulate = None,
+    lr: options.LearningRate = None,
+    weight_decay: options.WeightDecay = None,
+    warmup_epochs: options.WarmupEpochs = None,
+    patience: options.Patience = None,
+    width: options.Width = None,
+    depth: options.Depth = None,
+    dropout: options.Dropout = None,
+    clip_norm: options.ClipNorm = None,
+    ema_decay: options.EmaDecay = None,
+    precision: options.Precision = None,
+    augment: options.Augment = None,
+    dice_weight: options.DiceWeight = None,
+    focal_weight: options.FocalWeight = None,
+    focal_alpha: options.FocalAlpha = None,
+    focal_gamma: options.FocalGamma = None,
+    seed_weight: options.SeedWeight = None,
+    simulate: options.Simulate = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    workers: options.Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
+    loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl.commands import learning
+
+    out = loaded.output.out_dir or Path("runs") / f"{loaded.loss.name.value}-{loaded.data.size}"
+    voice = console.voice(quiet, verbose)
+    result = learning.learn(loaded, out, voice, resume=resume)
+    if result.record and result.best:
+        voice.say(
+            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "
+            f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
+        )
+    if result.stopped == "interrupted":
+        voice.say(f"go on with the same command and --resume; export with: beadctl export {out}")
+        return learning.interruption()
+    return 0

@@ -1,0 +1,199 @@
+"""How well a model file does on labelled images: counts summed over the folder, then one ratio."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.errors import AnnotationError, BeadctlError, ModelError
+from beadctl.images import Normalisation, Plane, open_image
+from beadctl.inference import Model
+from beadctl.masks import Pair, read_labels
+from beadctl.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
+from beadctl.pipeline import Recipe, label_plane
+from beadctl.tiles import TileRow
+
+COLUMNS = (
+    "image",
+    "status",
+    "true_count",
+    "count",
+    "jaccard",
+    "dice",
+    "precision",
+    "recall",
+    "f1@0.50",
+    "ap@0.50",
+    "pq",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image to score, and where its truth is.
+
+    Attributes
+    ----------
+    name : str
+        As the table names it.
+    image, mask : Path
+        The files.
+    normalisation : Normalisation or None
+        That of the whole source image, for a tile cut from it.
+    """
+
+    name: str
+    image: Path
+    mask: Path
+    normalisation: Normalisation | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of one image, or summed over many; ratios are taken of the sums.
+
+    Attributes
+    ----------
+    pixels : PixelCounts
+        Foreground pixels.
+    instances : InstanceCounts
+        Beads matched at IoU 0.50 to 0.90.
+    counts : CountErrors
+        Numbers of beads.
+    """
+
+    pixels: PixelCounts = field(default_factory=lambda: PixelCounts(0, 0, 0, 0))
+    instances: InstanceCounts = field(default_factory=InstanceCounts)
+    counts: CountErrors = field(default_factory=CountErrors)
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(self.pixels + other.pixels, self.instances + other.instances, self.counts + other.counts)
+
+    def figures(self) -> dict[str, float | int]:
+        """Return every figure by its name."""
+        figures: dict[str, float | int] = {
+            "images": len(self.counts.true),
+            "true_count": sum(self.counts.true),
+            "count": sum(self.counts.found),
+            "jaccard": self.pixels.jaccard,
+            "dice": self.pixels.dice,
+            "precision": self.pixels.precision,
+            "recall": self.pixels.recall,
+        }
+        for hundredths in range(50, 91, 10):
+            threshold = hundredths / 100
+            figures[f"f1@{threshold:.2f}"] = self.instances.f1(threshold)
+            figures[f"ap@{threshold:.2f}"] = self.instances.ap(threshold)
+        figures |= {
+            "mean_ap": self.instances.mean_ap,
+            "pq": self.instances.pq(0.5),
+            "count_mae": self.counts.mae,
+            "count_mape": self.counts.mape,
+            "count_bias": self.counts.bias,
+            "r2": self.counts.r2,
+        }
+        return figures
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One image of an evaluation: its score, or the reason why it has none."""
+
+    sample: Sample
+    score: Score | None
+    reason: str = ""
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row of the per-image table."""
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        row |= {"image": self.sample.name, "status": "ok" if self.score else "failed", "reason": self.reason}
+        if self.score:
+            figures = self.score.figures()
+            row |= {key: figures[key] for key in COLUMNS if key in figures}
+        return row
+
+
+def samples_of_tiles(rows: Iterable[TileRow], split: str, folder: Path) -> list[Sample]:
+    """Return the tiles of one split as samples, each with its source's normalisation.
+
+    Raises
+    ------
+    AnnotationError
+        If the split is empty.
+    """
+    samples = [
+        Sample(row.image.name, row.image, row.mask, Normalisation(row.offset, row.scale))
+        for row in rows
+        if row.split == split
+    ]
+    if not samples:
+        raise AnnotationError(f"{folder}: has no {split} tiles; choose another --split, or tile more images")
+    return samples
+
+
+def samples_of_pairs(pairs: Iterable[Pair]) -> list[Sample]:
+    """Return image/mask pairs as samples."""
+    return [Sample(str(pair.image.name), pair.image.path, pair.mask) for pair in pairs]
+
+
+def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterator[Scored]:
+    """Segment each image with the model file as `segment` does, and score it against its truth.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        Images and truths.
+    model : Model
+        What ships is what is measured.
+    recipe : Recipe
+        As for `beadctl.pipeline.run`.
+
+    Yields
+    ------
+    Scored
+        One an image, in order; an image that cannot be scored says why.
+    """
+    for sample in samples:
+        try:
+            yield Scored(sample, score(*_answers(sample, model, recipe)))
+        except ModelError:
+            raise
+        except BeadctlError as error:
+            yield Scored(sample, None, str(error))
+
+
+def score(truth: NDArray[np.uint32], found: NDArray[np.uint32]) -> Score:
+    """Score one label image against another of the same shape."""
+    instances = instance_counts(truth, found)
+    true_count, found_count = (int(np.count_nonzero(np.unique(labels))) for labels in (truth, found))
+    return Score(pixel_counts(truth, found), instances, CountErrors((true_count,), (found_count,)))
+
+
+def plain(figures: dict[str, float | int]) -> dict[str, float | int | None]:
+    """Return figures as JSON knows them: what is undefined (0/0) becomes null."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in figures.items()
+    }
+
+
+def _answers(sample: Sample, model: Model, recipe: Recipe) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    plane = _only_plane(sample, recipe)
+    with plane.open() as pixels:
+        truth = read_labels(sample.mask, (plane.height, plane.width))
+        maps = model.maps(pixels, tile_size=recipe.tile_size, normalisation=sample.normalisation)
+    return truth, label_plane(maps, None, recipe, None).labels
+
+
+def _only_plane(sample: Sample, recipe: Recipe) -> Plane:
+    image = open_image(sample.image, axes=recipe.axes, channel=recipe.channel, plane=recipe.plane)
+    if len(image.planes) != 1:
+        raise AnnotationError(
+            f"{sample.image}: has {len(image.planes)} planes and one mask; choose one with --plane"
+        )
+    return image.planes[0]

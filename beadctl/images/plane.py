@@ -1,0 +1,124 @@
+"""One 2-D plane of an image, known but not read until somebody asks for its pixels."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.images.conversion import Conversion
+from beadctl.images.window import Window
+
+
+class Samples(Protocol):
+    """Stored samples of one plane while its file is open."""
+
+    def read(self, window: Window) -> list[NDArray[Any]]:
+        """Return the window of each stored sample, each of shape (height, width)."""
+        ...
+
+
+class Source(Protocol):
+    """Where the stored samples of one plane lie; plain data that can be pickled."""
+
+    def open(self) -> AbstractContextManager[Samples]:
+        """Open the file."""
+        ...
+
+
+class Pixels(Protocol):
+    """The pixels of an open plane: what everything downstream reads from."""
+
+    @property
+    def height(self) -> int:
+        """Rows, px."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns, px."""
+        ...
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return a window that lies fully inside, shape (height, width), in the plane's dtype."""
+        ...
+
+    def read_all(self) -> NDArray[Any]:
+        """Return the whole plane, shape (height, width)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One 2-D plane to be segmented.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    index : int
+        Number of the plane in the image, 0-based: what ``--plane`` takes.
+    position : str
+        Where it lies in the stack, such as ``T=0 Z=3``; empty for a single plane.
+    height, width : int
+        Size, px.
+    dtype : numpy.dtype
+        Of the pixels that are read: the stored one, or float32 for luminance.
+    pixel_size_um : float or None
+        Edge of a pixel, um; None when the file does not say.
+    """
+
+    path: Path
+    index: int
+    position: str
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+    pixel_size_um: float | None
+    source: Source = field(repr=False, compare=False)
+    conversion: Conversion = field(repr=False, compare=False)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Pixels]:
+        """Open the file for windowed reads.
+
+        Tiled, striped and uncompressed TIFF decode only what a window touches; other files are
+        decoded once and kept until the block ends.
+
+        Yields
+        ------
+        Pixels
+
+        Raises
+        ------
+        ImageError
+            If the file cannot be opened, or (from a read) its pixels cannot be decoded.
+        """
+        with self.source.open() as samples:
+            yield _OpenPlane(self, samples)
+
+
+class _OpenPlane:
+    def __init__(self, plane: Plane, samples: Samples) -> None:
+        self._plane = plane
+        self._samples = samples
+
+    @property
+    def height(self) -> int:
+        return self._plane.height
+
+    @property
+    def width(self) -> int:
+        return self._plane.width
+
+    def read(self, window: Window) -> NDArray[Any]:
+        if not window.is_inside(self.height, self.width):
+            raise ValueError(f"{window} is not inside a plane of {self.height} x {self.width} px")
+        return self._plane.conversion.apply(self._samples.read(window))
+
+    def read_all(self) -> NDArray[Any]:
+        return self.read(Window(0, 0, self.height, self.width))

@@ -1,0 +1,131 @@
+"""PNG, JPEG and BMP: one image a file, decoded as a whole at its first read."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import BmpImagePlugin, JpegImagePlugin
+from PIL.Image import Image as PillowImage
+
+from beadctl.errors import ImageError
+from beadctl.images.failure import damaged, failures
+from beadctl.images.plane import Source
+from beadctl.images.series import Photometric, Series
+from beadctl.images.tiff_page import check_piece
+from beadctl.images.whole import Pick, WholeSource
+
+# Samples of a pixel by the colour type of a PNG header (W3C PNG, 11.2.1); a palette is expanded.
+PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+PILLOW_SAMPLES = {"1": 1, "L": 1, "RGB": 3, "P": 3, "RGBA": 4}
+
+Codec = Literal["png", "jpeg", "bmp"]
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """A PNG, JPEG or BMP file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    codec : Codec
+        How it is decoded.
+    shape : tuple of int
+        Axes Y, X and, when there is more than one sample, S.
+    """
+
+    path: Path
+    codec: Codec
+    shape: tuple[int, ...]
+
+    def load(self) -> NDArray[Any]:
+        """Decode the file.
+
+        Raises
+        ------
+        ImageError
+            If it is damaged or truncated.
+        """
+        with failures(self.path):
+            if self.codec == "png":
+                # Pillow would crush 16-bit colour to 8 bits.
+                pixels = np.asarray(imagecodecs.png_decode(self.path.read_bytes()))
+            else:
+                with _pillow(self.path, self.codec) as image:
+                    pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+        if pixels.ndim == 3 and len(self.shape) == 3:
+            # A transparent colour in the header becomes an alpha sample that no header announces.
+            pixels = pixels[..., : self.shape[2]]
+        elif pixels.ndim == 3:
+            pixels = pixels[..., 0]
+        if pixels.shape != self.shape:
+            raise damaged(self.path, f"{pixels.shape} pixels where its header says {self.shape}")
+        return pixels
+
+
+def raster_series(path: Path, head: bytes) -> list[Series]:
+    """Describe a PNG, JPEG or BMP file by its header.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    head : bytes
+        Its first 64 bytes.
+
+    Returns
+    -------
+    list of Series
+        One. The density in such a header is for printing: there is no pixel size.
+
+    Raises
+    ------
+    ImageError
+        If the header is damaged, or says what is not supported.
+    """
+    codec: Codec = "png" if head[:1] == b"\x89" else "jpeg" if head[:1] == b"\xff" else "bmp"
+    if codec == "png":
+        height, width, samples, dtype = _png_header(path, head)
+    else:
+        height, width, samples, dtype = _pillow_header(path, codec)
+    shape = (height, width) if samples == 1 else (height, width, samples)
+    check_piece(path, height * width * samples * dtype.itemsize, path.stat().st_size)
+    file = RasterFile(path, codec, shape)
+
+    def locate(picks: tuple[Pick, ...], transposed: bool) -> Source:
+        return WholeSource(file, picks, transposed)
+
+    photometric = Photometric.RGB if samples > 2 else Photometric.BLACK_IS_ZERO
+    axes = "YX" if samples == 1 else "YXS"
+    return [Series(path, axes, shape, dtype, photometric, locate, has_alpha=samples in (2, 4))]
+
+
+def _png_header(path: Path, head: bytes) -> tuple[int, int, int, np.dtype[Any]]:
+    # IHDR is the first chunk: length, name, width, height, bit depth, colour type.
+    if len(head) < 26 or head[12:16] != b"IHDR" or head[25] not in PNG_SAMPLES:
+        raise damaged(path, "no PNG header")
+    width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
+    if not (width and height):
+        raise damaged(path, "the image has no pixels")
+    return height, width, PNG_SAMPLES[colour], np.dtype(np.uint16 if depth == 16 else np.uint8)
+
+
+def _pillow_header(path: Path, codec: Codec) -> tuple[int, int, int, np.dtype[Any]]:
+    with failures(path), _pillow(path, codec) as image:
+        (width, height), mode = image.size, image.mode
+    if not (width > 0 and height > 0):
+        raise damaged(path, "the image has no pixels")
+    if mode not in PILLOW_SAMPLES:
+        raise ImageError(f"{path}: colours stored as {mode} are not supported; export it as grey or RGB")
+    return height, width, PILLOW_SAMPLES[mode], np.dtype(bool if mode == "1" else np.uint8)
+
+
+def _pillow(path: Path, codec: Codec) -> PillowImage:
+    # The plug-ins themselves: Image.open would guess the format again, and refuses 180 Mpx as a bomb.
+    plugin = JpegImagePlugin.JpegImageFile if codec == "jpeg" else BmpImagePlugin.BmpImageFile
+    return plugin(path)

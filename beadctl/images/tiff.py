@@ -1,0 +1,325 @@
+"""TIFF files, whatever wrote them: their series of pages, described and located but not read."""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import TIFF, TiffFile, TiffFrame, TiffPage, TiffPageSeries
+
+from beadctl.errors import ImageError
+from beadctl.images.failure import damaged, failures
+from beadctl.images.pixel_size import pixel_sizes_um
+from beadctl.images.plane import Samples, Source
+from beadctl.images.series import Photometric, Series
+from beadctl.images.tiff_page import (
+    ContiguousPage,
+    Page,
+    PageReader,
+    SegmentedPage,
+    check_piece,
+)
+from beadctl.images.whole import Pick, WholeSource
+from beadctl.images.window import Window
+
+JPEG_CODES = {6, 7, 33007, 34892}
+ALPHA_CODES = {1, 2}
+SIDE_IMAGES = {"thumbnail", "macro", "label", "overview"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One stored sample of a plane: a page, and where in its pixels the sample lies."""
+
+    page: Page
+    sample: int
+    depth: int
+    channel: int
+
+
+@dataclass(frozen=True)
+class TiffSource:
+    """A plane whose rows and columns are those of a page.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        One per stored sample.
+    transposed : bool
+        Whether X comes before Y in the file.
+    """
+
+    layers: tuple[Layer, ...]
+    transposed: bool
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Samples]:
+        """Open each page once."""
+        with ExitStack() as stack:
+            readers: dict[int, PageReader] = {}
+            for layer in self.layers:
+                if id(layer.page) not in readers:
+                    readers[id(layer.page)] = stack.enter_context(layer.page.open())
+            yield _TiffSamples(self, [readers[id(layer.page)] for layer in self.layers])
+
+
+class _TiffSamples:
+    def __init__(self, source: TiffSource, readers: list[PageReader]) -> None:
+        self._source = source
+        self._readers = readers
+
+    def read(self, window: Window) -> list[NDArray[Any]]:
+        stored = window.transposed if self._source.transposed else window
+        boxes: dict[tuple[int, int, int], NDArray[Any]] = {}
+        samples = []
+        for reader, layer in zip(self._readers, self._source.layers, strict=True):
+            # The samples of an RGB page lie side by side: one box serves all three.
+            key = id(reader), layer.sample, layer.depth
+            if key not in boxes:
+                boxes[key] = reader.box(layer.sample, layer.depth, stored)
+            sample = boxes[key][..., layer.channel]
+            samples.append(sample.T if self._source.transposed else sample)
+        return samples
+
+
+@dataclass(frozen=True)
+class SeriesFile:
+    """A series whose planes lie across its pages, so that only all of it can be read."""
+
+    path: Path
+    number: int
+
+    def load(self) -> NDArray[Any]:
+        """Decode the series, axes of length 1 left out."""
+        with failures(self.path), TiffFile(self.path) as tif:
+            series = _image_series(tif)[self.number]
+            return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
+
+
+@dataclass(frozen=True)
+class _Locator:
+    """Finds the source of a plane among the pages of a series."""
+
+    pages: Sequence[Page | None]
+    lead: tuple[int, ...]
+    roles: str
+    whole: SeriesFile
+
+    def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> Source | None:
+        split = len(self.lead)
+        stays_in_page = all(i is not None for pick in picks for i in pick[:split])
+        if not (self.roles and stays_in_page and self._roles_of_plane(picks[0][split:]) == {"L", "W"}):
+            return WholeSource(self.whole, picks, transposed)
+        layers = []
+        for pick in picks:
+            number = 0
+            for index, length in zip(pick, self.lead, strict=False):
+                number = number * length + (index or 0)
+            page = self.pages[number]
+            if page is None:
+                return None
+            at = {role: i or 0 for role, i in zip(self.roles, pick[split:], strict=True)}
+            layers.append(Layer(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
+        return TiffSource(tuple(layers), transposed)
+
+    def _roles_of_plane(self, pick: Pick) -> set[str]:
+        return {role for role, i in zip(self.roles, pick, strict=True) if i is None}
+
+
+def tiff_series(path: Path) -> list[Series]:
+    """Describe the arrays of a TIFF file.
+
+    Of a pyramid only the full resolution is taken; thumbnails, masks and label images of slides
+    are left out.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged or truncated, or holds what cannot be decoded.
+    """
+    with failures(path), TiffFile(path) as tif:
+        # Walking the chain of pages is what finds that it was cut.
+        if len(tif.pages) == 0:
+            raise damaged(path, "no page is left")
+        found = _image_series(tif)
+        if not found:
+            raise damaged(path, "no image is left")
+        sizes = pixel_sizes_um(tif, len(found))
+        return [
+            _described(path, tif, s, number, sizes[number], several=len(found) > 1)
+            for number, s in enumerate(found)
+        ]
+
+
+def _image_series(tif: TiffFile) -> list[TiffPageSeries]:
+    full = [
+        s for s in tif.series
+        if not (s.keyframe.is_reduced or s.keyframe.is_mask) and s.name.lower() not in SIDE_IMAGES
+    ]  # fmt: skip
+    return full or list(tif.series)
+
+
+def _doubt(tif: TiffFile, series: TiffPageSeries) -> str:
+    """Say why the axes cannot be believed: pages of unknown meaning may mix channels and planes."""
+    if tif.is_ome and not tif.is_imagej and series.kind not in {"ome", "mmstack"} and len(tif.pages) > 1:
+        return "has OME metadata that does not fit its pages, as if it was renamed or its set is not complete"
+    return ""
+
+
+def _described(
+    path: Path,
+    tif: TiffFile,
+    series: TiffPageSeries,
+    number: int,
+    pixel_size_um: float | None,
+    *,
+    several: bool,
+) -> Series:
+    keyframe = series.keyframe
+    if 0 in keyframe.shaped:
+        raise damaged(path, "the image has no pixels")
+    dtype = keyframe.dtype
+    if dtype is None or dtype.kind not in "biuf":
+        kind = "unknown" if dtype is None else str(dtype)
+        raise ImageError(f"{path}: pixels of type {kind} are not supported; export real numbers")
+    if keyframe.compression != 1:
+        # The look-up says which codec is missing.
+        TIFF.DECOMPRESSORS[keyframe.compression]
+    photometric = _photometric(path, tif, keyframe)
+    axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
+    lead, roles = _split(keyframe, shape)
+    extra = tuple(keyframe.extrasamples)
+    return Series(
+        path=path,
+        axes=axes,
+        shape=shape,
+        dtype=dtype,
+        photometric=photometric,
+        locate=_Locator(_pages(path, tif, series), lead, roles, SeriesFile(path, number)),
+        bits=max(np.ravel(keyframe.bitspersample).tolist()),
+        has_alpha=bool(extra) and extra[-1] in ALPHA_CODES,
+        palette=keyframe.colormap,
+        pixel_size_um=pixel_size_um,
+        name=f"series={number}" if several else "",
+        is_certain=series.kind in {"ome", "imagej", "mmstack", "ndtiff", "lsm"},
+        doubt=_doubt(tif, series),
+        is_part=series.is_multifile or _names_other_files(tif),
+    )
+
+
+def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
+    code = int(keyframe.photometric) if 262 in keyframe.tags else 1
+    if code == 3 and (tif.is_imagej or keyframe.colormap is None):
+        # ImageJ saves the colours in which a grey image is shown; its numbers are the measurement.
+        return Photometric.BLACK_IS_ZERO
+    if code == 6 and keyframe.compression in JPEG_CODES:
+        return Photometric.RGB
+    known = {
+        0: Photometric.WHITE_IS_ZERO,
+        1: Photometric.BLACK_IS_ZERO,
+        2: Photometric.RGB,
+        3: Photometric.PALETTE,
+        4: Photometric.BLACK_IS_ZERO,
+        34892: Photometric.BLACK_IS_ZERO,
+    }
+    if code not in known:
+        name = getattr(keyframe.photometric, "name", code)
+        raise ImageError(f"{path}: colours stored as {name} are not supported; export it as grey or RGB")
+    return known[code]
+
+
+def _split(keyframe: TiffPage, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+    """Return the lengths of the axes that run over pages, and the roles of those within a page.
+
+    A role is a letter: P separate samples, D depth, L length, W width, C contiguous samples.
+    No roles are given when the axes do not part at the page, which some writers manage.
+    """
+    roles = [(r, n) for r, n in zip("PDLWC", keyframe.shaped, strict=True) if n > 1 or r in "LW"]
+    split = len(shape) - len(roles)
+    if split < 0 or shape[split:] != tuple(n for _, n in roles):
+        return (), ""
+    return shape[:split], "".join(r for r, _ in roles)
+
+
+def _names_other_files(tif: TiffFile) -> bool:
+    text = tif.ome_metadata or "" if tif.is_ome else ""
+    names = {part.split('"', 1)[0] for part in text.split('FileName="')[1:]}
+    return bool(names - {tif.filename})
+
+
+def _pages(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | None]:
+    keyframe = series.keyframe
+    if series.dataoffset is not None and keyframe.is_final:
+        count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
+        first = series.dataoffset
+        _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)
+        check_piece(path, keyframe.nbytes, keyframe.nbytes)
+        return [_contiguous(path, keyframe, first + k * keyframe.nbytes) for k in range(count)]
+    return [_page(path, tif, series[k]) for k in range(len(series))]
+
+
+def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page | None:
+    # The planes of a set of files are reported by the files that hold them, each once.
+    if page is None or page.parent.filehandle.path != tif.filehandle.path:
+        return None
+    keyframe = page.keyframe
+    assert keyframe is not None
+    offsets = np.asarray(page.dataoffsets, dtype=np.int64)
+    counts = np.asarray(page.databytecounts, dtype=np.int64)
+    if not offsets.any():
+        raise damaged(path, "a page without pixels, as if writing was interrupted")
+    size = tif.filehandle.size
+    follows = keyframe.is_lsm or keyframe.is_stk or bool(
+        np.all(offsets[:-1] + counts[: len(offsets) - 1] == offsets[1:])
+    )  # fmt: skip
+    if keyframe.is_final and follows:
+        _check_end(path, int(offsets[0]) + keyframe.nbytes, size)
+        check_piece(path, keyframe.nbytes, keyframe.nbytes)
+        return _contiguous(path, keyframe, int(offsets[0]))
+    segmented = SegmentedPage(
+        path=path,
+        ifd_offset=keyframe.offset,
+        index=keyframe.treeindex,
+        shaped=keyframe.shaped,
+        dtype=_native(keyframe),
+        chunk=_chunk(keyframe),
+        offsets=page.dataoffsets,
+        byte_counts=page.databytecounts,
+        jpeg_tables=page.jpegtables,
+    )
+    expected = math.prod(segmented.grid)
+    if min(len(offsets), len(counts)) < expected:
+        raise damaged(path, f"{min(len(offsets), len(counts))} of {expected} strips or tiles are listed")
+    counts, offsets = counts[:expected], offsets[:expected]
+    if not keyframe.is_tiled and not (counts.all() and offsets.all()):
+        raise damaged(path, "strips without pixels, as if writing was interrupted")
+    _check_end(path, int((offsets + counts).max()), size)
+    check_piece(path, keyframe.nbytes, keyframe.nbytes)
+    check_piece(path, segmented.chunk_bytes, int(counts.max()))
+    return segmented
+
+
+def _contiguous(path: Path, keyframe: TiffPage, offset: int) -> ContiguousPage:
+    dtype = _native(keyframe).newbyteorder(keyframe.parent.byteorder)
+    return ContiguousPage(path, offset, keyframe.shaped, dtype)
+
+
+def _native(keyframe: TiffPage) -> np.dtype[Any]:
+    assert keyframe.dtype is not None
+    return np.dtype(keyframe.dtype).newbyteorder("=")
+
+
+def _chunk(keyframe: TiffPage) -> tuple[int, int, int]:
+    if keyframe.is_tiled:
+        return keyframe.tiledepth, keyframe.tilelength, keyframe.tilewidth
+    return 1, keyframe.rowsperstrip, keyframe.imagewidth
+
+
+def _check_end(path: Path, end: int, size: int) -> None:
+    if end > size:
+        raise damaged(path, f"pixels up to byte {end:,} in a file of {size:,} bytes")

@@ -1,0 +1,64 @@
+"""A plane of a file that can only be decoded as a whole: decoded once, then sliced."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.images.plane import Samples
+from beadctl.images.window import Window
+
+Pick = tuple[int | None, ...]
+"""One index per axis of a series, None where the axis is Y or X: a 2-D slice."""
+
+
+class WholeFile(Protocol):
+    """Something that is decoded in one go."""
+
+    def load(self) -> NDArray[Any]:
+        """Return all of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class WholeSource:
+    """Slices of an array that is decoded at the first read and kept while open.
+
+    Attributes
+    ----------
+    file : WholeFile
+        What is decoded.
+    picks : tuple of Pick
+        One 2-D slice per stored sample.
+    transposed : bool
+        Whether X comes before Y.
+    """
+
+    file: WholeFile
+    picks: tuple[Pick, ...]
+    transposed: bool = False
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Samples]:
+        """Yield the samples; nothing is decoded before the first read."""
+        yield _WholeSamples(self)
+
+
+class _WholeSamples:
+    def __init__(self, source: WholeSource) -> None:
+        self._source = source
+        self._samples: list[NDArray[Any]] | None = None
+
+    def read(self, window: Window) -> list[NDArray[Any]]:
+        if self._samples is None:
+            self._samples = self._decoded()
+        # Copies, so that no caller can write into what the next read returns.
+        return [sample[window.slices].copy() for sample in self._samples]
+
+    def _decoded(self) -> list[NDArray[Any]]:
+        array = self._source.file.load()
+        samples = [array[tuple(slice(None) if i is None else i for i in pick)] for pick in self._source.picks]
+        return [np.transpose(s) if self._source.transposed else s for s in samples]

@@ -1,0 +1,47 @@
+"""Focal loss: cross-entropy that looks away from the pixels that are already right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from beadctl.losses import LossParameters
+
+
+def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """Mean focal loss over the pixels of each sample.
+
+    ``-a (1 - q)^gamma log q`` with q the probability given to the true class and a = alpha on beads,
+    1 - alpha on background (Lin et al.: Focal Loss for Dense Object Detection, ICCV 2017, eq. 5).
+
+    Parameters
+    ----------
+    logits, target : Tensor
+        (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    alpha : float
+        Weight of bead pixels, 0 to 1.
+    gamma : float
+        Focusing exponent, at least 0; 0 gives weighted cross-entropy.
+
+    Returns
+    -------
+    Tensor
+        (N,), at least 0, float32 or wider.
+    """
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    truth = target.to(wide).flatten(1)
+    # The logit of the true class: its logsigmoid is log q and that of its negative log(1 - q). Both stay
+    # finite, with finite gradients, where the sigmoid itself has rounded to 0 or 1.
+    towards = logits.to(wide).flatten(1) * (2 * truth - 1)
+    log_right, log_wrong = F.logsigmoid(towards), F.logsigmoid(-towards)
+    weight = alpha * truth + (1 - alpha) * (1 - truth)
+    return -(weight * torch.exp(gamma * log_wrong) * log_right).mean(1)
+
+
+def build(parameters: LossParameters) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss with its alpha and gamma bound."""
+    return partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)

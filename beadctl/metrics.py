@@ -1,0 +1,333 @@
+"""How well a prediction agrees with the truth: pixels, instances, centres and counts.
+
+One principle holds throughout: an image gives counts, counts are added over the whole folder, and one
+ratio is taken at the end (torchmetrics' *micro* average). A mean of per-image ratios would let an image
+with two beads weigh as much as one with two thousand, and has no value for an image without any.
+
+Every kind of counts starts empty and adds up: ``sum(per_image, start=PixelCounts())``.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.spatial import KDTree
+
+IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90)
+
+_ZEROS = (0,) * len(IOU_THRESHOLDS)
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _added(ours: tuple[_Number, ...], theirs: tuple[_Number, ...]) -> tuple[_Number, ...]:
+    return tuple(a + b for a, b in zip(ours, theirs, strict=True))
+
+
+def _ratio(part: float, whole: float, empty: float) -> float:
+    return part / whole if whole else empty
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Pixels, each called bead or background by the truth and by the prediction."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+    tn: int = 0
+
+    def __add__(self, other: Self) -> "PixelCounts":
+        return PixelCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+
+    @property
+    def jaccard(self) -> float:
+        """Intersection over union TP / (TP + FP + FN); 1 where both are empty, for they agree."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn, 1.0)
+
+    @property
+    def dice(self) -> float:
+        """2 TP / (2 TP + FP + FN); 1 where both are empty, for they agree."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP); nan where nothing was predicted."""
+        return _ratio(self.tp, self.tp + self.fp, math.nan)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN); nan where there was nothing to find."""
+        return _ratio(self.tp, self.tp + self.fn, math.nan)
+
+
+def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> PixelCounts:
+    """Compare two masks pixel by pixel.
+
+    Parameters
+    ----------
+    true_labels, predicted_labels
+        Label images or masks of one shape; whatever is not 0 is bead.
+
+    Returns
+    -------
+    PixelCounts
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    _require_one_shape(true_labels, predicted_labels)
+    true, predicted = true_labels != 0, predicted_labels != 0
+    tp = int(np.count_nonzero(true & predicted))
+    fp = int(np.count_nonzero(predicted)) - tp
+    fn = int(np.count_nonzero(true)) - tp
+    return PixelCounts(tp, fp, fn, true.size - tp - fp - fn)
+
+
+@dataclass(frozen=True)
+class InstanceCounts:
+    """Beads matched by overlap: one entry for each of `IOU_THRESHOLDS`.
+
+    ``tp`` are pairs of a true and a predicted bead, ``fp`` predicted beads without a partner, ``fn`` true
+    ones; ``iou_sum`` is the intersection over union summed over the pairs. All figures are 1 where there
+    was nothing to find and nothing was found.
+    """
+
+    tp: tuple[int, ...] = _ZEROS
+    fp: tuple[int, ...] = _ZEROS
+    fn: tuple[int, ...] = _ZEROS
+    iou_sum: tuple[float, ...] = (0.0,) * len(IOU_THRESHOLDS)
+
+    def __add__(self, other: Self) -> "InstanceCounts":
+        return InstanceCounts(
+            _added(self.tp, other.tp),
+            _added(self.fp, other.fp),
+            _added(self.fn, other.fn),
+            _added(self.iou_sum, other.iou_sum),
+        )
+
+    def precision(self, threshold: float) -> float:
+        """Give TP / (TP + FP) at one of `IOU_THRESHOLDS`; nan where nothing was predicted."""
+        k = _position(threshold)
+        return _ratio(self.tp[k], self.tp[k] + self.fp[k], math.nan)
+
+    def recall(self, threshold: float) -> float:
+        """Give TP / (TP + FN) at one of `IOU_THRESHOLDS`; nan where there was nothing to find."""
+        k = _position(threshold)
+        return _ratio(self.tp[k], self.tp[k] + self.fn[k], math.nan)
+
+    def f1(self, threshold: float) -> float:
+        """Give 2 TP / (2 TP + FP + FN) at one of `IOU_THRESHOLDS`."""
+        k = _position(threshold)
+        return _ratio(2 * self.tp[k], 2 * self.tp[k] + self.fp[k] + self.fn[k], 1.0)
+
+    def ap(self, threshold: float) -> float:
+        """Give TP / (TP + FP + FN) at one of `IOU_THRESHOLDS`.
+
+        This is the "average precision" of the 2018 Data Science Bowl, StarDist and Cellpose. It is **not**
+        that of COCO, the area under a precision-recall curve, which needs a score for every bead.
+        """
+        k = _position(threshold)
+        return _ratio(self.tp[k], self.tp[k] + self.fp[k] + self.fn[k], 1.0)
+
+    def pq(self, threshold: float) -> float:
+        """Give the panoptic quality, sum of IoU / (TP + FP/2 + FN/2), at one of `IOU_THRESHOLDS`.
+
+        Kirillov et al., "Panoptic Segmentation", CVPR 2019, equation 1 (which has the threshold at 0.5).
+        """
+        k = _position(threshold)
+        return _ratio(self.iou_sum[k], self.tp[k] + (self.fp[k] + self.fn[k]) / 2, 1.0)
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean of `ap` over `IOU_THRESHOLDS`; not COCO's either."""
+        return math.fsum(self.ap(threshold) for threshold in IOU_THRESHOLDS) / len(IOU_THRESHOLDS)
+
+
+def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> InstanceCounts:
+    """Match the beads of two label images by overlap.
+
+    A pair matches where its intersection over union is **greater** than the threshold, 0.5 itself not
+    included. Above a half no bead can have two partners (Kirillov et al. 2019, section 4.1), so there is
+    nothing to optimise and the matching is unique.
+
+    Parameters
+    ----------
+    true_labels, predicted_labels
+        Integer label images of one shape, 0 for background, labels in any order and with gaps. All
+        pixels of a label are one bead.
+
+    Returns
+    -------
+    InstanceCounts
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    _require_one_shape(true_labels, predicted_labels)
+    # Stretches of pixels over which neither label changes are some hundredfold fewer than the pixels, so
+    # sorting them to find the overlaps is cheap, and no matrix of all beads by all beads is ever made.
+    true, predicted = true_labels.ravel(), predicted_labels.ravel()
+    changes = np.flatnonzero((true[1:] != true[:-1]) | (predicted[1:] != predicted[:-1])) + 1
+    starts = np.concatenate((np.zeros(min(1, true.size), dtype=np.intp), changes))
+    lengths = np.diff(starts, append=true.size)
+    of_true, true_area, true_is_bead = _areas(true[starts], lengths)
+    of_predicted, predicted_area, predicted_is_bead = _areas(predicted[starts], lengths)
+
+    stride = max(1, predicted_area.size)
+    keys, of_key = np.unique(of_true * stride + of_predicted, return_inverse=True)
+    common = np.bincount(of_key, weights=lengths).astype(np.int64)
+    t, p = np.divmod(keys, stride)
+    beads = true_is_bead[t] & predicted_is_bead[p]
+    iou = common[beads] / (true_area[t] + predicted_area[p] - common)[beads]
+
+    found = [iou[iou > threshold] for threshold in IOU_THRESHOLDS]
+    n_true, n_predicted = int(true_is_bead.sum()), int(predicted_is_bead.sum())
+    return InstanceCounts(
+        tp=tuple(matched.size for matched in found),
+        fp=tuple(n_predicted - matched.size for matched in found),
+        fn=tuple(n_true - matched.size for matched in found),
+        iou_sum=tuple(math.fsum(matched) for matched in found),
+    )
+
+
+@dataclass(frozen=True)
+class CentreCounts:
+    """Beads matched by their centres."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+
+    def __add__(self, other: Self) -> "CentreCounts":
+        return CentreCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP); nan where nothing was found."""
+        return _ratio(self.tp, self.tp + self.fp, math.nan)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN); nan where there was nothing to find."""
+        return _ratio(self.tp, self.tp + self.fn, math.nan)
+
+    @property
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN); 1 where there was nothing to find and nothing was found."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
+
+
+def centre_counts(
+    true_centres_yx: NDArray[np.floating[Any]],
+    found_centres_yx: NDArray[np.floating[Any]],
+    tolerance_px: float,
+) -> CentreCounts:
+    """Match centres one to one, as many as can be, within a distance.
+
+    Only how many pairs there are is counted, so this is a largest matching of the bipartite graph of all
+    pairs within the tolerance (Hopcroft & Karp 1973). Taking the nearest pair first and so on, as is
+    common, can strand a bead whose only partner went to a neighbour, and depends on the order of the
+    centres where distances tie; where beads stand further apart than twice the tolerance both agree.
+
+    Parameters
+    ----------
+    true_centres_yx, found_centres_yx
+        (N, 2) and (M, 2), y and x in px; either may be empty.
+    tolerance_px
+        Largest distance of a pair, itself included, in px.
+
+    Returns
+    -------
+    CentreCounts
+    """
+    true = np.asarray(true_centres_yx, dtype=np.float64).reshape(-1, 2)
+    found = np.asarray(found_centres_yx, dtype=np.float64).reshape(-1, 2)
+    tp = 0
+    if len(true) and len(found):
+        near = KDTree(true).sparse_distance_matrix(KDTree(found), tolerance_px, output_type="ndarray")
+        pairs = csr_array(
+            (np.ones(near.size, dtype=bool), (near["i"], near["j"])), shape=(len(true), len(found))
+        )
+        tp = int(np.count_nonzero(maximum_bipartite_matching(pairs, perm_type="column") >= 0))
+    return CentreCounts(tp, len(found) - tp, len(true) - tp)
+
+
+@dataclass(frozen=True)
+class CountErrors:
+    """Bead counts of images: how many there are and how many were found.
+
+    The errors of single images are kept because a mean absolute error needs them; `bias` is one ratio of
+    sums. All are nan for no images.
+    """
+
+    true: tuple[int, ...] = ()
+    found: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.true) != len(self.found):
+            raise ValueError(f"{len(self.true)} true counts but {len(self.found)} found")
+
+    def __add__(self, other: Self) -> "CountErrors":
+        return CountErrors(self.true + other.true, self.found + other.found)
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute error, in beads an image."""
+        errors = (abs(f - t) for t, f in zip(self.true, self.found, strict=True))
+        return _ratio(math.fsum(errors), len(self.true), math.nan)
+
+    @property
+    def mape(self) -> float:
+        """Mean absolute error relative to max(true, 1), so that an empty image counts too; 0.1 is 10 %."""
+        errors = (abs(f - t) / max(t, 1) for t, f in zip(self.true, self.found, strict=True))
+        return _ratio(math.fsum(errors), len(self.true), math.nan)
+
+    @property
+    def bias(self) -> float:
+        """Sum of (found - true) over sum of true: above 0 too many; nan where there is no true bead."""
+        return _ratio(sum(self.found) - sum(self.true), sum(self.true), math.nan)
+
+    @property
+    def r2(self) -> float:
+        """Coefficient of determination of found = true, 1 - SS_res / SS_tot; nan where true is constant.
+
+        Unlike the square of Pearson's r it does not forgive counts that are all off by a factor, and is
+        below 0 where the mean true count would be the better answer.
+        """
+        if not self.true:
+            return math.nan
+        mean = sum(self.true) / len(self.true)
+        residual = math.fsum((f - t) ** 2 for t, f in zip(self.true, self.found, strict=True))
+        total = math.fsum((t - mean) ** 2 for t in self.true)
+        return 1 - _ratio(residual, total, math.nan)
+
+
+def _require_one_shape(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> None:
+    if true_labels.shape != predicted_labels.shape:
+        raise ValueError(f"the truth is {true_labels.shape}, the prediction {predicted_labels.shape}")
+
+
+def _position(threshold: float) -> int:
+    for k, known in enumerate(IOU_THRESHOLDS):
+        if math.isclose(known, threshold, abs_tol=1e-9):
+            return k
+    raise ValueError(f"IoU threshold {threshold} is none of {IOU_THRESHOLDS}")
+
+
+def _areas(
+    labels: NDArray[Any], lengths: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Position of each stretch's label among the distinct ones, and for these area in px and if a bead."""
+    distinct, position = np.unique(labels, return_inverse=True)
+    area = np.bincount(position, weights=lengths, minlength=distinct.size).astype(np.int64)
+    return position.astype(np.int64), area, distinct != 0

@@ -1,0 +1,110 @@
+"""The facts that a model file carries: what it was trained for, and how it wants to be run."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from beadctl.errors import ModelError
+
+METADATA_KEY = "beadctl"
+SCHEMA = 1
+NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What `metadata_props["beadctl"]` of a model file says, as JSON with a schema version.
+
+    Attributes
+    ----------
+    name, licence, beadctl_version : str
+        What the model is called, how it may be used, what wrote it.
+    normalisation : str
+        Name of the normalisation; only `NORMALISATION` is known.
+    stride : int
+        Height and width of an input must be multiples of this, px.
+    halo : int
+        Context a block needs on each side for a seamless result: the receptive reach, rounded up to
+        the stride, px.
+    threshold, seed_threshold : float
+        Foreground probability and seed height, 0 to 1.
+    min_area_px : int
+        Smallest instance, px.
+    diameter_px, pixel_size_um : float or None
+        Typical bead of the training data, and its pixel size, where known.
+    polarity : str
+        ``both``, ``dark`` or ``bright``.
+    training : dict
+        The settings of the training.
+    data : str
+        Fingerprint of the training data.
+    validation : dict
+        Figures on the validation tiles.
+    """
+
+    name: str
+    licence: str
+    beadctl_version: str
+    stride: int
+    halo: int
+    threshold: float = 0.5
+    seed_threshold: float = 0.5
+    min_area_px: int = 4
+    diameter_px: float | None = None
+    pixel_size_um: float | None = None
+    polarity: str = "both"
+    normalisation: str = NORMALISATION
+    training: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
+    validation: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """Write the facts as JSON, the form that the model file carries."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None, source: str) -> "ModelFacts":
+        """Read the facts of a model file.
+
+        Parameters
+        ----------
+        text : str or None
+            The metadata entry; None when the file has none.
+        source : str
+            The file's name, for the message.
+
+        Raises
+        ------
+        ModelError
+            If there are none, they are malformed, or of a newer schema.
+        """
+        if text is None:
+            raise ModelError(
+                f"{source}: not a beadctl model (no metadata); write one with: beadctl export RUN"
+            )
+        try:
+            content = json.loads(text)
+            schema = int(content["schema"])
+        except (ValueError, TypeError, KeyError):
+            raise ModelError(f"{source}: its metadata cannot be read; export the model again") from None
+        if schema > SCHEMA:
+            raise ModelError(f"{source}: written by a newer beadctl (schema {schema}); update beadctl")
+        known = {item.name for item in dataclasses.fields(cls)}
+        try:
+            facts = cls(**{key: value for key, value in content.items() if key in known})
+        except TypeError as error:
+            raise ModelError(
+                f"{source}: its metadata is incomplete ({error}); export the model again"
+            ) from None
+        if facts.normalisation != NORMALISATION:
+            raise ModelError(f"{source}: wants the normalisation {facts.normalisation!r}; update beadctl")
+        numbers = (facts.stride, facts.halo, facts.min_area_px, facts.threshold, facts.seed_threshold)
+        if (
+            not all(isinstance(number, int | float) for number in numbers)
+            or facts.stride < 1
+            or facts.halo < 0
+        ):
+            raise ModelError(f"{source}: its metadata has a stride, halo or threshold that cannot be")
+        return facts

@@ -1,0 +1,117 @@
+"""Typer options made from the settings' fields, so that help, bounds and defaults are written once.
+
+A flag that is left out is None, never a default in disguise: `given` hands `settings.load` only what
+the command line really said.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from beadctl.losses import Loss
+from beadctl.settings import Settings
+
+# Parameter name of a command -> (section, field) of the settings.
+FIELDS: dict[str, str] = {}
+
+
+def option(key: str, *names: str, parameter: str | None = None, panel: str | None = None) -> Any:
+    """Return the Typer option of the setting `key`, ``section.field``.
+
+    Parameters
+    ----------
+    key : str
+        The setting.
+    names : str
+        Flags; by default the field's name.
+    parameter : str, optional
+        Name of the command's parameter, where it is not the field's.
+    panel : str, optional
+        Heading of the option in the help.
+    """
+    section, field = key.split(".")
+    annotation = Settings.model_fields[section].annotation
+    assert annotation is not None
+    info = annotation.model_fields[field]
+    FIELDS[parameter or field] = key
+    words = (info.description or "").rstrip(".")
+    default = info.default
+    if default is not None and default != "" and "[" not in words and not isinstance(default, bool):
+        shown = getattr(default, "value", default)
+        words += f" [{shown}]"
+    return typer.Option(
+        *(names or (f"--{field.replace('_', '-')}",)), help=words, show_default=False, rich_help_panel=panel
+    )
+
+
+def given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return, of a command's parameters, the settings that its flags gave."""
+    return {FIELDS[name]: value for name, value in parameters.items() if name in FIELDS and value is not None}
+
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file [beadctl.toml].", show_default=False)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say errors and warnings only.", show_default=False)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", show_default=False)]
+
+Tiles = Annotated[Path | None, option("data.tiles")]
+Size = Annotated[int | None, option("data.size")]
+Seed = Annotated[int | None, option("data.seed")]
+Axes = Annotated[str | None, option("data.axes")]
+Channel = Annotated[int | None, option("data.channel")]
+PlaneNumber = Annotated[int | None, option("data.plane")]
+PixelSize = Annotated[float | None, option("data.pixel_size")]
+
+Overlap = Annotated[int | None, option("tile.overlap")]
+ValFraction = Annotated[float | None, option("tile.val_fraction")]
+TestFraction = Annotated[float | None, option("tile.test_fraction")]
+GroupBy = Annotated[str | None, option("tile.group_by")]
+Only = Annotated[Path | None, option("tile.only")]
+
+Simulate = Annotated[int | None, option("train.simulate")]
+Epochs = Annotated[int | None, option("train.epochs")]
+MaxMinutes = Annotated[float | None, option("train.max_minutes")]
+BatchSize = Annotated[int | None, option("train.batch_size")]
+Accumulate = Annotated[int | None, option("train.accumulate")]
+LearningRate = Annotated[float | None, option("train.lr")]
+WeightDecay = Annotated[float | None, option("train.weight_decay")]
+WarmupEpochs = Annotated[float | None, option("train.warmup_epochs")]
+Patience = Annotated[int | None, option("train.patience")]
+Width = Annotated[int | None, option("train.width")]
+Depth = Annotated[int | None, option("train.depth")]
+Dropout = Annotated[float | None, option("train.dropout")]
+ClipNorm = Annotated[float | None, option("train.clip_norm")]
+EmaDecay = Annotated[float | None, option("train.ema_decay")]
+Precision = Annotated[str | None, option("train.precision")]
+Augment = Annotated[bool | None, option("train.augment", "--augment/--no-augment")]
+Workers = Annotated[int | None, option("train.workers")]
+
+LossName = Annotated[Loss | None, option("loss.name", "--loss", parameter="loss")]
+DiceWeight = Annotated[float | None, option("loss.dice_weight")]
+FocalWeight = Annotated[float | None, option("loss.focal_weight")]
+FocalAlpha = Annotated[float | None, option("loss.focal_alpha")]
+FocalGamma = Annotated[float | None, option("loss.focal_gamma")]
+SeedWeight = Annotated[float | None, option("loss.seed_weight")]
+
+Opset = Annotated[int | None, option("export.opset")]
+Licence = Annotated[str | None, option("export.licence")]
+ModelName = Annotated[str | None, option("export.name")]
+
+ModelFile = Annotated[Path | None, option("inference.model", "--model", "-m")]
+Device = Annotated[str | None, option("inference.device")]
+Threads = Annotated[int | None, option("inference.threads")]
+TileSize = Annotated[int | None, option("inference.tile_size")]
+
+Threshold = Annotated[float | None, option("instances.threshold")]
+SeedThreshold = Annotated[float | None, option("instances.seed_threshold")]
+MinArea = Annotated[int | None, option("instances.min_area")]
+ExcludeBorder = Annotated[bool | None, option("instances.exclude_border", "--exclude-border/--keep-border")]
+
+OutDir = Annotated[Path | None, option("output.out_dir", "--out-dir", "-o")]
+Overwrite = Annotated[bool | None, option("output.overwrite", "--overwrite")]
+Format = Annotated[str | None, option("output.format")]
+Overlays = Annotated[bool | None, option("output.overlays", "--overlays/--no-overlays")]

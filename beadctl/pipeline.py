@@ -1,0 +1,320 @@
+"""From a folder of images to rows, beads and masks: one plane at a time, nothing changed between images."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl import beads, instances, ledger
+from beadctl.errors import BeadctlError, ImageError, OutputError
+from beadctl.files import sha256
+from beadctl.images import Found, Plane, open_image
+from beadctl.inference import Maps, Model
+from beadctl.ledger import Part, Row
+from beadctl.writers import masks, overlay
+
+# Above this a plane's labelling no longer overlaps with the next plane's network: memory first.
+OVERLAPPED_PX = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a plane becomes beads; the same for every image of a run.
+
+    Attributes
+    ----------
+    threshold, seed_threshold : float
+        Foreground probability and seed height, 0 to 1.
+    min_area_px : int
+        Smallest bead.
+    exclude_border : bool
+        Leave out beads that touch the border of the plane.
+    axes, channel, plane : optional
+        How an image file is read; see `beadctl.images.open_image`.
+    pixel_size_um : float or None
+        For images whose metadata has none.
+    tile_size : int
+        Edge of a block, px; it changes memory, never the result.
+    """
+
+    threshold: float
+    seed_threshold: float
+    min_area_px: int
+    exclude_border: bool = False
+    axes: str | None = None
+    channel: int | None = None
+    plane: int | None = None
+    pixel_size_um: float | None = None
+    tile_size: int = 1024
+
+    def fingerprint(self, model: Model) -> str:
+        """Return what, besides an image's content, decides its result."""
+        facts = dataclasses.asdict(self)
+        del facts["tile_size"]
+        return ledger.key(model.sha256, facts)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go: `folder` None writes no file at all."""
+
+    folder: Path | None = None
+    with_masks: bool = False
+    with_overlays: bool = False
+    overwrite: bool = False
+
+    def overlays(self, image: PurePosixPath, planes: int) -> list[Path]:
+        """Return the pictures of an image with so many planes."""
+        if self.folder is None or not self.with_overlays:
+            return []
+        stem = _stem(image)
+        names = [stem] if planes == 1 else [f"{stem}_p{index:04d}" for index in range(planes)]
+        return [self.folder / "overlays" / image.parent / f"{name}_overlay.png" for name in names]
+
+    def mask(self, image: PurePosixPath) -> Path | None:
+        """Return the label image of an image, one file for all of its planes."""
+        if self.folder is None or not self.with_masks:
+            return None
+        return self.folder / "masks" / image.parent / f"{_stem(image)}_masks.tif"
+
+    def every(self, image: PurePosixPath, planes: int) -> list[Path]:
+        """Return each file that an image with so many planes gives."""
+        mask = self.mask(image)
+        return self.overlays(image, planes) + ([mask] if mask else [])
+
+
+def _stem(image: PurePosixPath) -> str:
+    return image.stem.removesuffix(".ome")
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A plane's beads.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    table : BeadTable
+        One row a bead.
+    """
+
+    labels: NDArray[np.uint32]
+    table: beads.BeadTable
+
+
+def label_plane(
+    maps: Maps, image: NDArray[Any] | None, recipe: Recipe, pixel_size_um: float | None
+) -> Segmented:
+    """Turn the network's maps of one plane into beads."""
+    labels = instances.label(
+        maps.probability,
+        maps.seed,
+        threshold=recipe.threshold,
+        seed_threshold=recipe.seed_threshold,
+        min_area_px=recipe.min_area_px,
+        exclude_border=recipe.exclude_border,
+    )
+    return Segmented(labels, beads.measure(labels, image, maps.probability, pixel_size_um=pixel_size_um))
+
+
+def check_outputs(found: Sequence[Found], model: Model, recipe: Recipe, outputs: Outputs) -> None:
+    """Refuse, before any work, what would share a file or replace a result.
+
+    Raises
+    ------
+    OutputError
+        If two images would write one file, or the folder holds results that another model or other
+        settings made, or files that no run of beadctl made.
+    """
+    taken: dict[str, Found] = {}
+    for item in found:
+        other = taken.setdefault(str(item.name.parent / _stem(item.name)).casefold(), item)
+        if outputs.folder and other is not item:
+            raise OutputError(
+                f"{other.path} and {item.path} would both write {_stem(item.name)}_masks.tif; "
+                "rename one, or give them in separate runs"
+            )
+    if outputs.folder is None or outputs.overwrite:
+        return
+    base = recipe.fingerprint(model)
+    for item in found:
+        recalled = ledger.recall(outputs.folder, item.name)
+        standing = [path for path in outputs.every(item.name, 1) if path.exists()]
+        if recalled is None and standing:
+            raise OutputError(f"{standing[0]}: stands there already; use --overwrite, or another -o")
+        if recalled and not recalled[1].failed and not recalled[0].startswith(base):
+            raise OutputError(
+                f"{outputs.folder}: holds the result of {item.name} from another model or other settings; "
+                "use --overwrite, or another -o"
+            )
+
+
+def run(found: Sequence[Found], model: Model, recipe: Recipe, outputs: Outputs) -> Iterator[Part]:
+    """Process images in order and yield the part of each as it is complete.
+
+    A bad image is a row that says why, and the others go on. While the network works on one image
+    a second thread labels, measures and writes the one before.
+
+    Parameters
+    ----------
+    found : sequence of Found
+        The images.
+    model : Model
+        The opened model.
+    recipe : Recipe
+        How planes become beads.
+    outputs : Outputs
+        What is written, and where.
+
+    Yields
+    ------
+    Part
+        One an image, in order.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written: no further image would fare better.
+    """
+    base = recipe.fingerprint(model)
+    with ThreadPoolExecutor(1, thread_name_prefix="label") as worker:
+        waiting: Future[Part] | None = None
+        for item in found:
+            started = _start(item, model, recipe, outputs, base, worker)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = started
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _start(
+    item: Found, model: Model, recipe: Recipe, outputs: Outputs, base: str, worker: ThreadPoolExecutor
+) -> Future[Part]:
+    """Run the network over an image's planes; the future gives its part once all is written."""
+    try:
+        fingerprint = f"{base}:{sha256(item.path)}" if outputs.folder else ""
+        earlier = _earlier(item, outputs, fingerprint)
+        if earlier:
+            return worker.submit(ledger.skipped, earlier)
+        image = open_image(item.path, axes=recipe.axes, channel=recipe.channel, plane=recipe.plane)
+        labelled = [_plane(plane, model, recipe, outputs, worker) for plane in image.planes]
+    except ImageError as error:
+        return worker.submit(ledger.failed, item.name, _reason(error, item.path))
+    except OSError as error:
+        return worker.submit(ledger.failed, item.name, f"cannot be read ({error.strerror or error})")
+    return worker.submit(_finish, item, labelled, outputs, fingerprint)
+
+
+def _earlier(item: Found, outputs: Outputs, fingerprint: str) -> Part | None:
+    """Return what an earlier run made of an image, or None where it is still, or again, to be done."""
+    recalled = ledger.recall(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
+    if recalled is None or recalled[1].failed:
+        return None
+    key, part = recalled
+    expected = outputs.every(item.name, len(part.rows))
+    if key == fingerprint:
+        return part if all(path.exists() for path in expected) else None
+    if any(path.exists() for path in expected):
+        raise ImageError(
+            f"{item.path}: changed since its result was written; use --overwrite to replace that"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class _Plane:
+    row: Row
+    beads: tuple[dict[str, Any], ...]
+    mask: masks.EncodedMask | None
+    picture: NDArray[np.uint8] | None
+
+
+def _plane(
+    plane: Plane, model: Model, recipe: Recipe, outputs: Outputs, worker: ThreadPoolExecutor
+) -> Future[_Plane]:
+    pixel_size_um = plane.pixel_size_um or recipe.pixel_size_um
+    try:
+        with plane.open() as pixels:
+            maps = model.maps(pixels, tile_size=recipe.tile_size)
+            image = pixels.read_all()
+    except ImageError as error:
+        return worker.submit(_failed_plane, plane, _reason(error, plane.path))
+    future = worker.submit(_label, plane, maps, image, recipe, outputs, pixel_size_um)
+    if plane.height * plane.width > OVERLAPPED_PX:
+        future.exception()
+    return future
+
+
+def _label(
+    plane: Plane,
+    maps: Maps,
+    image: NDArray[Any],
+    recipe: Recipe,
+    outputs: Outputs,
+    pixel_size_um: float | None,
+) -> _Plane:
+    segmented = label_plane(maps, image, recipe, pixel_size_um)
+    table = segmented.table
+    diameters = np.asarray(table.diameter_px, float)
+    count = len(diameters)
+    mean = float(diameters.mean()) if count else None
+    row = Row(
+        image="",
+        plane=plane.index,
+        position=plane.position,
+        status="ok",
+        count=count,
+        height_px=plane.height,
+        width_px=plane.width,
+        pixel_size_um=pixel_size_um,
+        mean_diameter_px=mean,
+        sd_diameter_px=float(diameters.std(ddof=1)) if count > 1 else None,
+        mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
+        covered_fraction=float(np.asarray(table.area_px, float).sum() / (plane.height * plane.width)),
+        mean_confidence=float(np.mean(table.confidence)) if count else None,
+    )
+    return _Plane(
+        row,
+        tuple(table.rows()),
+        masks.encode(segmented.labels) if outputs.with_masks else None,
+        overlay.paint(image, segmented.labels) if outputs.with_overlays else None,
+    )
+
+
+def _failed_plane(plane: Plane, reason: str) -> _Plane:
+    row = Row("", plane.index, plane.position, "failed", None, plane.height, plane.width, plane.pixel_size_um)
+    return _Plane(dataclasses.replace(row, reason=reason), (), None, None)
+
+
+def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, fingerprint: str) -> Part:
+    """Write what an image's planes gave: its part first, its masks last, so that a kill leaves no doubt."""
+    planes = [future.result() for future in labelled]
+    name = str(item.name)
+    part = Part(
+        tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
+        tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),
+    )
+    if outputs.folder is None:
+        return part
+    ledger.save(outputs.folder, item.name, fingerprint, part)
+    if part.failed:
+        return part
+    for path, plane in zip(outputs.overlays(item.name, len(planes)), planes, strict=False):
+        if plane.picture is not None:
+            overlay.write(path, plane.picture)
+    mask_path = outputs.mask(item.name)
+    if mask_path:
+        masks.write(mask_path, [plane.mask for plane in planes if plane.mask], planes[0].row.pixel_size_um)
+    return part
+
+
+def _reason(error: BeadctlError, path: Path) -> str:
+    """Return an error's words without the file's name, which its row has already."""
+    return str(error).removeprefix(f"{path}: ")

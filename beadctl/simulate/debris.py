@@ -1,0 +1,177 @@
+"""What lies in an image and is no bead: fibres, scratches, specks, shadows, walls, rings, writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import gaussian_filter
+
+from beadctl.simulate.drawing import Floats, Shape
+from beadctl.simulate.texture import smooth_field
+
+
+def _sketch(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    picture = Image.new("F", (shape[1], shape[0]), 0.0)
+    return picture, ImageDraw.Draw(picture)
+
+
+def _finished(picture: Image.Image, blur_px: float) -> Floats:
+    return np.asarray(gaussian_filter(np.asarray(picture, np.float32), blur_px, truncate=3.0), np.float32)
+
+
+def fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Draw curved threads."""
+    picture, pen = _sketch(shape)
+    for _ in range(int(rng.integers(1, 6))):
+        steps = 40
+        turn = np.cumsum(rng.standard_normal(steps) * rng.uniform(0.02, 0.25)) + rng.uniform(0, 2 * np.pi)
+        stride = rng.uniform(2, 14)
+        x = rng.uniform(0, shape[1]) + np.cumsum(np.cos(turn)) * stride
+        y = rng.uniform(0, shape[0]) + np.cumsum(np.sin(turn)) * stride
+        points = [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
+        pen.line(points, fill=float(rng.uniform(0.4, 1)), width=int(rng.integers(1, 5)), joint="curve")
+    return _finished(picture, float(rng.uniform(0.6, 2.0)))
+
+
+def scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Draw straight, fine lines."""
+    picture, pen = _sketch(shape)
+    for _ in range(int(rng.integers(1, 9))):
+        x, y, angle = rng.uniform(0, shape[1]), rng.uniform(0, shape[0]), rng.uniform(0, np.pi)
+        length = rng.uniform(0.1, 1.2) * max(shape)
+        end = (float(x + length * np.cos(angle)), float(y + length * np.sin(angle)))
+        pen.line([(float(x), float(y)), end], fill=float(rng.uniform(0.3, 1)), width=int(rng.integers(1, 3)))
+    return _finished(picture, float(rng.uniform(0.5, 1.2)))
+
+
+def specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw angular crumbs much smaller than a bead, faint ones in number or a few strong ones."""
+    picture, pen = _sketch(shape)
+    many = rng.random() < 0.5
+    number = int(rng.integers(10, 200) if many else rng.integers(2, 20))
+    size = max(0.5, 0.14 * diameter_px)
+    for _ in range(number):
+        x, y = rng.uniform(0, shape[1]), rng.uniform(0, shape[0])
+        corners = rng.uniform(-size, size, (3, 2)) * (1.0, rng.uniform(0.3, 1))
+        points = [(float(x + a), float(y + b)) for a, b in corners]
+        pen.polygon(points, fill=float(rng.uniform(0.05, 0.3) if many else rng.uniform(0.2, 0.8)))
+    return _finished(picture, 0.5)
+
+
+def flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw angular splinters and shards, long or large against a bead."""
+    picture, pen = _sketch(shape)
+    for _ in range(int(rng.integers(1, 7))):
+        x, y = rng.uniform(0, shape[1]), rng.uniform(0, shape[0])
+        length, angle = diameter_px * rng.uniform(1.0, 4.0), rng.uniform(0, np.pi)
+        corners = rng.uniform(-0.5, 0.5, (5, 2)) * (length, length * rng.uniform(0.1, 0.4))
+        corners = corners[np.argsort(np.arctan2(corners[:, 1], corners[:, 0]))]
+        cos, sin = np.cos(angle), np.sin(angle)
+        points = [(float(x + cos * a - sin * b), float(y + sin * a + cos * b)) for a, b in corners]
+        pen.polygon(points, fill=float(rng.uniform(0.3, 1)))
+    return _finished(picture, float(rng.uniform(0.6, 1.5)))
+
+
+def shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Very large soft spots: things far out of focus."""
+    rows = np.arange(shape[0], dtype=np.float32)[:, None]
+    columns = np.arange(shape[1], dtype=np.float32)[None, :]
+    total = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(1, 8))):
+        y, x = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        sigma = max(2.0 * diameter_px, 18.0) * rng.uniform(1, 2.5)
+        bell = np.exp(-((rows - y) ** 2) / (2 * sigma**2)) * np.exp(-((columns - x) ** 2) / (2 * sigma**2))
+        total += np.float32(rng.uniform(0.2, 0.7)) * bell.astype(np.float32)
+    return total
+
+
+def walls(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Channel walls: long edges with a dark line and a step of grey."""
+    angle = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else float(rng.uniform(0, np.pi))
+    rows = np.arange(shape[0], dtype=np.float32)[:, None] - shape[0] * rng.uniform(0.1, 0.9)
+    columns = np.arange(shape[1], dtype=np.float32)[None, :] - shape[1] * rng.uniform(0.1, 0.9)
+    away = rows * np.cos(angle) + columns * np.sin(angle)
+    along = columns * np.cos(angle) - rows * np.sin(angle)
+    bend = rng.uniform(0, 0.002) * along**2 if rng.random() < 0.4 else 0.0
+    away = away + bend
+    width = rng.uniform(1.5, 8)
+    line = np.exp(-((away / width) ** 2))
+    step = rng.uniform(-0.6, 0.6) / (1.0 + np.exp(np.clip(-away / width * 2, -30, 30)))
+    if rng.random() < 0.5:
+        line = line + rng.uniform(0.3, 1) * np.exp(-(((away - rng.uniform(15, 120)) / width) ** 2))
+    rough = 1.0 + 0.3 * smooth_field(rng, shape, 5.0)
+    return np.asarray((line + step) * rough * rng.uniform(0.5, 1.5), np.float32)
+
+
+def _circle_distance(rng: np.random.Generator, shape: Shape, radius_px: float) -> Floats:
+    y, x = rng.uniform(-0.3, 1.3) * shape[0], rng.uniform(-0.3, 1.3) * shape[1]
+    rows = np.arange(shape[0], dtype=np.float32)[:, None] - y
+    columns = np.arange(shape[1], dtype=np.float32)[None, :] - x
+    return np.asarray(np.hypot(rows, columns) - radius_px, np.float32)
+
+
+def vessels(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Outlines of drops or wells, large enough to hold many beads."""
+    total = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(1, 3))):
+        radius = max(85.0, diameter_px * 4) * rng.uniform(1.0, 3.0)
+        away = _circle_distance(rng, shape, float(radius))
+        width = rng.uniform(1.2, 6.0)
+        line = np.exp(-((away / width) ** 2)) - rng.uniform(0, 0.6) * np.exp(
+            -(((away + 2.5 * width) / width) ** 2)
+        )
+        inside = rng.uniform(-0.3, 0.3) / (1.0 + np.exp(np.clip(away / width * 2, -30, 30)))
+        total += np.asarray(line + inside, np.float32)
+    return total
+
+
+def dust(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Faint, wide diffraction rings of dust far from the focal plane."""
+    total = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(1, 5))):
+        away = _circle_distance(rng, shape, 0.0)
+        outer = max(3.0 * diameter_px, 40.0) * rng.uniform(1.0, 2.0)
+        period = outer / rng.uniform(2, 5)
+        rings = np.cos(2 * np.pi * away / period) * np.exp(-((away / outer) ** 2))
+        total += np.asarray(rings * rng.uniform(0.1, 0.35), np.float32)
+    return total
+
+
+def stains(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Cells or stains: irregular textured patches much larger than a bead; beads may lie on them."""
+    scale = max(3.0 * diameter_px, 20.0) * rng.uniform(0.8, 2.0)
+    field = smooth_field(rng, shape, float(scale))
+    field = field + 0.25 * smooth_field(rng, shape, float(scale) / 4)
+    level, steep = rng.uniform(1.0, 1.8), rng.uniform(5, 20)
+    inside = 1.0 / (1.0 + np.exp(np.clip((level - field) * steep, -30, 30)))
+    grainy = 1.0 + rng.uniform(0.05, 0.25) * smooth_field(rng, shape, 2.5)
+    return np.asarray(inside * grainy * rng.uniform(0.4, 1.0), np.float32)
+
+
+DEBRIS: dict[str, Callable[[np.random.Generator, Shape, float], Floats]] = {
+    "fibres": fibres,
+    "scratches": scratches,
+    "specks": specks,
+    "flakes": flakes,
+    "shadows": shadows,
+    "walls": walls,
+    "vessels": vessels,
+    "dust": dust,
+    "stains": stains,
+}
+
+
+def inscription(rng: np.random.Generator, shape: Shape) -> tuple[Floats, float]:
+    """Return where a scale bar or caption lies (0..1) and its grey level (0 or 1)."""
+    picture, pen = _sketch(shape)
+    y, x = float(rng.uniform(0.03, 0.92) * shape[0]), float(rng.uniform(0.03, 0.7) * shape[1])
+    if rng.random() < 0.7:
+        length, thick = float(rng.uniform(0.08, 0.25) * shape[1]), float(rng.integers(2, 7))
+        pen.rectangle([x, y, x + length, y + thick], fill=1.0)
+        y -= 13.0
+    if rng.random() < 0.7:
+        words = f"{rng.integers(1, 500)} {rng.choice(['um', 'nm', 'px', 'kV', 'x', 's'])}"
+        pen.text((x, y), words, fill=1.0)
+    return np.asarray(picture, np.float32), float(rng.random() < 0.6)

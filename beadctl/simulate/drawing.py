@@ -1,0 +1,226 @@
+"""Draw many beads at once: radial profiles onto a canvas, outlines onto a label image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.uint32]
+Shape = tuple[int, int]
+
+# (rho, softness, focus) -> signal. rho is the distance from the centre in units of the bead's outline,
+# softness the width of its edge in the same unit, focus in -1..1 how far it lies from the focal plane.
+Profile = Callable[[Floats, Floats, Floats], Floats]
+
+_CHUNK_PIXELS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Beads:
+    """A field of beads, one row a bead; every array has shape (n,) unless said otherwise.
+
+    Attributes
+    ----------
+    y, x
+        Centre, px, pixel centres on whole numbers; may lie outside the image.
+    radius_px
+        Radius of the disc that has the area of the outline.
+    aspect
+        Major over minor axis, at least 1.
+    angle_rad
+        Direction of the major axis, from x towards y.
+    gain
+        Brightness relative to the scene's typical bead.
+    softness_px
+        Standard deviation of the edge, px.
+    focus
+        Distance from the focal plane, -1..1, no unit.
+    wobble
+        Shape (n, 4): cosine and sine amplitude of the outline's third and fifth harmonic; or (n, 0).
+    """
+
+    y: Floats
+    x: Floats
+    radius_px: Floats
+    aspect: Floats
+    angle_rad: Floats
+    gain: Floats
+    softness_px: Floats
+    focus: Floats
+    wobble: Floats
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Beads:
+        """Return the chosen rows, by index or by mask."""
+        return Beads(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+    @property
+    def reach_px(self) -> Floats:
+        """Farthest distance of the outline from the centre, px."""
+        stretch = 1.0 + np.abs(self.wobble).sum(axis=1)
+        return np.asarray(self.radius_px * np.sqrt(self.aspect) * stretch, np.float32)
+
+
+def circles(y: object, x: object, radius_px: object) -> Beads:
+    """Return plain round beads of equal brightness with sharp edges.
+
+    Parameters
+    ----------
+    y, x, radius_px
+        Array-likes of shape (n,): centres and radii, px.
+    """
+    ys, xs, radii = (np.atleast_1d(np.asarray(a, np.float32)) for a in (y, x, radius_px))
+    one, zero = np.ones_like(ys), np.zeros_like(ys)
+    return Beads(ys, xs, radii, one, zero, one, 0.4 * one, zero, np.zeros((len(ys), 0), np.float32))
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    members: NDArray[np.intp]
+    half: int
+    top: NDArray[np.intp]
+    left: NDArray[np.intp]
+    rho: Floats
+
+
+def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
+    """Return the distance from each bead's centre in units of its outline, shape (n, p, p).
+
+    Parameters
+    ----------
+    beads
+        n beads.
+    dy, dx
+        Offsets from the centres, px, shapes (n, p, 1) and (n, 1, p).
+    """
+    column = (slice(None), None, None)
+    radius = beads.radius_px[column]
+    if not beads.wobble.size and np.all(beads.aspect < 1.005):
+        return np.asarray(np.sqrt((dy / radius) ** 2 + (dx / radius) ** 2), np.float32)
+    cos, sin = np.cos(beads.angle_rad)[column], np.sin(beads.angle_rad)[column]
+    root = np.sqrt(beads.aspect)[column]
+    u = (cos * dx + sin * dy) / (radius * root)
+    v = (cos * dy - sin * dx) * (root / radius)
+    rho = np.sqrt(u * u + v * v)
+    if beads.wobble.size:
+        theta = np.arctan2(v, u)
+        a, b, c, d = (beads.wobble[:, k][column] for k in range(4))
+        outline = 1.0 + a * np.cos(3 * theta) + b * np.sin(3 * theta)
+        rho = rho / (outline + c * np.cos(5 * theta) + d * np.sin(5 * theta))
+    return np.asarray(rho, np.float32)
+
+
+def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
+    """Yield beads of like size together, so that one numpy call serves hundreds of them."""
+    halves = np.ceil(extent_px).astype(np.intp) + 1
+    order = np.argsort(-halves, kind="stable")
+    start = 0
+    while start < len(order):
+        half = int(halves[order[start]])
+        side = 2 * half + 1
+        like = int(np.searchsorted(-halves[order], -0.75 * half, side="right"))
+        stop = max(start + 1, min(like, start + max(1, _CHUNK_PIXELS // side**2)))
+        members = order[start:stop]
+        part = beads.take(members)
+        row, column = np.rint(part.y).astype(np.intp), np.rint(part.x).astype(np.intp)
+        span = np.arange(-half, half + 1, dtype=np.float32)
+        dy = span[None, :] + (row - part.y).astype(np.float32)[:, None]
+        dx = span[None, :] + (column - part.x).astype(np.float32)[:, None]
+        rho = normalised_distance(part, dy[:, :, None], dx[:, None, :])
+        yield _Chunk(members, half, row - half, column - half, rho)
+        start = stop
+
+
+def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Floats:
+    """Return the sum of all beads' signals.
+
+    Parameters
+    ----------
+    beads
+        The field.
+    shape
+        Height and width, px.
+    profile
+        The signal of one bead of gain 1.
+    reach
+        Distance, in outlines, beyond which the profile is nothing but its edge's softness.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width)
+    """
+    height, width = shape
+    if not len(beads):
+        return np.zeros(shape, np.float32)
+    extent = beads.reach_px * np.float32(reach) + 3 * beads.softness_px
+    pad = int(np.ceil(extent.max())) + int(np.ceil(beads.reach_px.max())) + 4
+    canvas = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
+    flat, stride = canvas.reshape(-1), canvas.shape[1]
+    for chunk in _chunks(beads, np.asarray(extent, np.float32)):
+        part = beads.take(chunk.members)
+        column = (slice(None), None, None)
+        softness = (part.softness_px / part.radius_px)[column]
+        signal = profile(chunk.rho, softness, part.focus[column]) * part.gain[column]
+        side = 2 * chunk.half + 1
+        if len(part) == 1:
+            top, left = int(chunk.top[0]) + pad, int(chunk.left[0]) + pad
+            canvas[top : top + side, left : left + side] += signal[0]
+            continue
+        corner = ((chunk.top + pad) * stride + chunk.left + pad)[column]
+        offsets = np.arange(side)[:, None] * stride + np.arange(side)[None, :]
+        np.add.at(flat, (corner + offsets).ravel(), signal.astype(np.float32).ravel())
+    return canvas[pad : pad + height, pad : pad + width].copy()
+
+
+def outline_labels(beads: Beads, shape: Shape) -> Labels:
+    """Return the label image of beads that may overlap: each pixel belongs to the nearest outline.
+
+    A pixel inside several outlines goes to the bead whose centre is nearest in units of its own
+    outline, so every bead keeps its core. Label i is bead i - 1; hidden or outside beads have none.
+
+    Returns
+    -------
+    ndarray of uint32, shape (height, width)
+    """
+    height, width = shape
+    labels = np.zeros(height * width, np.uint32)
+    places, distances, owners = [], [], []
+    for chunk in _chunks(beads, beads.reach_px):
+        which, row, column = np.nonzero(chunk.rho <= 1.0)
+        y, x = chunk.top[which] + row, chunk.left[which] + column
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        places.append((y * width + x)[inside])
+        distances.append(chunk.rho[which, row, column][inside])
+        owners.append(chunk.members[which][inside] + 1)
+    if not places:
+        return labels.reshape(shape)
+    place, distance, owner = np.concatenate(places), np.concatenate(distances), np.concatenate(owners)
+    labels[place] = owner
+    contested = np.bincount(place, minlength=labels.size)[place] > 1
+    place, distance, owner = place[contested], distance[contested], owner[contested]
+    farthest_first = np.lexsort((owner, -distance))
+    labels[place[farthest_first]] = owner[farthest_first]
+    return labels.reshape(shape)
+
+
+def consecutive(labels: Labels, keep: NDArray[np.bool_]) -> Labels:
+    """Return labels renumbered 1..n without the beads that are not kept or not visible.
+
+    Parameters
+    ----------
+    labels
+        uint32 label image.
+    keep
+        Shape (beads,): whether label i + 1 stays.
+    """
+    present = np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0
+    staying = present & keep
+    renumbered = np.zeros(len(keep) + 1, np.uint32)
+    renumbered[1:][staying] = np.arange(1, int(staying.sum()) + 1)
+    return np.asarray(renumbered[labels], np.uint32)

@@ -1,0 +1,235 @@
+"""Where the beads of a scene lie, how large they are and how much they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from beadctl.simulate.drawing import Beads, Floats, Shape
+
+LAYOUTS = ("singles", "overlapping", "chains", "clumps", "lattice", "mixed", "satellites")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to place: how many, how large, in what order, and how close they may come.
+
+    Attributes
+    ----------
+    count
+        Beads to try; crowding leaves fewer.
+    diameter_px
+        Median diameter, px.
+    spread
+        Standard deviation of the logarithm of the diameter.
+    bimodal
+        Ratio of a second population's diameter to the first's, 1 for none.
+    layout
+        One of `LAYOUTS`.
+    closest
+        Least distance of two centres over the sum of their radii.
+    """
+
+    count: int
+    diameter_px: float
+    spread: float
+    bimodal: float
+    layout: str
+    closest: float
+
+
+def radii(rng: np.random.Generator, plan: Plan, shape: Shape) -> Floats:
+    """Return radii in px, shape (count,): at least 1.5 px, at most a quarter of the image's long side."""
+    log_size = rng.standard_normal(plan.count) * plan.spread
+    size = plan.diameter_px * np.exp(np.clip(log_size, -1.8, 1.8))
+    if plan.bimodal != 1.0:
+        size = np.where(rng.random(plan.count) < rng.uniform(0.15, 0.6), size * plan.bimodal, size)
+    return np.asarray(np.clip(size, 3.0, max(3.0, 0.5 * max(shape))) / 2, np.float32)
+
+
+def _anywhere(rng: np.random.Generator, count: int, shape: Shape, margin: float) -> tuple[Floats, Floats]:
+    y = rng.uniform(-margin, shape[0] - 1 + margin, count).astype(np.float32)
+    x = rng.uniform(-margin, shape[1] - 1 + margin, count).astype(np.float32)
+    return y, x
+
+
+def _group_sizes(rng: np.random.Generator, total: int, mean: float) -> NDArray[np.intp]:
+    sizes = rng.geometric(1.0 / max(mean, 1.0), total)
+    return np.asarray(sizes[np.cumsum(sizes) - sizes < total], np.intp)
+
+
+def _strings(
+    rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float, *, branching: bool
+) -> tuple[Floats, Floats]:
+    """Grow groups bead by bead, each touching an earlier one: chains, or clumps when branching."""
+    sizes = _group_sizes(rng, len(r), mean)
+    y, x = np.zeros(len(r)), np.zeros(len(r))
+    stiffness = rng.uniform(0.1, 1.2)
+    reach = rng.uniform(closest, closest + 0.25, len(r))
+    turn = rng.standard_normal(len(r)) * stiffness
+    fresh = rng.uniform(0, 2 * np.pi, len(r))
+    start = 0
+    for size in sizes:
+        stop = min(start + int(size), len(r))
+        y[start], x[start] = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        heading = fresh[start]
+        for i in range(start + 1, stop):
+            parent = int(rng.integers(max(start, i - 12), i)) if branching else i - 1
+            heading = fresh[i] if branching else heading + turn[i]
+            step = reach[i] * (r[parent] + r[i])
+            y[i], x[i] = y[parent] + step * np.sin(heading), x[parent] + step * np.cos(heading)
+        start = stop
+    return y.astype(np.float32), x.astype(np.float32)
+
+
+def _lattice(
+    rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float
+) -> tuple[Floats, Floats]:
+    """Cut hexagonal patches with jitter and vacancies out of rotated lattices."""
+    nearest_step = max(closest, 0.8)
+    step = 2 * float(np.median(r)) * rng.uniform(nearest_step, max(nearest_step, 1.12) + 0.05)
+    ys, xs = [], []
+    for size in _group_sizes(rng, len(r), mean):
+        side = int(np.ceil(np.sqrt(size))) + 2
+        i, j = (a.ravel() for a in np.mgrid[-side : side + 1, -side : side + 1])
+        u, v = step * (j + 0.5 * i), step * np.sqrt(0.75) * i
+        stretch = rng.uniform(1.0, 2.2)
+        ragged = np.hypot(u / stretch, v * stretch) + rng.standard_normal(len(u)) * step * rng.uniform(0, 0.8)
+        nearest = np.argsort(ragged)[: max(1, int(size))]
+        angle = rng.uniform(0, 2 * np.pi)
+        jitter = step * rng.uniform(0.0, 0.1) * rng.standard_normal((2, len(nearest)))
+        u, v = u[nearest] + jitter[0], v[nearest] + jitter[1]
+        ys.append(rng.uniform(0, shape[0]) + np.sin(angle) * u + np.cos(angle) * v)
+        xs.append(rng.uniform(0, shape[1]) + np.cos(angle) * u - np.sin(angle) * v)
+    y, x = np.concatenate(ys)[: len(r)], np.concatenate(xs)[: len(r)]
+    return y.astype(np.float32), x.astype(np.float32)
+
+
+def _satellites(rng: np.random.Generator, r: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
+    """Put small spheres on and around large ones."""
+    y, x = _anywhere(rng, len(r), shape, float(np.median(r)) * 0.5)
+    r = r.copy()
+    small = rng.random(len(r)) < 0.4
+    hosts = np.flatnonzero(~small)
+    if len(hosts):
+        host = rng.choice(hosts, int(small.sum()))
+        # A satellite of a few pixels cannot be told from a grain of the host's surface.
+        r[small] = np.maximum(r[host] * rng.uniform(0.12, 0.45, len(host)), 3.0)
+        angle = rng.uniform(0, 2 * np.pi, len(host))
+        away = r[host] * rng.choice([0.6, 1.0, 1.0, 1.0, 1.0, 1.1], len(host)) + r[small] * rng.uniform(
+            0, 0.6, len(host)
+        )
+        y[small], x[small] = y[host] + away * np.sin(angle), x[host] + away * np.cos(angle)
+    return y, x, r
+
+
+def _split(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.flatnonzero(mask), np.flatnonzero(~mask)
+
+
+def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.bool_]:
+    """Return which beads stay when no two may come closer than `closest` times the sum of their radii.
+
+    Earlier beads win. Shapes (n,).
+    """
+    keep = np.ones(len(y), bool)
+    if len(y) < 2:
+        return keep
+    pairs = cKDTree(np.column_stack([y, x])).query_pairs(
+        2.0 * closest * float(r.max()), output_type="ndarray"
+    )
+    i, j = pairs[:, 0], pairs[:, 1]
+    close = np.hypot(y[i] - y[j], x[i] - x[j]) < closest * (r[i] + r[j])
+    clashes = pairs[close]
+    for first, second in clashes[np.lexsort((clashes[:, 1], clashes[:, 0]))].tolist():
+        if keep[first]:
+            keep[second] = False
+    return keep
+
+
+def place(rng: np.random.Generator, plan: Plan, shape: Shape) -> Beads:
+    """Place beads as planned; every one of them covers part of the image.
+
+    Returns
+    -------
+    Beads
+        Round, sharp and of equal brightness: see `vary`.
+    """
+    r = radii(rng, plan, shape)
+    mean = float(np.exp(rng.uniform(np.log(2), np.log(40))))
+    closest = plan.closest
+    match plan.layout:
+        case "chains":
+            y, x = _strings(rng, r, shape, closest, min(mean, 15), branching=False)
+        case "clumps":
+            y, x = _strings(rng, r, shape, closest, mean, branching=True)
+        case "lattice":
+            y, x = _lattice(rng, r, shape, closest, 3 * mean)
+        case "satellites":
+            y, x, r = _satellites(rng, r, shape)
+        case "mixed":
+            half = len(r) // 2
+            y, x = _anywhere(rng, len(r), shape, float(np.median(r)))
+            y[half:], x[half:] = _strings(rng, r[half:], shape, closest, mean, branching=True)
+        case _:
+            y, x = _anywhere(rng, len(r), shape, float(np.median(r)))
+    r = r[: len(y)]
+    if plan.layout == "satellites":
+        # Hosts and satellites are kept apart among their own kind only.
+        hosts = r > 0.5 * np.median(r)
+        kept = [group[uncrowded(y[group], x[group], r[group], max(closest, 0.75))] for group in _split(hosts)]
+        keep = np.sort(np.concatenate(kept))
+    else:
+        keep = np.flatnonzero(uncrowded(y, x, r, closest))
+    visible = (y > -0.6 * r) & (y < shape[0] - 1 + 0.6 * r) & (x > -0.6 * r) & (x < shape[1] - 1 + 0.6 * r)
+    keep = keep[visible[keep]]
+    y, x, r = y[keep], x[keep], r[keep]
+    one, zero = np.ones_like(r), np.zeros_like(r)
+    return Beads(y, x, r, one, zero, one, 0.5 * one, zero, np.zeros((len(r), 0), np.float32))
+
+
+def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -> Beads:
+    """Give each bead its own brightness, focus, edge and shape.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    beads
+        The placed field.
+    oval
+        Largest aspect ratio minus 1.
+    rough
+        Amplitude of the outline's harmonics, as a share of the radius; 0 for none.
+    """
+    n = len(beads)
+    gain = np.exp(rng.standard_normal(n) * rng.choice([0.03, 0.15, 0.3]))
+    if rng.random() < 0.35:
+        dim = rng.random(n) < rng.uniform(0.05, 0.5)
+        gain = np.where(dim, gain * rng.uniform(0.3, 0.7, n), gain)
+    focus = np.clip(rng.standard_normal(n) * rng.choice([0.05, 0.3, 0.8]), -1, 1)
+    softness = rng.uniform(0.04, 0.12) * beads.radius_px + rng.uniform(0.25, 0.6)
+    radius = beads.radius_px
+    if rng.random() < 0.25:
+        # Out of focus a bead grows softer, larger and fainter, and is still a bead.
+        far = rng.random(n) < rng.uniform(0.05, 0.4)
+        growth = np.where(far, rng.uniform(1.05, 1.35, n), 1.0)
+        radius, softness = radius * growth, np.where(far, rng.uniform(0.2, 0.45, n) * radius, softness)
+        gain = np.where(far, gain * rng.uniform(0.35, 0.8, n), gain)
+    aspect = 1.0 + rng.random(n) * oval
+    wobble = (
+        rng.standard_normal((n, 4)) * rough * np.array([1.0, 1.0, 0.5, 0.5]) if rough else np.zeros((n, 0))
+    )
+    return replace(
+        beads,
+        radius_px=np.asarray(radius, np.float32),
+        aspect=aspect.astype(np.float32),
+        angle_rad=rng.uniform(0, np.pi, n).astype(np.float32),
+        gain=np.clip(gain, 0.2, 2.5).astype(np.float32),
+        softness_px=np.asarray(softness, np.float32),
+        focus=focus.astype(np.float32),
+        wobble=np.clip(wobble, -0.12, 0.12).astype(np.float32),
+    )

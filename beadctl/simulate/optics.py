@@ -1,0 +1,152 @@
+"""Light, noise and the camera: from a float scene to the grey levels of a file."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from beadctl.simulate.drawing import Floats, Shape
+from beadctl.simulate.texture import smooth_field
+
+Grey = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def blurred(image: Floats, sigma_px: float) -> Floats:
+    """Return the image after a Gaussian blur; below 0.2 px nothing happens."""
+    if sigma_px < 0.2:
+        return image
+    return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0), np.float32)
+
+
+def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Floats:
+    """Return a factor of about 1 that varies by `strength` over the image: slope, vignette or clouds."""
+    rows = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
+    columns = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
+    angle = rng.uniform(0, 2 * np.pi)
+    slope = np.cos(angle) * rows + np.sin(angle) * columns
+    y, x = rng.uniform(-0.5, 0.5, 2)
+    vignette = -((rows - y) ** 2 + (columns - x) ** 2)
+    clouds = smooth_field(rng, shape, 0.6 * max(shape))
+    shares = rng.dirichlet([0.6, 0.6, 0.4])
+    total = shares[0] * slope + shares[1] * vignette + shares[2] * 0.5 * clouds
+    span = float(total.max() - total.min())
+    return np.asarray(1.0 + strength * (total - total.mean()) / max(span, 1e-6), np.float32)
+
+
+def noisy(
+    rng: np.random.Generator, image: Floats, sigma: float, level: float, shot: float, clump_px: float
+) -> Floats:
+    """Return the image with shot and read noise.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    image
+        Clean float32 image.
+    sigma
+        Standard deviation of the noise where the image equals `level`.
+    level
+        Brightness at which shot and read noise together make `sigma`.
+    shot
+        Share of the variance that grows with the brightness, 0..1.
+    clump_px
+        Blur of the noise, px, as demosaicing and resampling leave it; below 0.2 none.
+    """
+    if sigma <= 0:
+        return image
+    white = rng.standard_normal(image.shape, dtype=np.float32)
+    if clump_px >= 0.2:
+        white = blurred(white, clump_px)
+        white /= white.std()
+    variance = np.float32(1.0 - shot) + np.float32(shot / max(level, 1e-6)) * np.maximum(image, 0.0)
+    return np.asarray(image + np.float32(sigma) * np.sqrt(variance) * white, np.float32)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How a float image becomes grey levels.
+
+    Attributes
+    ----------
+    bits
+        8, 12 or 16; more than 8 are stored as uint16.
+    low, high
+        Grey levels, as shares of the full range, of the image's darkest and brightest parts; outside
+        0..1 the image is clipped.
+    gamma
+        Exponent of the response.
+    sharpen
+        Amount of unsharp masking, 0 for none.
+    jpeg_quality
+        1..95, or 0 for none.
+    """
+
+    bits: int
+    low: float
+    high: float
+    gamma: float
+    sharpen: float
+    jpeg_quality: int
+
+
+def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
+    """Draw a camera that can still show the beads.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    contrast
+        The weakest beads' signal as a share of the image's whole span, 0..1.
+    """
+    bits = int(rng.choice([8, 12, 16], p=[0.7, 0.12, 0.18]))
+    low, high = float(rng.uniform(-0.04, 0.1)), float(rng.uniform(0.85, 1.2))
+    if rng.random() < 0.35:
+        span = float(rng.uniform(0.12, 0.6))
+        low = float(rng.uniform(0.0, 1.0 - span))
+        high = low + span
+    if bits > 8 and rng.random() < 0.6:
+        low, high = float(rng.uniform(0.0, 0.03)), float(np.exp(rng.uniform(np.log(0.02), 0.0)))
+    levels = contrast * (high - low) * (2**bits - 1)
+    if levels < 6:
+        # Fewer grey levels than this would quantise weak beads away.
+        low, high, levels = 0.02, 1.0, contrast * 0.98 * (2**bits - 1)
+    quality = 0
+    if bits == 8 and rng.random() < 0.4:
+        floor = 30 if levels > 60 else 60 if levels > 25 else 85
+        quality = int(rng.integers(floor, 96))
+    return Camera(
+        bits=bits,
+        low=low,
+        high=high,
+        gamma=float(rng.uniform(0.6, 1.6)) if rng.random() < 0.3 else 1.0,
+        sharpen=float(rng.uniform(0.3, 1.5)) if rng.random() < 0.12 else 0.0,
+        jpeg_quality=quality,
+    )
+
+
+def exposed(image: Floats, camera: Camera) -> Grey:
+    """Return the image as the camera stores it: uint8, or uint16 for more than 8 bits."""
+    if camera.sharpen:
+        image = image + np.float32(camera.sharpen) * (image - blurred(image, 1.3))
+    darkest, brightest = float(image.min()), float(image.max())
+    unit = (image - darkest) / np.float32(max(brightest - darkest, 1e-6))
+    if camera.gamma != 1.0:
+        unit = np.maximum(unit, 0.0) ** np.float32(camera.gamma)
+    unit = np.clip(camera.low + unit * (camera.high - camera.low), 0.0, 1.0)
+    top = 2**camera.bits - 1
+    if camera.bits > 8:
+        return np.asarray(np.rint(unit * top), np.uint16)
+    grey = np.asarray(np.rint(unit * top), np.uint8)
+    if not camera.jpeg_quality:
+        return grey
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "JPEG", quality=camera.jpeg_quality)
+    buffer.seek(0)
+    return np.array(Image.open(buffer), np.uint8)

@@ -1,0 +1,112 @@
+"""Write a folder of simulated images, their label images and a table of what was drawn."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from beadctl.errors import OutputError
+from beadctl.files import atomic
+from beadctl.simulate.scene import Fact, Scene, render
+
+COLUMNS = (
+    "image",
+    "kind",
+    "look",
+    "polarity",
+    "layout",
+    "diameter",
+    "beads",
+    "density",
+    "blur_px",
+    "noise_over_signal",
+    "texture",
+    "debris",
+    "bits",
+    "jpeg_quality",
+    "gamma",
+    "inverted",
+)
+
+
+def _save(path: Path, pixels: NDArray[np.generic]) -> None:
+    # No date and a fixed software tag: the same seed must give the same bytes.
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=None,
+            software="beadctl simulate",
+        )
+
+
+def write(
+    out_dir: Path,
+    count: int,
+    size: int,
+    seed: int,
+    *,
+    overwrite: bool = False,
+    on_image: Callable[[Path], None] | None = None,
+) -> list[Path]:
+    """Write `count` scenes as `images/sim_00000.tif`, `masks/sim_00000.tif` and `manifest.csv`.
+
+    Image i depends on the seed and on i alone, so a larger count adds images and changes none.
+
+    Parameters
+    ----------
+    out_dir
+        The folder; made when missing.
+    count
+        Number of images.
+    size
+        Side of the square images, px.
+    seed
+        At least 0.
+    overwrite
+        Replace images of an earlier run.
+    on_image
+        Called with each image's path after it is written.
+
+    Returns
+    -------
+    list of Path
+        The images, in order.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds simulated images already, or cannot be written.
+    """
+    images, masks, manifest = out_dir / "images", out_dir / "masks", out_dir / "manifest.csv"
+    if not overwrite:
+        for old in (manifest, *sorted(images.glob("sim_*.tif"))[:1], *sorted(masks.glob("sim_*.tif"))[:1]):
+            if old.exists():
+                raise OutputError(f"{old}: stands there already; choose another folder or pass --overwrite")
+    paths: list[Path] = []
+    rows: list[dict[str, Fact]] = []
+    for index in range(count):
+        scene = render(np.random.default_rng([seed, index]), size)
+        path = images / f"sim_{index:05d}.tif"
+        _save(path, scene.image)
+        _save(masks / path.name, _narrow(scene))
+        rows.append({"image": path.name, **scene.facts})
+        paths.append(path)
+        if on_image is not None:
+            on_image(path)
+    with atomic(manifest) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    return paths
+
+
+def _narrow(scene: Scene) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    return scene.labels if scene.labels.max(initial=0) > 65535 else scene.labels.astype(np.uint16)

@@ -1,0 +1,135 @@
+"""The state of a training run in one file, complete enough to go on as if nothing had happened.
+
+A checkpoint holds tensors and plain values only and is read with ``weights_only=True``: opening a file
+from a stranger runs none of its code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from beadctl.errors import ModelError
+from beadctl.files import atomic
+from beadctl.training.unet import Architecture, UNet
+
+FORMAT = "beadctl-checkpoint"
+VERSION = 1
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at the end of an epoch.
+
+    Attributes
+    ----------
+    architecture : dict
+        Fields of `Architecture`.
+    model, average : dict
+        Weights as trained, and their moving average, which is what is validated and exported.
+    optimizer, scaler : dict
+        State of the optimiser and of the fp16 loss scaler.
+    rng : dict
+        States of torch's random generators, as tensors.
+    epoch, step : int
+        Epochs and optimiser steps done.
+    best_epoch : int
+        Epoch of the best validation Jaccard so far, from 1; 0 when there is none.
+    best_jaccard : float
+        That Jaccard.
+    elapsed_s : float
+        Seconds spent, over all sessions of the run.
+    history : list of dict
+        One record an epoch, as in ``history.csv``.
+    settings : dict
+        What determines the result: a resumed run must agree with it.
+    facts : dict
+        What an exported model wants to know: data fingerprint, bead diameter, halo, stride.
+    """
+
+    architecture: State
+    model: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizer: State
+    scaler: State
+    rng: State
+    epoch: int
+    step: int
+    best_epoch: int
+    best_jaccard: float
+    elapsed_s: float
+    history: list[State]
+    settings: State
+    facts: State = field(default_factory=dict)
+
+    def network(self) -> UNet:
+        """Build the network with the averaged weights, ready for inference."""
+        network = UNet(Architecture(**self.architecture))
+        network.load_state_dict(self.average)
+        return network.eval()
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    # Not `asdict`: it would copy every tensor first.
+    content = {"format": FORMAT, "version": VERSION} | vars(checkpoint)
+    with atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, cut short, of another program, or of a newer beadctl.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such checkpoint; give the folder or file of a training run") from None
+    except Exception:
+        # A file that is not ours may break the reader in any way; none of them is news to the user.
+        raise ModelError(
+            f"{path}: not a beadctl checkpoint, or damaged; use best.pt or last.pt of a training run"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path}: a file of another program; use best.pt or last.pt of a training run")
+    if content.get("version") != VERSION:
+        raise ModelError(
+            f"{path}: written by another beadctl (checkpoint version {content.get('version')}, "
+            f"this one reads {VERSION}); update beadctl"
+        )
+    del content["format"], content["version"]
+    try:
+        return Checkpoint(**content)
+    except TypeError:
+        raise ModelError(f"{path}: an incomplete checkpoint; use another one of the run") from None
+
+
+def random_state(device: torch.device) -> State:
+    """States of the random generators that training draws from."""
+    state: State = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: State, device: torch.device) -> None:
+    """Set the generators back to what `random_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,0 +1,63 @@
+"""The learning curve as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from beadctl.files import atomic
+
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#999999"
+
+
+def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw training loss, validation Jaccard and count error over the epochs.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        Records as in ``history.csv``, at least one.
+    path : Path
+        The PNG to write.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    # The object interface leaves the process's own pyplot state and backend alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = [record["epoch"] for record in history]
+    best = max(history, key=lambda record: (record["val_jaccard"], -record["epoch"]))
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, jaccard, count = figure.subplots(1, 3)
+    mark = "o" if len(epochs) < 30 else ""
+
+    def line(axes: Any, name: str, colour: str) -> None:
+        values = [record[name] for record in history]
+        axes.plot(epochs, values, mark, ls="-", ms=3, color=colour, label=name.replace("_", " "))
+
+    for name, colour in (("train_loss", BLUE), ("mask_loss", ORANGE), ("seed_loss", GREEN)):
+        line(loss, name, colour)
+    loss.set(title="Training loss", ylim=(0, None))
+    loss.legend(frameon=False, fontsize=8)
+    line(jaccard, "val_jaccard", BLUE)
+    jaccard.set(ylim=(0, 1))
+    jaccard.set_title(f"Validation Jaccard, best {best['val_jaccard']:.3f} in epoch {best['epoch']}")
+    line(count, "count_mae", BLUE)
+    count.set(title="Validation count error, beads an image", ylim=(0, None))
+    for axes in (jaccard, count):
+        axes.axvline(best["epoch"], color=GREY, lw=1, ls=":")
+    for axes in (loss, jaccard, count):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set_fontsize(10)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)

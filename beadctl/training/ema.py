@@ -1,0 +1,41 @@
+"""The moving average of the weights, which is what is validated and exported."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from beadctl.training.unet import UNet
+
+
+class WeightAverage:
+    """Exponential moving average of a network (Polyak & Juditsky 1992; decay warmed up).
+
+    Single steps jump about the bottom of the valley; their average lies nearer to it. The early decay is
+    ``(1 + t) / (10 + t)``, so that the random start is soon forgotten. The running means and variances of
+    batch normalisation are averaged with the weights: they describe the activations of the weights of
+    their moment, and averaging both with one decay keeps them matched. Counters are copied.
+
+    Parameters
+    ----------
+    network : UNet
+        What is trained; the average starts as a copy of it.
+    decay : float
+        Largest decay, 0 to below 1; 0 makes the average the network itself.
+    """
+
+    def __init__(self, network: UNet, decay: float) -> None:
+        self.decay = decay
+        self.network: UNet = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: UNet, step: int) -> None:
+        """Take in the weights after optimiser step `step`, counted from 1."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        new = network.state_dict()
+        for name, mean in self.network.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(new[name], weight)
+            else:
+                mean.copy_(new[name])

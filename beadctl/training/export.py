@@ -1,0 +1,280 @@
+"""From a training run to one self-describing ONNX file, verified before it takes its place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from beadctl import __version__, instances
+from beadctl.errors import ModelError, OutputError
+from beadctl.files import atomic
+from beadctl.images import normalisation_of
+from beadctl.inference import Model
+from beadctl.modelfile import METADATA_KEY, ModelFacts
+from beadctl.simulate import render
+from beadctl.tiles import read_manifest
+from beadctl.training import checkpoint
+from beadctl.training.checkpoint import Checkpoint
+from beadctl.training.tiles import Tiles
+from beadctl.training.unet import UNet
+
+# Above this onnxruntime and PyTorch are not the same network.
+TOLERANCE = 1e-4
+SAMPLES = 3
+BATCHES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the verification saw.
+
+    Attributes
+    ----------
+    comparisons : int
+        Inputs that both ran on.
+    largest_difference : float
+        Largest difference of any probability or seed.
+    size_bytes : int
+        Size of the file.
+    """
+
+    comparisons: int
+    largest_difference: float
+    size_bytes: int
+
+
+class Deployed(nn.Module):
+    """The network with batch normalisation folded and its two maps as probabilities."""
+
+    def __init__(self, network: UNet) -> None:
+        super().__init__()
+        self.network = fold(network)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probability and seed, each (N, 1, H, W) in 0..1."""
+        maps = torch.sigmoid(self.network(image))
+        return maps[:, :1], maps[:, 1:]
+
+
+def fold(network: UNet) -> UNet:
+    """Return a copy whose batch normalisations are part of the convolutions before them.
+
+    Folding makes each output pixel a function of its receptive field alone, in any runtime.
+    """
+    folded = copy.deepcopy(network).eval()
+    for block in [*folded.down, *folded.up]:
+        assert isinstance(block, nn.Sequential)
+        for index in range(len(block) - 1):
+            first, second = block[index], block[index + 1]
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    return folded
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    opset: int = 20,
+    name: str = "bead",
+    licence: str = "unspecified",
+    threshold: float | None = None,
+    seed_threshold: float | None = None,
+    min_area_px: int | None = None,
+    tiles: Path | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Write the best checkpoint of a run as ONNX, and verify it; a failure leaves no file.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a run, or a checkpoint of it.
+    out : Path
+        The ``.onnx`` file.
+    opset : int
+        ONNX operator set, 18 to 20.
+    name, licence : str
+        For the file's facts.
+    threshold, seed_threshold, min_area_px : optional
+        For the file's facts; by default those of the run's validation.
+    tiles : Path, optional
+        Tiles to verify on; by default those of the run, or simulated scenes if it had none.
+    overwrite : bool
+        Replace `out`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ModelError
+        If the run cannot be read, or onnxruntime and PyTorch differ.
+    OutputError
+        If `out` stands there already.
+    """
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out}: stands there already; use --overwrite, or another -o")
+    source = run / "best.pt" if run.is_dir() else run
+    state = checkpoint.load(source)
+    network = state.network()
+    facts = _facts(state, network, name, licence, threshold, seed_threshold, min_area_px)
+    images = _images(tiles or _tiles_of(source.parent))
+    with atomic(out.with_suffix(".onnx")) as temporary:
+        _write(network, temporary, opset, facts)
+        report = verify(temporary, network, images, facts)
+    return report
+
+
+def verify(path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts) -> Report:
+    """Compare onnxruntime with PyTorch, at several sizes and batch sizes, by maps and by counts.
+
+    Raises
+    ------
+    ModelError
+        If a map differs by more than `TOLERANCE`, or a count at all.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ModelError(f"the exported model is not valid ONNX ({str(error).splitlines()[0]})") from None
+    model = Model(path, "cpu")
+    worst, comparisons = 0.0, 0
+    for batch in _batches(images, facts.stride):
+        with torch.inference_mode():
+            wanted = torch.sigmoid(network(torch.from_numpy(batch))).numpy()
+        found = np.concatenate(model.run(batch), axis=1)
+        difference = float(np.abs(wanted - found).max())
+        counts = [[_count(maps, facts) for maps in answer] for answer in (wanted, found)]
+        if not difference <= TOLERANCE or counts[0] != counts[1]:
+            raise ModelError(
+                f"the exported model differs from the trained one (by {difference:.1e} on an input of "
+                f"{'x'.join(map(str, batch.shape))} px, counts {counts[1]} for {counts[0]}); no file was written"
+            )
+        worst, comparisons = max(worst, difference), comparisons + 1
+    return Report(comparisons, worst, path.stat().st_size)
+
+
+def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
+    import onnx
+
+    example = torch.zeros(2, 1, 8 * facts.stride, 8 * facts.stride)
+    program = torch.onnx.export(
+        Deployed(network).eval(),
+        (example,),
+        input_names=["image"],
+        output_names=["probability", "seed"],
+        opset_version=opset,
+        dynamic_shapes=(
+            {
+                0: torch.export.Dim("batch"),
+                2: facts.stride * torch.export.Dim("rows"),
+                3: facts.stride * torch.export.Dim("columns"),
+            },
+        ),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None
+    proto = program.model_proto
+    # The exporter leaves the stack traces of this machine in the nodes; nobody else needs them.
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*proto.graph.value_info, *proto.graph.input, *proto.graph.output]:
+        del value.metadata_props[:]
+    del proto.metadata_props[:]
+    del proto.graph.metadata_props[:]
+    onnx.helper.set_model_props(proto, {METADATA_KEY: facts.to_json()})
+    proto.producer_name, proto.producer_version = "beadctl", __version__
+    onnx.save_model(proto, path, save_as_external_data=False)
+
+
+def _facts(
+    state: Checkpoint,
+    network: UNet,
+    name: str,
+    licence: str,
+    threshold: float | None,
+    seed_threshold: float | None,
+    min_area_px: int | None,
+) -> ModelFacts:
+    plan = state.settings
+    best = next((one for one in state.history if one["epoch"] == state.best_epoch), {})
+    return ModelFacts(
+        name=name,
+        licence=licence,
+        beadctl_version=__version__,
+        stride=network.stride,
+        halo=network.halo_px,
+        threshold=threshold or float(plan["threshold"]),
+        seed_threshold=seed_threshold or float(plan["seed_threshold"]),
+        min_area_px=min_area_px or int(plan["min_area_px"]),
+        diameter_px=state.facts.get("diameter_px"),
+        polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
+        training=dict(plan),
+        data=str(state.facts.get("data", "")),
+        validation={
+            key: best[key] for key in ("val_jaccard", "val_dice", "count_mae", "count_bias") if key in best
+        },
+    )
+
+
+def _tiles_of(run: Path) -> Path | None:
+    """Return the tiles that a run was trained on, as its record tells."""
+    try:
+        tiles = json.loads((run / "run.json").read_text(encoding="utf-8"))["data"]["tiles"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(tiles) if tiles else None
+
+
+def _images(folder: Path | None) -> list[NDArray[np.float32]]:
+    """Return normalised images to compare on: real validation tiles where there are any."""
+    if folder and (folder / "manifest.csv").is_file():
+        held = Tiles(read_manifest(folder), "val", folder)
+        return [held[index][0] for index in range(min(SAMPLES, len(held)))]
+    scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
+    return [normalisation_of(image).apply(image) for image in scenes]
+
+
+def _batches(images: Sequence[NDArray[np.float32]], stride: int) -> list[NDArray[np.float32]]:
+    """Return inputs of several sizes and batch sizes, cut from the images."""
+    batches = [
+        image[None, None, : _down(image.shape[0], stride), : _down(image.shape[1], stride)]
+        for image in images
+    ]
+    edge = _down(min(min(image.shape) for image in images), stride)
+    for index, size in enumerate(BATCHES):
+        rows, columns = _down(edge // (index + 1), stride) or stride, edge
+        batches.append(np.stack([images[k % len(images)][:rows, :columns] for k in range(size)])[:, None])
+    return [np.ascontiguousarray(batch) for batch in batches]
+
+
+def _down(length: int, stride: int) -> int:
+    return length // stride * stride
+
+
+def _count(maps: NDArray[np.float32], facts: ModelFacts) -> int:
+    probability, seed = np.rint(maps * 255).astype(np.uint8)
+    labels = instances.label(
+        probability,
+        seed,
+        threshold=facts.threshold,
+        seed_threshold=facts.seed_threshold,
+        min_area_px=facts.min_area_px,
+    )
+    return int(labels.max(initial=0))

@@ -1,0 +1,377 @@
+"""The training loop: `train` prepares, `_Run.epoch` is one pass, top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from beadctl.devices import usable_cpus
+from beadctl.errors import ModelError, TrainingError
+from beadctl.tiles import fingerprint, read_manifest
+from beadctl.training import checkpoint, device
+from beadctl.training.augment import Augmentation
+from beadctl.training.checkpoint import Checkpoint
+from beadctl.training.dataset import Batches, Shuffled, Simulated, Source, Views, held_out, load
+from beadctl.training.ema import WeightAverage
+from beadctl.training.objective import objective
+from beadctl.training.plan import Plan
+from beadctl.training.records import EpochRecord, RunResult, StepRecord
+from beadctl.training.run_folder import RunFolder, now
+from beadctl.training.schedule import learning_rate
+from beadctl.training.tiles import Tiles
+from beadctl.training.unet import UNet
+from beadctl.training.validation import score
+
+Scenes = Sequence[tuple[NDArray[np.float32], NDArray[Any]]]
+
+# On a CPU the workers and the network share the cores; a GPU leaves all of them to the workers.
+MOST_WORKERS = {"cpu": 2, "cuda": 8}
+
+
+def train(
+    plan: Plan,
+    *,
+    tiles: Path | None,
+    run_dir: Path,
+    resume: bool = False,
+    device_name: str = "auto",
+    workers: int | None = None,
+    threads: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    on_epoch: Callable[[EpochRecord], None] = lambda _: None,
+    on_step: Callable[[StepRecord], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Train a network and leave its checkpoints, history and learning curve in a folder.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is computed.
+    tiles : Path or None
+        Folder that ``beadctl tile`` wrote; None when the plan simulates.
+    run_dir : Path
+        Folder of the run: ``best.pt``, ``last.pt``, ``history.csv``, ``run.json``, ``learning_curve.png``.
+    resume : bool
+        Go on with the run in `run_dir`; on a CPU with equal threads the result is bit for bit that of a
+        run that was never stopped.
+    device_name : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    workers : int, optional
+        Processes that prepare samples; by default up to two where cores are left. The result does not
+        depend on it.
+    threads : int, optional
+        CPU threads of the network; by default all that the job may use.
+    settings : mapping, optional
+        Plain values for ``run.json``.
+    on_epoch, on_step : callable
+        Told of every finished epoch and optimiser step.
+    should_stop : callable
+        Asked before every micro-batch; True ends the run with ``last.pt`` of the last finished epoch.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    OutputError, ModelError
+        If `run_dir` holds a run and `resume` is off, or the other way round.
+    DeviceError
+        If the device or the precision cannot be had.
+    TrainingError, AnnotationError
+        If the tiles cannot be used, the resumed run was another one, or the loss stops being a number.
+    """
+    folder = RunFolder(run_dir, resume=resume)
+    target = device.resolve(device_name)
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads or usable_cpus())
+    started = now()
+    try:
+        source, scenes, data = _data(plan, tiles)
+        processes = _workers(workers, target)
+        run = _Run(plan, folder, target, source, scenes, data, processes)
+        if resume:
+            run.restore(checkpoint.load(folder.last))
+        facts = {
+            "settings": dict(settings or {}),
+            "plan": plan.as_dict(),
+            "device": {"asked": device_name, "used": str(target), "precision": str(run.dtype).split(".")[1]},
+            "threads": torch.get_num_threads(),
+            "workers": processes,
+            "data": {
+                "tiles": tiles,
+                "fingerprint": data,
+                "samples": run.batches.samples,
+                "validation": len(scenes),
+            },
+            "started": started,
+        }
+        folder.describe(facts)
+        result = run.go(on_epoch, on_step, should_stop)
+        outcome = {"ended": now(), "stopped": result.stopped, "epochs": result.epochs}
+        folder.describe(facts | outcome | {"best": result.record and asdict(result.record)})
+        return result
+    finally:
+        torch.set_num_threads(threads_before)
+
+
+class _Run:
+    """The state of a run: all that changes from step to step."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: RunFolder,
+        target: torch.device,
+        source: Source,
+        scenes: Scenes,
+        data: str,
+        workers: int,
+    ) -> None:
+        self.plan, self.folder, self.device, self.scenes, self.data = plan, folder, target, scenes, data
+        self.dtype = device.arithmetic(plan.precision, target)
+        torch.manual_seed(plan.seed)
+        # Channels last is the layout that vectorised and tensor-core convolutions want: 1.7x on a CPU.
+        self.network = UNet(plan.architecture).to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, plan.ema_decay)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, plan.weight_decay), lr=plan.lr)
+        # Only float16 underflows so early that its gradients need scaling; elsewhere this does nothing.
+        self.scaler = torch.amp.GradScaler(target.type, enabled=self.dtype == torch.float16)
+        self.terms = objective(plan.loss, plan.loss_parameters)
+
+        samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(source)
+        self.batches = Batches(samples, plan.batch_size)
+        views = Views(source, plan.size, plan.seed, Augmentation() if plan.augment else None)
+        self.loader = load(views, self.batches, workers=workers, pin_memory=target.type == "cuda")
+        self.steps_per_epoch = math.ceil(samples / plan.group)
+
+        self.epoch = self.step = self.best_epoch = 0
+        self.best_jaccard = -1.0
+        self.history: list[dict[str, Any]] = []
+        self.spent_s, self.session_start = 0.0, time.monotonic()
+
+    def go(
+        self,
+        on_epoch: Callable[[EpochRecord], None],
+        on_step: Callable[[StepRecord], None],
+        should_stop: Callable[[], bool],
+    ) -> RunResult:
+        stopped = "finished"
+        while self.epoch < self.plan.epochs:
+            if self.out_of_time():
+                stopped = "time limit"
+                break
+            if self.history and self.epoch - self.best_epoch >= self.plan.patience:
+                stopped = f"no better for {self.plan.patience} epochs"
+                break
+            began = time.monotonic()
+            means = self.train_epoch(on_step, should_stop)
+            if means is None:
+                stopped = "interrupted"
+                break
+            on_epoch(self.finish_epoch(began, *means))
+        best = EpochRecord(**self.history[self.best_epoch - 1]) if self.best_epoch else None
+        return RunResult(self.folder.best if best else None, best, self.epoch, stopped, str(self.device))
+
+    def train_epoch(
+        self, on_step: Callable[[StepRecord], None], should_stop: Callable[[], bool]
+    ) -> tuple[float, float, float, float] | None:
+        """One pass: mean mask and seed loss, learning rate, samples a second; None when told to stop."""
+        plan, samples = self.plan, self.batches.samples
+        self.network.train()
+        self.batches.epoch = self.epoch
+        began, seen, sums = time.monotonic(), 0, torch.zeros(2, device=self.device)
+        step_sums = torch.zeros_like(sums)
+        for images, wanted in self.loader:
+            if should_stop():
+                return None
+            images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            wanted = wanted.to(self.device, non_blocking=True)
+            # The group of this optimiser step, which may be the short one at the end of the epoch. Dividing
+            # every sample by its size makes micro-batches of any number and length give the gradient of
+            # one large batch.
+            group = min(plan.group, samples - seen // plan.group * plan.group)
+
+            # Convolutions in half precision where asked; the losses widen to float32 by themselves.
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                logits = self.network(images)
+            mask, seed = self.terms(logits, wanted)
+            total = (mask + plan.seed_weight * seed).sum() / group
+            self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            step_sums += torch.stack((mask.detach().sum(), seed.detach().sum()))
+            seen += len(images)
+            if seen % plan.group and seen < samples:
+                continue
+
+            # The cosine goes by steps, or by the clock when that will end the run first.
+            rate = learning_rate(
+                self.step,
+                warmup_steps=plan.warmup_epochs * self.steps_per_epoch,
+                progress=max((self.step + 1) / (plan.epochs * self.steps_per_epoch), self.time_share()),
+                peak=plan.lr,
+                final_fraction=plan.final_lr_fraction,
+            )
+            for settings in self.optimizer.param_groups:
+                settings["lr"] = rate
+            # One wild batch must not undo many good ones; the norm is that of the unscaled gradient.
+            self.scaler.unscale_(self.optimizer)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip_norm)
+            mask_mean, seed_mean = (step_sums / group).tolist()
+            loss = mask_mean + plan.seed_weight * seed_mean
+            # An infinite gradient is the scaler's daily bread, but without a scaler it would become weights.
+            if not math.isfinite(loss) or not (self.scaler.is_enabled() or bool(norm.isfinite())):
+                raise TrainingError(self.diverged(loss, rate))
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.step += 1
+            self.average.update(self.network, self.step)
+
+            sums += step_sums
+            step_sums.zero_()
+            on_step(
+                StepRecord(self.epoch + 1, math.ceil(seen / plan.group), self.steps_per_epoch, loss, rate)
+            )
+            if self.out_of_time():
+                break
+        mask_mean, seed_mean = (sums / seen).tolist()
+        return mask_mean, seed_mean, rate, seen / (time.monotonic() - began)
+
+    def finish_epoch(self, began: float, mask: float, seed: float, rate: float, speed: float) -> EpochRecord:
+        """Validate the averaged weights, and save everything."""
+        plan = self.plan
+        scores = score(
+            self.average.network,
+            self.scenes,
+            self.device,
+            threshold=plan.threshold,
+            seed_threshold=plan.seed_threshold,
+            min_area_px=plan.min_area_px,
+        )
+        self.epoch += 1
+        best = scores.jaccard > self.best_jaccard
+        if best:
+            self.best_epoch, self.best_jaccard = self.epoch, scores.jaccard
+        record = EpochRecord(
+            epoch=self.epoch,
+            train_loss=mask + plan.seed_weight * seed,
+            mask_loss=mask,
+            seed_loss=seed,
+            val_jaccard=scores.jaccard,
+            val_dice=scores.dice,
+            count_mae=scores.count_mae,
+            count_bias=scores.count_bias,
+            lr=rate,
+            images_per_s=speed,
+            seconds=time.monotonic() - began,
+            best=best,
+        )
+        self.history.append(asdict(record))
+        self.folder.save(self.state(), best=best)
+        return record
+
+    def state(self) -> Checkpoint:
+        """Everything that going on needs."""
+        architecture = self.plan.architecture
+        return Checkpoint(
+            architecture=architecture.as_dict(),
+            model=self.network.state_dict(),
+            average=self.average.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
+            rng=checkpoint.random_state(self.device),
+            epoch=self.epoch,
+            step=self.step,
+            best_epoch=self.best_epoch,
+            best_jaccard=self.best_jaccard,
+            elapsed_s=self.elapsed_s(),
+            history=self.history,
+            settings=self.plan.as_dict(),
+            facts={
+                "data": self.data,
+                "stride": architecture.stride,
+                "halo_px": architecture.halo_px,
+                "diameter_px": _median_diameter(self.scenes),
+                "polarity_augmented": self.plan.augment,
+            },
+        )
+
+    def restore(self, state: Checkpoint) -> None:
+        """Go back to where a checkpoint was made."""
+        source = str(self.folder.last)
+        self.plan.require_same(state.settings, source)
+        if state.facts.get("data") != self.data:
+            raise TrainingError(
+                f"{source}: was started on other tiles; resume with the same, or start a new run"
+            )
+        try:
+            self.network.load_state_dict(state.model)
+            self.average.network.load_state_dict(state.average)
+            self.optimizer.load_state_dict(state.optimizer)
+            self.scaler.load_state_dict(state.scaler)
+            checkpoint.restore_random_state(state.rng, self.device)
+        except (RuntimeError, ValueError, KeyError, TypeError, IndexError):
+            raise ModelError(
+                f"{source}: does not fit this run's network or device; start a new run"
+            ) from None
+        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        self.best_epoch, self.best_jaccard, self.spent_s = (
+            state.best_epoch,
+            state.best_jaccard,
+            state.elapsed_s,
+        )
+
+    def elapsed_s(self) -> float:
+        return self.spent_s + time.monotonic() - self.session_start
+
+    def time_share(self) -> float:
+        return self.elapsed_s() / (60 * self.plan.max_minutes) if self.plan.max_minutes else 0.0
+
+    def out_of_time(self) -> bool:
+        return self.time_share() >= 1
+
+    def diverged(self, loss: float, rate: float) -> str:
+        kept = f"{self.folder.last} holds epoch {self.epoch}" if self.epoch else "no epoch was finished"
+        return (
+            f"training diverged in epoch {self.epoch + 1}, step {self.step + 1}, lr = {rate:.2g} "
+            f"(loss {loss:.3g}); {kept}; start again with a lower --lr"
+        )
+
+
+def _data(plan: Plan, tiles: Path | None) -> tuple[Source, Scenes, str]:
+    """Training source, validation scenes and a fingerprint of both."""
+    if plan.simulate:
+        scenes = held_out(plan.validation_scenes, plan.size)
+        return Simulated(plan.simulate, plan.size), scenes, "simulated"
+    if tiles is None:
+        raise TrainingError("nothing to train on: give a folder of tiles, or --simulate N")
+    rows = read_manifest(tiles)
+    return Shuffled(Tiles(rows, "train", tiles)), Tiles(rows, "val", tiles), fingerprint(tiles)
+
+
+def _workers(asked: int | None, target: torch.device) -> int:
+    return min(MOST_WORKERS[target.type], usable_cpus() - 1) if asked is None else asked
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay kernels only: a bias or a normalisation scale near 0 shrinks the signal, not the model."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _median_diameter(scenes: Scenes) -> float | None:
+    """Median over the validation beads of the diameter of the disc with the same area, px."""
+    areas = [np.unique(labels[labels > 0], return_counts=True)[1] for _, labels in scenes]
+    together = np.concatenate(areas)
+    return float(np.median(np.sqrt(4 * together / np.pi))) if together.size else None

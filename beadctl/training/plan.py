@@ -1,0 +1,136 @@
+"""Everything that determines what a training run computes, in one frozen object."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from beadctl.errors import TrainingError
+from beadctl.losses import Loss, LossParameters
+from beadctl.training.unet import Architecture
+
+# A resumed run may be given more time or patience; anything else would make it another run.
+MAY_CHANGE = ("epochs", "max_minutes", "patience")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a run.
+
+    Attributes
+    ----------
+    simulate : int
+        Fresh simulated scenes an epoch; 0 to train on tiles.
+    loss : Loss
+        Loss of the foreground.
+    loss_parameters : LossParameters
+        Its numbers.
+    seed_weight : float
+        Weight of the seed map's loss beside it.
+    size : int
+        Edge of a training sample, px, a multiple of the network's stride.
+    epochs : int
+        Passes over the training data, at most.
+    steps_per_epoch : int or None
+        Optimiser steps in an epoch; None for one pass over the tiles or scenes.
+    max_minutes : float or None
+        Time for the run, over all its sessions; the learning rate is planned for it.
+    batch_size : int
+        Samples in a micro-batch: what is in memory at once.
+    accumulate : int
+        Micro-batches in an optimiser step.
+    lr, weight_decay, warmup_epochs, final_lr_fraction
+        AdamW's peak rate and decay, length of the warm-up, last rate as a share of the peak.
+    patience : int
+        Epochs without a better validation Jaccard before the run ends.
+    clip_norm : float
+        Largest norm of the gradient; infinity for no limit.
+    ema_decay : float
+        Decay of the moving average of the weights.
+    width, depth, dropout
+        See `Architecture`.
+    precision : str
+        ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    augment : bool
+        Whether samples are augmented, or only cut.
+    seed : int
+        Of every random choice.
+    threshold, seed_threshold, min_area_px
+        How validation makes beads of the maps.
+    validation_scenes : int
+        Simulated scenes to validate on, when training on simulated ones.
+    """
+
+    simulate: int = 0
+    loss: Loss = Loss.COMBINED
+    loss_parameters: LossParameters = field(default_factory=LossParameters)
+    seed_weight: float = 1.0
+    size: int = 512
+    epochs: int = 100
+    steps_per_epoch: int | None = None
+    max_minutes: float | None = None
+    batch_size: int = 4
+    accumulate: int = 1
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup_epochs: float = 1.0
+    final_lr_fraction: float = 0.01
+    patience: int = 25
+    clip_norm: float = 1.0
+    ema_decay: float = 0.995
+    width: int = 16
+    depth: int = 4
+    dropout: float = 0.1
+    precision: str = "auto"
+    augment: bool = True
+    seed: int = 0
+    threshold: float = 0.5
+    seed_threshold: float = 0.5
+    min_area_px: int = 4
+    validation_scenes: int = 32
+
+    def __post_init__(self) -> None:
+        stride = self.architecture.stride
+        if self.size % stride:
+            raise TrainingError(
+                f"a sample of {self.size} px does not fit a network of depth {self.depth}; "
+                f"choose a size that is a multiple of {stride}"
+            )
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network to train."""
+        return Architecture(self.width, self.depth, self.dropout)
+
+    @property
+    def group(self) -> int:
+        """Samples in an optimiser step."""
+        return self.batch_size * self.accumulate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint or JSON."""
+        content = asdict(self)
+        content["loss"] = self.loss.value
+        return content
+
+    def require_same(self, before: dict[str, Any], source: str) -> None:
+        """Refuse to go on with a run that was started with other numbers.
+
+        Parameters
+        ----------
+        before : dict
+            What `as_dict` gave when the run started.
+        source : str
+            The run, for the message.
+
+        Raises
+        ------
+        TrainingError
+            Naming the first number that differs.
+        """
+        for name, value in self.as_dict().items():
+            if name not in MAY_CHANGE and before.get(name) != value:
+                raise TrainingError(
+                    f"{source}: was started with {name} = {before.get(name)}, not {value}; "
+                    "resume with the same settings, or start a new run"
+                )

@@ -1,0 +1,96 @@
+"""The folder of a training run: checkpoints, history, facts and the learning curve."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import beadctl
+from beadctl.errors import ModelError, OutputError
+from beadctl.files import atomic, write_text
+from beadctl.training import checkpoint
+from beadctl.training.checkpoint import Checkpoint
+from beadctl.training.curve import draw
+from beadctl.training.records import EpochRecord
+
+BEST, LAST = "best.pt", "last.pt"
+HISTORY, FACTS, CURVE = "history.csv", "run.json", "learning_curve.png"
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """Writes what a run leaves behind.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made when it is missing.
+    resume : bool
+        Whether a run is expected there, or none.
+
+    Raises
+    ------
+    OutputError
+        If there is a run and `resume` is off.
+    ModelError
+        If there is none and `resume` is on.
+    """
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        held = [name for name in (LAST, BEST, HISTORY) if (path / name).exists()]
+        if held and not resume:
+            raise OutputError(
+                f"{path}: already holds a run ({held[0]}); go on with --resume, or choose another -o"
+            )
+        if resume and not (path / LAST).exists():
+            raise ModelError(f"{path}: no {LAST} to resume from; start the run without --resume")
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the epoch with the best validation Jaccard."""
+        return self.path / BEST
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last finished epoch."""
+        return self.path / LAST
+
+    def save(self, state: Checkpoint, *, best: bool) -> None:
+        """Write the state after an epoch; the best one is written first, so ``last.pt`` never outruns it."""
+        if best:
+            checkpoint.save(state, self.best)
+        checkpoint.save(state, self.last)
+        columns = [field.name for field in fields(EpochRecord)]
+        with (
+            atomic(self.path / HISTORY) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(state.history)
+        draw(state.history, self.path / CURVE)
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Write ``run.json``: what was run, on what, and how it ended."""
+        versions = {
+            "beadctl": beadctl.__version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        }
+        content = {**facts, "versions": versions, "platform": platform.platform()}
+        write_text(self.path / FACTS, json.dumps(content, indent=2, default=str) + "\n")

@@ -1,0 +1,105 @@
+"""The pixels of a folder of tiles, in memory where they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from beadctl.errors import AnnotationError, TrainingError
+from beadctl.images import Normalisation
+from beadctl.tiles import TileRow
+
+# Up to here tiles are decoded once and kept; beyond, they are decoded again each time they are asked for.
+MEMORY_LIMIT_BYTES = 2 * 1024**3
+
+_Place = tuple[int, np.dtype[Any], tuple[int, ...]]
+
+
+class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
+    """The tiles of one split, as (normalised image float32, labels int32), both (H, W).
+
+    Every tile is decoded once at the start, which finds the broken ones before hours are spent. They are
+    kept where they fit, in their own dtypes and as one block of bytes: forked workers share it, because
+    nothing in it is written to, not even a reference count.
+
+    Parameters
+    ----------
+    rows : sequence of TileRow
+        The whole manifest.
+    split : str
+        Which tiles to take.
+    folder : Path
+        For messages.
+
+    Raises
+    ------
+    TrainingError
+        If the split has no tiles.
+    AnnotationError
+        If a tile is missing, broken, or not of the size that the manifest says.
+    """
+
+    def __init__(self, rows: Sequence[TileRow], split: str, folder: Path) -> None:
+        self.rows = tuple(row for row in rows if row.split == split)
+        if not self.rows:
+            raise TrainingError(
+                f"{folder}: no {split} tiles; give `beadctl tile` more images or another split fraction"
+            )
+        packed, places = bytearray(), list[tuple[_Place, _Place]]()
+        fits = True
+        for row in self.rows:
+            image, mask = _decoded(row)
+            if fits:
+                start, middle = len(packed), len(packed) + image.nbytes
+                places.append(((start, image.dtype, image.shape), (middle, mask.dtype, mask.shape)))
+                packed += image.tobytes() + mask.tobytes()
+                fits = len(packed) <= MEMORY_LIMIT_BYTES
+        self._places = places if fits else []
+        self._packed = np.frombuffer(bytes(packed) if fits else b"", np.uint8)
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the normalised image and the labels of a tile."""
+        row = self.rows[index]
+        image, mask = [self._plane(place) for place in self._places[index]] if self._places else _decoded(row)
+        return Normalisation(row.offset, row.scale).apply(image), mask.astype(np.int32)
+
+    def _plane(self, place: _Place) -> NDArray[Any]:
+        start, dtype, shape = place
+        count = int(np.prod(shape))
+        content: NDArray[Any] = np.frombuffer(self._packed.data, dtype, count, start).reshape(shape)
+        return content
+
+
+def _decoded(row: TileRow) -> tuple[NDArray[Any], NDArray[Any]]:
+    image, mask = _decode(row.image), _decode(row.mask)
+    for path, plane in ((row.image, image), (row.mask, mask)):
+        if plane.shape != (row.height, row.width):
+            raise AnnotationError(
+                f"{path}: is {plane.shape}, the manifest says {(row.height, row.width)}; "
+                "write the tiles again with: beadctl tile"
+            )
+    if mask.dtype.kind not in "ui":
+        raise AnnotationError(
+            f"{row.mask}: holds {mask.dtype}, not labels; write the tiles again with: beadctl tile"
+        )
+    return image, mask
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    try:
+        return np.asarray(tifffile.imread(path))
+    except Exception as error:
+        # Each codec has its own exceptions for a broken file.
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise AnnotationError(
+            f"{path}: cannot be read ({reason}); write the tiles again with: beadctl tile"
+        ) from None

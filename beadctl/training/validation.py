@@ -1,0 +1,105 @@
+"""How good the network is on whole images that it never trained on, by pixels and by counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from beadctl.instances import label
+from beadctl.metrics import CountErrors, PixelCounts, pixel_counts
+from beadctl.training.unet import UNet
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Figures on the validation images.
+
+    Attributes
+    ----------
+    jaccard, dice : float
+        Of the foreground pixels of all images together.
+    count_mae : float
+        Mean absolute error of the bead count, beads an image.
+    count_bias : float
+        Sum of found minus true over the sum of true; above 0 too many.
+    """
+
+    jaccard: float
+    dice: float
+    count_mae: float
+    count_bias: float
+
+
+def score(
+    network: UNet,
+    scenes: Iterable[tuple[NDArray[np.float32], NDArray[Any]]],
+    device: torch.device,
+    *,
+    threshold: float,
+    seed_threshold: float,
+    min_area_px: int,
+) -> Scores:
+    """Label every image as ``segment`` would, and compare.
+
+    Parameters
+    ----------
+    network : UNet
+        In evaluation mode.
+    scenes : iterable
+        Normalised images float32 (H, W) of any size with their labels.
+    device : torch.device
+        Where the network is.
+    threshold, seed_threshold, min_area_px
+        As `beadctl.instances.label` takes them.
+
+    Returns
+    -------
+    Scores
+    """
+    pixels, counts = PixelCounts(), CountErrors()
+    for image, labels in scenes:
+        probability, seed = maps(network, image, device)
+        found = label(
+            probability, seed, threshold=threshold, seed_threshold=seed_threshold, min_area_px=min_area_px
+        )
+        pixels += pixel_counts(labels, probability >= round(threshold * 255))
+        true = int(np.count_nonzero(np.unique(labels)))
+        counts += CountErrors((true,), (int(found.max(initial=0)),))
+    return Scores(pixels.jaccard, pixels.dice, counts.mae, counts.bias)
+
+
+@torch.inference_mode()
+def maps(
+    network: UNet, image: NDArray[np.float32], device: torch.device
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Probability and seed of one image, 0 to 255 for 0 to 1, in full precision.
+
+    The image is mirrored outwards by the network's reach, as at inference, so that validation scores
+    what users will get and not what zero padding does to the border.
+
+    Parameters
+    ----------
+    network : UNet
+        In evaluation mode.
+    image : ndarray of float32, shape (H, W)
+        Normalised.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    probability, seed : ndarray of uint8, shape (H, W)
+    """
+    halo, stride = network.halo_px, network.stride
+    height, width = image.shape
+    margins = [(halo, halo + -length % stride) for length in (height, width)]
+    batch = torch.from_numpy(np.pad(image, margins, mode="reflect"))[None, None].to(device)
+    batch = batch.contiguous(memory_format=torch.channels_last)
+    answer = network(batch)[0, :, halo : halo + height, halo : halo + width].sigmoid()
+    probability, seed = (answer * 255).round().to(torch.uint8).cpu().numpy()
+    return probability, seed

@@ -1,0 +1,1 @@
+"""What is written of a segmented plane: one small file a format."""

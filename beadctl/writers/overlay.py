@@ -1,0 +1,58 @@
+"""Pictures to judge a segmentation by eye: the outlines of the beads over the image."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.files import atomic
+
+LARGEST_PX = 4096
+OUTLINES = np.array(
+    [(255, 64, 64), (64, 220, 64), (80, 140, 255), (255, 200, 0), (255, 80, 255), (0, 220, 220)], np.uint8
+)
+
+
+def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the image in grey with each bead's outline in one of six colours.
+
+    Neighbours seldom share a colour, because labels run in raster order. The grey levels span the
+    0.5 to 99.5 % percentiles: for the eye only. A plane larger than 4096 px is thinned to that.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W)
+        Pixels of the plane in any dtype.
+    labels : ndarray of uint32, shape (H, W)
+        Its label image.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+        The picture, RGB.
+    """
+    step = -(-max(image.shape) // LARGEST_PX)
+    image, labels = image[::step, ::step], labels[::step, ::step]
+    sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
+    low, high = np.nanpercentile(sample, [0.5, 99.5]) if np.isfinite(sample).any() else (0.0, 1.0)
+    span = max(float(high - low), 1e-12)
+    scaled = (np.nan_to_num(image.astype(np.float32)) - np.float32(low)) * np.float32(255 / span)
+    grey = np.clip(scaled, 0, 255).astype(np.uint8)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    inner = np.zeros(labels.shape, bool)
+    inner[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    inner[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    inner[1:] |= labels[1:] != labels[:-1]
+    inner[:-1] |= labels[:-1] != labels[1:]
+    outline = np.flatnonzero(inner & (labels > 0))
+    picture.reshape(-1, 3)[outline] = OUTLINES[labels.ravel()[outline] % len(OUTLINES)]
+    return picture
+
+
+def write(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write a picture as PNG, whole or not at all."""
+    from PIL import Image
+
+    with atomic(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG", compress_level=1)
