@@ -6,6 +6,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from typer._completion_classes import completion_init
 
 from beadctl import __version__, console
 from beadctl.commands import (
@@ -31,6 +32,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings: flags > BEADCTL_SECTION__FIELD > beadctl.toml > defaults; see beadctl info --settings.",
 )
+# Typer registers its shells only with --install-completion, which edits a user's start-up files; the scripts
+# in completions/ need the shells alone.
+completion_init()
+
 app.command("tile")(tile.tile)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
@@ -76,8 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
         console.fail(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        error.show()
-        return 2
+        return _usage(error)
     except typer.Abort:
         return 130
     except Terminated:
@@ -88,7 +92,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our table has gone, as with `| head`: no more output, and no complaint at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -100,5 +104,17 @@ def run(arguments: list[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _usage(error: typer.TyperException) -> int:
+    """Say what is wrong with a command line in one line; no arguments at all bring the help."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if "\n" in message:
+        typer.echo(message, err=True)
+        return 2
+    command = context.command_path if context else "beadctl"
+    console.fail(f"{message.rstrip('.')}; see {command} --help")
+    return 2
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise Terminated

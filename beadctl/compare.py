@@ -75,7 +75,8 @@ def verdict(rows: Sequence[Summary]) -> str:
         return "nothing to compare: fewer than two losses finished a run"
     first, second = ranked[0], ranked[1]
     if first.n < 3 or second.n < 3:
-        return f"{first.loss} leads {second.loss} by {first.mean - second.mean:.4f}, but fewer than 3 seeds prove nothing"
+        lead = first.mean - second.mean
+        return f"{first.loss} leads {second.loss} by {lead:.4f}, but fewer than 3 seeds prove nothing"
     # Welch's standard error of a difference of means; two of them is about a 95 % interval.
     error = math.sqrt(first.sd**2 / first.n + second.sd**2 / second.n)
     if first.mean - second.mean > 2 * error:

@@ -166,7 +166,8 @@ def installed_builds() -> dict[str, str]:
 
 
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(values * np.float32(255)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
+    return levels
 
 
 def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:

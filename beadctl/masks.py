@@ -1,4 +1,4 @@
-"""Masks as people have them, binary or labelled, paired with their images by name and read as label images."""
+"""Masks as people have them, binary or labelled: paired with images by name, read as label images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -21,7 +21,7 @@ from beadctl.losses import Loss
 
 PREFIX = "BEADCTL_"
 CONFIG_NAME = "beadctl.toml"
-# Names with our prefix that are not settings: where the settings file is, and the folder of the tests' images.
+# Names with our prefix that are not settings: the settings file, and the folder of the tests' images.
 OUTSIDE = (f"{PREFIX}CONFIG", f"{PREFIX}DATA")
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -159,7 +159,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from `load` alone: it reads the other sources itself, to know each value's origin."""
         return (init_settings,)

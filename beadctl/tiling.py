@@ -109,7 +109,7 @@ def _up(length: int, stride: int) -> int:
 
 
 def _reflected(start: int, length: int, size: int) -> NDArray[np.intp]:
-    """Indices of a reflection without repeated edge (numpy's ``reflect``), to any distance."""
+    """Return the indices of a reflection without repeated edge (numpy's ``reflect``) to any distance."""
     period = max(2 * size - 2, 1)
     index = np.arange(start, start + length) % period
     return np.where(index < size, index, period - index)

@@ -40,6 +40,6 @@ def export(
         overwrite=loaded.output.overwrite,
     )
     voice.say(
-        f"{out}: {report.size_bytes / 2**20:.2f} MiB; on {report.comparisons} inputs onnxruntime and PyTorch differ by "
-        f"at most {report.largest_difference:.1e}, and in no count"
+        f"{out}: {report.size_bytes / 2**20:.2f} MiB; on {report.comparisons} inputs onnxruntime and PyTorch "
+        f"differ by at most {report.largest_difference:.1e}, and in no count"
     )

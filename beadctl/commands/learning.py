@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beadctl import console
 from beadctl.compare import Outcome
@@ -14,8 +14,8 @@ from beadctl.losses import Loss, LossParameters
 from beadctl.settings import Settings
 
 if TYPE_CHECKING:
-    from beadctl.training.loop import RunResult
     from beadctl.training.plan import Plan
+    from beadctl.training.records import RunResult
 
 # The last signal that asked a run to stop: the exit code tells it.
 _asked: list[int] = []
@@ -25,7 +25,7 @@ def plan(settings: Settings) -> "Plan":
     """Return the plan that the settings describe."""
     from beadctl.training.plan import Plan
 
-    section = settings.train.model_dump(exclude={"workers"})
+    section: dict[str, Any] = settings.train.model_dump(exclude={"workers"})
     weights = settings.loss.model_dump(exclude={"name", "seed_weight"})
     return Plan(
         **section,
@@ -87,7 +87,7 @@ def _stoppable() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _instances(settings: Settings) -> dict[str, float | int | None]:
+def _instances(settings: Settings) -> dict[str, Any]:
     asked = settings.instances
     return {
         "threshold": asked.threshold,

@@ -37,7 +37,7 @@ class Job:
     outputs: pipeline.Outputs
 
     def finish(self, voice: console.Voice, on_row: Callable[[Row], None] = lambda _: None) -> list[Part]:
-        """Run the pipeline over all images and return the parts; the tables stand also after an interruption."""
+        """Run the pipeline over all images; the tables stand also after an interruption."""
         parts: list[Part] = []
         folder = self.outputs.folder
         try:

@@ -132,8 +132,7 @@ def export(
     images = _images(tiles or _tiles_of(source.parent))
     with atomic(out.with_suffix(".onnx")) as temporary:
         _write(network, temporary, opset, facts)
-        report = verify(temporary, network, images, facts)
-    return report
+        return verify(temporary, network, images, facts)
 
 
 def verify(path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts) -> Report:
@@ -161,7 +160,8 @@ def verify(path: Path, network: UNet, images: Sequence[NDArray[np.float32]], fac
         if not difference <= TOLERANCE or counts[0] != counts[1]:
             raise ModelError(
                 f"the exported model differs from the trained one (by {difference:.1e} on an input of "
-                f"{'x'.join(map(str, batch.shape))} px, counts {counts[1]} for {counts[0]}); no file was written"
+                f"{'x'.join(map(str, batch.shape))} px, "
+                f"counts {counts[1]} for {counts[0]}); no file was written"
             )
         worst, comparisons = max(worst, difference), comparisons + 1
     return Report(comparisons, worst, path.stat().st_size)

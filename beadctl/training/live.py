@@ -14,9 +14,8 @@ from rich.table import Table
 from beadctl import console
 
 if TYPE_CHECKING:
-    from beadctl.training.loop import StepRecord
     from beadctl.training.plan import Plan
-    from beadctl.training.run_folder import EpochRecord
+    from beadctl.training.records import EpochRecord, StepRecord
 
 COLUMNS = ("epoch", "loss", "mask", "seed", "Jaccard", "count MAE", "count bias", "lr", "images/s", "left")
 SHOWN_EPOCHS = 15

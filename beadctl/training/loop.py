@@ -1,4 +1,4 @@
-"""The training loop: `train` prepares, `_Run.epoch` is one pass, top to bottom."""
+"""The training loop: `train` prepares, `_Run.train_epoch` is one pass over the data, top to bottom."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import fields
@@ -92,5 +93,16 @@ class RunFolder:
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
-        content = {**facts, "versions": versions, "platform": platform.platform()}
-        write_text(self.path / FACTS, json.dumps(content, indent=2, default=str) + "\n")
+        content = _strict({**facts, "versions": versions, "platform": platform.platform()})
+        write_text(self.path / FACTS, json.dumps(content, indent=2, default=str, allow_nan=False) + "\n")
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no nan or infinity: null stands for a figure that does not exist, as without any bead."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case Mapping():
+            return {key: _strict(item) for key, item in value.items()}
+        case _:
+            return value

@@ -59,27 +59,34 @@ class Architecture:
     def reach_px(self) -> int:
         """Largest distance, along an axis, from an output pixel to an input pixel that can change it.
 
-        The interval of cells behind one output pixel is followed back through the network: down the
-        decoder, through the bottom, up the encoder. The path through the bottom contains those through
-        the skips. Pooling makes the answer depend on where the pixel sits in its cell, so every place
-        is tried and the worst one counts.
+        Pooling makes the answer depend on where the pixel sits in its cell of `stride` pixels, so every
+        place is tried and the worst one counts.
         """
-        deepest = self.depth - 1
-        reach = 0
-        for pixel in range(self.stride):
-            first = last = pixel
-            for _ in range(deepest):
-                first, last = (first - 2) // 2, (last + 2) // 2  # two 3x3 convolutions, then nearest resize
-            first, last = first - 2, last + 2
-            for _ in range(deepest):
-                first, last = 2 * first - 2, 2 * last + 1 + 2  # max pooling, then two 3x3 convolutions
-            reach = max(reach, pixel - first, last - pixel)
-        return reach
+        intervals = [(pixel, *self._behind(pixel, pixel)) for pixel in range(self.stride)]
+        return max(max(pixel - first, last - pixel) for pixel, first, last in intervals)
 
     @property
     def halo_px(self) -> int:
-        """The reach rounded up to the stride: what a tile must be read with on every side."""
-        return math.ceil(self.reach_px / self.stride) * self.stride
+        """Context that a tile on the stride's grid needs on each side, a multiple of the stride.
+
+        Somewhat less than the reach: a pixel that reaches further to one side sits on the other side of
+        its cell, and a tile on the grid keeps whole cells.
+        """
+        first, _ = self._behind(0, self.stride - 1)
+        return math.ceil(-first / self.stride) * self.stride
+
+    def _behind(self, first: int, last: int) -> tuple[int, int]:
+        """Input pixels that output pixels first..last depend on, along an axis.
+
+        The interval is followed back through the network: down the decoder, through the bottom, up the
+        encoder. The path through the bottom contains those through the skips.
+        """
+        for _ in range(self.depth - 1):
+            first, last = (first - 2) // 2, (last + 2) // 2  # two 3x3 convolutions, then nearest resize
+        first, last = first - 2, last + 2
+        for _ in range(self.depth - 1):
+            first, last = 2 * first - 2, 2 * last + 1 + 2  # max pooling, then two 3x3 convolutions
+        return first, last
 
     def as_dict(self) -> dict[str, int | float]:
         """Plain values, for a checkpoint or JSON."""
@@ -144,7 +151,7 @@ class UNet(nn.Module):
 
     @property
     def halo_px(self) -> int:
-        """The reach rounded up to the stride."""
+        """Context that a tile on the stride's grid needs on each side, a multiple of the stride."""
         return self.architecture.halo_px
 
     def forward(self, image: Tensor) -> Tensor:

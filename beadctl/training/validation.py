@@ -79,7 +79,7 @@ def maps(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Probability and seed of one image, 0 to 255 for 0 to 1, in full precision.
 
-    The image is mirrored outwards by the network's reach, as at inference, so that validation scores
+    The image is mirrored outwards by the network's halo, as at inference, so that validation scores
     what users will get and not what zero padding does to the border.
 
     Parameters

@@ -39,7 +39,7 @@ def encode(labels: NDArray[np.uint32]) -> EncodedMask:
             missing = (TILE_PX - part.shape[0], TILE_PX - part.shape[1])
             tile = np.pad(part, ((0, missing[0]), (0, missing[1]))) if any(missing) else part
             # Level 1: labels are long runs, and higher levels cost more than they save.
-            tiles.append(imagecodecs.zlib_encode(np.ascontiguousarray(tile, "<u4"), level=1))
+            tiles.append(bytes(imagecodecs.zlib_encode(np.ascontiguousarray(tile, "<u4").tobytes(), level=1)))
     return EncodedMask(height, width, tuple(tiles))
 
 

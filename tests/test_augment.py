@@ -1,0 +1,181 @@
+"""Views of a tile keep image and labels together; targets are what their definition says."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from beadctl.training.augment import Augmentation, augmented, crop, move, shade
+from beadctl.training.targets import targets
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def discs(seed, shape=(72, 88), count=12, radius=(3, 9)):
+    """Label image of discs, later ones in front."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(shape)
+    labels = np.zeros(shape, np.int32)
+    for number in range(1, count + 1):
+        cy, cx, r = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(*radius)
+        labels[(y - cy) ** 2 + (x - cx) ** 2 <= r * r] = number
+    return labels
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, size=st.integers(8, 120))
+def test_geometry_moves_image_and_labels_together(seed, size):
+    labels = discs(seed)
+    image = (labels > 0).astype(np.float32)
+    seen, named = move(image, labels, size, np.random.default_rng(seed), Augmentation())
+    assert seen.shape == named.shape == (size, size)
+    assert seen.dtype == np.float32
+    assert named.dtype == labels.dtype
+    assert set(np.unique(named)) <= set(np.unique(labels))
+    # Interpolation rounds a bead's outline off, by less than a pixel: only there may the two differ.
+    wrong = (seen > 0.5) != (named > 0)
+    rim = named > 0
+    near = np.zeros_like(rim)
+    near[1:] |= rim[1:] != rim[:-1]
+    near[:-1] |= rim[1:] != rim[:-1]
+    near[:, 1:] |= rim[:, 1:] != rim[:, :-1]
+    near[:, :-1] |= rim[:, 1:] != rim[:, :-1]
+    assert not (wrong & ~near).any()
+    assert wrong.sum() <= 0.25 * near.sum()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_views_without_resampling_keep_every_pixel_value(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(40 * 50, dtype=np.int32).reshape(40, 50)
+    image = labels.astype(np.float32)
+    seen, named = move(image, labels, 32, rng, Augmentation(warp_probability=0))
+    assert np.array_equal(seen, named)
+    assert len(np.unique(named)) == 32 * 32
+
+
+def test_scale_and_turn_stay_in_range():
+    """A ramp in y and one in x, warped, tell the transformation back."""
+    y, x = np.indices((400, 400)).astype(np.float32)
+    nothing = np.zeros((400, 400), np.int32)
+    scales, angles = [], []
+    for seed in range(60):
+        augmentation = Augmentation(warp_probability=1)
+        a, _ = move(y, nothing, 32, np.random.default_rng(seed), augmentation)
+        b, _ = move(x, nothing, 32, np.random.default_rng(seed), augmentation)
+        jacobian = np.array([[(m[20, 16] - m[10, 16]) / 10, (m[16, 20] - m[16, 10]) / 10] for m in (a, b)])
+        scales.append(1 / np.sqrt(abs(np.linalg.det(jacobian))))
+        angles.append(np.rad2deg(np.arctan2(jacobian[1, 0], jacobian[0, 0])) % 90)
+    assert 0.7 - 1e-3 <= min(scales) < 0.8
+    assert 1.25 < max(scales) <= 1.4 + 1e-3
+    off = np.minimum(angles, 90 - np.array(angles))
+    assert 10 < off.max() <= 20 + 0.1
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_polarity_and_nothing_else(probability):
+    image = np.random.default_rng(0).normal(0, 0.5, (16, 16)).astype(np.float32)
+    only = Augmentation(
+        polarity_probability=probability, contrast=(1, 1), gamma=(1, 1), offset=0, noise=0, blur_probability=0
+    )
+    expected = -image if probability else image
+    np.testing.assert_allclose(shade(image, np.random.default_rng(1), only), expected, atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(image=hnp.arrays(np.float32, (12, 12), elements=st.floats(-3, 3, width=32)), seed=seeds)
+def test_shades_stay_in_the_normalisations_limits(image, seed):
+    before = image.copy()
+    shaded = shade(image, np.random.default_rng(seed), Augmentation(noise=1.0, blur_probability=0.5))
+    assert shaded.dtype == np.float32
+    assert np.isfinite(shaded).all()
+    assert np.abs(shaded).max() <= 3
+    assert np.array_equal(image, before)
+
+
+def test_the_seed_alone_decides():
+    labels = discs(3)
+    image = labels.astype(np.float32) / 12
+    a, b, c = (augmented(image, labels, 40, np.random.default_rng(s), Augmentation()) for s in (5, 5, 6))
+    assert np.array_equal(a[0], b[0])
+    assert np.array_equal(a[1], b[1])
+    assert not np.array_equal(a[0], c[0])
+
+
+@pytest.mark.parametrize("shape", [(10, 50), (50, 10), (3, 3), (16, 16)])
+def test_small_images_are_mirrored_to_size(shape):
+    image = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    seen, named = crop(image, image.astype(np.int32), 16, np.random.default_rng(0))
+    assert seen.shape == (16, 16)
+    assert np.array_equal(seen, named)
+    # Mirrored without repeating the edge: neighbours always differ.
+    assert (np.diff(seen, axis=0) != 0).all()
+    assert (np.diff(seen, axis=1) != 0).all()
+
+
+def distance_by_hand(labels):
+    """Distance of every bead pixel to the nearest pixel of another label."""
+    places = np.argwhere(np.ones_like(labels))
+    result = np.zeros(labels.shape)
+    for y, x in np.argwhere(labels > 0):
+        others = places[labels.ravel() != labels[y, x]]
+        result[y, x] = np.hypot(others[:, 0] - y, others[:, 1] - x).min() if len(others) else np.inf
+    return result
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_seed_rises_with_the_distance_to_the_own_edge(seed):
+    labels = discs(seed, (26, 30), 6, (1.5, 7))
+    foreground, peaks = targets(labels)
+    assert np.array_equal(foreground, labels > 0)
+    assert (peaks[labels == 0] == 0).all()
+    exact = distance_by_hand(labels)
+    for number in np.unique(labels[labels > 0]):
+        mine = labels == number
+        assert peaks[mine].min() > 0
+        assert peaks[mine].max() == 1
+        # One step to the rim plus the rim's own step is at most 1 px off the straight way.
+        deepest = exact[mine].max()
+        np.testing.assert_allclose(peaks[mine], exact[mine] / deepest, atol=1.5 / deepest)
+
+
+def test_seed_of_a_disc_peaks_in_its_middle_and_touching_beads_stay_apart():
+    labels = np.zeros((21, 40), np.int32)
+    y, x = np.indices(labels.shape)
+    labels[(y - 10) ** 2 + (x - 10) ** 2 <= 81] = 1
+    labels[(y - 10) ** 2 + (x - 29) ** 2 <= 90] = 2
+    _, peaks = targets(labels)
+    assert peaks[10, 10] == peaks[10, 29] == 1
+    assert peaks[10, 10:30].min() < 0.2
+
+
+def test_tiny_beads_have_a_peak():
+    labels = np.zeros((9, 20), np.int32)
+    labels[4, 2] = 1
+    labels[3:6, 6:9] = 2
+    labels[4, 12:15] = 3
+    _, peaks = targets(labels)
+    assert peaks[4, 2] == 1
+    assert peaks[4, 7] == 1
+    assert (peaks[3:6, 6:9] > 0).all()
+    assert (peaks[4, 12:15] == 1).all()
+
+
+def test_the_images_border_is_no_edge():
+    """Half a disc at the border has the seed of the half of the whole disc."""
+    y, x = np.indices((41, 41))
+    whole = ((y - 20) ** 2 + (x - 20) ** 2 <= 100).astype(np.int32)
+    _, of_whole = targets(whole)
+    _, of_half = targets(whole[20:])
+    np.testing.assert_allclose(of_half, of_whole[20:], atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_empty_and_full_images(value):
+    foreground, peaks = targets(np.full((8, 9), value, np.uint32))
+    assert foreground.dtype == peaks.dtype == np.float32
+    assert (foreground == bool(value)).all()
+    assert (peaks == bool(value)).all()
