@@ -1,50 +1,59 @@
 """The ``beadctl`` command: its subcommands, and the one place where an error becomes a line."""
 
+import os
 import signal
 import sys
+from collections.abc import Collection
+from importlib import import_module
 from types import FrameType
 from typing import Annotated
 
 import typer
-from typer._completion_classes import completion_init
 
 from beadctl import __version__, console
-from beadctl.commands import (
-    compare_losses,
-    count,
-    evaluate,
-    export,
-    info,
-    segment,
-    simulate,
-    tile,
-    train,
-)
 from beadctl.errors import BeadctlError, MissingExtraError
 
-app = typer.Typer(
-    name="beadctl",
-    help="Segment and count microbeads in microscope images.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Settings: flags > BEADCTL_SECTION__FIELD > beadctl.toml > defaults; see beadctl info --settings.",
-)
-# Typer registers its shells only with --install-completion, which edits a user's start-up files; the scripts
-# in completions/ need the shells alone.
-completion_init()
+# Name, module and function below beadctl.commands, and what `beadctl --help` says of it. Only the command
+# that is run is imported: the settings that make its options cost more than all the rest of a `--help`.
+COMMANDS = {
+    "tile": ("tile", "tile", "Cut images and masks into training tiles, split by source image."),
+    "train": ("train", "train", "Train a U-Net on tiles."),
+    "eval": ("evaluate", "evaluate", "Score a model file on tiles or on image/mask pairs."),
+    "compare-losses": ("compare_losses", "compare_losses", "Train with each loss and compare."),
+    "export": ("export", "export", "Write a training run as one verified ONNX file."),
+    "segment": ("segment", "segment", "Write masks, overlays and tables of images."),
+    "count": ("count", "count", "Print how many beads each image holds."),
+    "simulate": ("simulate", "simulate", "Write simulated bead images with exact label images."),
+    "info": ("info", "info", "Describe the installation, the settings, an image or a model."),
+}
 
-app.command("tile")(tile.tile)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("compare-losses")(compare_losses.compare_losses)
-app.command("export")(export.export)
-app.command("segment")(segment.segment)
-app.command("count")(count.count)
-app.command("simulate")(simulate.simulate)
-app.command("info")(info.info)
+
+def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Build the command line.
+
+    Parameters
+    ----------
+    wanted : collection of str
+        Subcommands to import; the others are known by name and summary alone.
+    """
+    app = typer.Typer(
+        name="beadctl",
+        help="Segment and count microbeads in microscope images.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Settings: flags > BEADCTL_SECTION__FIELD > beadctl.toml > defaults (see info --settings).",
+    )
+    app.callback()(root)
+    for name, (module, function, summary) in COMMANDS.items():
+        if name in wanted:
+            command = getattr(import_module(f"beadctl.commands.{module}"), function)
+        else:
+            command = _known_by_name
+        app.command(name, short_help=summary)(command)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -53,13 +62,29 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Segment and count microbeads in microscope images."""
+
+
+def _known_by_name() -> None:
+    """Stand in the list of subcommands for one that this call does not run."""
+
+
+def _wanted(arguments: list[str]) -> Collection[str]:
+    """Return the subcommands that a call may need: the one it names, or all to complete a line."""
+    if "_BEADCTL_COMPLETE" in os.environ:
+        # Typer registers its shells only with --install-completion, which edits a user's start-up files;
+        # the scripts in completions/ need the shells alone.
+        from typer._completion_classes import completion_init
+
+        completion_init()
+        return tuple(COMMANDS)
+    return [argument for argument in arguments if argument in COMMANDS][:1]
 
 
 class Terminated(KeyboardInterrupt):
@@ -76,7 +101,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line on `arguments` and return the exit code of `beadctl.errors`."""
     extras = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
     try:
-        code = app(args=arguments, standalone_mode=False)
+        words = sys.argv[1:] if arguments is None else arguments
+        code = application(_wanted(words))(args=words, standalone_mode=False)
     except BeadctlError as error:
         console.fail(str(error))
         return error.exit_code

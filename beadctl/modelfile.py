@@ -100,11 +100,17 @@ class ModelFacts:
             ) from None
         if facts.normalisation != NORMALISATION:
             raise ModelError(f"{source}: wants the normalisation {facts.normalisation!r}; update beadctl")
-        numbers = (facts.stride, facts.halo, facts.min_area_px, facts.threshold, facts.seed_threshold)
+        pixels, shares = (
+            (facts.stride, facts.halo, facts.min_area_px),
+            (facts.threshold, facts.seed_threshold),
+        )
         if (
-            not all(isinstance(number, int | float) for number in numbers)
+            not all(isinstance(number, int) and number >= 0 for number in pixels)
+            or not all(isinstance(share, int | float) and 0 < share < 1 for share in shares)
             or facts.stride < 1
-            or facts.halo < 0
         ):
-            raise ModelError(f"{source}: its metadata has a stride, halo or threshold that cannot be")
+            raise ModelError(
+                f"{source}: its metadata has a stride, halo, area or threshold that cannot be; "
+                "export the model again"
+            )
         return facts

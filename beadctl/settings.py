@@ -6,6 +6,7 @@ the default below. `Settings` is frozen: no image changes what the next one is p
 """
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss
@@ -32,7 +32,7 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 class Section(BaseModel):
     """A concern: frozen, and closed to names that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class Data(Section):
@@ -143,31 +143,19 @@ class Output(Section):
     overlays: bool = Field(True, description="Write pictures of the outlines over the image.")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting of beadctl, a section a concern."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    data: Data = Data()
-    tile: Tile = Tile()
-    train: Train = Train()
-    loss: LossSection = LossSection()
-    export: Export = Export()
-    inference: Inference = Inference()
-    instances: Instances = Instances()
-    output: Output = Output()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from `load` alone: it reads the other sources itself, to know each value's origin."""
-        return (init_settings,)
+    data: Data = Field(default_factory=Data)
+    tile: Tile = Field(default_factory=Tile)
+    train: Train = Field(default_factory=Train)
+    loss: LossSection = Field(default_factory=LossSection)
+    export: Export = Field(default_factory=Export)
+    inference: Inference = Field(default_factory=Inference)
+    instances: Instances = Field(default_factory=Instances)
+    output: Output = Field(default_factory=Output)
 
 
 @dataclass(frozen=True)
@@ -232,7 +220,7 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
             merged.setdefault(section, {})[field] = value
             origins[key] = names[key]
     try:
-        return Loaded(Settings(**merged), origins)  # type: ignore[arg-type]
+        return Loaded(Settings(**merged), origins)
     except ValidationError as error:
         raise SettingsError(_explain(error, origins)) from None
 
@@ -257,8 +245,8 @@ def toml_value(value: object) -> str:
         case int() | float():
             return repr(value)
         case _:
-            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            return f'"{escaped}"'
+            # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read_file(config: Path | None) -> tuple[Path, dict[str, object]]:

@@ -98,7 +98,7 @@ def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
     top, left = int(rows.min()), int(columns.min())
     window = Window(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
     part = pixels.read(window)
-    if part.shape == (block.height, block.width):
+    if window == Window(block.top, block.left, block.height, block.width):
         return part
     result: NDArray[Any] = part[(rows - top)[:, None], (columns - left)[None, :]]
     return result

@@ -1,6 +1,7 @@
 """Training through its public door: it learns, repeats, resumes, accumulates, and says no in one line."""
 
 import csv
+import dataclasses
 import json
 import math
 import pickle
@@ -16,6 +17,7 @@ from PIL import Image
 from beadctl.errors import AnnotationError, BeadctlError, DeviceError, ModelError, OutputError, TrainingError
 from beadctl.images import normalisation_of
 from beadctl.losses import Loss, LossParameters
+from beadctl.tiles import TileRow, read_manifest
 from beadctl.training import checkpoint, device
 from beadctl.training import tiles as tiles_module
 from beadctl.training.augment import Augmentation
@@ -30,9 +32,20 @@ from beadctl.training.tiles import Tiles
 from beadctl.training.unet import Architecture, UNet
 from beadctl.training.validation import maps, score
 
-from beadctl.tiles import read_manifest
-
-COLUMNS = "split image mask source top left height width beads offset scale sha256".split()
+COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
+    "split",
+    "image",
+    "mask",
+    "source",
+    "top",
+    "left",
+    "height",
+    "width",
+    "beads",
+    "offset",
+    "scale",
+    "sha256",
+]
 
 # Small enough for seconds: 32 px samples through a network of two levels.
 TINY = Plan(
@@ -134,7 +147,9 @@ def test_run_folder(tiles, tmp_path):
     assert names == {"best.pt", "last.pt", "history.csv", "run.json", "learning_curve.png"}
     assert [row["epoch"] for row in history(run_dir)] == ["1", "2"]
     assert list(history(run_dir)[0]) == list(EpochRecord.__dataclass_fields__)
-    assert [float(row["val_jaccard"]) for row in history(run_dir)] == [record.val_jaccard for record in records]
+    assert [float(row["val_jaccard"]) for row in history(run_dir)] == [
+        record.val_jaccard for record in records
+    ]
     assert [(step.epoch, step.step, step.steps) for step in steps] == [
         (epoch, step, 3) for epoch in (1, 2) for step in (1, 2, 3)
     ]
@@ -144,7 +159,11 @@ def test_run_folder(tiles, tmp_path):
         assert picture.width > 800
     facts = json.loads((run_dir / "run.json").read_text())
     assert facts["settings"] == {"size": 32}
-    assert facts["device"] == {"asked": "auto", "used": result.device, "precision": facts["device"]["precision"]}
+    assert facts["device"] == {
+        "asked": "auto",
+        "used": result.device,
+        "precision": facts["device"]["precision"],
+    }
     assert facts["stopped"] == "finished"
     assert len(facts["data"]["fingerprint"]) == 64
     best = checkpoint.load(result.best)
@@ -177,7 +196,11 @@ def test_a_folder_with_a_run_is_not_overwritten(tiles, tmp_path):
 
 def weights(run_dir):
     state = checkpoint.load(run_dir / "last.pt")
-    return {f"{kind}.{name}": value for kind in ("model", "average") for name, value in getattr(state, kind).items()}
+    return {
+        f"{kind}.{name}": value
+        for kind in ("model", "average")
+        for name, value in getattr(state, kind).items()
+    }
 
 
 def same(a, b):
@@ -195,7 +218,10 @@ def test_resuming_gives_the_bits_of_a_run_that_was_never_stopped(tiles, tmp_path
     assert (resumed.stopped, resumed.epochs) == ("finished", 4)
     assert same(weights(tmp_path / "straight"), weights(tmp_path / "resumed"))
     figures = [
-        [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in history(tmp_path / name)]
+        [
+            {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
+            for row in history(tmp_path / name)
+        ]
         for name in ("straight", "resumed")
     ]
     assert figures[0] == figures[1]
@@ -231,7 +257,9 @@ def test_a_finished_run_may_go_on_for_more_epochs(tiles, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"lr": 5e-3}, {"width": 8}, {"seed": 3}, {"loss_parameters": LossParameters(focal_gamma=1.0)}], ids=str
+    "change",
+    [{"lr": 5e-3}, {"width": 8}, {"seed": 3}, {"loss_parameters": LossParameters(focal_gamma=1.0)}],
+    ids=str,
 )
 def test_resuming_as_another_run_is_refused(tiles, tmp_path, change):
     go(replace(TINY, epochs=1), tiles, tmp_path / "run")
@@ -249,7 +277,7 @@ def test_resuming_on_other_tiles_is_refused(tiles, tmp_path):
 
 
 def test_resuming_nothing_is_refused(tiles, tmp_path):
-    with pytest.raises(ModelError, match="no last.pt") as error:
+    with pytest.raises(ModelError, match=r"no last\.pt") as error:
         go(TINY, tiles, tmp_path / "run", resume=True)
     one_line(error)
 
@@ -267,23 +295,25 @@ def test_patience(tiles, tmp_path):
 
 
 def test_the_time_limit_cuts_the_epoch_short_but_scores_and_saves_it(tiles, tmp_path):
-    plan = replace(TINY, epochs=1000, steps_per_epoch=10_000, max_minutes=0.02)
+    plan = replace(TINY, epochs=1000, steps_per_epoch=10_000, max_minutes=0.02, warmup_epochs=0)
     steps = []
     result = go(plan, tiles, tmp_path / "run", on_step=steps.append)
     assert (result.stopped, result.epochs) == ("time limit", 1)
     assert len(steps) < 10_000
     assert checkpoint.load(result.best).step == len(steps)
     # The learning rate was planned for the time, not for ten million steps.
-    assert steps[-1].lr < 0.2 * max(step.lr for step in steps)
+    assert steps[-1].lr < 0.5 * steps[0].lr
 
 
 def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
     go(replace(TINY, epochs=1), tiles, tmp_path / "run")
     good = checkpoint.load(tmp_path / "run" / "last.pt")
-    broken = {name: value * math.nan if value.is_floating_point() else value for name, value in good.model.items()}
+    broken = {
+        name: value * math.nan if value.is_floating_point() else value for name, value in good.model.items()
+    }
     checkpoint.save(replace(good, model=broken), tmp_path / "run" / "last.pt")
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(TrainingError, match="diverged in epoch 2, step 4, lr = ") as error:
+    with pytest.raises(TrainingError, match=r"diverged in epoch 2, step 4, lr = ") as error:
         go(TINY, tiles, tmp_path / "run", resume=True)
     assert "--lr" in one_line(error)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
@@ -300,8 +330,8 @@ def gradient(plan, views, tiles, tmp_path):
     folder = RunFolder(tmp_path / f"{plan.batch_size}x{plan.accumulate}", resume=False)
     run = loop._Run(plan, folder, torch.device("cpu"), views.source, [], "", 0)
     # Frozen normalisation: its batch statistics are the one thing that micro-batches do change.
-    run.network.train = lambda mode=True: run.network
     run.network.eval()
+    run.network.train = lambda: None
     run.optimizer = torch.optim.SGD(run.network.parameters(), lr=1.0)
     before = {name: value.clone() for name, value in run.network.named_parameters()}
     means = run.train_epoch(lambda _: None, lambda: False)
@@ -321,7 +351,16 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
         scene = source.scene
         __len__ = lambda self: samples  # noqa: E731
 
-    plan = replace(TINY, loss=loss, epochs=1, warmup_epochs=0, dropout=0.0, lr=1.0, clip_norm=math.inf)
+    plan = replace(
+        TINY,
+        loss=loss,
+        epochs=1,
+        warmup_epochs=0,
+        dropout=0.0,
+        lr=1.0,
+        final_lr_fraction=1.0,
+        clip_norm=math.inf,
+    )
     views = Views(Some(), 32, 0, None)
     whole, whole_means = gradient(replace(plan, batch_size=6), views, tiles, tmp_path)
     parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), views, tiles, tmp_path)
@@ -420,7 +459,9 @@ def batches_of(source, workers, epochs=2):
 
 @pytest.mark.parametrize("kind", ["tiles", "simulated"])
 def test_samples_do_not_depend_on_the_workers(tiles, kind):
-    source = Simulated(5, 32) if kind == "simulated" else Shuffled(Tiles(read_manifest(tiles), "train", tiles))
+    source = (
+        Simulated(5, 32) if kind == "simulated" else Shuffled(Tiles(read_manifest(tiles), "train", tiles))
+    )
     alone, together = batches_of(source, 0), batches_of(source, 2)
     assert [len(images) for images, _ in alone] == [2, 2, 1, 2, 2, 1]
     for (a, b), (c, d) in zip(alone, together, strict=True):
@@ -544,7 +585,9 @@ class Bomb:
         return (pytest.fail, ("a checkpoint from a stranger ran code",))
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "empty", "cut", "pickle", "bomb", "weights", "newer", "lacking"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "text", "empty", "cut", "pickle", "bomb", "weights", "newer", "lacking"]
+)
 def test_files_that_are_no_checkpoint(tmp_path, kind, tiles):
     path = tmp_path / "best.pt"
     match kind:

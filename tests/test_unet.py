@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -57,7 +56,9 @@ def test_a_tile_with_its_halo_gives_the_whole_images_pixels(architecture):
 
     def largest_difference(margin):
         first, last = start - margin, start + core + margin
-        tile = network(image[..., first:last, first:last])[..., margin : margin + core, margin : margin + core]
+        tile = network(image[..., first:last, first:last])[
+            ..., margin : margin + core, margin : margin + core
+        ]
         return float(((tile - whole) / whole).abs().max())
 
     assert largest_difference(halo) < 1e-13
@@ -65,7 +66,11 @@ def test_a_tile_with_its_halo_gives_the_whole_images_pixels(architecture):
 
 
 def test_known_reach_of_the_usual_network():
-    assert (Architecture(16, 4).reach_px, Architecture(16, 4).halo_px, Architecture(16, 4).stride) == (51, 48, 8)
+    assert (Architecture(16, 4).reach_px, Architecture(16, 4).halo_px, Architecture(16, 4).stride) == (
+        51,
+        48,
+        8,
+    )
 
 
 @pytest.mark.parametrize("architecture", [*SMALL, Architecture(4, 3, max_channels=8)], ids=str)
@@ -79,7 +84,9 @@ def test_starts_near_its_prior():
     torch.manual_seed(0)
     network = UNet(Architecture(8, 3)).eval()
     assert torch.sigmoid(network.head.bias).tolist() == pytest.approx([PRIOR, PRIOR])
-    assert network(torch.zeros(1, 1, 32, 32)).mean().item() == pytest.approx(math.log(PRIOR / (1 - PRIOR)), abs=0.5)
+    assert network(torch.zeros(1, 1, 32, 32)).mean().item() == pytest.approx(
+        math.log(PRIOR / (1 - PRIOR)), abs=0.5
+    )
 
 
 def test_dropout_only_while_training():
@@ -90,7 +97,9 @@ def test_dropout_only_while_training():
     assert torch.equal(network.eval()(image), network(image))
 
 
-@pytest.mark.parametrize("numbers", [{"width": 0}, {"depth": 1}, {"dropout": 1.0}, {"width": 64, "max_channels": 32}])
+@pytest.mark.parametrize(
+    "numbers", [{"width": 0}, {"depth": 1}, {"dropout": 1.0}, {"width": 64, "max_channels": 32}]
+)
 def test_impossible_networks_are_refused(numbers):
     with pytest.raises(ValueError, match="impossible"):
         Architecture(**numbers)

@@ -6,6 +6,7 @@ from a stranger runs none of its code.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def load(path: Path) -> Checkpoint:
         If the file is missing, cut short, of another program, or of a newer beadctl.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # A file that is not ours may also make the reader warn, of things that only its authors understand.
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such checkpoint; give the folder or file of a training run") from None
     except Exception:

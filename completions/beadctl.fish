@@ -1,0 +1,1 @@
+complete --command beadctl --no-files --arguments "(env _BEADCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) beadctl)" --condition "env _BEADCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) beadctl"

@@ -1,0 +1,81 @@
+"""Write the example images and their masks: simulated scenes in several formats and looks, fixed seeds.
+
+Usage: python examples/make_images.py [FOLDER]; the folder is by default the one of this file.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from beadctl.simulate import Scene, render
+
+SIZE_PX = 384
+PIXEL_SIZE_UM = 0.65
+# Of the simulator's many looks, these seeds give one of each that the file names promise.
+SEEDS = {
+    "fluorescent_8bit": 33,
+    "fluorescent_16bit": 61,
+    "brightfield_rgb": 34,
+    "brightfield_jpeg": 17,
+    "spheres": 45,
+    "empty_field": 4,
+    "focus_series": 52,
+}
+# White balance of a warm lamp, so that the three channels differ as in a colour camera's image.
+WARM = (1.0, 0.94, 0.82)
+
+
+def scene(name: str) -> Scene:
+    """Render the scene of a file name."""
+    return render(np.random.default_rng([7, SEEDS[name]]), SIZE_PX)
+
+
+def save_tiff(path: Path, pixels: NDArray[np.generic]) -> None:
+    """Write one plane without a date, so that the same pixels give the same bytes."""
+    tifffile.imwrite(path, pixels, photometric="minisblack", compression="zlib", metadata=None)
+
+
+def save_focus_series(path: Path, image: NDArray[np.generic]) -> None:
+    """Write an OME-TIFF of three planes, in focus, near and off focus, with a pixel size."""
+    planes = [image, *(ndimage.gaussian_filter(image, sigma) for sigma in (1.0, 2.0))]
+    physical = {f"PhysicalSize{axis}": PIXEL_SIZE_UM for axis in "XY"}
+    units = {f"PhysicalSize{axis}Unit": "µm" for axis in "XY"}
+    tifffile.imwrite(
+        path,
+        np.stack(planes),
+        ome=True,
+        photometric="minisblack",
+        compression="zlib",
+        metadata={
+            "axes": "ZYX",
+            "UUID": "urn:uuid:00000000-0000-0000-0000-000000000000",
+            **physical,
+            **units,
+        },
+    )
+
+
+def write(folder: Path) -> None:
+    """Write `folder`/images and, for the images of one plane, `folder`/masks."""
+    images, masks = folder / "images", folder / "masks"
+    for made in (images, masks):
+        made.mkdir(parents=True, exist_ok=True)
+    scenes = {name: scene(name) for name in SEEDS}
+    for name in ("fluorescent_8bit", "fluorescent_16bit", "spheres", "empty_field"):
+        save_tiff(images / f"{name}.tif", scenes[name].image)
+    colour = np.rint(scenes["brightfield_rgb"].image[..., None] * np.array(WARM)).astype(np.uint8)
+    Image.fromarray(colour).save(images / "brightfield_rgb.png", optimize=True)
+    Image.fromarray(scenes["brightfield_jpeg"].image).save(images / "brightfield_jpeg.jpg", quality=90)
+    save_focus_series(images / "focus_series.ome.tif", scenes["focus_series"].image)
+    for name in SEEDS:
+        if name != "focus_series":
+            save_tiff(masks / f"{name}_masks.tif", scenes[name].labels.astype(np.uint16))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

@@ -1,0 +1,74 @@
+"""Write examples/beadctl.toml: every setting with its meaning, its bounds and its default.
+
+Usage: python examples/make_settings.py [FILE]
+"""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import get_args
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from beadctl.settings import Settings, toml_value
+
+HEAD = """\
+# Settings of beadctl. Copy this file as beadctl.toml to where you work, or name it with --config FILE.
+# A flag or BEADCTL_<SECTION>__<FIELD> in the environment goes over it. Every line shows the default and is
+# commented out; take the # away to change a value. Settings without a default show an example.
+"""
+# Values for the settings that are unset by default.
+EXAMPLES: dict[str, object] = {
+    "data.axes": "ZYX",
+    "data.channel": 1,
+    "data.plane": 0,
+    "data.pixel_size": 0.65,
+    "tile.group_by": "^[^_]+",
+    "tile.only": "names.txt",
+    "train.max_minutes": 60.0,
+    "train.workers": 4,
+    "inference.model": "bead.onnx",
+    "inference.threads": 4,
+    "instances.threshold": 0.5,
+    "instances.seed_threshold": 0.5,
+    "instances.min_area": 6,
+    "output.out_dir": "results",
+}
+WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+
+
+def bounds(info: FieldInfo) -> str:
+    """Return the bounds or choices of a setting in words, or nothing."""
+    kind = info.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return ", ".join(member.value for member in kind)
+    if get_args(kind) and all(isinstance(choice, str) for choice in get_args(kind)):
+        return ", ".join(get_args(kind))
+    said = [(WORDS[type(bound)], bound) for bound in info.metadata if type(bound) in WORDS]
+    return ", ".join(f"{words} {getattr(bound, name):g}" for (name, words), bound in said)
+
+
+def compose() -> str:
+    """Return the text of the file."""
+    lines = [HEAD.rstrip()]
+    for section, part in Settings.model_fields.items():
+        kind = part.annotation
+        assert kind is not None
+        lines += ["", f"# {(kind.__doc__ or '').strip()}", f"[{section}]"]
+        defaults = kind().model_dump(mode="json")
+        for field, info in kind.model_fields.items():
+            limits = bounds(info)
+            words = (info.description or "").removesuffix(".")
+            lines.append(f"# {words}; {limits}." if limits else f"# {words}.")
+            value = defaults[field]
+            shown = EXAMPLES[f"{section}.{field}"] if value is None else value
+            lines.append(
+                f"#{field} = {toml_value(shown)}" + ("  # unset by default" if value is None else "")
+            )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("beadctl.toml")
+    target.write_text(compose(), encoding="utf-8", newline="\n")

@@ -1,0 +1,123 @@
+"""`segment` end to end against bare `session.run` on the same blocks, and the memory that it takes.
+
+    python tests/benchmarks/bench_segment.py [IMAGES] [--images 24] [--size 512] [--pairs 5]
+
+IMAGES defaults to simulated ones. Both run alternately in one process, with the same threads and the same
+blocks (halo included); `segment` also reads the files, measures percentiles, labels, measures and
+writes masks, tables and overlays. The median of the paired ratios of images a second is printed. Goal: 0.85.
+Memory: the peak of a fresh process over one plane of 1, 4 and 9 times the area; goal: bounded by the block
+plus a few bytes a pixel of the plane.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from beadctl import pipeline
+from beadctl.images import Found, find, measure_normalisation, open_image
+from beadctl.inference import DEFAULT_MODEL, Model
+from beadctl.simulate import write
+from beadctl.tiling import blocks, read_reflected
+
+PEAK = """
+import resource, sys
+from beadctl.cli import run
+code = run(["segment", sys.argv[1], "-o", sys.argv[2], "-q"])
+assert code == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def recipe(model: Model) -> pipeline.Recipe:
+    """Return the model's own recipe."""
+    facts = model.facts
+    return pipeline.Recipe(facts.threshold, facts.seed_threshold, facts.min_area_px)
+
+
+def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
+    """Return every block that `segment` gives to the network, ready made."""
+    ready = []
+    for item in found:
+        for plane in open_image(item.path).planes:
+            with plane.open() as pixels:
+                normalisation = measure_normalisation(pixels)
+                grid = blocks(
+                    plane.height, plane.width, tile_size=1024, halo=model.facts.halo, stride=model.facts.stride
+                )
+                ready += [normalisation.apply(read_reflected(pixels, block))[None, None] for block in grid]
+    return ready
+
+
+def bare(ready: list[np.ndarray], model: Model) -> float:
+    """Seconds of the network alone."""
+    start = time.perf_counter()
+    for block in ready:
+        model.run(block)
+    return time.perf_counter() - start
+
+
+def whole(found: list[Found], model: Model, overlays: bool) -> float:
+    """Seconds of the pipeline, files included."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = pipeline.Outputs(Path(folder), True, overlays)
+        start = time.perf_counter()
+        for part in pipeline.run(found, model, recipe(model), outputs):
+            assert not part.failed
+        return time.perf_counter() - start
+
+
+def peak_mib(size: int, kind: dict[str, object]) -> float:
+    """Peak memory of a fresh process that segments one plane of `size` squared, MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "image.tif"
+        rng = np.random.default_rng(0)
+        tile = rng.normal(1000, 20, (1024, 1024))
+        for y, x in rng.integers(20, 1000, (300, 2)):
+            tile[y - 6 : y + 6, x - 6 : x + 6] += 800
+        repeats = -(-size // 1024)
+        tifffile.imwrite(image, np.tile(tile.astype(np.uint16), (repeats, repeats))[:size, :size], **kind)
+        command = [sys.executable, "-c", PEAK, str(image), str(Path(folder) / "out")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(done.stdout.split()[-1]) / 1024
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--no-memory", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        source = args.folder or Path(folder)
+        if args.folder is None:
+            write(source, args.images, args.size, seed=5)
+            source /= "images"
+        found = find([source])[: args.images]
+        model = Model(DEFAULT_MODEL, "cpu")
+        ready = blocks_of(found, model)
+        bare(ready[:2], model)
+        for overlays in (False, True):
+            ratios = [bare(ready, model) / whole(found, model, overlays) for _ in range(args.pairs)]
+            shown = ", ".join(f"{ratio:.3f}" for ratio in sorted(ratios))
+            words = "with overlays" if overlays else "without overlays"
+            print(f"segment / bare session.run, {words}: median {statistics.median(ratios):.3f} ({shown})")
+    if not args.no_memory:
+        for name, kind in {"tiled": {"tile": (256, 256), "compression": "zlib"}, "one strip": {}}.items():
+            peaks = {size: peak_mib(size, kind) for size in (2048, 4096, 6144)}
+            slope = (peaks[6144] - peaks[2048]) * 2**20 / (6144**2 - 2048**2)
+            shown = ", ".join(f"{size} px: {peak:.0f} MiB" for size, peak in peaks.items())
+            print(f"peak memory, {name}: {shown}; {slope:.1f} bytes a pixel")
+
+
+if __name__ == "__main__":
+    main()

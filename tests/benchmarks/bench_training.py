@@ -1,0 +1,126 @@
+"""Images a second of `train` against a bare PyTorch loop: same network, loss, optimiser and tiles.
+
+    python tests/benchmarks/bench_training.py [--size 256] [--precision bf16] [--pairs 5]
+
+The bare loop draws ready-made batches from memory and does nothing but forward, loss, backward and step:
+no augmentation, no targets, no clipping, no weight average, no record. Both run alternately, so that
+whatever else the machine does falls on both; the median of the paired ratios is printed. Goal: 0.95.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import tifffile
+import torch
+
+from beadctl.devices import usable_cpus
+from beadctl.images import normalisation_of
+from beadctl.losses import Loss, LossParameters
+from beadctl.simulate import render
+from beadctl.tiles import MANIFEST, TileRow, read_manifest
+from beadctl.training import device
+from beadctl.training.dataset import Batches, Shuffled, Views, load
+from beadctl.training.loop import train
+from beadctl.training.objective import objective
+from beadctl.training.plan import Plan
+from beadctl.training.tiles import Tiles
+from beadctl.training.unet import UNet
+
+
+def write_tiles(folder: Path, count: int, size: int) -> None:
+    """Write simulated tiles as ``beadctl tile`` would, all but one for training."""
+    import numpy as np
+
+    rows = []
+    for number in range(count):
+        scene = render(np.random.default_rng(number), size)
+        measured = normalisation_of(scene.image)
+        paths = folder / f"image{number}.tif", folder / f"mask{number}.tif"
+        tifffile.imwrite(paths[0], scene.image)
+        tifffile.imwrite(paths[1], scene.labels)
+        split, beads = "train" if number else "val", int(scene.labels.max())
+        place = f"field{number}", 0, 0, size, size, beads, measured.offset, measured.scale, "0" * 64
+        rows.append((split, paths[0].name, paths[1].name, *place))
+    with (folder / MANIFEST).open("w", newline="") as file:
+        csv.writer(file).writerows([[field.name for field in dataclasses.fields(TileRow)], *rows])
+
+
+def ours(plan: Plan, tiles: Path, name: str) -> float:
+    """Images a second of the second epoch of `train`; the first one starts the workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        records = []
+        train(plan, tiles=tiles, run_dir=Path(folder), device_name=name, on_epoch=records.append)
+        return float(records[-1].images_per_s)
+
+
+def bare(plan: Plan, tiles: Path, name: str) -> float:
+    """Images a second of the shortest loop that trains, over as many steps."""
+    target = device.resolve(name)
+    dtype = device.arithmetic(plan.precision, target)
+    torch.manual_seed(plan.seed)
+    torch.set_num_threads(usable_cpus())
+    network = UNet(plan.architecture).to(target, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr)
+    terms = objective(Loss.COMBINED, LossParameters())
+    source = Shuffled(Tiles(read_manifest(tiles), "train", tiles))
+    loader = load(
+        Views(source, plan.size, plan.seed, None),
+        Batches(len(source), plan.batch_size),
+        workers=0,
+        pin_memory=False,
+    )
+    ready = [(x.to(target, memory_format=torch.channels_last), y.to(target)) for x, y in loader]
+    for measured in (False, True):
+        began = time.monotonic()
+        for images, wanted in ready:
+            with torch.autocast(target.type, dtype, enabled=dtype != torch.float32):
+                logits = network(images)
+            mask, seed = terms(logits, wanted)
+            loss = (mask + seed).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            # A loop that is never looked at would not notice that it diverges.
+            loss.item()
+        if measured:
+            return len(source) / (time.monotonic() - began)
+    raise AssertionError
+
+
+def main() -> None:
+    """Run the pairs and print the ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=256, help="edge of a tile, px")
+    parser.add_argument("--tiles", type=int, default=48, help="training tiles")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--pairs", type=int, default=5)
+    asked = parser.parse_args()
+    plan = Plan(
+        size=asked.size, batch_size=asked.batch_size, width=asked.width, precision=asked.precision, epochs=2
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tiles = Path(folder)
+        write_tiles(tiles, asked.tiles + 1, asked.size)
+        for augment in (False, True):
+            chosen, ratios = dataclasses.replace(plan, augment=augment), []
+            for _ in range(asked.pairs):
+                loop, shortest = ours(chosen, tiles, asked.device), bare(chosen, tiles, asked.device)
+                ratios.append(loop / shortest)
+                print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")
+            print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")
+
+
+if __name__ == "__main__":
+    main()
