@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from beadctl import __version__, console
-from beadctl.errors import BeadctlError, MissingExtraError
+from beadctl.errors import BeadctlError, Interrupted, MissingExtraError
 
 # Name, module and function below beadctl.commands, and what `beadctl --help` says of it. Only the command
 # that is run is imported: the settings that make its options cost more than all the rest of a `--help`.
@@ -87,13 +87,12 @@ def _wanted(arguments: list[str]) -> Collection[str]:
     return [argument for argument in arguments if argument in COMMANDS][:1]
 
 
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM), as batch schedulers do before they kill."""
-
-
 def main() -> None:
     """Run the command line; each error of ours is one red line and its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell that starts a job in the background has it ignore Ctrl-C: leave it so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     sys.exit(run())
 
 
@@ -110,12 +109,10 @@ def run(arguments: list[str] | None = None) -> int:
         return _usage(error)
     except typer.Abort:
         return 130
-    except Terminated:
-        console.fail("terminated; finished work is kept, run the same command again to go on")
-        return 143
-    except KeyboardInterrupt:
-        console.fail("interrupted; finished work is kept, run the same command again to go on")
-        return 130
+    except Interrupted as stop:
+        word = "terminated" if stop.number == signal.SIGTERM else "interrupted"
+        console.fail(f"{word}; finished work is kept, run the same command again to go on")
+        return stop.exit_code
     except BrokenPipeError:
         # The reader of our table has gone, as with `| head`: no more output, and no complaint at exit.
         sys.stdout = None
@@ -142,5 +139,5 @@ def _usage(error: typer.TyperException) -> int:
     return 2
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(number)

@@ -15,7 +15,7 @@ from beadctl.errors import BeadctlError, OutputError, SettingsError
 from beadctl.files import atomic, sha256
 from beadctl.images import measure_normalisation, open_image
 from beadctl.masks import Pair, read_labels
-from beadctl.tiles import MANIFEST, TileRow
+from beadctl.tiles import MANIFEST, TileRow, read_manifest
 
 
 @dataclass(frozen=True)
@@ -140,19 +140,24 @@ def cut(
     Raises
     ------
     OutputError
-        If tiles stand there already, or nothing can be written.
+        If tiles stand there already, two images would give tiles of one name, the images themselves lie
+        where the tiles would, or nothing can be written.
     SettingsError
         If the overlap is not smaller than the tile.
     """
     if overlap >= size:
         raise SettingsError(f"tile.overlap = {overlap} must be smaller than the tile ({size} px)")
+    _check_names(pairs, out_dir)
     manifest = out_dir / MANIFEST
     if manifest.exists():
         if not overwrite:
             raise OutputError(f"{manifest}: stands there already; use --overwrite, or another -o")
+        # Only what the manifest names: the folder may hold other images, even those to be cut.
+        earlier = read_manifest(out_dir)
         manifest.unlink()
-        for old in [*(out_dir / "images").glob("*.tif"), *(out_dir / "masks").glob("*.tif")]:
-            old.unlink()
+        for row in earlier:
+            row.image.unlink(missing_ok=True)
+            row.mask.unlink(missing_ok=True)
     rows: list[TileRow] = []
     failures: list[tuple[Path, str]] = []
     for item in pairs:
@@ -172,6 +177,25 @@ def cut(
             writer.writerow(columns)
             writer.writerows([_cell(getattr(row, column), out_dir) for column in columns] for row in rows)
     return Cut(tuple(rows), tuple(failures))
+
+
+def _check_names(pairs: Sequence[Pair], out_dir: Path) -> None:
+    """Refuse, before any work, tiles that would replace each other or the images they are cut from."""
+    folders = {(out_dir / name).resolve() for name in ("images", "masks")}
+    taken: dict[str, Path] = {}
+    for item in pairs:
+        for path in (item.image.path, item.mask):
+            if path.resolve().parent in folders:
+                raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
+        other = taken.setdefault(_stem(item).casefold(), item.image.path)
+        if other != item.image.path:
+            raise OutputError(
+                f"{other} and {item.image.path} would both write {_stem(item)}_*.tif; rename one of them"
+            )
+
+
+def _stem(item: Pair) -> str:
+    return "_".join(item.image.name.with_suffix("").parts)
 
 
 def _cut_pair(
@@ -194,13 +218,12 @@ def _cut_pair(
         pixels = opened.read_all()
     labels = read_labels(item.mask, pixels.shape)
     rows = []
-    stem = "_".join(item.image.name.with_suffix("").parts)
     for top, left in _corners(pixels.shape, size, overlap):
         part, truth = (
             np.ascontiguousarray(array[top : top + size, left : left + size]) for array in (pixels, labels)
         )
         height, width = part.shape
-        name = f"{stem}_y{top:05d}_x{left:05d}.tif"
+        name = f"{_stem(item)}_y{top:05d}_x{left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
         padding = ((0, size - height), (0, size - width))
         _write(image_path, np.pad(part, padding, mode="reflect"))

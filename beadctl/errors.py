@@ -65,3 +65,25 @@ class TrainingError(BeadctlError):
     """Training cannot start, or cannot go on."""
 
     exit_code = 3
+
+
+class Interrupted(BaseException):
+    """A signal asked the process to end: Ctrl-C, or SIGTERM as batch schedulers send it before they kill.
+
+    Not an error, so not an `Exception`; and not a `KeyboardInterrupt`, which typer would turn into an exit
+    code of its own before the command line could tell what is kept.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.number

@@ -124,7 +124,7 @@ def recall(out_dir: Path, image: PurePosixPath) -> tuple[str, Part] | None:
         rows = tuple(Row(**row) for row in content["rows"])
         beads = tuple(dict(zip(content["columns"], bead, strict=True)) for bead in content["beads"])
         return str(content["key"]), Part(rows, beads)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(

@@ -1,6 +1,6 @@
 """Masks as people have them, binary or labelled: paired with images by name, read as label images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,15 @@ class Pairing:
                 f"{names}: names {missing[0]}, which is not an image with a mask; correct the list"
             )
         return Pairing(kept, (), ())
+
+    def tell(self, warn: Callable[[str], None]) -> None:
+        """Say what is left over on either side: nothing is dropped in silence."""
+        for alone, what in (
+            (self.images_alone, "images without a mask"),
+            (self.masks_alone, "masks without an image"),
+        ):
+            if alone:
+                warn(f"{len(alone)} {what}: {lone_names(alone)}")
 
 
 def pair(images: Path, masks: Path) -> Pairing:

@@ -293,7 +293,7 @@ def many(tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
     for index in range(24):
-        tifffile.imwrite(folder / f"i{index:02d}.tif", discs(index % 5 + 1, 600, 600, seed=index)[0])
+        tifffile.imwrite(folder / f"i{index:02d}.tif", discs(index % 5 + 1, 240, 240, seed=index)[0])
     return folder
 
 
@@ -315,7 +315,7 @@ def whole_files(out):
         if path.name.startswith(".") or not path.is_file():
             continue
         if path.suffix == ".tif":
-            assert tifffile.imread(path).shape == (600, 600)
+            assert tifffile.imread(path).shape == (240, 240)
             done.add(path.name.removesuffix("_masks.tif"))
         elif path.suffix == ".png":
             Image.open(path).load()

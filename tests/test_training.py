@@ -33,19 +33,6 @@ from beadctl.training.unet import Architecture, UNet
 from beadctl.training.validation import maps, score
 
 COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
-    "split",
-    "image",
-    "mask",
-    "source",
-    "top",
-    "left",
-    "height",
-    "width",
-    "beads",
-    "offset",
-    "scale",
-    "sha256",
-]
 
 # Small enough for seconds: 32 px samples through a network of two levels.
 TINY = Plan(

@@ -47,7 +47,7 @@ def evaluate(
     from beadctl.ledger import cell
 
     voice = console.voice(quiet, verbose)
-    samples = running.samples(images, masks, loaded.data.tiles, split.value)
+    samples = running.samples(images, masks, loaded.data.tiles, split.value, voice)
     out = running.free_folder(loaded.output.out_dir, ("eval.csv", "eval.json"), loaded.output.overwrite)
     opened = running.open_model(loaded, voice)
     with voice.progress(len(samples), "scoring") as progress:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from beadctl import console
 from beadctl.compare import Outcome
-from beadctl.errors import AnnotationError, BeadctlError, DeviceError, MissingExtraError, SettingsError
+from beadctl.errors import (
+    AnnotationError,
+    BeadctlError,
+    DeviceError,
+    Interrupted,
+    MissingExtraError,
+    SettingsError,
+)
 from beadctl.losses import Loss, LossParameters
 from beadctl.settings import Settings
 
@@ -128,8 +135,9 @@ def outcome(settings: Settings, loss: Loss, seed: int, out: Path, voice: console
     except BeadctlError as error:
         if isinstance(error, DeviceError | SettingsError | MissingExtraError | AnnotationError):
             raise
+        console.fail(f"{loss.value}, seed {seed}: {error}")
         return Outcome(loss.value, seed, reason=str(error))
     if result.stopped == "interrupted":
-        raise KeyboardInterrupt
+        raise Interrupted(interruption() - 128)
     assert result.record is not None
     return Outcome(loss.value, seed, result.record.val_jaccard, result.record.count_mae, result.record.epoch)

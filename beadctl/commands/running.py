@@ -26,6 +26,9 @@ from beadctl.writers.table import cells
 
 __all__ = ["SUMMARY", "Job", "exit_code", "opened", "recipe", "samples", "summary"]
 
+# What a run writes at the top of its folder.
+TABLES = ("counts.csv", "beads.csv", "run.json", "settings.toml")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -52,7 +55,7 @@ class Job:
         finally:
             if folder is not None:
                 with _undisturbed():
-                    _compose(folder, self.found, parts)
+                    _compose(folder, self.found, parts, self.recipe.fingerprint(self.model))
         return parts
 
 
@@ -74,6 +77,8 @@ def opened(
     model = open_model(settings, voice)
     job = Job(found, model, recipe(settings, model), outputs)
     pipeline.check_outputs(found, model, job.recipe, outputs)
+    if folder and not (folder / ledger.FOLDER).exists():
+        free_folder(folder, TABLES, settings.output.overwrite)
     record = {
         "beadctl": __version__,
         "python": platform.python_version(),
@@ -92,9 +97,11 @@ def opened(
         "end": None,
         "outcome": "running",
     }
-    _record(folder, record)
     if folder:
+        # First of all what makes the folder one of ours, so that a rerun may replace the tables.
+        write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
         write_text(folder / "settings.toml", to_toml(settings))
+    _record(folder, record)
     outcome = "stopped"
     try:
         yield job
@@ -133,13 +140,17 @@ def recipe(settings: Settings, model: Model) -> pipeline.Recipe:
     )
 
 
-def samples(images: Path | None, masks: Path | None, tiles: Path, split: str) -> list[evaluation.Sample]:
+def samples(
+    images: Path | None, masks: Path | None, tiles: Path, split: str, voice: console.Voice
+) -> list[evaluation.Sample]:
     """Return what ``eval`` scores: image/mask pairs where they are given, else one split of the tiles."""
     if images is None:
         return evaluation.samples_of_tiles(read_manifest(tiles), split, tiles)
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
-    return evaluation.samples_of_pairs(pair(images, masks).pairs)
+    pairing = pair(images, masks)
+    pairing.tell(voice.warn)
+    return evaluation.samples_of_pairs(pairing.pairs)
 
 
 def free_folder(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:
@@ -171,11 +182,18 @@ def exit_code(parts: Sequence[Part]) -> int:
     return 1 if any(part.failed for part in parts) else 0
 
 
-def _compose(folder: Path, found: Sequence[Found], parts: Sequence[Part]) -> None:
+def _compose(folder: Path, found: Sequence[Found], parts: Sequence[Part], base: str) -> None:
     """Write counts.csv and beads.csv of this run's images and of all that earlier runs left in the folder."""
     told = {part.rows[0].image: part for part in parts}
     for item in found:
-        told.setdefault(str(item.name), ledger.failed(item.name, "not reached: the run was stopped"))
+        # A stopped run did not tell of its last image, nor of those that an earlier run had done.
+        if str(item.name) not in told:
+            recalled = ledger.recall(folder, item.name)
+            told[str(item.name)] = (
+                recalled[1]
+                if recalled and recalled[0].startswith(base)
+                else ledger.failed(item.name, "not reached: the run was stopped")
+            )
     earlier = ledger.images(folder)
     names = [str(item.name) for item in found] + [name for name in earlier if name not in told]
 
@@ -187,7 +205,10 @@ def _compose(folder: Path, found: Sequence[Found], parts: Sequence[Part]) -> Non
     def bead_rows() -> Iterator[dict[str, object]]:
         for name in names:
             if name in earlier:
-                yield from (dict(bead) for bead in ledger.recalled(folder, name).beads)
+                part = ledger.recalled(folder, name)
+                # An image that was refused because it changed has no beads, whatever stands from before.
+                done = {row.plane for row in told.get(name, part).rows if row.status != "failed"}
+                yield from (dict(bead) for bead in part.beads if bead["plane"] in done)
 
     ledger.compose(folder / "counts.csv", ledger.COLUMNS, rows())
     ledger.compose(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows())

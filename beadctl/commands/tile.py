@@ -38,12 +38,7 @@ def tile(
 
     voice = console.voice(quiet, verbose)
     pairing = masks_.pair(images, masks).only(loaded.tile.only)
-    for alone, what in (
-        (pairing.images_alone, "images without a mask"),
-        (pairing.masks_alone, "masks without an image"),
-    ):
-        if alone:
-            voice.warn(f"{len(alone)} {what}: {masks_.lone_names(alone)}")
+    pairing.tell(voice.warn)
     splits = cutting.split_sources(
         [str(pair.image.name) for pair in pairing.pairs],
         val_fraction=loaded.tile.val_fraction,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,23 +174,24 @@ def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
     import onnx
 
     example = torch.zeros(2, 1, 8 * facts.stride, 8 * facts.stride)
-    program = torch.onnx.export(
-        Deployed(network).eval(),
-        (example,),
-        input_names=["image"],
-        output_names=["probability", "seed"],
-        opset_version=opset,
-        dynamic_shapes=(
-            {
-                0: torch.export.Dim("batch"),
-                2: facts.stride * torch.export.Dim("rows"),
-                3: facts.stride * torch.export.Dim("columns"),
-            },
-        ),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with _silence():
+        program = torch.onnx.export(
+            Deployed(network).eval(),
+            (example,),
+            input_names=["image"],
+            output_names=["probability", "seed"],
+            opset_version=opset,
+            dynamic_shapes=(
+                {
+                    0: torch.export.Dim("batch"),
+                    2: facts.stride * torch.export.Dim("rows"),
+                    3: facts.stride * torch.export.Dim("columns"),
+                },
+            ),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None
     proto = program.model_proto
     # The exporter leaves the stack traces of this machine in the nodes; nobody else needs them.
@@ -201,6 +205,21 @@ def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
     onnx.helper.set_model_props(proto, {METADATA_KEY: facts.to_json()})
     proto.producer_name, proto.producer_version = "beadctl", __version__
     onnx.save_model(proto, path, save_as_external_data=False)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what the exporter says of its own inner life off the user's terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    # Its loggers below take their level from here.
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _facts(

@@ -96,9 +96,7 @@ def bare(plan: Plan, tiles: Path, name: str) -> float:
 
 def main() -> None:
     """Run the pairs and print the ratios."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description="train against a bare loop")
     parser.add_argument("--size", type=int, default=256, help="edge of a tile, px")
     parser.add_argument("--tiles", type=int, default=48, help="training tiles")
     parser.add_argument("--batch-size", type=int, default=4)
@@ -118,8 +116,8 @@ def main() -> None:
             for _ in range(asked.pairs):
                 loop, shortest = ours(chosen, tiles, asked.device), bare(chosen, tiles, asked.device)
                 ratios.append(loop / shortest)
-                print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")
-            print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")
+                print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")  # noqa: T201
+            print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")  # noqa: T201
 
 
 if __name__ == "__main__":
