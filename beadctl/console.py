@@ -96,13 +96,22 @@ def print_table(
     from rich.text import Text
 
     rows = [list(row) for row in rows]
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table = Table(
+        title=title or None,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        title_style="bold",
+        show_header=any(columns),
+    )
     for index, column in enumerate(columns):
         numeric = all(_is_number(row[index]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console(file=sys.stdout) if to_stdout else stderr()
+    if not console.is_terminal:
+        # A file has no right margin, and what is folded there cannot be searched.
+        console = Console(file=console.file, width=10_000)
     console.print(table)
 
 

@@ -138,11 +138,11 @@ def images(out_dir: Path) -> list[str]:
     return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in parts.rglob("*.json"))
 
 
-def recalled(out_dir: Path, image: str) -> Part:
-    """Return the part of an image that `images` named."""
+def recalled(out_dir: Path, image: str) -> tuple[str, Part]:
+    """Return the key and the part of an image that `images` named."""
     found = recall(out_dir, PurePosixPath(image))
     assert found is not None
-    return found[1]
+    return found
 
 
 def skipped(part: Part) -> Part:

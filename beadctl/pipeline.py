@@ -1,7 +1,7 @@
 """From a folder of images to rows, beads and masks: one plane at a time, nothing changed between images."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -155,7 +155,9 @@ def check_outputs(found: Sequence[Found], model: Model, recipe: Recipe, outputs:
             )
 
 
-def run(found: Sequence[Found], model: Model, recipe: Recipe, outputs: Outputs) -> Iterator[Part]:
+def run(
+    found: Sequence[Found], model: Model, recipe: Recipe, outputs: Outputs
+) -> Generator[Part, None, None]:
     """Process images in order and yield the part of each as it is complete.
 
     A bad image is a row that says why, and the others go on. While the network works on one image

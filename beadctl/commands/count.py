@@ -36,8 +36,9 @@ def count(
     from beadctl.writers.table import Form, printer
 
     voice = console.voice(quiet, verbose)
-    show = printer(Form.chosen(loaded.settings.output.format))
     with running.opened(inputs, loaded, voice, folder=loaded.settings.output.out_dir) as job:
+        # Only now is there anything to tell: what fails before prints no header either.
+        show = printer(Form.chosen(loaded.settings.output.format))
         parts = job.finish(voice, show.row)
     show.end()
     return running.exit_code(parts)

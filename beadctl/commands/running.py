@@ -6,10 +6,10 @@ import json
 import platform
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from beadctl import __version__, console, evaluation, ledger, pipeline
 from beadctl.beads import COLUMNS as BEAD_COLUMNS
@@ -44,9 +44,13 @@ class Job:
         parts: list[Part] = []
         folder = self.outputs.folder
         try:
-            with voice.progress(len(self.found), "segmenting") as progress:
-                for part in pipeline.run(self.found, self.model, self.recipe, self.outputs):
-                    parts.append(part if folder is None else dataclasses.replace(part, beads=()))
+            # Closing the run waits for the image that is being written: it counts as finished.
+            with (
+                voice.progress(len(self.found), "segmenting") as progress,
+                contextlib.closing(pipeline.run(self.found, self.model, self.recipe, self.outputs)) as run,
+            ):
+                for part in run:
+                    parts.append(dataclasses.replace(part, beads=()))
                     for row in part.rows:
                         on_row(row)
                         if row.status == "failed":
@@ -55,7 +59,7 @@ class Job:
         finally:
             if folder is not None:
                 with _undisturbed():
-                    _compose(folder, self.found, parts, self.recipe.fingerprint(self.model))
+                    _compose(folder, self, parts)
         return parts
 
 
@@ -182,35 +186,31 @@ def exit_code(parts: Sequence[Part]) -> int:
     return 1 if any(part.failed for part in parts) else 0
 
 
-def _compose(folder: Path, found: Sequence[Found], parts: Sequence[Part], base: str) -> None:
-    """Write counts.csv and beads.csv of this run's images and of all that earlier runs left in the folder."""
+def _compose(folder: Path, job: "Job", parts: Sequence[Part]) -> None:
+    """Write counts.csv and beads.csv: this run's images, then what the same settings made of others."""
     told = {part.rows[0].image: part for part in parts}
-    for item in found:
-        # A stopped run did not tell of its last image, nor of those that an earlier run had done.
-        if str(item.name) not in told:
-            recalled = ledger.recall(folder, item.name)
-            told[str(item.name)] = (
-                recalled[1]
-                if recalled and recalled[0].startswith(base)
-                else ledger.failed(item.name, "not reached: the run was stopped")
-            )
-    earlier = ledger.images(folder)
-    names = [str(item.name) for item in found] + [name for name in earlier if name not in told]
+    names = [str(item.name) for item in job.found]
+    base = job.recipe.fingerprint(job.model)
+    earlier = {name for name in ledger.images(folder) if ledger.recalled(folder, name)[0].startswith(base)}
+    names += sorted(earlier.difference(names))
 
-    def rows() -> Iterator[dict[str, object]]:
+    def part_of(name: str) -> Part:
+        if name in told:
+            return told[name]
+        if name in earlier and not (job.outputs.overwrite and name in names[: len(job.found)]):
+            return ledger.recalled(folder, name)[1]
+        return ledger.failed(PurePosixPath(name), "not reached: the run was stopped")
+
+    def bead_rows() -> Iterator[Mapping[str, object]]:
         for name in names:
-            part = told.get(name) or ledger.recalled(folder, name)
-            yield from (row.cells() for row in part.rows)
+            # A failed plane has no beads, whatever stands from before it changed.
+            done = {row.plane for row in part_of(name).rows if row.status != "failed"}
+            if name in earlier and done:
+                beads = ledger.recalled(folder, name)[1].beads
+                yield from (bead for bead in beads if bead["plane"] in done)
 
-    def bead_rows() -> Iterator[dict[str, object]]:
-        for name in names:
-            if name in earlier:
-                part = ledger.recalled(folder, name)
-                # An image that was refused because it changed has no beads, whatever stands from before.
-                done = {row.plane for row in told.get(name, part).rows if row.status != "failed"}
-                yield from (dict(bead) for bead in part.beads if bead["plane"] in done)
-
-    ledger.compose(folder / "counts.csv", ledger.COLUMNS, rows())
+    rows = (row.cells() for name in names for row in part_of(name).rows)
+    ledger.compose(folder / "counts.csv", ledger.COLUMNS, rows)
     ledger.compose(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows())
 
 

@@ -8,16 +8,17 @@ from typing import Protocol
 from beadctl import console
 from beadctl.ledger import COLUMNS, Row, cell, line
 
-SHOWN = (
-    "image",
-    "plane",
-    "status",
-    "count",
-    "mean_diameter_px",
-    "mean_diameter_um",
-    "covered_fraction",
-    "reason",
-)
+# Column of the ledger -> its head in a table for people, who have eighty characters.
+HEADS = {
+    "image": "image",
+    "plane": "plane",
+    "status": "status",
+    "count": "beads",
+    "mean_diameter_px": "mean px",
+    "mean_diameter_um": "mean um",
+    "reason": "reason",
+}
+SHOWN = tuple(HEADS.values())
 
 
 class Form(StrEnum):
@@ -55,7 +56,7 @@ def cells(row: Row) -> list[str]:
     """Return what a person's table shows of a row, under `SHOWN`."""
     content = row.cells()
     return [
-        f"{content[name]:.4g}" if isinstance(content[name], float) else cell(content[name]) for name in SHOWN
+        f"{content[name]:.4g}" if isinstance(content[name], float) else cell(content[name]) for name in HEADS
     ]
 
 

@@ -52,20 +52,21 @@ def write_tiles(folder: Path, count: int, size: int) -> None:
         csv.writer(file).writerows([[field.name for field in dataclasses.fields(TileRow)], *rows])
 
 
-def ours(plan: Plan, tiles: Path, name: str) -> float:
+def ours(plan: Plan, tiles: Path, name: str, threads: int) -> float:
     """Images a second of the second epoch of `train`; the first one starts the workers."""
     with tempfile.TemporaryDirectory() as folder:
         records = []
-        train(plan, tiles=tiles, run_dir=Path(folder), device_name=name, on_epoch=records.append)
+        run_dir = Path(folder)
+        train(plan, tiles=tiles, run_dir=run_dir, device_name=name, threads=threads, on_epoch=records.append)
         return float(records[-1].images_per_s)
 
 
-def bare(plan: Plan, tiles: Path, name: str) -> float:
+def bare(plan: Plan, tiles: Path, name: str, threads: int) -> float:
     """Images a second of the shortest loop that trains, over as many steps."""
     target = device.resolve(name)
     dtype = device.arithmetic(plan.precision, target)
     torch.manual_seed(plan.seed)
-    torch.set_num_threads(usable_cpus())
+    torch.set_num_threads(threads)
     network = UNet(plan.architecture).to(target, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr)
     terms = objective(Loss.COMBINED, LossParameters())
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=usable_cpus(), help="fewer where other jobs run")
     parser.add_argument("--pairs", type=int, default=5)
     asked = parser.parse_args()
     plan = Plan(
@@ -114,7 +116,7 @@ def main() -> None:
         for augment in (False, True):
             chosen, ratios = dataclasses.replace(plan, augment=augment), []
             for _ in range(asked.pairs):
-                loop, shortest = ours(chosen, tiles, asked.device), bare(chosen, tiles, asked.device)
+                loop, shortest = (run(chosen, tiles, asked.device, asked.threads) for run in (ours, bare))
                 ratios.append(loop / shortest)
                 print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")  # noqa: T201
             print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")  # noqa: T201
