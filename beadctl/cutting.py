@@ -81,6 +81,7 @@ def split_sources(
     for group in order:
         wanting = [split for split, share in shares.items() if share > 0]
         target = max(wanting, key=lambda split: (held[split] == 0, shares[split] - held[split] / len(names)))
+        target = target if held["train"] else "train"
         held[target] += len(groups[group])
         splits |= dict.fromkeys(groups[group], target)
     return splits

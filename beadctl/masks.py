@@ -14,6 +14,8 @@ from beadctl.images import Found, find, open_image
 
 SUFFIXES = ("", "_masks", "_mask", "_labels", "_label", "_cp_masks", "_seg")
 EIGHT = np.ones((3, 3), bool)
+# Grey levels of an 8-bit mask: from WHITE on a bead's inside, below RIPPLE nothing but compression.
+WHITE, RIPPLE = 224, 32
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def read_labels(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.
     """Read a mask as a label image.
 
     A label image keeps its labels. A binary mask (two values, or 8-bit grey whose bright side is 255, as
-    anti-aliasing and JPEG leave it) is cut at half its range, and each 8-connected component becomes
+    anti-aliasing and JPEG leave it) is cut at half its highest value, and each 8-connected component becomes
     one instance: beads that the mask merges stay merged.
 
     Parameters
@@ -140,28 +142,27 @@ def read_labels(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.
     if shape is not None and values.shape != shape:
         size, wanted = "x".join(map(str, values.shape)), "x".join(map(str, shape))
         raise AnnotationError(f"{path}: is {size} px, its image {wanted}; give the mask of this image")
-    if _is_binary(values):
-        cut = (
-            values > (float(values.min()) + float(values.max())) / 2 if values.any() else values.astype(bool)
-        )
-        labels, _ = ndimage.label(cut, structure=EIGHT)
-        return np.asarray(labels, np.uint32)
-    if values.min() < 0 or not np.array_equal(values, np.rint(values)):
+    if not np.isfinite(values).all() or values.min() < 0:
         raise AnnotationError(f"{path}: holds negative or broken numbers; a label image counts 1, 2, 3 ...")
+    if _is_binary(values):
+        labels, _ = ndimage.label(values > float(values.max()) / 2, structure=EIGHT)
+        return np.asarray(labels, np.uint32)
+    if values.max() > np.iinfo(np.uint32).max or not np.array_equal(values, np.rint(values)):
+        raise AnnotationError(f"{path}: holds broken numbers; a label image counts 1, 2, 3 ...")
     return values.astype(np.uint32)
 
 
 def _is_binary(values: NDArray[Any]) -> bool:
-    if values.dtype == bool or values.min() == values.max():
+    if values.dtype == bool:
         return True
     highest = float(values.max())
-    middle = (values > 0) & (values < highest)
-    if not middle.any():
+    if not ((values > 0) & (values < highest)).any():
         return True
-    if highest != 255.0 or values.min() < 0:
+    if not WHITE <= highest <= 255:
         return False
-    # A label image with 255 instances gives each of its values a small share; a grey mask is mostly white.
-    return bool(np.count_nonzero(values > 127) > 0.5 * np.count_nonzero(values > 0))
+    # Of a label image with some 255 beads each value has a small share; a grey mask is white but for the
+    # rims of its beads and, around them, the faint ripples of JPEG.
+    return bool(np.count_nonzero(values >= WHITE) > 0.5 * np.count_nonzero(values >= RIPPLE))
 
 
 def lone_names(paths: Sequence[Path], limit: int = 5) -> str:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from beadctl import instances, metrics
@@ -62,7 +63,8 @@ def same_partition(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
 def plain(probability, seed, threshold=0.5, seed_threshold=0.5):
     """The textbook road: one watershed of the whole plane, no packing, no short cuts."""
     mask = probability >= round(255 * threshold)
-    markers, count = ndimage.label(mask & (seed >= round(255 * seed_threshold)), structure=EIGHT)
+    peaks = local_maxima(seed, connectivity=2) & (seed >= round(255 * seed_threshold))
+    markers, count = ndimage.label(mask & peaks, structure=EIGHT)
     components, _ = ndimage.label(mask, structure=EIGHT)
     seedless = ~np.isin(components, components[markers > 0])
     markers = np.where(mask & seedless, count + components, markers)
@@ -128,11 +130,37 @@ def test_one_bead_of_any_size_stays_whole_without_a_seed_map():
 @given(random=st.integers(0, 2**32), seed_threshold=st.floats(0.3, 0.9))
 def test_packed_flooding_equals_one_watershed_of_the_plane(random, seed_threshold):
     probability, seed = noisy_scene(random)
-    found = instances.label(probability, seed, threshold=0.5, seed_threshold=seed_threshold, min_area_px=1)
+    with pytest.MonkeyPatch.context() as every_peak:
+        every_peak.setattr(instances, "_SEED_RISE", 0)
+        found = instances.label(
+            probability, seed, threshold=0.5, seed_threshold=seed_threshold, min_area_px=1
+        )
     expected = plain(probability, seed, seed_threshold=seed_threshold)
     on = probability >= 128
     assert same_partition(found[on], expected[on])
     assert (found[on] > 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(random=st.integers(0, 2**32), seed_threshold=st.floats(0.3, 0.9), rise=st.integers(1, 60))
+def test_a_bead_is_a_peak_of_enough_dynamics(random, seed_threshold, rise):
+    """The oracle is morphological reconstruction, component by component (Soille, section 6.3.4)."""
+    probability, seed = noisy_scene(random, 64)
+    seed[probability < 128] = 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(instances, "_SEED_RISE", rise)
+        found = instances.label(
+            probability, seed, threshold=0.5, seed_threshold=seed_threshold, min_area_px=1
+        )
+    components, count = ndimage.label(probability >= 128, structure=EIGHT)
+    for component in range(1, count + 1):
+        here = components == component
+        height = np.where(here, seed.astype(int), -1000)
+        lowered = reconstruction(height - (rise - 1), height, footprint=EIGHT)
+        peaks, peak_count = ndimage.label(local_maxima(lowered, connectivity=2) & here, structure=EIGHT)
+        tops = ndimage.maximum(height, peaks, range(1, peak_count + 1))
+        high = np.count_nonzero(np.asarray(tops) >= round(255 * seed_threshold))
+        assert len(np.unique(found[here])) == max(1, high)
 
 
 @settings(max_examples=30, deadline=None)

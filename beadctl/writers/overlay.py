@@ -37,8 +37,9 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
     low, high = np.nanpercentile(sample, [0.5, 99.5]) if np.isfinite(sample).any() else (0.0, 1.0)
     span = max(float(high - low), 1e-12)
-    scaled = (np.nan_to_num(image.astype(np.float32)) - np.float32(low)) * np.float32(255 / span)
-    grey = np.clip(scaled, 0, 255).astype(np.uint8)
+    # Clipped before it is scaled, so that an infinite pixel overflows nothing; a NaN is drawn black.
+    inside = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
+    grey = np.clip((inside - np.float32(low)) * np.float32(255 / span), 0, 255).astype(np.uint8)
     picture = np.repeat(grey[..., None], 3, axis=2)
     inner = np.zeros(labels.shape, bool)
     inner[:, 1:] |= labels[:, 1:] != labels[:, :-1]
