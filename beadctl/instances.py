@@ -32,7 +32,7 @@ _PEAK_RISE_FRACTION = 0.1
 
 # The same for the seed map: of two peaks the lower one is a bead of its own if it rises this far above the
 # pass between them. The map runs from 0 to 1 in every bead, so one number serves all sizes.
-_SEED_RISE = round(0.06 * 255)
+_SEED_RISE = round(0.1 * 255)
 
 _Flat = NDArray[np.intp]
 _Ids = NDArray[np.signedinteger[Any]]
@@ -52,7 +52,7 @@ def label(
     A component of the foreground with one peak of the seed map, or with none (a small bead may not reach
     `seed_threshold`), is one bead. One with several is divided by a watershed of the falling seed map that
     starts at the peaks [1]_, and what a peak gained is given back to its neighbour where the peak rises less
-    than 0.06 above the pass between them: these are the peaks of dynamics 0.06 [2]_. A fixed level would
+    than 0.1 above the pass between them: these are the peaks of dynamics 0.1 [2]_. A fixed level would
     join two beads whose pass lies above it and lose one whose peak lies below. Where a model has no seed map
     the peaks are those of the distance transform.
     Holes that one bead encloses and that are no larger than the rest of it are filled: rings are beads.

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import itertools
 from collections import defaultdict
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_origins_cover_an_axis_with_the_overlap_asked_for(length, size, data):
     assert starts[0] == 0
     if length > size:
         assert starts[-1] + size == length
-    assert all(0 < after - before <= size - overlap for before, after in zip(starts, starts[1:], strict=False))
+    assert all(0 < after - before <= size - overlap for before, after in itertools.pairwise(starts))
 
 
 @given(NAMES, SHARE, SHARE, st.integers(0, 5))
@@ -76,7 +77,9 @@ SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif
 def dataset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for index, (name, shape) in enumerate(SIZES.items()):
-        image, labels = discs(min(index + 1, 2), *shape, dtype=np.uint16) if min(shape) > 40 else discs(1, *shape)
+        image, labels = (
+            discs(min(index + 1, 2), *shape, dtype=np.uint16) if min(shape) > 40 else discs(1, *shape)
+        )
         for folder, array in (("images", image), ("masks", labels)):
             (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(tmp_path / folder / name, array)
@@ -112,7 +115,7 @@ def test_the_manifest_tells_the_truth(run, dataset):
     assert {split for side in sides.values() for split in side} == {"train", "val", "test"}
     assert all(mask.all() for mask in covered.values())
     listed = {path for row in rows for path in (row.image, row.mask)}
-    assert listed == {path for path in Path("tiles").rglob("*.tif")}
+    assert listed == set(Path("tiles").rglob("*.tif"))
 
 
 def test_the_same_call_gives_the_same_bytes(run, dataset):
@@ -134,7 +137,7 @@ def test_tiles_stand_until_they_are_overwritten(run, dataset):
     assert run(*dataset, "--size", "32", "--overwrite").code == 0
     rows = read_manifest(Path("tiles"))
     assert {row.height for row in rows} == {32}
-    assert {path for path in Path("tiles/images").iterdir()} == {
+    assert set(Path("tiles/images").iterdir()) == {
         *(row.image for row in rows),
         Path("tiles/images/mine.tif"),
     }

@@ -31,7 +31,9 @@ BEADS = st.builds(
 )
 
 
-@given(st.builds(Part, st.lists(ROWS, min_size=1, max_size=4).map(tuple), st.lists(BEADS, max_size=4).map(tuple)))
+@given(
+    st.builds(Part, st.lists(ROWS, min_size=1, max_size=4).map(tuple), st.lists(BEADS, max_size=4).map(tuple))
+)
 def test_a_part_comes_back_as_it_was_saved(tmp_path_factory, part):
     out = tmp_path_factory.mktemp("out")
     name = PurePosixPath("deep/a.tif")
@@ -60,7 +62,9 @@ def test_keys_differ_when_anything_differs():
     assert ledger.key({"a": 1, "b": 2}) == ledger.key({"b": 2, "a": 1})
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1}', '{"key": "k", "rows": [{"x": 1}], "beads": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"key": 1}', '{"key": "k", "rows": [{"x": 1}], "beads": []}']
+)
 def test_a_broken_part_is_one_line(tmp_path, text):
     name = PurePosixPath("a.tif")
     ledger.save(tmp_path, name, "key", Part((Row("a.tif", 0, "", "ok"),), ()))
@@ -86,9 +90,13 @@ def test_a_table_is_read_back_by_csv(tmp_path_factory, rows):
             assert found["mean_diameter_px"] == ""
         else:
             assert float(found["mean_diameter_px"]) == pytest.approx(row.mean_diameter_px, rel=1e-5)
-        assert list(csv.reader([ledger.line([ledger.cell(value) for value in row.cells().values()])])) == [cells]
+        assert list(csv.reader([ledger.line([ledger.cell(value) for value in row.cells().values()])])) == [
+            cells
+        ]
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")]
+)
 def test_cells(value, text):
     assert ledger.cell(value) == text

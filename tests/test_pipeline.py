@@ -71,7 +71,9 @@ def test_a_folder_of_results(segment, bead_folder):
         assert [len(np.unique(plane[plane > 0])) for plane in stack] == planes
     assert open_image(Path("out/masks/deep/sixteen_masks.tif")).pixel_size_um == pytest.approx(0.5)
     sixteen = next(row for row in rows if row["image"] == "deep/sixteen.tif")
-    assert float(sixteen["mean_diameter_um"]) == pytest.approx(float(sixteen["mean_diameter_px"]) / 2, rel=1e-4)
+    assert float(sixteen["mean_diameter_um"]) == pytest.approx(
+        float(sixteen["mean_diameter_px"]) / 2, rel=1e-4
+    )
     assert float(sixteen["mean_diameter_px"]) == pytest.approx(10, abs=0.5)
     record = json.loads(Path("out/run.json").read_text())
     assert (record["outcome"], record["images"], record["device_used"]) == ("finished", 5, "cpu")
@@ -184,7 +186,9 @@ def test_another_model_is_refused(segment, bead_folder, run, tmp_path):
     assert "another model" in run("segment", bead_folder, "-o", "out", "-m", other).error
 
 
-@pytest.mark.parametrize("name", ["masks/dark_masks.tif", "counts.csv", "beads.csv", "run.json", "settings.toml"])
+@pytest.mark.parametrize(
+    "name", ["masks/dark_masks.tif", "counts.csv", "beads.csv", "run.json", "settings.toml"]
+)
 def test_what_beadctl_did_not_write_is_never_replaced(segment, bead_folder, name):
     mine = Path("out", name)
     mine.parent.mkdir(parents=True)
@@ -285,7 +289,13 @@ def start(*arguments):
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        preexec_fn=hear_interrupts if sys.platform != "win32" else None,  # noqa: PLW1509
     )
+
+
+def hear_interrupts():
+    """A shell starts background jobs deaf to SIGINT, and children inherit that; these shall hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -354,7 +364,9 @@ def test_an_interrupted_run_keeps_what_is_done(segment, many, model_path, number
     rows = table("out/counts.csv")
     assert len(rows) == 24
     assert {row["image"][:3] for row in rows if row["status"] == "ok"} == done
-    assert {row["reason"] for row in rows if row["status"] == "failed"} == {"not reached: the run was stopped"}
+    assert {row["reason"] for row in rows if row["status"] == "failed"} == {
+        "not reached: the run was stopped"
+    }
     assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
     assert segment(many, "-o", "out").code == 0
     assert len(whole_files("out")) == 24

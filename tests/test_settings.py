@@ -93,7 +93,9 @@ def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path
     assert value(loaded, other) == info_of(other).default
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if bound(info_of(key), "ge", "gt", "le", "lt") is not None])
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if bound(info_of(key), "ge", "gt", "le", "lt") is not None]
+)
 def test_a_value_out_of_its_bounds_is_refused_at_every_door(key, monkeypatch):
     info = info_of(key)
     section, field = key.split(".")
@@ -234,8 +236,6 @@ def test_effective_settings_come_back_through_config(
     path = tmp_path_factory.mktemp("round") / "saved.toml"
     path.write_text(settings.to_toml(first), encoding="utf-8", newline="")
     assert settings.load(path).settings == first
-
-
 
 
 def test_info_tells_every_value_and_its_origin(run, monkeypatch):

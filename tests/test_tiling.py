@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.tiling import Block, blocks, read_reflected
 from beadctl.images import Window
+from beadctl.tiling import Block, blocks, read_reflected
 
 
 @dataclass

@@ -15,7 +15,9 @@ from beadctl.writers import masks, overlay
 from beadctl.writers.table import Form, printer
 
 
-@given(st.lists(st.tuples(st.integers(1, 1100), st.integers(1, 700)), min_size=1, max_size=3), st.integers(0, 9))
+@given(
+    st.lists(st.tuples(st.integers(1, 1100), st.integers(1, 700)), min_size=1, max_size=3), st.integers(0, 9)
+)
 def test_label_images_are_read_back(tmp_path_factory, shapes, seed):
     path = tmp_path_factory.mktemp("masks") / "a_masks.tif"
     rng = np.random.default_rng(seed)
@@ -24,7 +26,9 @@ def test_label_images_are_read_back(tmp_path_factory, shapes, seed):
     with tifffile.TiffFile(path) as tiff:
         assert tiff.is_ome
         assert all(page.is_tiled for page in tiff.pages)
-        found = [plane for series in tiff.series for plane in series.asarray().reshape(-1, *series.shape[-2:])]
+        found = [
+            plane for series in tiff.series for plane in series.asarray().reshape(-1, *series.shape[-2:])
+        ]
     assert len(found) == len(planes)
     for plane, back in zip(planes, found, strict=True):
         assert back.dtype == np.uint32
@@ -76,6 +80,7 @@ def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):
     [
         np.full((9, 9), np.nan, np.float32),
         np.full((9, 9), np.inf, np.float64),
+        np.array([[0, np.inf], [np.nan, 5]], np.float32),
         np.zeros((1, 1), bool),
         np.full((9, 9), -5, np.int16),
     ],
@@ -86,7 +91,11 @@ def test_any_pixels_make_a_picture(image):
 
 
 def test_large_planes_are_thinned():
-    assert overlay.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (3000, 4, 3)
+    assert overlay.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (
+        3000,
+        4,
+        3,
+    )
 
 
 def test_lines_appear_at_once_and_an_array_at_the_end(capsys):

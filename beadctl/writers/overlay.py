@@ -35,7 +35,8 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
     step = -(-max(image.shape) // LARGEST_PX)
     image, labels = image[::step, ::step], labels[::step, ::step]
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
-    low, high = np.nanpercentile(sample, [0.5, 99.5]) if np.isfinite(sample).any() else (0.0, 1.0)
+    sample = sample[np.isfinite(sample)]
+    low, high = np.percentile(sample, [0.5, 99.5]) if sample.size else (0.0, 1.0)
     span = max(float(high - low), 1e-12)
     # Clipped before it is scaled, so that an infinite pixel overflows nothing; a NaN is drawn black.
     inside = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)

@@ -49,7 +49,11 @@ def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
             with plane.open() as pixels:
                 normalisation = measure_normalisation(pixels)
                 grid = blocks(
-                    plane.height, plane.width, tile_size=1024, halo=model.facts.halo, stride=model.facts.stride
+                    plane.height,
+                    plane.width,
+                    tile_size=1024,
+                    halo=model.facts.halo,
+                    stride=model.facts.stride,
                 )
                 ready += [normalisation.apply(read_reflected(pixels, block))[None, None] for block in grid]
     return ready
@@ -90,7 +94,9 @@ def peak_mib(size: int, kind: dict[str, object]) -> float:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--size", type=int, default=512)

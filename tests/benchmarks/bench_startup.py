@@ -22,7 +22,9 @@ def cpu_s(arguments: list[str]) -> float:
 
 def main() -> None:
     """Print the median ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=15)
     pairs = parser.parse_args().pairs
     ours, theirs = ["-m", "beadctl", "--help"], ["-c", "import typer"]

@@ -118,8 +118,8 @@ def main() -> None:
             for _ in range(asked.pairs):
                 loop, shortest = (run(chosen, tiles, asked.device, asked.threads) for run in (ours, bare))
                 ratios.append(loop / shortest)
-                print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")  # noqa: T201
-            print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")  # noqa: T201
+                print(f"augment {augment}: train {loop:.2f}, bare {shortest:.2f} images/s, {ratios[-1]:.3f}")
+            print(f"augment {augment}: median ratio {statistics.median(ratios):.3f} (goal 0.95)")
 
 
 if __name__ == "__main__":
