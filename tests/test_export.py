@@ -84,7 +84,7 @@ def test_nothing_of_this_machine_is_in_the_file(exported):
         str(Path(exporting.__file__).parents[2]),
         "site-packages",
         str(Path.home()),
-        os.getcwd(),
+        str(Path.cwd()),
     ):
         if len(word) > 4:
             assert word.encode() not in content, word
