@@ -94,8 +94,7 @@ def test_bad_files_are_counted_around(run, model_path, good):
 def test_info_of_a_bad_file_is_one_line(run, tmp_path, name):
     bad_files(tmp_path)
     said = run("info", name)
-    if name.startswith("cut") and said.code == 0:
-        return  # the header is whole, and info decodes no pixel
+    print(name, said.code)
     one_line(said, 1, name)
 
 
