@@ -105,7 +105,9 @@ def label(
     if seed is None:
         instances = _divided_by_distance(pixels, instances, labels.shape).astype(np.intp)
     else:
-        high = local_maxima(seed, connectivity=2) & foreground & (seed >= _level(seed_threshold))  # type: ignore[no-untyped-call]
+        # A peak is one among its component's pixels: what the seed map does outside is nobody's business.
+        inside = np.where(foreground, seed, 0)
+        high = local_maxima(inside, connectivity=2) & (inside >= _level(seed_threshold))  # type: ignore[no-untyped-call]
         peaks, peak_count = ndimage.label(high, structure=_EIGHT)
         where = np.flatnonzero(high)
         component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from beadctl.errors import OutputError
 from beadctl.files import atomic, write_text
+from beadctl.images import RESULTS_MARK
 
 Status = Literal["ok", "failed", "skipped"]
-FOLDER = ".beadctl"
+FOLDER = RESULTS_MARK
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A folder of tiles as ``beadctl tile`` writes it: its manifest, and its pixels in memory."""
+"""A folder of tiles as ``beadctl tile`` writes it: its manifest."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from beadctl.errors import AnnotationError, TrainingError
 
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "val", "test")
-
-# Up to here tiles are decoded once and kept; beyond, they are decoded again each time they are asked for.
-MEMORY_LIMIT_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -54,8 +49,6 @@ class TileRow:
     scale: float
     sha256: str
 
-
-_Place = tuple[int, np.dtype[Any], tuple[int, ...]]
 
 _TYPES = {"top": int, "left": int, "height": int, "width": int, "beads": int, "offset": float, "scale": float}
 

@@ -24,28 +24,24 @@ def discs(seed, shape=(72, 88), count=12, radius=(3, 9)):
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, size=st.integers(8, 120))
-def test_geometry_moves_image_and_labels_together(seed, size):
-    labels = discs(seed)
-    image = (labels > 0).astype(np.float32)
-    seen, named = move(image, labels, size, np.random.default_rng(seed), Augmentation())
+@given(seed=seeds, size=st.integers(8, 120), axis=st.integers(0, 1))
+def test_geometry_moves_image_and_labels_together(seed, size, axis):
+    """Of a ramp, interpolation gives the place itself and the nearest label that place, rounded."""
+    labels = np.indices((72, 88), np.int32)[axis]
+    seen, named = move(labels.astype(np.float32), labels, size, np.random.default_rng(seed), Augmentation())
     assert seen.shape == named.shape == (size, size)
     assert seen.dtype == np.float32
     assert named.dtype == labels.dtype
+    assert np.abs(seen - named).max() <= 0.5 + 1e-4
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, size=st.integers(8, 120))
+def test_no_bead_is_made_up(seed, size):
+    labels = 1000 * discs(seed)
+    image = np.zeros(labels.shape, np.float32)
+    _, named = move(image, labels, size, np.random.default_rng(seed), Augmentation())
     assert set(np.unique(named)) <= set(np.unique(labels))
-    # Interpolation rounds a bead's outline off, by less than a pixel: only there may the two differ.
-    wrong = (seen > 0.5) != (named > 0)
-    rim = named > 0
-    near = np.zeros_like(rim)
-    near[1:] |= rim[1:] != rim[:-1]
-    near[:-1] |= rim[1:] != rim[:-1]
-    near[:, 1:] |= rim[:, 1:] != rim[:, :-1]
-    near[:, :-1] |= rim[:, 1:] != rim[:, :-1]
-    # Along the frame a bead's outline may lie just outside, where it is not seen.
-    near[[0, -1]] = near[:, [0, -1]] = True
-    # Nearest-neighbour sampling may also close, or miss, the crevice between two discs that touch.
-    assert np.count_nonzero(wrong & ~near) <= 0.01 * np.count_nonzero(rim)
-    assert wrong.sum() <= 0.25 * near.sum()
 
 
 @settings(max_examples=20, deadline=None)

@@ -90,12 +90,11 @@ def test_bad_files_are_counted_around(run, model_path, good):
     assert len(said.out.splitlines()) == 1 + 5
 
 
-@pytest.mark.parametrize("name", ["cut.png", "cut.tif", "nothing.tif", "words.tif"])
+# Not the cut PNG: its header is whole, and info decodes no pixel.
+@pytest.mark.parametrize("name", ["cut.tif", "nothing.tif", "words.tif"])
 def test_info_of_a_bad_file_is_one_line(run, tmp_path, name):
     bad_files(tmp_path)
-    said = run("info", name)
-    print(name, said.code)
-    one_line(said, 1, name)
+    one_line(run("info", name), 1, name)
 
 
 def models(folder):

@@ -63,7 +63,7 @@ def same_partition(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
 def plain(probability, seed, threshold=0.5, seed_threshold=0.5):
     """The textbook road: one watershed of the whole plane, no packing, no short cuts."""
     mask = probability >= round(255 * threshold)
-    peaks = local_maxima(seed, connectivity=2) & (seed >= round(255 * seed_threshold))
+    peaks = local_maxima(np.where(mask, seed, 0), connectivity=2) & (seed >= round(255 * seed_threshold))
     markers, count = ndimage.label(mask & peaks, structure=EIGHT)
     components, _ = ndimage.label(mask, structure=EIGHT)
     seedless = ~np.isin(components, components[markers > 0])

@@ -16,6 +16,7 @@ import tifffile
 from conftest import COUNTS, discs
 from PIL import Image
 
+from beadctl import cli
 from beadctl.images import open_image
 from beadctl.ledger import COLUMNS
 
@@ -370,3 +371,23 @@ def test_an_interrupted_run_keeps_what_is_done(segment, many, model_path, number
     assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
     assert segment(many, "-o", "out").code == 0
     assert len(whole_files("out")) == 24
+
+
+def test_results_are_nobodys_input(bead_folder, model_path, capsys):
+    images = bead_folder
+    first = cli.run(["count", str(images), "-m", str(model_path), "-q", "--format", "csv"])
+    before = capsys.readouterr().out
+    for out in (images / "segmented", images):
+        assert cli.run(["segment", str(images), "-m", str(model_path), "-o", str(out), "-q"]) == first
+        assert cli.run(["segment", str(images), "-m", str(model_path), "-o", str(out), "-q"]) == first
+        with (out / "counts.csv").open(encoding="utf-8") as file:
+            assert len(file.readlines()) == len(before.splitlines())
+    capsys.readouterr()
+    cli.run(["count", str(images / "segmented"), "-m", str(model_path), "-q", "--format", "csv"])
+    assert "_masks.tif" in capsys.readouterr().out
+
+
+def test_the_saved_settings_do_not_overwrite_again(bead_folder, model_path, tmp_path):
+    out = tmp_path / "out"
+    cli.run(["segment", str(bead_folder), "-m", str(model_path), "-o", str(out), "-q", "--overwrite"])
+    assert "overwrite = false" in (out / "settings.toml").read_text(encoding="utf-8")

@@ -74,7 +74,9 @@ def opened(
 ) -> Iterator[Job]:
     """Check all that can be checked before work starts, and leave a record of the run in `folder`."""
     settings = loaded.settings
-    found = tuple(find(inputs, exclude=[folder] if folder else []))
+    # Of results beside the images (-o IMAGES), at least the pictures are known not to be images.
+    results = [folder, folder / "masks", folder / "overlays"] if folder else []
+    found = tuple(find(inputs, exclude=results))
     outputs = pipeline.Outputs(
         folder, with_masks, with_masks and settings.output.overlays, settings.output.overwrite
     )
@@ -104,7 +106,9 @@ def opened(
     if folder:
         # First of all what makes the folder one of ours, so that a rerun may replace the tables.
         write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
-        write_text(folder / "settings.toml", to_toml(settings))
+        # Whoever runs again with these settings has not asked to overwrite again.
+        output = settings.output.model_copy(update={"overwrite": False})
+        write_text(folder / "settings.toml", to_toml(settings.model_copy(update={"output": output})))
     _record(folder, record)
     outcome = "stopped"
     try:

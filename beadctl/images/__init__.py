@@ -1,6 +1,6 @@
 """Images of any kind as lazy 2-D planes: found, opened, read by windows and normalised."""
 
-from beadctl.images.find import IMAGE_SUFFIXES, Found, find
+from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, find
 from beadctl.images.image import Image, open_image
 from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
 from beadctl.images.plane import Pixels, Plane
@@ -8,6 +8,7 @@ from beadctl.images.window import Window
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "RESULTS_MARK",
     "Found",
     "Image",
     "Normalisation",

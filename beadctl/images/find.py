@@ -10,6 +10,9 @@ from beadctl.errors import ImageError
 IMAGE_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
 """Names that are looked for in folders, in any case; ``.ome.tif`` ends with the first."""
 
+RESULTS_MARK = ".beadctl"
+"""A folder that holds this one holds results: its label images and overlays are nobody's input."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -31,7 +34,8 @@ def find(inputs: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Found]:
     """Find the images in files and folders.
 
     Folders are searched with all that lies below them, in natural order (``a2`` before ``a10``).
-    Hidden files and folders are skipped. A file that is named is taken whatever its suffix.
+    Hidden files and folders are skipped, and so are folders of results unless they are named. A file
+    that is named is taken whatever its suffix.
 
     Parameters
     ----------
@@ -88,7 +92,7 @@ def _walk(folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path
         if entry.name.startswith(".") or not (is_folder or is_image):
             continue
         real = entry.resolve()
-        if real in skipped:
+        if real in skipped or (is_folder and (entry / RESULTS_MARK).exists()):
             continue
         if is_image:
             yield entry
