@@ -60,7 +60,7 @@ def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):
     labels[10:20, 20:30] = 2
     image = np.tile(np.arange(60, dtype=np.uint16) * 100, (40, 1))
     overlay.write(tmp_path / "a.png", overlay.paint(image, labels))
-    picture = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
     assert picture.shape == (40, 60, 3)
     coloured = np.ptp(picture, axis=2) > 0
     wanted = np.zeros((40, 60), bool)
@@ -87,15 +87,11 @@ def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):
 )
 @pytest.mark.filterwarnings("error")
 def test_any_pixels_make_a_picture(image):
-    assert overlay.paint(image, np.zeros(image.shape, np.uint32)).shape == (*image.shape, 3)
+    assert overlay.paint(image, np.zeros(image.shape, np.uint32)).shape == image.shape
 
 
 def test_large_planes_are_thinned():
-    assert overlay.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (
-        3000,
-        4,
-        3,
-    )
+    assert overlay.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (3000, 4)
 
 
 def test_lines_appear_at_once_and_an_array_at_the_end(capsys):

@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from beadctl.files import atomic
 
 LARGEST_PX = 4096
-OUTLINES = np.array(
-    [(255, 64, 64), (64, 220, 64), (80, 140, 255), (255, 200, 0), (255, 80, 255), (0, 220, 220)], np.uint8
-)
+OUTLINES = ((255, 64, 64), (64, 220, 64), (80, 140, 255), (255, 200, 0), (255, 80, 255), (0, 220, 220))
+GREYS = 256 - len(OUTLINES)
+
+# A picture of one byte a pixel with its colours aside is written four times faster than red, green and blue.
+PALETTE = np.concatenate(
+    (np.repeat(np.linspace(0, 255, GREYS).round()[:, None], 3, axis=1), np.array(OUTLINES))
+).astype(np.uint8)
 
 
 def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
@@ -29,8 +33,8 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
     Returns
     -------
-    ndarray of uint8, shape (h, w, 3)
-        The picture, RGB.
+    ndarray of uint8, shape (h, w)
+        The picture, as rows of `PALETTE`: greys first, then the colours of the outlines.
     """
     step = -(-max(image.shape) // LARGEST_PX)
     image, labels = image[::step, ::step], labels[::step, ::step]
@@ -40,15 +44,15 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
     span = max(float(high - low), 1e-12)
     # Clipped before it is scaled, so that an infinite pixel overflows nothing; a NaN is drawn black.
     inside = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
-    grey = np.clip((inside - np.float32(low)) * np.float32(255 / span), 0, 255).astype(np.uint8)
-    picture = np.repeat(grey[..., None], 3, axis=2)
+    greys = (inside - np.float32(low)) * np.float32((GREYS - 1) / span)
+    picture: NDArray[np.uint8] = np.clip(greys, 0, GREYS - 1).astype(np.uint8)
     inner = np.zeros(labels.shape, bool)
     inner[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     inner[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     inner[1:] |= labels[1:] != labels[:-1]
     inner[:-1] |= labels[:-1] != labels[1:]
     outline = np.flatnonzero(inner & (labels > 0))
-    picture.reshape(-1, 3)[outline] = OUTLINES[labels.ravel()[outline] % len(OUTLINES)]
+    picture.ravel()[outline] = GREYS + labels.ravel()[outline] % len(OUTLINES)
     return picture
 
 
@@ -57,4 +61,6 @@ def write(path: Path, picture: NDArray[np.uint8]) -> None:
     from PIL import Image
 
     with atomic(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG", compress_level=1)
+        image = Image.fromarray(picture)
+        image.putpalette(PALETTE.tobytes())
+        image.save(temporary, format="PNG", compress_level=1)
