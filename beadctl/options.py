@@ -11,6 +11,7 @@ import typer
 
 from beadctl.losses import Loss
 from beadctl.settings import Settings
+from beadctl.weighting import WeightingName
 
 # Parameter name of a command -> (section, field) of the settings.
 FIELDS: dict[str, str] = {}
@@ -81,9 +82,14 @@ LearningRate = Annotated[float | None, option("train.lr")]
 WeightDecay = Annotated[float | None, option("train.weight_decay")]
 WarmupEpochs = Annotated[float | None, option("train.warmup_epochs")]
 Patience = Annotated[int | None, option("train.patience")]
+Schedule = Annotated[str | None, option("train.schedule")]
+PlateauEpochs = Annotated[int | None, option("train.plateau_epochs")]
+PlateauFactor = Annotated[float | None, option("train.plateau_factor")]
+Arch = Annotated[str | None, option("train.arch")]
 Width = Annotated[int | None, option("train.width")]
 Depth = Annotated[int | None, option("train.depth")]
 Dropout = Annotated[float | None, option("train.dropout")]
+Dilation = Annotated[int | None, option("train.dilation")]
 ClipNorm = Annotated[float | None, option("train.clip_norm")]
 EmaDecay = Annotated[float | None, option("train.ema_decay")]
 Precision = Annotated[str | None, option("train.precision")]
@@ -91,10 +97,16 @@ Augment = Annotated[bool | None, option("train.augment", "--augment/--no-augment
 Workers = Annotated[int | None, option("train.workers")]
 
 LossName = Annotated[Loss | None, option("loss.name", "--loss", parameter="loss")]
-DiceWeight = Annotated[float | None, option("loss.dice_weight")]
-FocalWeight = Annotated[float | None, option("loss.focal_weight")]
+Weights = Annotated[str | None, option("loss.weights")]
+Weighting = Annotated[WeightingName | None, option("loss.weighting")]
+RampFrom = Annotated[str | None, option("loss.ramp_from")]
+RampEpochs = Annotated[float | None, option("loss.ramp_epochs")]
 FocalAlpha = Annotated[float | None, option("loss.focal_alpha")]
 FocalGamma = Annotated[float | None, option("loss.focal_gamma")]
+TverskyAlpha = Annotated[float | None, option("loss.tversky_alpha")]
+TverskyBeta = Annotated[float | None, option("loss.tversky_beta")]
+TverskyGamma = Annotated[float | None, option("loss.tversky_gamma")]
+BoundaryWidth = Annotated[int | None, option("loss.boundary_px")]
 SeedWeight = Annotated[float | None, option("loss.seed_weight")]
 
 Opset = Annotated[int | None, option("export.opset")]

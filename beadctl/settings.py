@@ -12,12 +12,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from beadctl.errors import SettingsError
-from beadctl.losses import Loss
+from beadctl.losses import Loss, checked_weights
+from beadctl.weighting import WeightingName
 
 PREFIX = "BEADCTL_"
 CONFIG_NAME = "beadctl.toml"
@@ -26,7 +27,17 @@ OUTSIDE = (f"{PREFIX}CONFIG", f"{PREFIX}DATA")
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+Weight = Annotated[float, Field(ge=0.0)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+
+
+def _numbers(value: object) -> object:
+    """Read a list as a flag or the environment gives it: ``0.7,0.3``."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+# A list of weights, one for each term of a loss.
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_numbers)]
 
 
 class Section(BaseModel):
@@ -77,13 +88,26 @@ class Train(Section):
     accumulate: int = Field(1, ge=1, description="Accumulation steps: micro-batches in an optimiser step.")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate.")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay.")
-    warmup_epochs: float = Field(1.0, ge=0, description="Epochs of linear warm-up before the cosine.")
+    warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises.")
+    schedule: Literal["cosine", "plateau"] = Field(
+        "cosine", description="How the learning rate falls: cosine, or plateau (a step when stuck)."
+    )
+    plateau_epochs: int = Field(
+        5, ge=1, description="Plateau: epochs without a better validation Jaccard before the rate falls."
+    )
+    plateau_factor: Probability = Field(0.5, description="Plateau: what the learning rate is multiplied by.")
     patience: int = Field(
         25, ge=1, description="Stop after this many epochs without a better validation Jaccard."
+    )
+    arch: Literal["unet", "resunet", "attention-unet"] = Field(
+        "unet", description="Network: unet, resunet (residual blocks) or attention-unet (gated skips)."
     )
     width: int = Field(16, ge=2, le=256, description="Channels of the first level; doubled at each level.")
     depth: int = Field(4, ge=2, le=7, description="Levels of the U-Net; the stride is 2^(depth-1).")
     dropout: Fraction = Field(0.1, description="Dropout in the deepest level.")
+    dilation: int = Field(
+        1, ge=1, le=16, description="Dilation in the deepest level: a larger receptive field, a larger halo."
+    )
     clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     ema_decay: Fraction = Field(
         0.995, description="Decay of the weight average that is validated and exported."
@@ -97,11 +121,39 @@ class LossSection(Section):
     """What training minimises."""
 
     name: Loss = Field(Loss.COMBINED, description="Loss on the foreground.")
-    dice_weight: float = Field(0.7, ge=0, description="Weight of Dice in `combined`.")
-    focal_weight: float = Field(0.3, ge=0, description="Weight of Focal in `combined`.")
+    weights: Weights | None = Field(
+        None,
+        description="Weights of the terms: dice,focal in `combined`; dice,focal,boundary in `multi-term` "
+        "[0.7,0.3; 0.6,0.3,0.1].",
+    )
+    weighting: WeightingName = Field(
+        WeightingName.FIXED,
+        description="Weights while training: fixed, ramp (from --ramp-from), uncertainty (learned) "
+        "or balance (of gradients).",
+    )
+    ramp_from: Weights | None = Field(None, description="Ramp: weights at the start [equal shares].")
+    ramp_epochs: float = Field(
+        30.0, gt=0, description="Ramp: epochs until the weights are those of the loss."
+    )
     focal_alpha: Probability = Field(0.25, description="Focal loss: weight of the foreground.")
     focal_gamma: float = Field(2.0, ge=0, description="Focal loss: focusing exponent.")
+    tversky_alpha: float = Field(0.7, ge=0, description="Tversky losses: price of a missed bead pixel.")
+    tversky_beta: float = Field(0.3, ge=0, description="Tversky losses: price of a false bead pixel.")
+    tversky_gamma: float = Field(0.75, gt=0, description="Focal Tversky loss: exponent.")
+    boundary_px: int = Field(
+        2, ge=1, le=32, description="Boundary term: half the width of the band along the edges, px."
+    )
     seed_weight: float = Field(1.0, ge=0, description="Weight of the seed map's loss.")
+
+    @model_validator(mode="after")
+    def _one_weight_a_term(self) -> Self:
+        for name in ("weights", "ramp_from"):
+            try:
+                checked_weights(self.name, getattr(self, name))
+            except ValueError as error:
+                given = ",".join(f"{weight:g}" for weight in getattr(self, name))
+                raise ValueError(f"{name} = {given} does not fit: {error}") from None
+        return self
 
 
 class Export(Section):
@@ -244,6 +296,8 @@ def toml_value(value: object) -> str:
             return "true" if value else "false"
         case int() | float():
             return repr(value)
+        case list() | tuple():
+            return f"[{', '.join(map(toml_value, value))}]"
         case _:
             # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
             return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -304,6 +358,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"][:2])
     message = first["msg"].removeprefix("Value error, ")
+    if len(first["loc"]) == 1:
+        return f"{key}.{message}"
     origin = origins.get(key, "default")
     shown = "" if origin == "flag" else f" (from {origin})"
     return f"{key} = {first['input']!r}{shown}: {message[0].lower()}{message[1:]}"

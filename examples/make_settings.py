@@ -28,6 +28,8 @@ EXAMPLES: dict[str, object] = {
     "tile.only": "names.txt",
     "train.max_minutes": 60.0,
     "train.workers": 4,
+    "loss.weights": [0.7, 0.3],
+    "loss.ramp_from": [0.5, 0.5],
     "inference.model": "bead.onnx",
     "inference.threads": 4,
     "instances.threshold": 0.5,

@@ -138,12 +138,12 @@ def test_results_that_cannot_be_read(work, good):
 
 
 def test_an_unknown_loss_at_every_door(run, monkeypatch, tmp_path):
-    one_line(run("train", "--loss", "tversky"), 2, "tversky", "dice")
-    monkeypatch.setenv("BEADCTL_LOSS__NAME", "tversky")
-    one_line(run("train"), 2, "tversky", "BEADCTL_LOSS__NAME", "dice")
+    one_line(run("train", "--loss", "hinge"), 2, "hinge", "dice")
+    monkeypatch.setenv("BEADCTL_LOSS__NAME", "hinge")
+    one_line(run("train"), 2, "hinge", "BEADCTL_LOSS__NAME", "dice")
     monkeypatch.delenv("BEADCTL_LOSS__NAME")
-    (tmp_path / "beadctl.toml").write_text('[loss]\nname = "tversky"\n')
-    one_line(run("train"), 2, "tversky", "beadctl.toml", "dice")
+    (tmp_path / "beadctl.toml").write_text('[loss]\nname = "hinge"\n')
+    one_line(run("train"), 2, "hinge", "beadctl.toml", "dice")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import difflib
 import types
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
@@ -36,7 +37,8 @@ def three(key):
     info = info_of(key)
     kinds = [kind for kind in get_args(info.annotation) if kind is not types.NoneType] or [info.annotation]
     if get_origin(info.annotation) is Literal:
-        return [get_args(info.annotation)[index] for index in (1, 2, 0)]
+        choices = get_args(info.annotation)
+        return [choices[index % len(choices)] for index in (1, 2, 3 if len(choices) == 2 else 0)]
     kind = get_args(kinds[0])[0] if get_origin(kinds[0]) else kinds[0]
     if kind is bool:
         return [not info.default, info.default, not info.default]
@@ -45,8 +47,10 @@ def three(key):
         return [low + 1, low + 2, low]
     if kind is float:
         return [0.25, 0.5, 0.75]
-    if kind is Loss:
-        return [Loss.DICE, Loss.FOCAL, Loss.COMBINED]
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return list(kind)[:3]
+    if key in ("loss.weights", "loss.ramp_from"):
+        return [(0.5, 0.5), (0.25, 0.75), (1.0, 0.0)]
     return [kind(text) for text in STRINGS.get(key, ("one", "two", "three"))]
 
 
@@ -56,6 +60,8 @@ def value(loaded, key):
 
 
 def as_text(one):
+    if isinstance(one, tuple):
+        return ",".join(map(str, one))
     return getattr(one, "value", str(one).lower() if isinstance(one, bool) else str(one))
 
 
@@ -71,7 +77,7 @@ def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path
     assert value(settings.load(), key) == info_of(key).default
     assert settings.load().origins[key] == "default"
 
-    text = settings.toml_value(as_text(in_file) if not isinstance(in_file, int | float) else in_file)
+    text = settings.toml_value(in_file if isinstance(in_file, int | float | tuple) else as_text(in_file))
     Path("beadctl.toml").write_text(f"[{section}]\n{field} = {text}\n")
     loaded = settings.load()
     assert value(loaded, key) == in_file
@@ -141,7 +147,7 @@ def test_a_misspelt_name_is_told_the_nearest(key, monkeypatch):
         ("[train]\nepochs = 1.5\n", "train.epochs = 1.5"),
         ("[train]\nlr = {a = 1}\n", "train.lr"),
         ("[data]\nsize = 2020-01-01\n", "data.size"),
-        ("[loss]\nname = 'tversky'\n", "'dice', 'focal' or 'combined'"),
+        ("[loss]\nname = 'hinge'\n", "'bce' or 'lovasz'"),
         ("[train]\nlr = nan\n", "train.lr"),
         ("[train]\nlr = inf\n", "train.lr"),
     ],

@@ -20,6 +20,7 @@ from beadctl.losses import Loss, LossParameters
 from beadctl.tiles import TileRow, read_manifest
 from beadctl.training import checkpoint, device
 from beadctl.training import tiles as tiles_module
+from beadctl.training.architecture import Architecture
 from beadctl.training.augment import Augmentation
 from beadctl.training.dataset import Batches, Shuffled, Simulated, Views, held_out, load
 from beadctl.training.ema import WeightAverage
@@ -27,9 +28,9 @@ from beadctl.training.loop import train
 from beadctl.training.objective import objective, seed_loss
 from beadctl.training.plan import Plan
 from beadctl.training.records import EpochRecord
-from beadctl.training.schedule import learning_rate
+from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.tiles import Tiles
-from beadctl.training.unet import Architecture, UNet
+from beadctl.training.unet import UNet
 from beadctl.training.validation import maps, score
 
 COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
@@ -133,7 +134,9 @@ def test_run_folder(tiles, tmp_path):
     names = {path.name for path in run_dir.iterdir()}
     assert names == {"best.pt", "last.pt", "history.csv", "run.json", "learning_curve.png"}
     assert [row["epoch"] for row in history(run_dir)] == ["1", "2"]
-    assert list(history(run_dir)[0]) == list(EpochRecord.__dataclass_fields__)
+    plain = [name for name in EpochRecord.__dataclass_fields__ if name != "weights"]
+    assert list(history(run_dir)[0]) == [*plain, "weight_dice", "weight_focal", "weight_seed"]
+    assert [float(history(run_dir)[0][f"weight_{name}"]) for name in ("dice", "focal", "seed")] == [0.7, 0.3, 1]
     assert [float(row["val_jaccard"]) for row in history(run_dir)] == [
         record.val_jaccard for record in records
     ]
@@ -300,7 +303,7 @@ def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
     }
     checkpoint.save(replace(good, model=broken), tmp_path / "run" / "last.pt")
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    with pytest.raises(TrainingError, match=r"diverged in epoch 2, step 4, lr = ") as error:
+    with pytest.raises(TrainingError, match=r"diverged in epoch 2, step 4, lr = .* on \d+\.tif, ") as error:
         go(TINY, tiles, tmp_path / "run", resume=True)
     assert "--lr" in one_line(error)
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
@@ -321,10 +324,10 @@ def gradient(plan, views, tiles, tmp_path):
     run.network.train = lambda: None
     run.optimizer = torch.optim.SGD(run.network.parameters(), lr=1.0)
     before = {name: value.clone() for name, value in run.network.named_parameters()}
-    means = run.train_epoch(lambda _: None, lambda: False)
+    epoch = run.train_epoch(lambda _: None, lambda: False)
     after = dict(run.network.named_parameters())
     steps = [(before[name] - after[name]).detach() for name in before]
-    return torch.cat([step.flatten() for step in steps]), means
+    return torch.cat([step.flatten() for step in steps]), (epoch.train_loss, epoch.mask_loss, epoch.seed_loss)
 
 
 @pytest.mark.parametrize("samples", [6, 5])
@@ -353,7 +356,7 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
     parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), views, tiles, tmp_path)
     assert whole.abs().max() > 1e-3
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-5)
-    assert whole_means[:2] == pytest.approx(parts_means[:2], abs=1e-6)
+    assert whole_means == pytest.approx(parts_means, abs=1e-6)
 
 
 def test_seed_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
@@ -375,24 +378,51 @@ def test_seed_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
 
 
 def test_objective_reads_the_channels_in_order():
-    terms = objective(Loss.DICE, LossParameters())
+    terms = objective(Loss.DICE, LossParameters(), 0.5)
+    assert (terms.names, terms.weights, terms.channels) == (("dice", "seed"), (1.0, 0.5), (0, 1))
     wanted = torch.zeros(1, 2, 8, 8)
     wanted[0, 0, :4], wanted[0, 1, :4] = 1, 1
     right = 30 * (2 * wanted - 1)
-    assert all(term.item() < 1e-4 for term in terms(right, wanted))
-    mask, seed = terms(right * torch.tensor([1.0, -1.0])[None, :, None, None], wanted)
+    assert (terms.values(right, wanted) < 1e-4).all()
+    mask, seed = terms.values(right * torch.tensor([1.0, -1.0])[None, :, None, None], wanted)
     assert mask.item() < 1e-4 < 1 < seed.item()
 
 
 def test_schedule():
-    plan = {"warmup_steps": 10, "peak": 1.0, "final_fraction": 0.1}
-    rates = [learning_rate(step, progress=(step + 1) / 100, **plan) for step in range(100)]
+    plan = {"warmup_steps": 10, "peak": 1.0}
+    rates = [learning_rate(step, fall=cosine((step + 1) / 100, 0.1), **plan) for step in range(100)]
     np.testing.assert_allclose(rates[:9], np.arange(1, 10) / 10)
     assert (np.diff(rates[10:]) < 0).all()
     assert rates[49] == pytest.approx(0.55)
     assert rates[99] == pytest.approx(0.1)
-    assert learning_rate(500, progress=7.0, **plan) == pytest.approx(0.1)
-    assert learning_rate(0, warmup_steps=0, progress=0.0, peak=3.0, final_fraction=0.0) == 3.0
+    assert learning_rate(500, fall=cosine(7.0, 0.1), **plan) == pytest.approx(0.1)
+    assert learning_rate(0, warmup_steps=0, fall=cosine(0.0, 0.0), peak=3.0) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("scores", "share"),
+    [
+        ([], 1.0),
+        ([0.1, 0.2, 0.3], 1.0),
+        ([0.3, 0.2], 1.0),
+        ([0.3, 0.2, 0.2], 0.5),
+        ([0.3, 0.2, 0.2, 0.2], 0.5),  # the wait begins anew after a fall
+        ([0.3, 0.2, 0.2, 0.2, 0.2], 0.25),
+        ([0.3, 0.2, 0.2, 0.4, 0.4], 0.5),  # as good as the best is no better
+        ([0.0] * 50, 0.01),
+    ],
+)
+def test_the_rate_falls_at_a_plateau(scores, share):
+    assert plateau(scores, patience=2, factor=0.5, final_fraction=0.01) == share
+
+
+def test_a_plateau_lowers_the_rate_of_a_run_and_of_its_resumption(tiles, tmp_path):
+    plan = replace(TINY, schedule="plateau", plateau_epochs=1, lr=1e-9, warmup_epochs=0, ema_decay=0.0)
+    go(replace(plan, epochs=3), tiles, tmp_path / "run")
+    go(replace(plan, epochs=4), tiles, tmp_path / "run", resume=True)
+    # At such a rate nothing is learned, so every epoch after the first is one without a better score.
+    rates = [float(row["lr"]) for row in history(tmp_path / "run")]
+    np.testing.assert_allclose(rates, [1e-9, 1e-9, 5e-10, 2.5e-10])
 
 
 def test_weight_average_is_the_recursion_and_averages_batch_statistics():
@@ -521,6 +551,11 @@ def broken(folder, what):
             (folder / "images" / "0.tif").write_bytes(content[: len(content) // 2])
         case "other size":
             tifffile.imwrite(folder / "masks" / "0.tif", np.zeros((40, 41), np.uint8))
+        case "empty masks" | "full masks":
+            split, value = ("train", 0) if what == "empty masks" else ("val", 7)
+            for row in read_manifest(folder):
+                if row.split == split:
+                    tifffile.imwrite(row.mask, np.full((row.height, row.width), value, np.uint16))
         case "no labels":
             tifffile.imwrite(folder / "masks" / "0.tif", np.zeros((40, 40), np.float32))
     return folder
@@ -542,6 +577,8 @@ def broken(folder, what):
         ("cut tile", "0.tif"),
         ("other size", "0.tif"),
         ("no labels", "0.tif"),
+        ("empty masks", "no bead in the masks of all 1 train tiles"),
+        ("full masks", "nothing but bead in the masks of all 1 val tiles"),
     ],
 )
 def test_tiles_that_cannot_be_used(tmp_path, what, words):

@@ -1,51 +1,69 @@
-"""``beadctl compare-losses``: the same tiles and budget for each loss, over several seeds."""
+"""``beadctl compare-losses``: the same tiles and budget for every loss, over several seeds."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from beadctl import console, options, settings
+from beadctl import console, options
 
 
 def compare_losses(
     context: typer.Context,
-    losses: Annotated[str, typer.Option(help="Losses, separated by commas.")] = "dice,focal,combined",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each loss, with seeds 0, 1, ...")] = 3,
+    losses: Annotated[
+        str, typer.Option(help="Losses, separated by commas, or `all`.")
+    ] = "dice,focal,combined",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each setting, with seeds --seed, +1, ...")] = 3,
+    weightings: Annotated[
+        str | None, typer.Option("--weighting", help="Weightings, separated by commas.")
+    ] = None,
+    lrs: Annotated[str | None, typer.Option("--lr", help="Learning rates, separated by commas.")] = None,
+    batch_sizes: Annotated[
+        str | None, typer.Option("--batch-size", help="Batch sizes, separated by commas.")
+    ] = None,
+    dropouts: Annotated[str | None, typer.Option("--dropout", help="Dropouts, separated by commas.")] = None,
     tiles: options.Tiles = None,
     out_dir: options.OutDir = None,
     size: options.Size = None,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
-    batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
-    lr: options.LearningRate = None,
+    warmup_epochs: options.WarmupEpochs = None,
+    schedule: options.Schedule = None,
+    arch: options.Arch = None,
     width: options.Width = None,
     depth: options.Depth = None,
-    dropout: options.Dropout = None,
+    dilation: options.Dilation = None,
+    ema_decay: options.EmaDecay = None,
     precision: options.Precision = None,
+    augment: options.Augment = None,
+    simulate: options.Simulate = None,
+    seed: options.Seed = None,
     device: options.Device = None,
     threads: options.Threads = None,
+    workers: options.Workers = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Run only every N-th run: K/N, K from 1, for a job array.")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed.")] = False,
+    gradient_audit: Annotated[
+        bool,
+        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
+    ] = False,
+    overlays: options.Overlays = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Train each loss with each seed and print a table and a verdict; finished runs are not run again."""
-    loaded = settings.load(config, options.given(context.params)).settings
-    from beadctl import compare
-    from beadctl.commands import learning
-    from beadctl.ledger import cell
+    """Train with each loss and seed, and write tables, a report and a verdict; finished runs are kept."""
+    from beadctl.commands import comparing
 
     voice = console.voice(quiet, verbose)
-    names = learning.losses(losses)
+    lists = comparing.Lists(losses, weightings, lrs, batch_sizes, dropouts, seeds)
+    loaded, trials = comparing.trials(config, options.given(context.params), lists)
     out = loaded.output.out_dir or Path("runs/compare-losses")
-    outcomes = []
-    for seed in range(seeds):
-        for loss in names:
-            outcomes.append(learning.outcome(loaded, loss, seed, out, voice))
-            compare.write(out / "runs.csv", outcomes)
-    rows = compare.summarise(outcomes, names)
-    shown = [tuple(cell(value) for value in vars(row).values()) for row in rows]
-    console.print_table("Best validation Jaccard", tuple(vars(rows[0])), shown, to_stdout=True)
-    voice.say(compare.verdict(rows))
-    return 1 if any(run.reason for run in outcomes) else 0
+    comparing.run(
+        loaded, comparing.mine(trials, shard), out, voice, retry=retry, gradient_audit=gradient_audit
+    )
+    found = comparing.report(loaded, trials, out, voice)
+    return 1 if any(not one.finished for one in found) else 0

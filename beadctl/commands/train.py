@@ -13,6 +13,10 @@ def train(
     tiles: options.Tiles = None,
     out_dir: options.OutDir = None,
     loss: options.LossName = None,
+    weights: options.Weights = None,
+    weighting: options.Weighting = None,
+    ramp_from: options.RampFrom = None,
+    ramp_epochs: options.RampEpochs = None,
     size: options.Size = None,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
@@ -21,18 +25,25 @@ def train(
     lr: options.LearningRate = None,
     weight_decay: options.WeightDecay = None,
     warmup_epochs: options.WarmupEpochs = None,
+    schedule: options.Schedule = None,
+    plateau_epochs: options.PlateauEpochs = None,
+    plateau_factor: options.PlateauFactor = None,
     patience: options.Patience = None,
+    arch: options.Arch = None,
     width: options.Width = None,
     depth: options.Depth = None,
     dropout: options.Dropout = None,
+    dilation: options.Dilation = None,
     clip_norm: options.ClipNorm = None,
     ema_decay: options.EmaDecay = None,
     precision: options.Precision = None,
     augment: options.Augment = None,
-    dice_weight: options.DiceWeight = None,
-    focal_weight: options.FocalWeight = None,
     focal_alpha: options.FocalAlpha = None,
     focal_gamma: options.FocalGamma = None,
+    tversky_alpha: options.TverskyAlpha = None,
+    tversky_beta: options.TverskyBeta = None,
+    tversky_gamma: options.TverskyGamma = None,
+    boundary_px: options.BoundaryWidth = None,
     seed_weight: options.SeedWeight = None,
     simulate: options.Simulate = None,
     seed: options.Seed = None,
@@ -41,6 +52,10 @@ def train(
     workers: options.Workers = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    gradient_audit: Annotated[
+        bool,
+        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
     ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -52,7 +67,7 @@ def train(
 
     out = loaded.output.out_dir or Path("runs") / f"{loaded.loss.name.value}-{loaded.data.size}"
     voice = console.voice(quiet, verbose)
-    result = learning.learn(loaded, out, voice, resume=resume)
+    result = learning.learn(loaded, out, voice, resume=resume, gradient_audit=gradient_audit)
     if result.record and result.best:
         voice.say(
             f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "

@@ -1,18 +1,20 @@
 """The losses a network can be trained with: one small file each, one line here each.
 
-Every member's file has ``build(parameters) -> function`` where the function takes the foreground
-logits (N, 1, H, W) and the 0/1 target of the same shape and returns one loss per sample, shape (N,).
-One value per sample, not one per batch, is what lets a batch be split into micro-batches without
-changing its gradient. Nothing here imports torch until a loss is loaded, so the command line, the
-settings and the documentation may list the family for free.
+Every member's file has ``build(parameters) -> tuple of terms``; a term is a name, a weight and a function
+that takes the foreground logits (N, 1, H, W) and the 0/1 target of the same shape and returns one loss per
+sample, shape (N,). One value per sample, not one per batch, is what lets a batch be split into micro-batches
+without changing its gradient; terms apart, not their sum, is what lets `beadctl.weighting` weigh them anew.
+Nothing here imports torch until a loss is loaded, so the command line, the settings and the documentation may
+list the family for free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -27,18 +29,36 @@ class LossParameters:
 
     Attributes
     ----------
-    dice_weight, focal_weight : float
-        Shares of the two terms of the combined loss.
+    weights : tuple of float or None
+        Weights of the terms, in their order; None for the loss's own, `Loss.weights`.
     focal_alpha : float
         Weight of bead pixels in the focal loss, 0 to 1; background pixels weigh ``1 - focal_alpha``.
     focal_gamma : float
         How strongly the focal loss turns away from pixels that are already right; 0 is cross-entropy.
+    tversky_alpha, tversky_beta : float
+        Weights of missed bead pixels and of false ones in the Tversky losses.
+    tversky_gamma : float
+        Exponent of the focal Tversky loss; below 1 it turns to the samples that are nearly right.
+    boundary_px : int
+        Half the width of the band along the edges of the beads in the boundary term, px.
     """
 
-    dice_weight: float = 0.7
-    focal_weight: float = 0.3
+    weights: tuple[float, ...] | None = None
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
+    tversky_alpha: float = 0.7
+    tversky_beta: float = 0.3
+    tversky_gamma: float = 0.75
+    boundary_px: int = 2
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a loss: its name, its weight, and its value per sample."""
+
+    name: str
+    weight: float
+    loss: LossFunction
 
 
 class Loss(StrEnum):
@@ -47,8 +67,60 @@ class Loss(StrEnum):
     DICE = "dice"
     FOCAL = "focal"
     COMBINED = "combined"
+    TVERSKY = "tversky"
+    FOCAL_TVERSKY = "focal-tversky"
+    MULTI_TERM = "multi-term"
+    BCE = "bce"
+    LOVASZ = "lovasz"
 
-    def load(self) -> Callable[[LossParameters], LossFunction]:
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The loss's terms and their weights where nothing else is asked for."""
+        return _WEIGHTS.get(self, MappingProxyType({self.value: 1.0}))
+
+    def load(self) -> Callable[[LossParameters], tuple[Term, ...]]:
         """Import the member's file and return its ``build``."""
-        module = import_module(f"beadctl.losses.{self.value}")
-        return cast("Callable[[LossParameters], LossFunction]", module.build)
+        module = import_module(f"beadctl.losses.{self.value.replace('-', '_')}")
+        return cast("Callable[[LossParameters], tuple[Term, ...]]", module.build)
+
+
+_WEIGHTS: Mapping[Loss, Mapping[str, float]] = MappingProxyType(
+    {
+        Loss.COMBINED: MappingProxyType({"dice": 0.7, "focal": 0.3}),
+        Loss.MULTI_TERM: MappingProxyType({"dice": 0.6, "focal": 0.3, "boundary": 0.1}),
+    }
+)
+
+
+def checked_weights(loss: Loss, given: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the weights of a loss's terms: those given, or its own.
+
+    Parameters
+    ----------
+    loss : Loss
+        Whose terms.
+    given : sequence of float or None
+        One weight for each term, in their order.
+
+    Raises
+    ------
+    ValueError
+        If there are too many or too few, one is negative or not a number, or all are zero.
+    """
+    if given is None:
+        return tuple(loss.weights.values())
+    names = ", ".join(loss.weights)
+    if len(given) != len(loss.weights):
+        raise ValueError(f"{loss.value} has {len(loss.weights)} term(s) ({names}), not {len(given)}")
+    if not all(0 <= weight < float("inf") for weight in given) or not any(given):
+        raise ValueError(f"the weights of {names} are numbers of at least 0, and not all of them 0")
+    return tuple(float(weight) for weight in given)
+
+
+def weighted(terms: Sequence[Term]) -> LossFunction:
+    """Return the weighted sum of terms as one function, one value per sample."""
+
+    def total(logits: Tensor, target: Tensor) -> Tensor:
+        return cast("Tensor", sum(term.weight * term.loss(logits, target) for term in terms))
+
+    return total

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
-from torch import Tensor
-
-from beadctl.losses import LossParameters
+from beadctl.losses import Loss, LossParameters, Term, checked_weights
 from beadctl.losses.dice import dice
 from beadctl.losses.focal import focal
 
 
-def build(parameters: LossParameters) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return ``dice_weight * dice + focal_weight * focal``, one value per sample."""
-
-    def combined(logits: Tensor, target: Tensor) -> Tensor:
-        overlap = dice(logits, target)
-        pixels = focal(logits, target, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
-        return parameters.dice_weight * overlap + parameters.focal_weight * pixels
-
-    return combined
+def build(parameters: LossParameters) -> tuple[Term, ...]:
+    """Return ``0.7 dice + 0.3 focal``, or other weights; a sum as in Zhu et al., AnatomyNet, 2019."""
+    overlap, pixels = checked_weights(Loss.COMBINED, parameters.weights)
+    focused = partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
+    return Term("dice", overlap, dice), Term("focal", pixels, focused)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from beadctl.losses import LossParameters
+from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 # One pixel of smoothing: an empty prediction of an empty tile scores exactly 0 instead of 0/0, and the
 # gradient on an empty tile stays finite while still pushing stray foreground down.
@@ -39,6 +37,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     return 1 - (2 * overlap + SMOOTHING_PX) / (total + SMOOTHING_PX)
 
 
-def build(parameters: LossParameters) -> Callable[[Tensor, Tensor], Tensor]:  # noqa: ARG001
-    """Return the loss; Dice has nothing to tune."""
-    return dice
+def build(parameters: LossParameters) -> tuple[Term, ...]:
+    """Return the loss as its only term; Dice has nothing to tune."""
+    (weight,) = checked_weights(Loss.DICE, parameters.weights)
+    return (Term("dice", weight, dice),)

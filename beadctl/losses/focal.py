@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from beadctl.losses import LossParameters
+from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 
 def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
@@ -42,6 +41,8 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
     return -(weight * torch.exp(gamma * log_wrong) * log_right).mean(1)
 
 
-def build(parameters: LossParameters) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the loss with its alpha and gamma bound."""
-    return partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
+def build(parameters: LossParameters) -> tuple[Term, ...]:
+    """Return the loss, with its alpha and gamma bound, as its only term."""
+    (weight,) = checked_weights(Loss.FOCAL, parameters.weights)
+    focused = partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
+    return (Term("focal", weight, focused),)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from beadctl.errors import ModelError
 from beadctl.files import atomic
-from beadctl.training.unet import Architecture, UNet
+from beadctl.training.architecture import Architecture
+from beadctl.training.unet import UNet
 
 FORMAT = "beadctl-checkpoint"
 VERSION = 1
@@ -52,6 +53,10 @@ class Checkpoint:
         What determines the result: a resumed run must agree with it.
     facts : dict
         What an exported model wants to know: data fingerprint, bead diameter, halo, stride.
+    weighting : dict
+        State of the weighting of the terms.
+    gradients : list of dict
+        Records of the gradient audit, as in ``gradients.csv``.
     """
 
     architecture: State
@@ -68,6 +73,8 @@ class Checkpoint:
     history: list[State]
     settings: State
     facts: State = field(default_factory=dict)
+    weighting: State = field(default_factory=dict)
+    gradients: list[State] = field(default_factory=list)
 
     def network(self) -> UNet:
         """Build the network with the averaged weights, ready for inference."""

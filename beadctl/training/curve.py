@@ -9,10 +9,11 @@ from typing import Any
 from beadctl.files import atomic
 
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#999999"
+COLOURS = (BLUE, ORANGE, "#cc79a7", GREEN)
 
 
 def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw training loss, validation Jaccard and count error over the epochs.
+    """Draw training loss, validation Jaccard, count error and the terms' weights over the epochs.
 
     Parameters
     ----------
@@ -33,9 +34,9 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     epochs = [record["epoch"] for record in history]
     best = max(history, key=lambda record: (record["val_jaccard"], -record["epoch"]))
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(14.5, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
-    loss, jaccard, count = figure.subplots(1, 3)
+    loss, jaccard, count, weights = figure.subplots(1, 4)
     mark = "o" if len(epochs) < 30 else ""
 
     def line(axes: Any, name: str, colour: str) -> None:
@@ -47,13 +48,20 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     loss.set(title="Training loss", ylim=(0, None))
     loss.legend(frameon=False, fontsize=8)
     line(jaccard, "val_jaccard", BLUE)
+    line(jaccard, "val_f1", GREEN)
+    jaccard.legend(("Jaccard", "F1@0.5"), frameon=False, fontsize=8)
     jaccard.set(ylim=(0, 1))
     jaccard.set_title(f"Validation Jaccard, best {best['val_jaccard']:.3f} in epoch {best['epoch']}")
     line(count, "count_mae", BLUE)
     count.set(title="Validation count error, beads an image", ylim=(0, None))
+    for name, colour in zip(history[0]["weights"], COLOURS, strict=False):
+        values = [record["weights"][name] for record in history]
+        weights.plot(epochs, values, mark, ls="-", ms=3, color=colour, label=name)
+    weights.set(title="Weights of the terms", ylim=(0, None))
+    weights.legend(frameon=False, fontsize=8)
     for axes in (jaccard, count):
         axes.axvline(best["epoch"], color=GREY, lw=1, ls=":")
-    for axes in (loss, jaccard, count):
+    for axes in (loss, jaccard, count, weights):
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)

@@ -50,6 +50,10 @@ class Source(Protocol):
         """Return sample `index` of `epoch`: normalised image float32 (H, W) and labels (H, W)."""
         ...
 
+    def name(self, seed: int, epoch: int, index: int) -> str:
+        """Return what a person would call that sample."""
+        ...
+
 
 @dataclass(frozen=True)
 class Shuffled:
@@ -63,11 +67,18 @@ class Shuffled:
 
     def scene(self, seed: int, epoch: int, index: int) -> tuple[Floats, Labels]:
         """Return a tile; every tile is seen once before any is seen again."""
+        image, labels = self.tiles[self._place(seed, epoch, index)]
+        return image, labels
+
+    def name(self, seed: int, epoch: int, index: int) -> str:
+        """Return the name of the tile's file."""
+        return self.tiles.rows[self._place(seed, epoch, index)].image.name
+
+    def _place(self, seed: int, epoch: int, index: int) -> int:
         again, place = divmod(index, len(self.tiles))
         # The trailing 1 keeps this stream apart from the views', whose seeds end after the index.
         order = np.random.default_rng([seed, epoch, again, 1]).permutation(len(self.tiles))
-        image, labels = self.tiles[int(order[place])]
-        return image, labels
+        return int(order[place])
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,10 @@ class Simulated:
         """Render a scene and normalise it as a whole."""
         rng = np.random.default_rng([seed, epoch, index, 2])
         return _rendered(rng, round(self.size * SCENE_MARGIN))
+
+    def name(self, seed: int, epoch: int, index: int) -> str:
+        """Return the numbers that the scene is rendered from."""
+        return f"scene ({seed}, {epoch}, {index})"
 
 
 def held_out(count: int, size: int) -> list[tuple[Floats, Labels]]:

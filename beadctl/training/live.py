@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from beadctl.training.plan import Plan
     from beadctl.training.records import EpochRecord, StepRecord
 
-COLUMNS = ("epoch", "loss", "mask", "seed", "Jaccard", "count MAE", "count bias", "lr", "images/s", "left")
+COLUMNS = (
+    "epoch",
+    "loss",
+    "mask",
+    "seed",
+    "Jaccard",
+    "F1@0.5",
+    "count MAE",
+    "count bias",
+    "lr",
+    "images/s",
+    "left",
+)
 SHOWN_EPOCHS = 15
 
 
@@ -51,6 +63,7 @@ class Shown:
             f"{record.mask_loss:.4f}",
             f"{record.seed_loss:.4f}",
             f"{record.val_jaccard:.4f}",
+            f"{record.val_f1:.4f}",
             f"{record.count_mae:.2f}",
             f"{record.count_bias:+.3f}",
             f"{record.lr:.1e}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,30 @@ from torch import nn
 
 from beadctl.devices import usable_cpus
 from beadctl.errors import ModelError, TrainingError
+from beadctl.losses import Loss, weighted
 from beadctl.tiles import fingerprint, read_manifest
-from beadctl.training import checkpoint, device
+from beadctl.training import checkpoint, device, gradients
 from beadctl.training.augment import Augmentation
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.dataset import Batches, Shuffled, Simulated, Source, Views, held_out, load
 from beadctl.training.ema import WeightAverage
-from beadctl.training.objective import objective
+from beadctl.training.objective import gradient_energies, objective
 from beadctl.training.plan import Plan
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import RunFolder, now
-from beadctl.training.schedule import learning_rate
+from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 from beadctl.training.validation import score
 
 Scenes = Sequence[tuple[NDArray[np.float32], NDArray[Any]]]
+
+# The log-variances of a learned weighting move this much faster than the network's weights: they are few,
+# each gets its gradient from every sample, and they should settle within the first epochs.
+WEIGHTING_RATE = 10.0
+
+# Tiles of a batch that are named where it broke the training.
+NAMED = 4
 
 # On a CPU the workers and the network share the cores; a GPU leaves all of them to the workers.
 MOST_WORKERS = {"cpu": 2, "cuda": 8}
@@ -47,6 +55,7 @@ def train(
     workers: int | None = None,
     threads: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    gradient_audit: bool = False,
     on_epoch: Callable[[EpochRecord], None] = lambda _: None,
     on_step: Callable[[StepRecord], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -73,6 +82,9 @@ def train(
         CPU threads of the network; by default all that the job may use.
     settings : mapping, optional
         Plain values for ``run.json``.
+    gradient_audit : bool
+        Measure in each epoch, on its first batch, where the gradient of every loss falls, and write
+        ``gradients.csv``. The training itself is not changed by it.
     on_epoch, on_step : callable
         Told of every finished epoch and optimiser step.
     should_stop : callable
@@ -99,7 +111,7 @@ def train(
     try:
         source, scenes, data = _data(plan, tiles)
         processes = _workers(workers, target)
-        run = _Run(plan, folder, target, source, scenes, data, processes)
+        run = _Run(plan, folder, target, source, scenes, data, processes, gradient_audit)
         if resume:
             run.restore(checkpoint.load(folder.last))
         facts = {
@@ -125,6 +137,18 @@ def train(
         torch.set_num_threads(threads_before)
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the data leaves, before it is validated; the fields are those of `EpochRecord`."""
+
+    train_loss: float
+    mask_loss: float
+    seed_loss: float
+    lr: float
+    images_per_s: float
+    weights: dict[str, float]
+
+
 class _Run:
     """The state of a run: all that changes from step to step."""
 
@@ -137,6 +161,7 @@ class _Run:
         scenes: Scenes,
         data: str,
         workers: int,
+        gradient_audit: bool = False,
     ) -> None:
         self.plan, self.folder, self.device, self.scenes, self.data = plan, folder, target, scenes, data
         self.dtype = device.arithmetic(plan.precision, target)
@@ -144,13 +169,23 @@ class _Run:
         # Channels last is the layout that vectorised and tensor-core convolutions want: 1.7x on a CPU.
         self.network = UNet(plan.architecture).to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, plan.ema_decay)
-        self.optimizer = torch.optim.AdamW(_groups(self.network, plan.weight_decay), lr=plan.lr)
+        self.objective = objective(plan.loss, plan.loss_parameters, plan.seed_weight)
+        self.weighting = plan.weighting.load()(self.objective.weights, plan.weighting_parameters)
+        self.weighting.to(target)
+        groups = _groups(self.network, plan.weight_decay)
+        if learned := list(self.weighting.parameters()):
+            groups.append({"params": learned, "weight_decay": 0.0, "rate": WEIGHTING_RATE})
+        self.optimizer = torch.optim.AdamW(groups, lr=plan.lr)
         # Only float16 underflows so early that its gradients need scaling; elsewhere this does nothing.
         self.scaler = torch.amp.GradScaler(target.type, enabled=self.dtype == torch.float16)
-        self.terms = objective(plan.loss, plan.loss_parameters)
+        own = replace(plan.loss_parameters, weights=None)
+        family = {str(loss): weighted(loss.load()(own)) for loss in Loss}
+        parts = {term.name: term.loss for term in plan.loss.load()(plan.loss_parameters)}
+        self.audited = parts | family if gradient_audit else {}
 
         samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(source)
         self.batches = Batches(samples, plan.batch_size)
+        self.source = source
         views = Views(source, plan.size, plan.seed, Augmentation() if plan.augment else None)
         self.loader = load(views, self.batches, workers=workers, pin_memory=target.type == "cuda")
         self.steps_per_epoch = math.ceil(samples / plan.group)
@@ -158,6 +193,7 @@ class _Run:
         self.epoch = self.step = self.best_epoch = 0
         self.best_jaccard = -1.0
         self.history: list[dict[str, Any]] = []
+        self.gradients: list[gradients.GradientRecord] = []
         self.spent_s, self.session_start = 0.0, time.monotonic()
 
     def go(
@@ -175,23 +211,33 @@ class _Run:
                 stopped = f"no better for {self.plan.patience} epochs"
                 break
             began = time.monotonic()
-            means = self.train_epoch(on_step, should_stop)
-            if means is None:
+            epoch = self.train_epoch(on_step, should_stop)
+            if epoch is None:
                 stopped = "interrupted"
                 break
-            on_epoch(self.finish_epoch(began, *means))
+            on_epoch(self.finish_epoch(began, epoch))
         best = EpochRecord(**self.history[self.best_epoch - 1]) if self.best_epoch else None
-        return RunResult(self.folder.best if best else None, best, self.epoch, stopped, str(self.device))
+        return RunResult(
+            self.folder.best if best else None,
+            best,
+            self.epoch,
+            stopped,
+            str(self.device),
+            sum(record["seconds"] for record in self.history),
+        )
 
     def train_epoch(
         self, on_step: Callable[[StepRecord], None], should_stop: Callable[[], bool]
-    ) -> tuple[float, float, float, float] | None:
-        """One pass: mean mask and seed loss, learning rate, samples a second; None when told to stop."""
+    ) -> Epoch | None:
+        """One pass over the data; None when told to stop."""
         plan, samples = self.plan, self.batches.samples
         self.network.train()
         self.batches.epoch = self.epoch
-        began, seen, sums = time.monotonic(), 0, torch.zeros(2, device=self.device)
-        step_sums = torch.zeros_like(sums)
+        terms, channels = len(self.objective.names), self.objective.channels
+        began, seen = time.monotonic(), 0
+        # Of the epoch and of the step: each term's value over the samples, as it is and as it was weighed.
+        sums = torch.zeros(2, terms, device=self.device, dtype=torch.float64)
+        step_sums, energies = torch.zeros_like(sums), torch.zeros_like(sums[0])
         for images, wanted in self.loader:
             if should_stop():
                 return None
@@ -205,37 +251,49 @@ class _Run:
             # Convolutions in half precision where asked; the losses widen to float32 by themselves.
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 logits = self.network(images)
-            mask, seed = self.terms(logits, wanted)
-            total = (mask + plan.seed_weight * seed).sum() / group
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            if self.audited and not seen:
+                self.gradients += [
+                    gradients.GradientRecord(epoch=self.epoch + 1, step=self.step, **asdict(shares))
+                    for shares in gradients.measure(logits[:, 0], wanted[:, 0], self.audited)
+                ]
+            values = self.objective.values(logits, wanted)
+            # The weights move only between steps, so that every micro-batch of a step is weighed alike.
+            weights = self.weighting.weights(self.step / self.steps_per_epoch)
+            total = (weights.to(values.dtype) @ values.sum(1)) / group
+            total = total + self.weighting.regulariser().to(values.dtype) * (len(images) / group)
+            if self.weighting.measures:
+                energies += gradient_energies(values, logits, channels, self.network.head.weight)
             self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            step_sums += torch.stack((mask.detach().sum(), seed.detach().sum()))
+            plain = values.detach().sum(1).double()
+            step_sums += torch.stack((plain, plain * weights.detach()))
             seen += len(images)
             if seen % plan.group and seen < samples:
                 continue
 
-            # The cosine goes by steps, or by the clock when that will end the run first.
             rate = learning_rate(
                 self.step,
                 warmup_steps=plan.warmup_epochs * self.steps_per_epoch,
-                progress=max((self.step + 1) / (plan.epochs * self.steps_per_epoch), self.time_share()),
+                fall=self.fall(),
                 peak=plan.lr,
-                final_fraction=plan.final_lr_fraction,
             )
             for settings in self.optimizer.param_groups:
-                settings["lr"] = rate
+                settings["lr"] = rate * settings.get("rate", 1.0)
             # One wild batch must not undo many good ones; the norm is that of the unscaled gradient.
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip_norm)
-            mask_mean, seed_mean = (step_sums / group).tolist()
-            loss = mask_mean + plan.seed_weight * seed_mean
+            loss = float(step_sums[1].sum() / group)
             # An infinite gradient is the scaler's daily bread, but without a scaler it would become weights.
             if not math.isfinite(loss) or not (self.scaler.is_enabled() or bool(norm.isfinite())):
-                raise TrainingError(self.diverged(loss, rate))
+                raise TrainingError(self.diverged(loss, rate, range(seen - group, seen)))
             self.scaler.step(self.optimizer)
             self.scaler.update()
             self.optimizer.zero_grad(set_to_none=True)
             self.step += 1
             self.average.update(self.network, self.step)
+            if self.weighting.measures:
+                self.weighting.observe(energies.sqrt() / group)
+                energies.zero_()
 
             sums += step_sums
             step_sums.zero_()
@@ -244,10 +302,27 @@ class _Run:
             )
             if self.out_of_time():
                 break
-        mask_mean, seed_mean = (sums / seen).tolist()
-        return mask_mean, seed_mean, rate, seen / (time.monotonic() - began)
+        (*_, seed), (*mask, weighted_seed) = (sums / seen).tolist()
+        return Epoch(
+            train_loss=sum(mask) + weighted_seed,
+            mask_loss=sum(mask),
+            seed_loss=seed,
+            lr=rate,
+            images_per_s=seen / (time.monotonic() - began),
+            weights=dict(zip(self.objective.names, weights.tolist(), strict=True)),
+        )
 
-    def finish_epoch(self, began: float, mask: float, seed: float, rate: float, speed: float) -> EpochRecord:
+    def fall(self) -> float:
+        """Share of the peak learning rate for the next step."""
+        plan = self.plan
+        if plan.schedule == "plateau":
+            scores = [record["val_jaccard"] for record in self.history]
+            return plateau(scores, plan.plateau_epochs, plan.plateau_factor, plan.final_lr_fraction)
+        # The cosine goes by steps, or by the clock when that will end the run first.
+        progress = max((self.step + 1) / (plan.epochs * self.steps_per_epoch), self.time_share())
+        return cosine(progress, plan.final_lr_fraction)
+
+    def finish_epoch(self, began: float, epoch: Epoch) -> EpochRecord:
         """Validate the averaged weights, and save everything."""
         plan = self.plan
         scores = score(
@@ -264,20 +339,20 @@ class _Run:
             self.best_epoch, self.best_jaccard = self.epoch, scores.jaccard
         record = EpochRecord(
             epoch=self.epoch,
-            train_loss=mask + plan.seed_weight * seed,
-            mask_loss=mask,
-            seed_loss=seed,
+            **vars(epoch),
             val_jaccard=scores.jaccard,
             val_dice=scores.dice,
+            val_f1=scores.f1,
             count_mae=scores.count_mae,
+            count_mape=scores.count_mape,
             count_bias=scores.count_bias,
-            lr=rate,
-            images_per_s=speed,
             seconds=time.monotonic() - began,
             best=best,
         )
         self.history.append(asdict(record))
         self.folder.save(self.state(), best=best)
+        if self.gradients:
+            gradients.write(self.folder.gradients, self.gradients)
         return record
 
     def state(self) -> Checkpoint:
@@ -296,6 +371,8 @@ class _Run:
             best_jaccard=self.best_jaccard,
             elapsed_s=self.elapsed_s(),
             history=self.history,
+            weighting=dict(self.weighting.state_dict()),
+            gradients=[asdict(record) for record in self.gradients],
             settings=self.plan.as_dict(),
             facts={
                 "data": self.data,
@@ -319,12 +396,14 @@ class _Run:
             self.average.network.load_state_dict(state.average)
             self.optimizer.load_state_dict(state.optimizer)
             self.scaler.load_state_dict(state.scaler)
+            self.weighting.load_state_dict(state.weighting)
             checkpoint.restore_random_state(state.rng, self.device)
         except (RuntimeError, ValueError, KeyError, TypeError, IndexError):
             raise ModelError(
                 f"{source}: does not fit this run's network or device; start a new run"
             ) from None
         self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        self.gradients = [gradients.GradientRecord(**record) for record in state.gradients]
         self.best_epoch, self.best_jaccard, self.spent_s = (
             state.best_epoch,
             state.best_jaccard,
@@ -340,11 +419,13 @@ class _Run:
     def out_of_time(self) -> bool:
         return self.time_share() >= 1
 
-    def diverged(self, loss: float, rate: float) -> str:
+    def diverged(self, loss: float, rate: float, batch: range) -> str:
         kept = f"{self.folder.last} holds epoch {self.epoch}" if self.epoch else "no epoch was finished"
+        names = [self.source.name(self.plan.seed, self.epoch, index) for index in batch]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return (
             f"training diverged in epoch {self.epoch + 1}, step {self.step + 1}, lr = {rate:.2g} "
-            f"(loss {loss:.3g}); {kept}; start again with a lower --lr"
+            f"(loss {loss:.3g}) on {', '.join(names[:NAMED])}{more}; {kept}; start again with a lower --lr"
         )
 
 

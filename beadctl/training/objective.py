@@ -1,9 +1,9 @@
-"""What training minimises: the chosen loss on the foreground, and a fit of the seed map."""
+"""What training minimises: the terms of the chosen loss on the foreground, and a fit of the seed map."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +11,10 @@ from torch import Tensor
 
 from beadctl.losses import Loss, LossParameters
 
-if TYPE_CHECKING:
-    from beadctl.losses import LossFunction
-
 # Beads fill a few per cent of most images; their pixels weigh more in the seed map's loss, up to this.
 LARGEST_BEAD_WEIGHT = 10.0
 
-Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+SEED = "seed"
 
 
 def seed_loss(logits: Tensor, seed: Tensor, foreground: Tensor) -> Tensor:
@@ -47,15 +44,72 @@ def seed_loss(logits: Tensor, seed: Tensor, foreground: Tensor) -> Tensor:
     return mean
 
 
-def objective(loss: Loss, parameters: LossParameters) -> Objective:
-    """Return ``f(logits, targets) -> (mask loss, seed loss)``, one value per sample each.
+@dataclass(frozen=True)
+class Objective:
+    """The terms that a run minimises, the seed's fit last.
 
-    Both arguments of the function are (N, 2, H, W): foreground and seed.
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the K terms.
+    weights : tuple of float
+        Their weights at the start.
+    channels : tuple of int
+        The network's output that each term looks at: 0 foreground, 1 seed.
+    values : callable
+        ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; both arguments are
+        (N, 2, H, W): foreground and seed.
     """
-    mask_loss: LossFunction = loss.load()(parameters)
 
-    def terms(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        foreground = targets[:, 0]
-        return mask_loss(logits[:, 0], foreground), seed_loss(logits[:, 1], targets[:, 1], foreground)
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    channels: tuple[int, ...]
+    values: Callable[[Tensor, Tensor], Tensor]
 
-    return terms
+
+def objective(loss: Loss, parameters: LossParameters, seed_weight: float) -> Objective:
+    """Build the objective of a loss on the foreground and of the seed map beside it."""
+    terms = loss.load()(parameters)
+
+    def values(logits: Tensor, targets: Tensor) -> Tensor:
+        belief, foreground = logits[:, 0], targets[:, 0]
+        rows = [term.loss(belief, foreground) for term in terms]
+        return torch.stack([*rows, seed_loss(logits[:, 1], targets[:, 1], foreground)])
+
+    return Objective(
+        names=(*(term.name for term in terms), SEED),
+        weights=(*(term.weight for term in terms), seed_weight),
+        channels=(*(0 for _ in terms), 1),
+        values=values,
+    )
+
+
+def gradient_energies(values: Tensor, logits: Tensor, channels: tuple[int, ...], head: Tensor) -> Tensor:
+    """Squared norms of the terms' gradients at the features that the last layer reads, summed over samples.
+
+    The last layer is a 1x1 convolution, so a term's gradient at the features is that at its logit times the
+    row of the layer that makes the logit, and the norm of the product is the product of the norms. Samples
+    have separate features, so energies add over samples and over micro-batches.
+
+    Parameters
+    ----------
+    values : Tensor
+        (K, N), as `Objective.values` gives them for these logits; its graph is kept.
+    logits : Tensor
+        (N, 2, H, W).
+    channels : tuple of int
+        As in `Objective`.
+    head : Tensor
+        Weight of the last layer, (2, C, 1, 1).
+
+    Returns
+    -------
+    Tensor
+        (K,) float32 or wider.
+    """
+    rows = head.detach().flatten(1).square().sum(1)
+    energies = []
+    for value, channel in zip(values, channels, strict=True):
+        (slope,) = torch.autograd.grad(value.sum(), logits, retain_graph=True)
+        energies.append(slope[:, channel].square().sum() * rows[channel])
+    return torch.stack(energies)

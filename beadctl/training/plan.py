@@ -7,7 +7,8 @@ from typing import Any
 
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
-from beadctl.training.unet import Architecture
+from beadctl.training.architecture import Architecture, Kind
+from beadctl.weighting import WeightingName, WeightingParameters
 
 # A resumed run may be given more time or patience; anything else would make it another run.
 MAY_CHANGE = ("epochs", "max_minutes", "patience")
@@ -27,6 +28,10 @@ class Plan:
         Its numbers.
     seed_weight : float
         Weight of the seed map's loss beside it.
+    weighting : WeightingName
+        How the weights of the terms change while training.
+    weighting_parameters : WeightingParameters
+        Its numbers.
     size : int
         Edge of a training sample, px, a multiple of the network's stride.
     epochs : int
@@ -41,13 +46,17 @@ class Plan:
         Micro-batches in an optimiser step.
     lr, weight_decay, warmup_epochs, final_lr_fraction
         AdamW's peak rate and decay, length of the warm-up, last rate as a share of the peak.
+    schedule : str
+        ``cosine`` or ``plateau``: how the rate falls.
+    plateau_epochs, plateau_factor
+        Epochs without a better validation Jaccard before the rate falls by the factor.
     patience : int
         Epochs without a better validation Jaccard before the run ends.
     clip_norm : float
         Largest norm of the gradient; infinity for no limit.
     ema_decay : float
         Decay of the moving average of the weights.
-    width, depth, dropout
+    arch, width, depth, dropout, dilation
         See `Architecture`.
     precision : str
         ``auto``, ``fp32``, ``bf16`` or ``fp16``.
@@ -65,6 +74,8 @@ class Plan:
     loss: Loss = Loss.COMBINED
     loss_parameters: LossParameters = field(default_factory=LossParameters)
     seed_weight: float = 1.0
+    weighting: WeightingName = WeightingName.FIXED
+    weighting_parameters: WeightingParameters = field(default_factory=WeightingParameters)
     size: int = 512
     epochs: int = 100
     steps_per_epoch: int | None = None
@@ -75,12 +86,17 @@ class Plan:
     weight_decay: float = 1e-2
     warmup_epochs: float = 1.0
     final_lr_fraction: float = 0.01
+    schedule: str = "cosine"
+    plateau_epochs: int = 5
+    plateau_factor: float = 0.5
     patience: int = 25
     clip_norm: float = 1.0
     ema_decay: float = 0.995
+    arch: Kind = Kind.UNET
     width: int = 16
     depth: int = 4
     dropout: float = 0.1
+    dilation: int = 1
     precision: str = "auto"
     augment: bool = True
     seed: int = 0
@@ -100,7 +116,9 @@ class Plan:
     @property
     def architecture(self) -> Architecture:
         """The network to train."""
-        return Architecture(self.width, self.depth, self.dropout)
+        return Architecture(
+            self.width, self.depth, self.dropout, kind=self.arch.value, dilation=self.dilation
+        )
 
     @property
     def group(self) -> int:
@@ -110,7 +128,11 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint or JSON."""
         content = asdict(self)
-        content["loss"] = self.loss.value
+        content |= {
+            "loss": self.loss.value,
+            "weighting": self.weighting.value,
+            "arch": self.arch.value,
+        }
         return content
 
     def require_same(self, before: dict[str, Any], source: str) -> None:

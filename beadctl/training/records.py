@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class EpochRecord:
     epoch : int
         From 1.
     train_loss, mask_loss, seed_loss : float
-        Means over the training samples; ``train_loss = mask_loss + seed_weight * seed_loss``.
-    val_jaccard, val_dice, count_mae, count_bias : float
+        Means over the training samples: the terms of the loss together, each with the weight in force,
+        the seed's fit without its weight, and all terms with their weights.
+    val_jaccard, val_dice, val_f1, count_mae, count_mape, count_bias : float
         Of the averaged weights on the validation images, see `Scores`.
     lr : float
         Learning rate of the last step.
@@ -26,6 +28,8 @@ class EpochRecord:
         Length of the epoch with its validation.
     best : bool
         Whether no earlier epoch had as high a validation Jaccard.
+    weights : dict of str to float
+        Weight of each term in the last step.
     """
 
     epoch: int
@@ -34,12 +38,21 @@ class EpochRecord:
     seed_loss: float
     val_jaccard: float
     val_dice: float
+    val_f1: float
     count_mae: float
+    count_mape: float
     count_bias: float
     lr: float
     images_per_s: float
     seconds: float
     best: bool
+    weights: dict[str, float]
+
+    def row(self) -> dict[str, Any]:
+        """Return the record as columns, with one ``weight_<term>`` for each term."""
+        content = asdict(self)
+        weights = content.pop("weights")
+        return content | {f"weight_{name}": weight for name, weight in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class RunResult:
         ``finished``, ``no better for N epochs``, ``time limit`` or ``interrupted``.
     device : str
         Where it ran.
+    seconds : float
+        Time it took, over all sessions.
     """
 
     best: Path | None
@@ -76,3 +91,4 @@ class RunResult:
     epochs: int
     stopped: str
     device: str
+    seconds: float

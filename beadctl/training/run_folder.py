@@ -7,7 +7,6 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from beadctl.training.curve import draw
 from beadctl.training.records import EpochRecord
 
 BEST, LAST = "best.pt", "last.pt"
-HISTORY, FACTS, CURVE = "history.csv", "run.json", "learning_curve.png"
+HISTORY, FACTS, CURVE, GRADIENTS = "history.csv", "run.json", "learning_curve.png", "gradients.csv"
 
 
 def now() -> str:
@@ -70,19 +69,24 @@ class RunFolder:
         """Checkpoint of the last finished epoch."""
         return self.path / LAST
 
+    @property
+    def gradients(self) -> Path:
+        """Table of the gradient audit."""
+        return self.path / GRADIENTS
+
     def save(self, state: Checkpoint, *, best: bool) -> None:
         """Write the state after an epoch; the best one is written first, so ``last.pt`` never outruns it."""
         if best:
             checkpoint.save(state, self.best)
         checkpoint.save(state, self.last)
-        columns = [field.name for field in fields(EpochRecord)]
+        rows = [EpochRecord(**record).row() for record in state.history]
         with (
             atomic(self.path / HISTORY) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(state.history)
+            writer.writerows(rows)
         draw(state.history, self.path / CURVE)
 
     def describe(self, facts: Mapping[str, Any]) -> None:

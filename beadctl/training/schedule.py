@@ -1,17 +1,14 @@
-"""The learning rate: a straight way up, half a cosine down."""
+"""The learning rate: a straight way up, then half a cosine down, or a step down at every plateau."""
 
 import math
+from collections.abc import Sequence
 
 
-def learning_rate(
-    step: int, *, warmup_steps: float, progress: float, peak: float, final_fraction: float
-) -> float:
-    """Learning rate of an optimiser step.
+def learning_rate(step: int, *, warmup_steps: float, fall: float, peak: float) -> float:
+    """Learning rate of an optimiser step: the lower of a ramp and a falling share of the peak.
 
-    The lower of a ramp, which lets the optimiser's statistics settle, and half a cosine from `peak` down
-    to ``peak * final_fraction`` (Loshchilov & Hutter: SGDR, ICLR 2017, without restarts). The ramp goes by
-    steps and the cosine by progress, because a run with a time limit knows how many steps it has made but
-    not how many it will make.
+    The ramp lets the optimiser's statistics settle. It goes by steps; the fall goes by whatever its maker
+    counts, because a run with a time limit knows how many steps it has made but not how many it will make.
 
     Parameters
     ----------
@@ -19,13 +16,49 @@ def learning_rate(
         Steps done before this one.
     warmup_steps : float
         Length of the ramp; 0 for none.
-    progress : float
-        Share of the run that is done with this step, 0 to 1; beyond 1 the rate stays at its end.
+    fall : float
+        Share of the peak, from `cosine` or `plateau`.
     peak : float
         Highest learning rate.
-    final_fraction : float
-        Rate at the end, as a share of the peak.
     """
     ramp = (step + 1) / warmup_steps if warmup_steps > 0 else 1.0
+    return peak * min(ramp, fall)
+
+
+def cosine(progress: float, final_fraction: float) -> float:
+    """Share of the peak on half a cosine (Loshchilov & Hutter: SGDR, ICLR 2017, without restarts).
+
+    Parameters
+    ----------
+    progress : float
+        Share of the run that is done with this step, 0 to 1; beyond 1 the rate stays at its end.
+    final_fraction : float
+        Where it ends, as a share of the peak.
+    """
     fall = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
-    return peak * min(ramp, final_fraction + (1 - final_fraction) * fall)
+    return final_fraction + (1 - final_fraction) * fall
+
+
+def plateau(scores: Sequence[float], patience: int, factor: float, final_fraction: float) -> float:
+    """Share of the peak that falls by a factor whenever the score has not risen for some epochs.
+
+    A function of the scores alone, so a resumed run finds the rate that it was stopped with.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        One for each finished epoch, higher is better.
+    patience : int
+        Epochs without a new best before the rate falls; they are counted anew after each fall.
+    factor : float
+        Of each fall, between 0 and 1.
+    final_fraction : float
+        The rate falls no further than this share of the peak.
+    """
+    best, waited, share = -math.inf, 0, 1.0
+    for score in scores:
+        waited = 0 if score > best else waited + 1
+        best = max(best, score)
+        if waited >= patience:
+            waited, share = 0, share * factor
+    return max(share, final_fraction)

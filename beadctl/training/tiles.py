@@ -39,7 +39,7 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
     Raises
     ------
     TrainingError
-        If the split has no tiles.
+        If the split has no tiles, or its masks are all empty or all full.
     AnnotationError
         If a tile is missing, broken, or not of the size that the manifest says.
     """
@@ -51,14 +51,21 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
                 f"{folder}: no {split} tiles; give `beadctl tile` more images or another split fraction"
             )
         packed, places = bytearray(), list[tuple[_Place, _Place]]()
-        fits = True
+        fits, beads, pixels = True, 0, 0
         for row in self.rows:
             image, mask = _decoded(row)
+            beads, pixels = beads + int(np.count_nonzero(mask)), pixels + mask.size
             if fits:
                 start, middle = len(packed), len(packed) + image.nbytes
                 places.append(((start, image.dtype, image.shape), (middle, mask.dtype, mask.shape)))
                 packed += image.tobytes() + mask.tobytes()
                 fits = len(packed) <= MEMORY_LIMIT_BYTES
+        if beads in (0, pixels):
+            what = "no bead" if not beads else "nothing but bead"
+            raise TrainingError(
+                f"{folder}: {what} in the masks of all {len(self.rows)} {split} tiles; check the masks, and "
+                "give `beadctl tile` images with both beads and background"
+            )
         self._places = places if fits else []
         self._packed = np.frombuffer(bytes(packed) if fits else b"", np.uint8)
 

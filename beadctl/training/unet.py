@@ -1,106 +1,95 @@
-"""The network: a plain U-Net with two answers per pixel, foreground and seed.
+"""The network: a U-Net with two answers per pixel, foreground and seed, in the kinds of `Kind`.
 
-Every layer is convolution, folded-away batch normalisation, pooling or nearest-neighbour resizing, so
-an output pixel depends on a bounded neighbourhood of the input and on nothing else. That is what lets
-``segment`` cut an image into tiles and get the very pixels of the whole image.
+Every layer is convolution, folded-away batch normalisation, pooling, nearest-neighbour resizing or an
+operation on single pixels, so an output pixel depends on a bounded neighbourhood of the input and on
+nothing else. That is what lets ``segment`` cut an image into tiles and get the very pixels of the whole
+image, and why no kind has a normalisation or an attention that averages over the image.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from beadctl.training.architecture import Architecture, Kind
 
 # A head that starts near "no bead anywhere" spends its first steps on beads, not on unlearning a
 # grey half-belief over the background (Lin et al., ICCV 2017, section 4.1).
 PRIOR = 0.05
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """All that is needed to build the network again.
+def _normalised(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
+    # Batch normalisation has its own offset, so a convolution's bias would only be subtracted again.
+    return [
+        nn.Conv2d(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
 
-    Attributes
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions whose input is added before the last ReLU.
+
+    The shortcut of He et al. (CVPR 2016, figure 2), which Zhang, Liu, Wang (IEEE GRSL 15, 2018) put into
+    the blocks of a U-Net; a 1x1 convolution takes the input to other channels where it has to.
+
+    Parameters
     ----------
-    width : int
-        Channels of the first level; level i has ``width * 2**i``, up to `max_channels`. Multiples of 16
-        run fastest.
-    depth : int
-        Levels, at least 2. Each further level doubles the stride and about doubles the reach.
-    dropout : float
-        Chance to drop a whole channel in the two deepest levels while training, 0 to below 1.
-    max_channels : int
-        Cap on the channels of a level.
+    inputs, outputs : int
+        Channels.
+    dilation : int
+        Of the second convolution.
     """
 
-    width: int = 16
-    depth: int = 4
-    dropout: float = 0.1
-    max_channels: int = 512
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_normalised(inputs, outputs, 3), nn.ReLU(True), *_normalised(outputs, outputs, 3, dilation)
+        )
+        self.shortcut = (
+            nn.Identity() if inputs == outputs else nn.Sequential(*_normalised(inputs, outputs, 1))
+        )
 
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.depth < 2 or self.max_channels < self.width or not 0 <= self.dropout < 1:
-            raise ValueError(f"impossible network: {self}")
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels of each level, finest first."""
-        return tuple(min(self.width * 2**level, self.max_channels) for level in range(self.depth))
-
-    @property
-    def stride(self) -> int:
-        """Height and width of an input must be multiples of this many pixels."""
-        return 1 << (self.depth - 1)
-
-    @property
-    def reach_px(self) -> int:
-        """Largest distance, along an axis, from an output pixel to an input pixel that can change it.
-
-        Pooling makes the answer depend on where the pixel sits in its cell of `stride` pixels, so every
-        place is tried and the worst one counts.
-        """
-        intervals = [(pixel, *self._behind(pixel, pixel)) for pixel in range(self.stride)]
-        return max(max(pixel - first, last - pixel) for pixel, first, last in intervals)
-
-    @property
-    def halo_px(self) -> int:
-        """Context that a tile on the stride's grid needs on each side, a multiple of the stride.
-
-        Somewhat less than the reach: a pixel that reaches further to one side sits on the other side of
-        its cell, and a tile on the grid keeps whole cells.
-        """
-        first, _ = self._behind(0, self.stride - 1)
-        return math.ceil(-first / self.stride) * self.stride
-
-    def _behind(self, first: int, last: int) -> tuple[int, int]:
-        """Input pixels that output pixels first..last depend on, along an axis.
-
-        The interval is followed back through the network: down the decoder, through the bottom, up the
-        encoder. The path through the bottom contains those through the skips.
-        """
-        for _ in range(self.depth - 1):
-            first, last = (first - 2) // 2, (last + 2) // 2  # two 3x3 convolutions, then nearest resize
-        first, last = first - 2, last + 2
-        for _ in range(self.depth - 1):
-            first, last = 2 * first - 2, 2 * last + 1 + 2  # max pooling, then two 3x3 convolutions
-        return first, last
-
-    def as_dict(self) -> dict[str, int | float]:
-        """Plain values, for a checkpoint or JSON."""
-        return asdict(self)
+    def forward(self, x: Tensor) -> Tensor:
+        """Take (N, inputs, H, W) to (N, outputs, H, W)."""
+        return F.relu(self.body(x) + self.shortcut(x))
 
 
-def _block(inputs: int, outputs: int, dropout: float = 0.0) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for source in (inputs, outputs):
-        # Batch normalisation has its own offset, so a convolution's bias would only be subtracted again.
-        layers += [
-            nn.Conv2d(source, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(True),
+class Gate(nn.Module):
+    """Additive attention on a skip: each pixel of it is weighed by 0 to 1, by what came from below.
+
+    Oktay et al. (MIDL 2018), equations 1 and 2, with batch normalisation after each convolution. All
+    its convolutions are 1x1, so it reaches no further than its pixel.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the skip and of the gating signal.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        between = max(1, channels // 2)
+        self.skip = nn.Sequential(*_normalised(channels, between, 1))
+        self.signal = nn.Sequential(*_normalised(channels, between, 1))
+        self.attention = nn.Sequential(nn.ReLU(True), *_normalised(between, 1, 1))
+
+    def forward(self, skip: Tensor, signal: Tensor) -> Tensor:
+        """Weigh `skip` by `signal`, both (N, channels, H, W)."""
+        return skip * torch.sigmoid(self.attention(self.skip(skip) + self.signal(signal)))
+
+
+def _block(kind: str, inputs: int, outputs: int, dropout: float = 0.0, dilation: int = 1) -> nn.Sequential:
+    layers: list[nn.Module]
+    if kind == Kind.RESUNET:
+        layers = [Residual(inputs, outputs, dilation)]
+    else:
+        layers = [
+            *(*_normalised(inputs, outputs, 3), nn.ReLU(True)),
+            *(*_normalised(outputs, outputs, 3, dilation), nn.ReLU(True)),
         ]
     if dropout:
         layers.append(nn.Dropout2d(dropout))
@@ -116,20 +105,29 @@ class UNet(nn.Module):
     Parameters
     ----------
     architecture : Architecture
-        Width, depth and dropout.
+        Kind, width, depth, dilation and dropout.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        channels = architecture.channels
-        deep = [architecture.dropout if level >= len(channels) - 2 else 0.0 for level in range(len(channels))]
+        kind, channels = architecture.kind, architecture.channels
+        last = len(channels) - 1
         self.down = nn.ModuleList(
-            _block(source, channels[level], deep[level]) for level, source in enumerate((1, *channels[:-1]))
+            _block(
+                kind,
+                inputs,
+                outputs,
+                architecture.dropout if level >= last - 1 else 0.0,
+                architecture.dilation if level == last else 1,
+            )
+            for level, (inputs, outputs) in enumerate(pairwise((1, *channels)))
         )
-        levels = range(len(channels) - 2, -1, -1)
+        levels = range(last - 1, -1, -1)
         self.shrink = nn.ModuleList(nn.Conv2d(channels[level + 1], channels[level], 1) for level in levels)
-        self.up = nn.ModuleList(_block(2 * channels[level], channels[level]) for level in levels)
+        self.up = nn.ModuleList(_block(kind, 2 * channels[level], channels[level]) for level in levels)
+        gated = levels if kind == Kind.ATTENTION_UNET else ()
+        self.gate = nn.ModuleList(Gate(channels[level]) for level in gated)
         self.head = nn.Conv2d(channels[0], 2, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -175,7 +173,10 @@ class UNet(nn.Module):
             x = block(x)
             skips.append(x)
         skips.pop()
-        for shrink, block in zip(self.shrink, self.up, strict=True):
+        for step, (shrink, block) in enumerate(zip(self.shrink, self.up, strict=True)):
             x = F.interpolate(shrink(x), scale_factor=2.0, mode="nearest")
-            x = block(torch.cat((skips.pop(), x), 1))
+            skip = skips.pop()
+            if self.gate:
+                skip = self.gate[step](skip, x)
+            x = block(torch.cat((skip, x), 1))
         return self.head(x)  # type: ignore[no-any-return]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from beadctl.instances import label
-from beadctl.metrics import CountErrors, PixelCounts, pixel_counts
+from beadctl.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
 from beadctl.training.unet import UNet
 
 
@@ -23,16 +23,52 @@ class Scores:
     ----------
     jaccard, dice : float
         Of the foreground pixels of all images together.
+    f1 : float
+        Of the beads matched at an intersection over union above 0.5, over all images together.
     count_mae : float
         Mean absolute error of the bead count, beads an image.
+    count_mape : float
+        The same relative to the true count of each image.
     count_bias : float
         Sum of found minus true over the sum of true; above 0 too many.
     """
 
     jaccard: float
     dice: float
+    f1: float
     count_mae: float
+    count_mape: float
     count_bias: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is counted on images, before it becomes figures; they add up over images."""
+
+    pixels: PixelCounts = field(default_factory=PixelCounts)
+    beads: InstanceCounts = field(default_factory=InstanceCounts)
+    numbers: CountErrors = field(default_factory=CountErrors)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.pixels + other.pixels, self.beads + other.beads, self.numbers + other.numbers)
+
+    @property
+    def scores(self) -> Scores:
+        """The figures of all images together."""
+        pixels, numbers = self.pixels, self.numbers
+        return Scores(
+            pixels.jaccard, pixels.dice, self.beads.f1(0.5), numbers.mae, numbers.mape, numbers.bias
+        )
+
+
+def counts(true: NDArray[Any], mask: NDArray[np.bool_], found: NDArray[Any]) -> Counts:
+    """Compare the true labels of an image with the foreground and the beads that were found, (H, W) each."""
+    number = int(np.count_nonzero(np.unique(true)))
+    return Counts(
+        pixel_counts(true, mask),
+        instance_counts(true, found),
+        CountErrors((number,), (int(found.max(initial=0)),)),
+    )
 
 
 def score(
@@ -61,16 +97,14 @@ def score(
     -------
     Scores
     """
-    pixels, counts = PixelCounts(), CountErrors()
+    total = Counts()
     for image, labels in scenes:
         probability, seed = maps(network, image, device)
         found = label(
             probability, seed, threshold=threshold, seed_threshold=seed_threshold, min_area_px=min_area_px
         )
-        pixels += pixel_counts(labels, probability >= round(threshold * 255))
-        true = int(np.count_nonzero(np.unique(labels)))
-        counts += CountErrors((true,), (int(found.max(initial=0)),))
-    return Scores(pixels.jaccard, pixels.dice, counts.mae, counts.bias)
+        total += counts(labels, probability >= round(threshold * 255), found)
+    return total.scores
 
 
 @torch.inference_mode()

@@ -1,12 +1,15 @@
 """Pictures to judge a segmentation by eye: the outlines of the beads over the image."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.files import atomic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 LARGEST_PX = 4096
 OUTLINES = ((255, 64, 64), (64, 220, 64), (80, 140, 255), (255, 200, 0), (255, 80, 255), (0, 220, 220))
@@ -58,9 +61,14 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 def write(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write a picture as PNG, whole or not at all."""
+    with atomic(path) as temporary:
+        coloured(picture).save(temporary, format="PNG", compress_level=1)
+
+
+def coloured(picture: NDArray[np.uint8]) -> "Image":
+    """Return a picture with its palette, ready to be saved."""
     from PIL import Image
 
-    with atomic(path) as temporary:
-        image = Image.fromarray(picture)
-        image.putpalette(PALETTE.tobytes())
-        image.save(temporary, format="PNG", compress_level=1)
+    image = Image.fromarray(picture)
+    image.putpalette(PALETTE.tobytes())
+    return image

@@ -1,0 +1,1 @@
+"""Settings of training against each other, over several seeds: figures, tests, pictures and a report."""

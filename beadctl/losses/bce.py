@@ -1,0 +1,36 @@
+"""Binary cross-entropy: every pixel counts alike. The reference that the other losses are held against."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from beadctl.losses import Loss, LossParameters, Term, checked_weights
+
+
+def bce(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross-entropy over the pixels of each sample.
+
+    ``-y log p - (1 - y) log(1 - p)`` with p the sigmoid of the logits and y the target: the likelihood of the
+    mask where pixels are independent coins.
+
+    Parameters
+    ----------
+    logits, target : Tensor
+        (N, 1, H, W) or (N, H, W); target is 0 or 1.
+
+    Returns
+    -------
+    Tensor
+        (N,), at least 0, float32 or wider.
+    """
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    z, truth = logits.to(wide).flatten(1), target.to(wide).flatten(1)
+    return F.binary_cross_entropy_with_logits(z, truth, reduction="none").mean(1)
+
+
+def build(parameters: LossParameters) -> tuple[Term, ...]:
+    """Return the loss as its only term; cross-entropy has nothing to tune."""
+    (weight,) = checked_weights(Loss.BCE, parameters.weights)
+    return (Term("bce", weight, bce),)

@@ -1,0 +1,54 @@
+"""Focal Tversky loss: a power of the Tversky loss, which sets how much the hard samples count."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from beadctl.losses import Loss, LossParameters, Term, checked_weights
+from beadctl.losses.tversky import tversky
+
+
+def focal_tversky(
+    logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float = 0.3, gamma: float = 0.75
+) -> Tensor:
+    """Tversky loss of each sample to the power of gamma.
+
+    ``T^gamma`` with T from `beadctl.losses.tversky` (Abraham & Khan: A novel focal Tversky loss function,
+    ISBI 2019, whose 1/gamma with gamma = 4/3 is 0.75 here). Its slope is ``gamma T^(gamma - 1)`` times that
+    of T: with an exponent below 1 a sample goes on learning when it is nearly right, above 1 it gives way
+    to the samples that are not.
+
+    Parameters
+    ----------
+    logits, target : Tensor
+        (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    alpha, beta : float
+        Prices of a missed and of a false bead pixel, at least 0.
+    gamma : float
+        Exponent, above 0.
+
+    Returns
+    -------
+    Tensor
+        (N,), between 0 and 1, float32 or wider. The gradient of a perfect sample is 0, not the infinite
+        one that an exponent below 1 has there.
+    """
+    loss = tversky(logits, target, alpha=alpha, beta=beta)
+    wrong = loss > 0
+    # The 1 keeps the power's slope finite in the samples that `where` throws away: infinity times 0 is nan.
+    return torch.where(wrong, torch.where(wrong, loss, 1.0) ** gamma, 0.0 * loss)
+
+
+def build(parameters: LossParameters) -> tuple[Term, ...]:
+    """Return the loss, with its numbers bound, as its only term."""
+    (weight,) = checked_weights(Loss.FOCAL_TVERSKY, parameters.weights)
+    bound = partial(
+        focal_tversky,
+        alpha=parameters.tversky_alpha,
+        beta=parameters.tversky_beta,
+        gamma=parameters.tversky_gamma,
+    )
+    return (Term("focal-tversky", weight, bound),)

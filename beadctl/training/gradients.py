@@ -1,0 +1,208 @@
+"""Where a loss pulls: which pixels its gradient falls on, and how strongly against cross-entropy.
+
+The name of a loss does not tell which pixels it trains. Two figures do, measured on a real batch with
+the logits of the moment:
+
+Shares
+    How much of the gradient falls on the boundary, on the inside of beads and on the background.
+Effective weight
+    How strongly the loss pulls at a pixel of a given class and confidence, with cross-entropy as 1. It
+    is not the factor that the loss is written with, for that factor depends on the logit, too. Take the
+    focal loss, ``L = -a (1 - q)^g log q`` with q the probability of the true class and z the logit
+    towards it, so that ``dq/dz = q (1 - q)``::
+
+        dL/dq = a [g (1 - q)^(g - 1) log q - (1 - q)^g / q]
+        dL/dz = q (1 - q) dL/dq
+              = -a (1 - q)^g [(1 - q) - g q log q]
+
+    Cross-entropy is the case a = 1, g = 0 with ``dBCE/dz = -(1 - q)``, and the effective weight is ::
+
+        |dL/dz| / |dBCE/dz| = a (1 - q)^(g - 1) [(1 - q) - g q log q]
+
+    With g = 2 that is 0.029, 0.240, 0.597 and 0.996 times a at q = 0.9, 0.7, 0.5 and 0.3, where the
+    factor ``(1 - q)^2`` alone would say 0.01, 0.09, 0.25 and 0.49.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+from torch import Tensor
+
+from beadctl.ledger import compose
+from beadctl.losses.multi_term import band
+
+if TYPE_CHECKING:
+    from beadctl.losses import LossFunction
+
+REGIONS = ("boundary", "interior", "background")
+CLASSES = ("bead", "background")
+CONFIDENCES_PERCENT = (90, 70, 50, 30)
+CONFIDENCE_REACH_PERCENT = 5
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When in a run gradients were measured: after which epoch, from 1, and which optimiser step."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class GradientShares:
+    """Where the gradient of one loss falls on one batch.
+
+    Attributes
+    ----------
+    loss : str
+        Which loss.
+    gradient_sum : float
+        Sum over all pixels of all samples of ``|dL/dz|``, L the mean of the loss over the samples and z
+        the foreground logit.
+    share_boundary, share_interior, share_background : float
+        Shares of that sum; nan if the gradient is zero everywhere. Boundary is every pixel with one of
+        the other class at most ``band_px`` away, along an axis or diagonally, where the image's border is
+        no edge; interior is the rest of the beads.
+    pixels_boundary, pixels_interior, pixels_background : float
+        Shares of the pixels, for comparison.
+    bead_090, bead_070, bead_050, bead_030 : float
+        Effective weight on bead pixels that are bead with a probability of 0.9, 0.7, 0.5 or 0.3, from
+        0.05 below to just under 0.05 above: the sum of ``|dL/dz|`` over these pixels by that of
+        cross-entropy's. nan without such pixels.
+    background_090, background_070, background_050, background_030 : float
+        The same on background pixels, with the probability of background.
+    """
+
+    loss: str
+    gradient_sum: float
+    share_boundary: float
+    share_interior: float
+    share_background: float
+    pixels_boundary: float
+    pixels_interior: float
+    pixels_background: float
+    bead_090: float
+    bead_070: float
+    bead_050: float
+    bead_030: float
+    background_090: float
+    background_070: float
+    background_050: float
+    background_030: float
+
+
+# Fields are collected from the last parent to the first: the moment's come before the shares'.
+@dataclass(frozen=True)
+class GradientRecord(GradientShares, Moment):
+    """A line of ``gradients.csv``: the fields of `Moment`, then those of `GradientShares`."""
+
+
+def measure(
+    logits: Tensor, target: Tensor, losses: Mapping[str, LossFunction], *, band_px: int = 2
+) -> list[GradientShares]:
+    """Measure every loss on the same logits.
+
+    The logits are taken as leaves of graphs of their own, so neither the caller's graph nor any ``.grad``
+    nor random state changes, and it may be called where gradients are off.
+
+    Parameters
+    ----------
+    logits, target : Tensor
+        (N, 1, H, W) or (N, H, W), foreground; target is 0 or 1.
+    losses : mapping of str to function
+        What is measured, by name: each takes logits and target and returns one value per sample.
+    band_px : int
+        How far the boundary reaches to either side of an edge, at least 1.
+
+    Returns
+    -------
+    list of GradientShares
+        In the order of `losses`.
+    """
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    # Tensors made in inference mode cannot be part of a graph; copies made outside of it can.
+    with torch.inference_mode(False):
+        leaf = logits.detach().to(wide, copy=True).requires_grad_()
+        truth = target.detach().to(wide, copy=True)
+    bead = _flat_doubles(truth) > 0.5
+    towards = _flat_doubles(leaf) * np.where(bead, 1, -1)
+    near_edge = _flat_doubles(band(truth, band_px)) > 0
+    places = np.select([near_edge, bead], [0, 1], 2)  # in the order of REGIONS
+    pixels = np.bincount(places, minlength=len(REGIONS)) / places.size
+    cells = _cells(bead, expit(towards))
+    cross_entropy = _cell_sums(expit(-towards) / towards.size, cells)
+    found = []
+    for name, loss in losses.items():
+        gradient = _gradient(loss, leaf, truth)
+        by_region = np.bincount(places, gradient, minlength=len(REGIONS)).astype(np.float64)
+        weights = _cell_sums(gradient, cells) / _nan_for_zero(cross_entropy)
+        found.append(_shares(name, by_region, pixels, weights))
+    return found
+
+
+def write(path: Path, records: Iterable[GradientRecord]) -> None:
+    """Write ``gradients.csv``, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    compose(path, [field.name for field in fields(GradientRecord)], map(asdict, records))
+
+
+def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor) -> Floats:
+    """Absolute gradient of the mean over the samples, one value a pixel."""
+    device = leaf.device.type
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+        (gradient,) = torch.autograd.grad(loss(leaf, truth).mean(), leaf)
+    return np.abs(_flat_doubles(gradient))
+
+
+def _flat_doubles(values: Tensor) -> Floats:
+    """One value a pixel, in float64 for sums over millions; not every accelerator has that."""
+    return values.detach().flatten().cpu().numpy().astype(np.float64)
+
+
+def _cells(bead: NDArray[np.bool_], right: Floats) -> NDArray[np.int64]:
+    """Class and confidence of every pixel as one number from 1; 0 for a confidence between the bins."""
+    cells = np.zeros(right.shape, np.int64)
+    first = np.where(bead, 1, 1 + len(CONFIDENCES_PERCENT))
+    for number, percent in enumerate(CONFIDENCES_PERCENT):
+        low, high = ((percent + sign * CONFIDENCE_REACH_PERCENT) / 100 for sign in (-1, 1))
+        inside = (right >= low) & (right < high)
+        cells[inside] = first[inside] + number
+    return cells
+
+
+def _cell_sums(values: Floats, cells: NDArray[np.int64]) -> Floats:
+    """Sum of the values in every bin: those of beads, then those of background."""
+    bins = len(CLASSES) * len(CONFIDENCES_PERCENT)
+    return np.bincount(cells, values, minlength=1 + bins)[1:].astype(np.float64)
+
+
+def _nan_for_zero(values: Floats) -> Floats:
+    return np.where(values == 0, math.nan, values)
+
+
+def _shares(name: str, gradient: Floats, pixels: Floats, weights: Floats) -> GradientShares:
+    shares = gradient / _nan_for_zero(gradient.sum())
+    bins = [f"{kind}_{percent:03d}" for kind in CLASSES for percent in CONFIDENCES_PERCENT]
+    return GradientShares(
+        loss=name,
+        gradient_sum=float(gradient.sum()),
+        **{f"share_{region}": float(share) for region, share in zip(REGIONS, shares, strict=True)},
+        **{f"pixels_{region}": float(share) for region, share in zip(REGIONS, pixels, strict=True)},
+        **{one: float(weight) for one, weight in zip(bins, weights, strict=True)},
+    )

@@ -1,0 +1,91 @@
+"""A finished run's figures on tiles that neither trained it nor chose its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.instances import label
+from beadctl.tiles import read_manifest
+from beadctl.training import checkpoint, device
+from beadctl.training.dataset import held_out
+from beadctl.training.tiles import Tiles
+from beadctl.training.validation import Counts, Scores, counts, maps
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of one tile: its name, the normalised image, true and found labels, the counts."""
+
+    name: str
+    image: NDArray[np.float32]
+    true: NDArray[Any]
+    found: NDArray[np.uint32]
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of a checkpoint: on which split, of all its tiles together, and of each by its name."""
+
+    split: str
+    scores: Scores
+    tiles: tuple[tuple[str, Counts], ...]
+
+
+def measured_split(tiles: Path | None) -> str:
+    """Return the split to measure on: ``test`` where the tiles have one, else ``val``."""
+    return "test" if tiles and any(row.split == "test" for row in read_manifest(tiles)) else "val"
+
+
+def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Measured:
+    """Label every held-out tile with a checkpoint, as ``segment`` would, and compare.
+
+    Parameters
+    ----------
+    source : Path
+        The checkpoint.
+    tiles : Path or None
+        Folder of tiles; None for the simulated validation scenes.
+    device_name : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+    split, total, each = measured_split(tiles), Counts(), []
+    for answer in answers(source, tiles, split, device_name):
+        total += answer.counts
+        each.append((answer.name, answer.counts))
+    return Measured(split, total.scores, tuple(each))
+
+
+def answers(source: Path, tiles: Path | None, split: str, device_name: str = "auto") -> Iterator[Answer]:
+    """Yield what a checkpoint says of each tile of a split."""
+    state = checkpoint.load(source)
+    plan, target = state.settings, device.resolve(device_name)
+    network = state.network().to(target)
+    names, scenes = _scenes(plan, tiles, split)
+    for name, (image, true) in zip(names, scenes, strict=True):
+        probability, seed = maps(network, image, target)
+        found = label(
+            probability,
+            seed,
+            threshold=plan["threshold"],
+            seed_threshold=plan["seed_threshold"],
+            min_area_px=plan["min_area_px"],
+        )
+        mask = probability >= round(plan["threshold"] * 255)
+        yield Answer(name, image, true, found, counts(true, mask, found))
+
+
+def _scenes(
+    plan: dict[str, Any], tiles: Path | None, split: str
+) -> tuple[list[str], Sequence[tuple[NDArray[np.float32], NDArray[Any]]]]:
+    if tiles is None:
+        scenes = held_out(plan["validation_scenes"], plan["size"])
+        return [f"scene {index}" for index in range(len(scenes))], scenes
+    held = Tiles(read_manifest(tiles), split, tiles)
+    return [row.image.name for row in held.rows], held
