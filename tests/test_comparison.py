@@ -458,7 +458,7 @@ CASES = {
     "all failed": ([FAILED], None, 1),
     "some failed": (STUDY, ("dice", "focal", "seed"), 4),
     "figures that do not exist": ([outcome(f1=math.nan, count_mape=math.nan)], None, 1),
-    "many": (many(20, 2), ("focal-tversky",), 4),
+    "many": (many(17, 1), ("focal-tversky",), 4),
 }
 
 

@@ -115,13 +115,14 @@ def _image(picture: Picture) -> str:
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff}
-body{max-width:76rem;margin:2rem auto;padding:0 1rem}
+body{max-width:84rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin:0 0 1rem}
 h2{font-size:1.15rem;margin:2.2rem 0 .4rem}
 .verdict{font-size:1.1rem;border-left:4px solid #0072b2;background:#eef5fa;padding:.7rem 1rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+td:not(:last-child){white-space:nowrap}
 th{border-bottom:2px solid #888;white-space:nowrap}
 tbody tr:nth-child(even){background:#f7f7f7}
 figure{margin:1rem 0}

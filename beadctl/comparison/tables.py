@@ -58,6 +58,16 @@ RUN_HEADINGS = (
 )
 NOTHING = "-"
 
+EXPLAINED = (
+    "Means over the seeds, with the 95 % t interval of the mean. Count error: mean absolute error "
+    "as a share of the true count."
+)
+PAIRS_EXPLAINED = (
+    "Difference of the Jaccard over the seeds that both losses have, learning rate, batch size and dropout "
+    "averaged within a seed; paired two-sided t test, Holm's correction for all pairs. "
+    f"Fewer than {LEAST_SEEDS} seeds prove nothing, whatever their p."
+)
+
 Rows = list[tuple[str, ...]]
 
 
@@ -114,17 +124,6 @@ def write_markdown(
     if settings:
         parts += ["## The same for all", _table(("setting", "value"), setting_rows(settings))]
     write_text(path, "\n\n".join(parts) + "\n")
-
-
-EXPLAINED = (
-    "Means over the seeds, with the 95 % t interval of the mean. Count error: mean absolute error "
-    "as a share of the true count."
-)
-PAIRS_EXPLAINED = (
-    "Difference of the Jaccard over the seeds that both losses have, learning rate, batch size and dropout "
-    "averaged within a seed; paired two-sided t test, Holm's correction for all pairs. "
-    f"Fewer than {LEAST_SEEDS} seeds prove nothing, whatever their p."
-)
 
 
 def rows(outcomes: Sequence[Outcome]) -> Rows:

