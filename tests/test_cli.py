@@ -169,7 +169,8 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "eval": {"images", "masks", "split"},
         "tile": {"images", "masks"},
         "train": {"resume", "gradient_audit"},
-        "compare-losses": set("losses seeds weightings lrs batch_sizes dropouts shard retry gradient_audit".split()),
+        "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
+        | {"weightings", "lrs", "batch_sizes", "dropouts"},
         "export": {"run", "out"},
         "simulate": {"out", "count"},
         "info": {"file", "show_settings"},

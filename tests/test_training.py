@@ -136,7 +136,8 @@ def test_run_folder(tiles, tmp_path):
     assert [row["epoch"] for row in history(run_dir)] == ["1", "2"]
     plain = [name for name in EpochRecord.__dataclass_fields__ if name != "weights"]
     assert list(history(run_dir)[0]) == [*plain, "weight_dice", "weight_focal", "weight_seed"]
-    assert [float(history(run_dir)[0][f"weight_{name}"]) for name in ("dice", "focal", "seed")] == [0.7, 0.3, 1]
+    weights = [float(history(run_dir)[0][f"weight_{name}"]) for name in ("dice", "focal", "seed")]
+    assert weights == [0.7, 0.3, 1]
     assert [float(row["val_jaccard"]) for row in history(run_dir)] == [
         record.val_jaccard for record in records
     ]

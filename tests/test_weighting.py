@@ -18,7 +18,7 @@ import beadctl.weighting
 from beadctl.losses import Loss, LossParameters
 from beadctl.training import loop
 from beadctl.training.architecture import Architecture
-from beadctl.training.objective import gradient_energies, objective
+from beadctl.training.objective import gradient_energies, objective, seed_loss
 from beadctl.training.plan import Plan
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.unet import UNet
@@ -218,6 +218,20 @@ def true_energies(values, features):
             for row in values
         ]
     )
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_an_objective_has_its_terms_in_the_order_of_their_names(loss):
+    parts = objective(loss, LossParameters(), 2.5)
+    terms = loss.load()(LossParameters())
+    assert parts.names == (*(term.name for term in terms), "seed")
+    assert parts.weights == (*(term.weight for term in terms), 2.5)
+    _, wanted = scenes(2, 12)
+    logits = torch.randn(2, 2, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    *mask, seed = parts.values(logits, wanted)
+    for term, value in zip(terms, mask, strict=True):
+        torch.testing.assert_close(value, term.loss(logits[:, 0], wanted[:, 0]))
+    torch.testing.assert_close(seed, seed_loss(logits[:, 1], wanted[:, 1], wanted[:, 0]))
 
 
 @pytest.mark.parametrize("loss", Loss)
