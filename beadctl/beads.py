@@ -5,6 +5,7 @@ them and some 450 pixels, and the sums of x and of x squared over a run are clos
 need every pixel.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -14,6 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Column = NDArray[np.float64]
+
+FLAGS = ("clump", "border", "saturated", "low-confidence")
+
+# Of beads below this mean probability, about half are none: see the model card.
+LOW_CONFIDENCE = 0.75
+
+# A bead is saturated when at least this share of it is.
+_SATURATED = 0.1
+_TOP_LEVELS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)
 
 _HALF_SLANTED = (1 + math.sqrt(2)) / 2
 
@@ -58,6 +68,11 @@ class BeadTable:
         Mean probability inside, 0..1; nan without a probability map.
     border
         (N,) bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
+    clump
+        (N,) bool, whether it touches another bead: its outline there is a guess.
+    saturated
+        (N,) bool, whether a tenth of it or more is at the camera's top grey level: it is at least as
+        bright as it seems. The top level is that of 8, 10, 12, 14 or 16 bits which the plane just reaches.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
     """
@@ -76,6 +91,8 @@ class BeadTable:
     area_um2: _Column
     diameter_um: _Column
     border: NDArray[np.bool_]
+    clump: NDArray[np.bool_]
+    saturated: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Count the beads."""
@@ -83,8 +100,10 @@ class BeadTable:
 
     @property
     def flags(self) -> list[str]:
-        """Say what a reader should know of each bead: ``"border"`` or ``""``."""
-        return ["border" if border else "" for border in self.border.tolist()]
+        """Say what a reader should know of each bead: some of `FLAGS`, with spaces between them, or none."""
+        doubtful = self.confidence < LOW_CONFIDENCE
+        told = zip(self.clump, self.border, self.saturated, doubtful, strict=True)
+        return [" ".join(itertools.compress(FLAGS, one)) for one in told]
 
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
         """Yield each bead as plain Python values keyed by `COLUMNS`, in that order; unknown is None."""
@@ -96,7 +115,10 @@ class BeadTable:
             yield dict(zip(COLUMNS, values, strict=True))
 
 
-COLUMNS = (*(field.name for field in fields(BeadTable) if field.name != "border"), "flags")
+COLUMNS = (
+    *(field.name for field in fields(BeadTable) if field.name not in ("border", "clump", "saturated")),
+    "flags",
+)
 
 
 @dataclass(frozen=True)
@@ -188,7 +210,30 @@ def measure(
         area_um2=unknown if pixel_size_um is None else area * pixel_size_um**2,
         diameter_um=unknown if pixel_size_um is None else diameter * pixel_size_um,
         border=runs.sums(at_edge) > 0,
+        clump=np.isin(runs.labels, _touching(labels)),
+        saturated=_saturated(image, runs),
     )
+
+
+def _touching(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels that have a pixel beside or cornerwise to one of another bead."""
+    found = []
+    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        one = labels[: labels.shape[0] - down, max(0, -across) : labels.shape[1] - max(0, across)]
+        other = labels[down:, max(0, across) : labels.shape[1] + min(0, across)]
+        met = (one != other) & (one != 0) & (other != 0)
+        found += [one[met], other[met]]
+    return np.unique(np.concatenate(found))
+
+
+def _saturated(image: NDArray[Any] | None, runs: _Runs) -> NDArray[np.bool_]:
+    none = np.zeros(runs.labels.size, dtype=bool)
+    if image is None or image.dtype.kind not in "uif" or not image.size:
+        return none
+    top = image.max()
+    if top not in _TOP_LEVELS:
+        return none
+    return np.asarray(runs.means(image >= top) >= _SATURATED)
 
 
 def _runs(labels: NDArray[Any]) -> _Runs:

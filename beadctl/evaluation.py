@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from beadctl.errors import AnnotationError, BeadctlError, ModelError
 from beadctl.images import Normalisation, Plane, open_image
-from beadctl.inference import Model
+from beadctl.inference import Maps, Model
 from beadctl.masks import Pair, read_labels
 from beadctl.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
-from beadctl.pipeline import Recipe, label_plane
+from beadctl.pipeline import Recipe, label_plane, look
 from beadctl.tiles import TileRow
 
 COLUMNS = (
@@ -160,7 +160,9 @@ def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterato
     """
     for sample in samples:
         try:
-            yield Scored(sample, score(*_answers(sample, model, recipe)))
+            seen = see(sample, model, recipe)
+            found = label_plane(seen.maps, None, recipe, None, seen.shrink).labels
+            yield Scored(sample, score(seen.truth, found))
         except ModelError:
             raise
         except BeadctlError as error:
@@ -182,12 +184,41 @@ def plain(figures: dict[str, float | int]) -> dict[str, float | int | None]:
     }
 
 
-def _answers(sample: Sample, model: Model, recipe: Recipe) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+@dataclass(frozen=True)
+class Seen:
+    """What the network saw on an image, beside its truth.
+
+    Attributes
+    ----------
+    truth : ndarray of uint32, shape (H, W)
+        Label image.
+    maps : Maps
+        The network's answer, of the same size.
+    shrink : int
+        Factor by which the image was shrunk for the network.
+    """
+
+    truth: NDArray[np.uint32]
+    maps: Maps
+    shrink: int
+
+
+def see(sample: Sample, model: Model, recipe: Recipe) -> Seen:
+    """Run the network over a sample and read its truth.
+
+    Raises
+    ------
+    ImageError, AnnotationError
+        If either cannot be read, or they do not belong together.
+    """
     plane = _only_plane(sample, recipe)
+    pixel_size_um = plane.pixel_size_um or recipe.pixel_size_um
     with plane.open() as pixels:
         truth = read_labels(sample.mask, (plane.height, plane.width))
-        maps = model.maps(pixels, tile_size=recipe.tile_size, normalisation=sample.normalisation)
-    return truth, label_plane(maps, None, recipe, None).labels
+        maps, shrink = look(
+            pixels, model, recipe, pixel_size_um=pixel_size_um, normalisation=sample.normalisation
+        )
+    return Seen(truth, maps, shrink)
 
 
 def _only_plane(sample: Sample, recipe: Recipe) -> Plane:

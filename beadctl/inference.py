@@ -17,6 +17,7 @@ from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
 from beadctl.images import Normalisation, Pixels, measure_normalisation
 from beadctl.modelfile import METADATA_KEY, ModelFacts
+from beadctl.shrinking import Shrunk, enlarged
 from beadctl.tiling import blocks, read_reflected
 
 DEFAULT_MODEL = Path(__file__).parent / "models" / "bead.onnx"
@@ -109,7 +110,12 @@ class Model:
         return list(self.session.run(self._outputs, {"image": tile}))
 
     def maps(
-        self, pixels: Pixels, *, tile_size: int = 1024, normalisation: Normalisation | None = None
+        self,
+        pixels: Pixels,
+        *,
+        tile_size: int = 1024,
+        normalisation: Normalisation | None = None,
+        shrink: int = 1,
     ) -> Maps:
         """Run the network over a plane, block by block; the result does not depend on `tile_size`.
 
@@ -121,6 +127,8 @@ class Model:
             Edge of a block without its halo, px; 0 for the whole plane at once.
         normalisation : Normalisation, optional
             By default measured on this plane; a tile is given that of the image it was cut from.
+        shrink : int
+            Run on the plane shrunk by this factor; the maps have the plane's own size all the same.
 
         Returns
         -------
@@ -128,6 +136,10 @@ class Model:
             The maps over the whole plane.
         """
         shape = (pixels.height, pixels.width)
+        if shrink > 1:
+            small = self.maps(Shrunk(pixels, shrink), tile_size=tile_size, normalisation=normalisation)
+            seed_map = None if small.seed is None else enlarged(small.seed, shrink, shape)
+            return Maps(enlarged(small.probability, shrink, shape), seed_map)
         normalisation = normalisation or measure_normalisation(pixels)
         probability = np.empty(shape, np.uint8)
         seed = np.empty(shape, np.uint8) if "seed" in self._outputs else None

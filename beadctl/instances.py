@@ -32,7 +32,7 @@ _PEAK_RISE_FRACTION = 0.1
 
 # The same for the seed map: of two peaks the lower one is a bead of its own if it rises this far above the
 # pass between them. The map runs from 0 to 1 in every bead, so one number serves all sizes.
-_SEED_RISE = round(0.1 * 255)
+SEED_RISE = 0.1
 
 _Flat = NDArray[np.intp]
 _Ids = NDArray[np.signedinteger[Any]]
@@ -45,6 +45,7 @@ def label(
     threshold: float,
     seed_threshold: float,
     min_area_px: int,
+    seed_rise: float = SEED_RISE,
     exclude_border: bool = False,
 ) -> NDArray[np.uint32]:
     """Label every bead of a plane.
@@ -52,9 +53,9 @@ def label(
     A component of the foreground with one peak of the seed map, or with none (a small bead may not reach
     `seed_threshold`), is one bead. One with several is divided by a watershed of the falling seed map that
     starts at the peaks [1]_, and what a peak gained is given back to its neighbour where the peak rises less
-    than 0.1 above the pass between them: these are the peaks of dynamics 0.1 [2]_. A fixed level would
-    join two beads whose pass lies above it and lose one whose peak lies below. Where a model has no seed map
-    the peaks are those of the distance transform.
+    than `seed_rise` above the pass between them: the peaks of that dynamics [2]_. A fixed level would join
+    two beads whose pass lies above it and lose one whose peak lies below. Where a model has no seed map the
+    peaks are those of the distance transform.
     Holes that one bead encloses and that are no larger than the rest of it are filled: rings are beads.
     What a component becomes never depends on anything outside it, so a plane cut in blocks gives the same
     beads.
@@ -69,6 +70,8 @@ def label(
         Pixels with at least this probability are foreground, 0..1. Probability 0 never is.
     seed_threshold
         A peak of the seed map must reach this, 0..1.
+    seed_rise
+        Of two peaks the lower is a bead of its own if it rises this far above the pass between them, 0..1.
     min_area_px
         Beads with fewer pixels, holes filled, are dropped.
     exclude_border
@@ -107,16 +110,23 @@ def label(
     else:
         # A peak is one among its component's pixels: what the seed map does outside is nobody's business.
         inside = np.where(foreground, seed, 0)
-        high = local_maxima(inside, connectivity=2) & (inside >= _level(seed_threshold))  # type: ignore[no-untyped-call]
+        high = local_maxima(inside, connectivity=2) & foreground  # type: ignore[no-untyped-call]
         peaks, peak_count = ndimage.label(high, structure=_EIGHT)
         where = np.flatnonzero(high)
         component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)
-        component_of_peak[peaks.ravel()[where]] = components.ravel()[where]
+        # Of low peaks too: a hill that nobody starts from could be climbed from two sides at once, and the
+        # border of the two basins would run over its top instead of through a pass.
+        least = _level(seed_threshold)
+        tall = where[inside.ravel()[where] >= least]
+        component_of_peak[peaks.ravel()[tall]] = components.ravel()[tall]
         crowded = (np.bincount(component_of_peak[1:], minlength=count + 1) > 1)[instances]
         if crowded.any():
             members = pixels[crowded]
             heights = seed.ravel()[members].astype(np.intp)
-            basins = _divided(members, instances[crowded], heights, peaks.ravel()[members], labels.shape)
+            rise = round(seed_rise * 255)
+            basins = _divided(
+                members, instances[crowded], heights, peaks.ravel()[members], rise, least, labels.shape
+            )
             instances[crowded] = count + basins
     labels.ravel()[pixels] = instances
     holes, owners = _holes(foreground, labels)
@@ -136,10 +146,18 @@ def _level(threshold: float) -> int:
     return max(1, round(threshold * 255))
 
 
-def _divided(pixels: _Flat, components: _Flat, heights: _Flat, peaks: _Ids, shape: tuple[int, ...]) -> _Ids:
+def _divided(
+    pixels: _Flat,
+    components: _Flat,
+    heights: _Flat,
+    peaks: _Ids,
+    rise: int,
+    least: int,
+    shape: tuple[int, ...],
+) -> _Ids:
     """Flood components from their peaks, highest first, and join what a low pass does not part.
 
-    All arguments but the plane's shape are per pixel: place, component, seed, and peak or 0.
+    Place, component, seed, and peak or 0 are per pixel; a peak must reach `least` and rise by `rise`.
     """
     places, canvas = _packed(pixels, components, shape)
     relief = np.zeros(canvas)
@@ -151,19 +169,20 @@ def _divided(pixels: _Flat, components: _Flat, heights: _Flat, peaks: _Ids, shap
     mask.ravel()[places] = True
     level.ravel()[places] = heights
     basins = _flooded(relief, markers, mask)
-    return _joined(basins, level)[basins.ravel()[places]]
+    return _joined(basins, level, rise, least)[basins.ravel()[places]]
 
 
-def _joined(basins: _Ids, level: _Flat) -> _Flat:
-    """Tell, of each basin, which one it belongs to once peaks of too little rise are given up.
+def _joined(basins: _Ids, level: _Flat, rise: int, least: int) -> _Flat:
+    """Tell, of each basin, which one it belongs to once peaks too low or of too little rise are given up.
 
     The highest pass goes first, so that a peak falls to the neighbour that it is least parted from.
     """
     owner = np.arange(int(basins.max()) + 1)
     height = ndimage.maximum(level, basins, owner).astype(np.intp)
     pairs, passes = _passes(basins, level)
-    # Only a pass close below the lower of its two peaks can join them.
-    shallow = np.minimum(height[pairs[:, 0]], height[pairs[:, 1]]) - passes < _SEED_RISE
+    # Only a low peak, or a pass close below the lower of its two peaks, can join them.
+    lower = np.minimum(height[pairs[:, 0]], height[pairs[:, 1]])
+    shallow = (lower - passes < rise) | (lower < least)
     parent, peak = owner.tolist(), height.tolist()
 
     def root(basin: int) -> int:
@@ -174,7 +193,7 @@ def _joined(basins: _Ids, level: _Flat) -> _Flat:
 
     for (one, other), saddle in zip(pairs[shallow].tolist(), passes[shallow].tolist(), strict=True):
         low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
-        if low != high and peak[low] - saddle < _SEED_RISE:
+        if low != high and (peak[low] - saddle < rise or peak[low] < least):
             parent[low] = high
     return np.array([root(basin) for basin in parent], dtype=np.intp)
 

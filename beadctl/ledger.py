@@ -50,6 +50,8 @@ class Row:
         Area of the beads over area of the plane.
     mean_confidence : float or None
         Mean over beads of the mean probability within.
+    shrink : int or None
+        Factor by which the plane was shrunk for the network; 1 for as it is.
     reason : str
         Why the plane failed or was skipped, in words.
     """
@@ -67,6 +69,7 @@ class Row:
     mean_diameter_um: float | None = None
     covered_fraction: float | None = None
     mean_confidence: float | None = None
+    shrink: int | None = None
     reason: str = ""
 
     def cells(self) -> dict[str, Any]:

@@ -173,6 +173,42 @@ def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -
     ValueError
         The shapes differ.
     """
+    of_true, of_predicted, iou, n_true, n_predicted = _overlaps(true_labels, predicted_labels)
+    del of_true, of_predicted
+    found = [iou[iou > threshold] for threshold in IOU_THRESHOLDS]
+    return InstanceCounts(
+        tp=tuple(matched.size for matched in found),
+        fp=tuple(n_predicted - matched.size for matched in found),
+        fn=tuple(n_true - matched.size for matched in found),
+        iou_sum=tuple(math.fsum(matched) for matched in found),
+    )
+
+
+def matched(
+    true_labels: NDArray[Any], predicted_labels: NDArray[Any], threshold: float = 0.5
+) -> NDArray[np.int64]:
+    """Tell which beads match: the pairs that `instance_counts` counts.
+
+    Parameters
+    ----------
+    true_labels, predicted_labels
+        As for `instance_counts`.
+    threshold
+        At least 0.5; a pair's intersection over union is greater.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, 2)
+        Label of the true and of the predicted bead of each pair.
+    """
+    of_true, of_predicted, iou, *_ = _overlaps(true_labels, predicted_labels)
+    return np.stack((of_true, of_predicted), axis=1)[iou > threshold]
+
+
+def _overlaps(
+    true_labels: NDArray[Any], predicted_labels: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int, int]:
+    """Labels and IoU of all beads that overlap, and how many beads there are on either side."""
     _require_one_shape(true_labels, predicted_labels)
     # Stretches of pixels over which neither label changes are some hundredfold fewer than the pixels, so
     # sorting them to find the overlaps is cheap, and no matrix of all beads by all beads is ever made.
@@ -180,23 +216,21 @@ def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -
     changes = np.flatnonzero((true[1:] != true[:-1]) | (predicted[1:] != predicted[:-1])) + 1
     starts = np.concatenate((np.zeros(min(1, true.size), dtype=np.intp), changes))
     lengths = np.diff(starts, append=true.size)
-    of_true, true_area, true_is_bead = _areas(true[starts], lengths)
-    of_predicted, predicted_area, predicted_is_bead = _areas(predicted[starts], lengths)
+    true_names, of_true, true_area = _areas(true[starts], lengths)
+    predicted_names, of_predicted, predicted_area = _areas(predicted[starts], lengths)
 
     stride = max(1, predicted_area.size)
     keys, of_key = np.unique(of_true * stride + of_predicted, return_inverse=True)
     common = np.bincount(of_key, weights=lengths).astype(np.int64)
     t, p = np.divmod(keys, stride)
-    beads = true_is_bead[t] & predicted_is_bead[p]
+    beads = (true_names[t] != 0) & (predicted_names[p] != 0)
     iou = common[beads] / (true_area[t] + predicted_area[p] - common)[beads]
-
-    found = [iou[iou > threshold] for threshold in IOU_THRESHOLDS]
-    n_true, n_predicted = int(true_is_bead.sum()), int(predicted_is_bead.sum())
-    return InstanceCounts(
-        tp=tuple(matched.size for matched in found),
-        fp=tuple(n_predicted - matched.size for matched in found),
-        fn=tuple(n_true - matched.size for matched in found),
-        iou_sum=tuple(math.fsum(matched) for matched in found),
+    return (
+        true_names[t[beads]],
+        predicted_names[p[beads]],
+        iou,
+        int(np.count_nonzero(true_names)),
+        int(np.count_nonzero(predicted_names)),
     )
 
 
@@ -326,8 +360,8 @@ def _position(threshold: float) -> int:
 
 def _areas(
     labels: NDArray[Any], lengths: NDArray[np.intp]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Position of each stretch's label among the distinct ones, and for these area in px and if a bead."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct labels, position of each stretch's label among them, and their areas in px."""
     distinct, position = np.unique(labels, return_inverse=True)
     area = np.bincount(position, weights=lengths, minlength=distinct.size).astype(np.int64)
-    return position.astype(np.int64), area, distinct != 0
+    return distinct.astype(np.int64), position.astype(np.int64), area

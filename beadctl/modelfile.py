@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from beadctl.errors import ModelError
 
 METADATA_KEY = "beadctl"
 SCHEMA = 1
+_METADATA_PROPS = 14
 NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
 
 
@@ -27,8 +29,8 @@ class ModelFacts:
     halo : int
         Context a block needs on each side for a seamless result: the receptive reach, rounded up to
         the stride, px.
-    threshold, seed_threshold : float
-        Foreground probability and seed height, 0 to 1.
+    threshold, seed_threshold, seed_rise : float
+        Foreground probability, height of a seed, and its rise above the pass to the next, 0 to 1.
     min_area_px : int
         Smallest instance, px.
     diameter_px, pixel_size_um : float or None
@@ -50,6 +52,7 @@ class ModelFacts:
     halo: int
     threshold: float = 0.5
     seed_threshold: float = 0.5
+    seed_rise: float = 0.1
     min_area_px: int = 4
     diameter_px: float | None = None
     pixel_size_um: float | None = None
@@ -63,6 +66,21 @@ class ModelFacts:
     def to_json(self) -> str:
         """Write the facts as JSON, the form that the model file carries."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    def within(self, model: bytes) -> bytes:
+        """Return a model file with these facts in the place of its own.
+
+        Only the list of fields at the top of the file is read (ONNX's ``ModelProto``, whose field 14 is
+        ``metadata_props``): the network's bytes are copied as they are, and the onnx package, which
+        would read them all, need not be installed to use a model.
+
+        Parameters
+        ----------
+        model : bytes
+            An ONNX file.
+        """
+        entry = _field(1, METADATA_KEY.encode()) + _field(2, self.to_json().encode())
+        return b"".join(_other_fields(model)) + _field(_METADATA_PROPS, entry)
 
     @classmethod
     def from_json(cls, text: str | None, source: str) -> "ModelFacts":
@@ -102,7 +120,7 @@ class ModelFacts:
             raise ModelError(f"{source}: wants the normalisation {facts.normalisation!r}; update beadctl")
         pixels, shares = (
             (facts.stride, facts.halo, facts.min_area_px),
-            (facts.threshold, facts.seed_threshold),
+            (facts.threshold, facts.seed_threshold, facts.seed_rise),
         )
         if (
             not all(isinstance(number, int) and number >= 0 for number in pixels)
@@ -114,3 +132,45 @@ class ModelFacts:
                 "export the model again"
             )
         return facts
+
+
+def _other_fields(model: bytes) -> Iterator[bytes]:
+    """Yield each top field of a protocol buffer, but for the metadata entry that is ours."""
+    ours = _field(1, METADATA_KEY.encode())
+    place = 0
+    while place < len(model):
+        start = place
+        tag, place = _varint(model, place)
+        match tag & 7:
+            case 0:
+                _, place = _varint(model, place)
+            case 1:
+                place += 8
+            case 2:
+                length, place = _varint(model, place)
+                place += length
+            case _:
+                place += 4
+        if tag >> 3 != _METADATA_PROPS or ours not in model[start:place]:
+            yield model[start:place]
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    """Read a number of seven bits a byte, lowest first; return it and where it ends."""
+    number = shift = 0
+    while True:
+        byte = data[place]
+        number |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return number, place
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Write a field of bytes."""
+    return _number(number << 3 | 2) + _number(len(content)) + content
+
+
+def _number(value: int) -> bytes:
+    low, rest = value & 127, value >> 7
+    return bytes((low | 128,)) + _number(rest) if rest else bytes((low,))

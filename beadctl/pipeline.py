@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import beads, instances, ledger
+from beadctl import beads, instances, ledger, scale
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256
-from beadctl.images import Found, Plane, open_image
+from beadctl.images import Found, Normalisation, Pixels, Plane, open_image
 from beadctl.inference import Maps, Model
 from beadctl.ledger import Part, Row
+from beadctl.scale import Diameter
+from beadctl.shrinking import Cutout, Shrunk
 from beadctl.writers import masks, overlay
 
 # Above this a plane's labelling no longer overlaps with the next plane's network: memory first.
@@ -30,14 +32,22 @@ class Recipe:
     ----------
     threshold, seed_threshold : float
         Foreground probability and seed height, 0 to 1.
+    seed_rise : float
+        How far a seed rises above the pass to the next, 0 to 1.
     min_area_px : int
         Smallest bead.
+    speck_px : int
+        Smallest bead in the network's own pixels: where a plane is shrunk for it, this is larger by the
+        square of the factor.
     exclude_border : bool
         Leave out beads that touch the border of the plane.
     axes, channel, plane : optional
         How an image file is read; see `beadctl.images.open_image`.
     pixel_size_um : float or None
         For images whose metadata has none.
+    diameter : Diameter or None
+        Of a typical bead, which sets the scale at which the network looks; None to find the scale for each
+        plane.
     tile_size : int
         Edge of a block, px; it changes memory, never the result.
     """
@@ -45,11 +55,14 @@ class Recipe:
     threshold: float
     seed_threshold: float
     min_area_px: int
+    speck_px: int = 0
+    seed_rise: float = instances.SEED_RISE
     exclude_border: bool = False
     axes: str | None = None
     channel: int | None = None
     plane: int | None = None
     pixel_size_um: float | None = None
+    diameter: Diameter | None = None
     tile_size: int = 1024
 
     def fingerprint(self, model: Model) -> str:
@@ -109,18 +122,72 @@ class Segmented:
 
 
 def label_plane(
-    maps: Maps, image: NDArray[Any] | None, recipe: Recipe, pixel_size_um: float | None
+    maps: Maps,
+    image: NDArray[Any] | None,
+    recipe: Recipe,
+    pixel_size_um: float | None,
+    shrink: int = 1,
 ) -> Segmented:
-    """Turn the network's maps of one plane into beads."""
+    """Turn the network's maps of one plane into beads; `shrink` is what `look` told with the maps."""
     labels = instances.label(
         maps.probability,
         maps.seed,
         threshold=recipe.threshold,
         seed_threshold=recipe.seed_threshold,
-        min_area_px=recipe.min_area_px,
+        min_area_px=max(recipe.min_area_px, recipe.speck_px * shrink**2),
+        seed_rise=recipe.seed_rise,
         exclude_border=recipe.exclude_border,
     )
     return Segmented(labels, beads.measure(labels, image, maps.probability, pixel_size_um=pixel_size_um))
+
+
+def look(
+    pixels: Pixels,
+    model: Model,
+    recipe: Recipe,
+    *,
+    pixel_size_um: float | None = None,
+    normalisation: Normalisation | None = None,
+) -> tuple[Maps, int]:
+    """Run the network over a plane, at the scale that the recipe states or that the plane asks for.
+
+    Returns
+    -------
+    tuple
+        The maps, and the factor by which the plane was shrunk for them.
+
+    Raises
+    ------
+    ImageError
+        If the diameter is stated in um and the pixel size is unknown; or the pixels cannot be decoded.
+    """
+    if recipe.diameter:
+        diameter_px = recipe.diameter.in_px(pixel_size_um)
+        if diameter_px is None:
+            raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
+        factor = scale.factor_for(diameter_px)
+        shrunk = model.maps(pixels, tile_size=recipe.tile_size, normalisation=normalisation, shrink=factor)
+        return shrunk, factor
+    windows = scale.sample_windows(pixels.height, pixels.width)
+    whole = len(windows) == 1
+    seen: dict[int, Maps] = {}
+
+    def beads_at(factor: int) -> list[beads.BeadTable]:
+        tables = []
+        for window in windows:
+            part = pixels if whole else Cutout(pixels, window)
+            small = Shrunk(part, factor) if factor > 1 else part
+            maps = model.maps(small, tile_size=recipe.tile_size, normalisation=normalisation)
+            if whole and factor == 1:
+                seen[1] = maps
+            tables.append(label_plane(maps, None, recipe, None).table)
+        return tables
+
+    factor = scale.chosen(pixels.height, pixels.width, beads_at)
+    if factor in seen:
+        return seen[factor], factor
+    chosen = model.maps(pixels, tile_size=recipe.tile_size, normalisation=normalisation, shrink=factor)
+    return chosen, factor
 
 
 def check_outputs(found: Sequence[Found], model: Model, recipe: Recipe, outputs: Outputs) -> None:
@@ -244,11 +311,11 @@ def _plane(
     pixel_size_um = plane.pixel_size_um or recipe.pixel_size_um
     try:
         with plane.open() as pixels:
-            maps = model.maps(pixels, tile_size=recipe.tile_size)
+            maps, shrink = look(pixels, model, recipe, pixel_size_um=pixel_size_um)
             image = pixels.read_all()
     except ImageError as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    future = worker.submit(_label, plane, maps, image, recipe, outputs, pixel_size_um)
+    future = worker.submit(_label, plane, maps, shrink, image, recipe, outputs, pixel_size_um)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
     return future
@@ -257,12 +324,13 @@ def _plane(
 def _label(
     plane: Plane,
     maps: Maps,
+    shrink: int,
     image: NDArray[Any],
     recipe: Recipe,
     outputs: Outputs,
     pixel_size_um: float | None,
 ) -> _Plane:
-    segmented = label_plane(maps, image, recipe, pixel_size_um)
+    segmented = label_plane(maps, image, recipe, pixel_size_um, shrink)
     table = segmented.table
     diameters = np.asarray(table.diameter_px, float)
     count = len(diameters)
@@ -281,6 +349,7 @@ def _label(
         mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
         covered_fraction=float(np.asarray(table.area_px, float).sum() / (plane.height * plane.width)),
         mean_confidence=float(np.mean(table.confidence)) if count else None,
+        shrink=shrink,
     )
     return _Plane(
         row,

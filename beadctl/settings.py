@@ -104,6 +104,7 @@ class Train(Section):
     )
     width: int = Field(16, ge=2, le=256, description="Channels of the first level; doubled at each level.")
     depth: int = Field(4, ge=2, le=7, description="Levels of the U-Net; the stride is 2^(depth-1).")
+    max_channels: int = Field(512, ge=2, description="Cap on the channels of a level.")
     dropout: Fraction = Field(0.1, description="Dropout in the deepest level.")
     dilation: int = Field(
         1, ge=1, le=16, description="Dilation in the deepest level: a larger receptive field, a larger halo."
@@ -169,6 +170,9 @@ class Inference(Section):
 
     model: Path | None = Field(None, description="Model file (.onnx) [the default model in the package].")
     device: Device = Field("auto", description="auto, cpu, cuda or cuda:N.")
+    diameter: str | None = Field(
+        None, description="Typical bead, such as 12px or 5um [found for each image]."
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads [what the job may use].")
     tile_size: int = Field(
         1024, ge=0, description="Edge of a block without its halo, px; 0: the whole image."
@@ -180,6 +184,9 @@ class Instances(Section):
 
     threshold: Probability | None = Field(None, description="Probability of foreground [the model's own].")
     seed_threshold: Probability | None = Field(None, description="Height of a seed [the model's own].")
+    seed_rise: Probability | None = Field(
+        None, description="Rise of a seed above the pass to the next [the model's own]."
+    )
     min_area: int | None = Field(None, ge=1, description="Smallest bead, px [the model's own].")
     exclude_border: bool = Field(False, description="Leave out beads that touch the image's border.")
 

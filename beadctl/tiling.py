@@ -2,9 +2,10 @@
 
 A fully convolutional network with folded batch normalisation gives each output pixel from its
 receptive field alone. A block that is read with a halo at least that wide, and whose origin is a
-multiple of the stride, therefore gives in its core exactly what the whole image gives. Beyond the
-image's border the pixels are reflected, also for the whole image, so that zero padding inside the
-network never reaches a pixel that counts.
+multiple of the stride, therefore gives in its core exactly what the whole image gives. At the image's
+own border there is no halo: the network pads there with nothing, as it does at the border of every
+sample that it was trained on, and a bead that the border cuts is one that it has met. A mirror image
+would be a bead that no camera ever saw; it only fills the last stride, to the right and below.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ class Block:
     core : Window
         The part of the plane that the block answers for; the cores of a plane tile it.
     top, left : int
-        Origin of the block with its halo, px; may be negative.
+        Origin of the block with its halo, px.
     height, width : int
         Size of the block with its halo, px: multiples of the stride.
     """
@@ -64,22 +65,24 @@ def blocks(height: int, width: int, *, tile_size: int, halo: int, stride: int) -
         Origins and sizes are multiples of `stride`.
     """
     halo = _up(halo, stride)
+    whole_height, whole_width = _up(height, stride), _up(width, stride)
     tile_height = _up(tile_size or height, stride)
     tile_width = _up(tile_size or width, stride)
     for top in range(0, height, tile_height):
         for left in range(0, width, tile_width):
             core = Window(top, left, min(tile_height, height - top), min(tile_width, width - left))
+            first_row, first_column = max(0, top - halo), max(0, left - halo)
             yield Block(
                 core,
-                top - halo,
-                left - halo,
-                _up(core.height, stride) + 2 * halo,
-                _up(core.width, stride) + 2 * halo,
+                first_row,
+                first_column,
+                min(whole_height, top + tile_height + halo) - first_row,
+                min(whole_width, left + tile_width + halo) - first_column,
             )
 
 
 def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
-    """Read a block with its halo, reflected at the borders of the plane.
+    """Read a block with its halo, reflected at the plane's right and lower border.
 
     Parameters
     ----------

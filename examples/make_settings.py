@@ -31,9 +31,11 @@ EXAMPLES: dict[str, object] = {
     "loss.weights": [0.7, 0.3],
     "loss.ramp_from": [0.5, 0.5],
     "inference.model": "bead.onnx",
+    "inference.diameter": "12px",
     "inference.threads": 4,
     "instances.threshold": 0.5,
     "instances.seed_threshold": 0.5,
+    "instances.seed_rise": 0.1,
     "instances.min_area": 6,
     "output.out_dir": "results",
 }

@@ -166,7 +166,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     own = {
         "segment": {"inputs"},
         "count": {"inputs"},
-        "eval": {"images", "masks", "split"},
+        "eval": {"images", "masks", "split", "calibrate"},
         "tile": {"images", "masks"},
         "train": {"resume", "gradient_audit"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}

@@ -1,4 +1,4 @@
-"""Blocks: their cores tile the plane, they sit on the stride's grid, and reading them reflects the plane."""
+"""Blocks: their cores tile the plane, they sit on the stride's grid, and only the last one is mirrored."""
 
 from dataclasses import dataclass
 
@@ -45,10 +45,13 @@ def test_cores_tile_the_plane_and_blocks_sit_on_the_grid(height, width, tile_siz
         assert block.core.is_inside(height, width)
         assert not any(value % stride for value in (block.top, block.left, block.height, block.width))
         rows, columns = block.crop
-        assert rows.start >= halo
-        assert columns.start >= halo
-        assert block.height - rows.stop >= halo
-        assert block.width - columns.stop >= halo
+        bottom, right = block.top + block.height, block.left + block.width
+        assert rows.start >= halo or block.top == 0
+        assert columns.start >= halo or block.left == 0
+        assert block.height - rows.stop >= halo or bottom == -(-height // stride) * stride
+        assert block.width - columns.stop >= halo or right == -(-width // stride) * stride
+        assert min(block.top, block.left) >= 0
+        assert max(bottom - height, right - width) < stride
         assert (block.top + rows.start, block.left + columns.start) == (block.core.top, block.core.left)
     assert (covered == 1).all()
     if tile_size == 0 or tile_size >= max(height, width):

@@ -33,6 +33,7 @@ def compare_losses(
     arch: options.Arch = None,
     width: options.Width = None,
     depth: options.Depth = None,
+    max_channels: options.MaxChannels = None,
     dilation: options.Dilation = None,
     ema_decay: options.EmaDecay = None,
     precision: options.Precision = None,

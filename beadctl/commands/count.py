@@ -15,10 +15,12 @@ def count(
     out_dir: options.OutDir = None,
     format: options.Format = None,  # noqa: A002  the flag is --format
     device: options.Device = None,
+    diameter: options.Diameter = None,
     tile_size: options.TileSize = None,
     threads: options.Threads = None,
     threshold: options.Threshold = None,
     seed_threshold: options.SeedThreshold = None,
+    seed_rise: options.SeedRise = None,
     min_area: options.MinArea = None,
     exclude_border: options.ExcludeBorder = None,
     pixel_size: options.PixelSize = None,

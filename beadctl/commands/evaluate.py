@@ -27,20 +27,31 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Which tiles to score.")] = Split.TEST,
     out_dir: options.OutDir = None,
     device: options.Device = None,
+    diameter: options.Diameter = None,
     tile_size: options.TileSize = None,
     threads: options.Threads = None,
     threshold: options.Threshold = None,
     seed_threshold: options.SeedThreshold = None,
+    seed_rise: options.SeedRise = None,
     min_area: options.MinArea = None,
     axes: options.Axes = None,
     channel: options.Channel = None,
     plane: options.PlaneNumber = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Choose thresholds on these images by F1 and count error; write the model with them."
+        ),
+    ] = None,
     overwrite: options.Overwrite = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Print the figures as JSON; with -o also write eval.csv (one row an image) and eval.json."""
+    """Print the figures as JSON; with -o also write eval.csv (one row an image) and eval.json.
+
+    With --calibrate the figures are those of the model that it writes.
+    """
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl import evaluation
     from beadctl.commands import running
@@ -50,6 +61,8 @@ def evaluate(
     samples = running.samples(images, masks, loaded.data.tiles, split.value, voice)
     out = running.free_folder(loaded.output.out_dir, ("eval.csv", "eval.json"), loaded.output.overwrite)
     opened = running.open_model(loaded, voice)
+    if calibrate:
+        opened = running.calibrated(opened, samples, loaded, calibrate, voice)
     with voice.progress(len(samples), "scoring") as progress:
         scored = []
         for one in evaluation.evaluate(samples, opened, running.recipe(loaded, opened)):

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from beadctl import __version__, console, evaluation, ledger, pipeline
+from beadctl import __version__, calibration, console, evaluation, ledger, pipeline
 from beadctl.beads import COLUMNS as BEAD_COLUMNS
 from beadctl.errors import OutputError, SettingsError
-from beadctl.files import write_text
+from beadctl.files import write_bytes, write_text
 from beadctl.images import Found, find
 from beadctl.inference import DEFAULT_MODEL, GPU_ADVICE, Model, installed_builds
 from beadctl.ledger import Part, Row
 from beadctl.masks import pair
+from beadctl.scale import Diameter
 from beadctl.settings import Loaded, Settings, to_toml
 from beadctl.tiles import read_manifest
 from beadctl.writers.table import SHOWN as SUMMARY
@@ -138,12 +139,15 @@ def recipe(settings: Settings, model: Model) -> pipeline.Recipe:
     return pipeline.Recipe(
         threshold=asked.threshold or facts.threshold,
         seed_threshold=asked.seed_threshold or facts.seed_threshold,
-        min_area_px=asked.min_area or facts.min_area_px,
+        min_area_px=asked.min_area or 1,
+        seed_rise=asked.seed_rise or facts.seed_rise,
+        speck_px=0 if asked.min_area else facts.min_area_px,
         exclude_border=asked.exclude_border,
         axes=settings.data.axes,
         channel=settings.data.channel,
         plane=settings.data.plane,
         pixel_size_um=settings.data.pixel_size,
+        diameter=Diameter.parse(settings.inference.diameter) if settings.inference.diameter else None,
         tile_size=settings.inference.tile_size,
     )
 
@@ -159,6 +163,34 @@ def samples(
     pairing = pair(images, masks)
     pairing.tell(voice.warn)
     return evaluation.samples_of_pairs(pairing.pairs)
+
+
+def calibrated(
+    model: Model, samples: Sequence[evaluation.Sample], settings: Settings, out: Path, voice: console.Voice
+) -> Model:
+    """Write `model` to `out` with the numbers that suit the samples best, and open that."""
+    free_folder(out.parent, (out.name,), settings.output.overwrite)
+    if out.suffix != ".onnx":
+        raise OutputError(f"{out}: a model file ends in .onnx; give --calibrate FILE.onnx")
+    used = recipe(settings, model)
+    with voice.progress(len(samples), "looking") as progress:
+        seen = []
+        for sample in samples:
+            seen.append(evaluation.see(sample, model, used))
+            progress.advance(progress.task_ids[0])
+    start = calibration.Numbers(used.threshold, used.seed_threshold, used.seed_rise, model.facts.min_area_px)
+    with voice.progress(calibration.TRIES, "calibrating") as progress:
+        found = calibration.calibrate(seen, start, lambda: progress.advance(progress.task_ids[0]))
+    for name, value in dataclasses.asdict(found.numbers).items():
+        voice.say(f"{name} = {value:g} (was {getattr(start, name):g})")
+    validation = model.facts.validation | {
+        "calibrated_on": len(seen),
+        "calibrated_f1": found.fit.f1,
+        "calibrated_count_mape": found.fit.count_mape,
+    }
+    facts = dataclasses.replace(model.facts, **dataclasses.asdict(found.numbers), validation=validation)
+    write_bytes(out, facts.within(model.path.read_bytes()))
+    return Model(out, settings.inference.device, settings.inference.threads)
 
 
 def free_folder(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:

@@ -32,6 +32,7 @@ def train(
     arch: options.Arch = None,
     width: options.Width = None,
     depth: options.Depth = None,
+    max_channels: options.MaxChannels = None,
     dropout: options.Dropout = None,
     dilation: options.Dilation = None,
     clip_norm: options.ClipNorm = None,

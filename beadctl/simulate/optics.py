@@ -113,6 +113,9 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
         high = low + span
     if bits > 8 and rng.random() < 0.6:
         low, high = float(rng.uniform(0.0, 0.03)), float(np.exp(rng.uniform(np.log(0.02), 0.0)))
+    if rng.random() < 0.08:
+        # Overexposed: the brightest beads are flat patches of the top grey level.
+        high = float(rng.uniform(1.2, 2.0))
     levels = contrast * (high - low) * (2**bits - 1)
     if levels < 6:
         # Fewer grey levels than this would quantise weak beads away.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beadctl.simulate.debris import DEBRIS, inscription
 from beadctl.simulate.drawing import (
@@ -18,7 +20,7 @@ from beadctl.simulate.drawing import (
     outline_labels,
 )
 from beadctl.simulate.layout import Plan, place, vary
-from beadctl.simulate.looks import DRAW
+from beadctl.simulate.looks import DRAW, Look
 from beadctl.simulate.optics import Grey, blurred, draw_camera, exposed, illumination, noisy
 from beadctl.simulate.spheres import draw_shading, paint
 from beadctl.simulate.texture import TEXTURES, WEIGHTS, smooth_field, standardised
@@ -42,6 +44,8 @@ TRANSMITTED = {
 LOOKS = (*DRAW, "sphere")
 # Without an edge of their own, beads of these looks that crowd or differ much melt into one.
 SOFT = ("dot", "spot", "airy")
+# With one, they may touch and be blurred together and still be told apart by their waists.
+SOLID = ("disc", "dome", "shell", "absorber", "blob")
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,10 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     # Small images get small beads; a bead that fills the frame shows no outline.
-    largest = float(np.clip(0.4 * min(shape), 4.0, 90.0))
+    largest = float(np.clip(0.4 * min(shape), 4.0, 110.0))
     draw = rng.random()
     if kind == "sphere":
-        diameter = _log_uniform(rng, 10, 150)
+        diameter = _log_uniform(rng, 10, 110)
     elif kind == "nuclear":
         diameter = _log_uniform(rng, 12, 60)
     elif draw < (0.8 if look == "dot" else 0.5):
@@ -96,16 +100,19 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     elif draw < 0.9:
         diameter = _log_uniform(rng, 3, 60)
     else:
-        diameter = _log_uniform(rng, 30, 90)
-    diameter = min(diameter, largest if kind != "sphere" else 1.3 * largest)
+        diameter = _log_uniform(rng, 30, 110)
+    diameter = min(diameter, largest)
     spread = float(rng.choice([rng.uniform(0, 0.03), rng.uniform(0.05, 0.2), rng.uniform(0.2, 0.6)]))
     if kind == "nuclear":
         spread = float(rng.uniform(0.08, 0.25))
+    elif kind == "sphere" and rng.random() < 0.5:
+        # Atomised powder: a log-normal law over a decade and more of diameters.
+        spread = float(rng.uniform(0.4, 0.8))
     elif rng.random() < 0.45:
         spread = float(rng.uniform(0, 0.05))
     bimodal = float(rng.uniform(1.5, 3.5)) if rng.random() < 0.1 else 1.0
     layouts: dict[str, float] = {
-        "singles": 3,
+        "singles": 2.5,
         "overlapping": 1,
         "chains": 1,
         "clumps": 2,
@@ -113,7 +120,7 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
         "mixed": 2,
     }
     if kind == "sphere":
-        layouts = {"singles": 2, "overlapping": 3, "clumps": 1, "lattice": 1, "mixed": 1, "satellites": 4}
+        layouts = {"singles": 3, "overlapping": 4, "clumps": 1, "lattice": 1, "mixed": 2, "satellites": 3}
     elif kind == "nuclear":
         layouts = {"singles": 3, "overlapping": 1, "mixed": 1, "clumps": 0.6}
     layout = _pick(rng, layouts)
@@ -124,7 +131,7 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     area = shape[0] * shape[1]
     cover = _log_uniform(rng, 0.003, 0.5) if rng.random() < 0.6 else float(rng.uniform(0.05, 0.6))
     if kind == "sphere":
-        cover = _log_uniform(rng, 0.06, 0.8)
+        cover = float(rng.uniform(0.06, 0.85))
     one = np.pi / 4 * diameter**2 * np.exp(2 * spread**2)
     most = (600 if kind == "sphere" else 1600) * area / 512**2
     count = max(1, int(min(cover * area / one, most)))
@@ -150,6 +157,9 @@ def _draw_profile(
     # Beads of a few pixels are mostly blur, yet two that touch must stay two.
     most = 0.28 * diameter if rng.random() < 0.3 else 0.16 * diameter
     blur = min(float(rng.uniform(0.3, 2.5)), max(most, 0.45))
+    if facts["melting"]:
+        # Solid beads that touch under a lens that barely resolves them: waists where they meet, no gaps.
+        blur = diameter * float(rng.uniform(0.18, 0.3))
     signal = blurred(signal, blur)
     if kind == "nuclear":
         signal = signal * (1.0 + np.float32(rng.uniform(0.03, 0.22)) * smooth_field(rng, shape, 3.0))
@@ -162,6 +172,8 @@ def _draw_profile(
             glow = blurred(signal[::4, ::4], max(diameter * rng.uniform(0.5, 2.0) / 4, 1.0))
             spread = np.repeat(np.repeat(glow, 4, axis=0), 4, axis=1)[: shape[0], : shape[1]]
             signal = signal + np.float32(rng.uniform(0.05, 0.4)) * blurred(spread, 3.0)
+        if rng.random() < 0.3:
+            signal = signal + _ghosts(rng, beads, shape, look)
         facts["polarity"] = "bright"
         return _Drawn(np.asarray(base + signal, np.float32), alone, beads, outline_labels(beads, shape), base)
     dark = bool(rng.random() < 0.75)
@@ -178,16 +190,69 @@ def _draw_profile(
     return _Drawn(image, image - np.float32(1.0), beads, outline_labels(beads, shape), 1.0)
 
 
+def _ghosts(rng: np.random.Generator, beads: Beads, shape: Shape, look: Look) -> Floats:
+    """Draw beads of other planes: so faint and so far out of focus that nobody would count them."""
+    if not len(beads):
+        return np.zeros(shape, np.float32)
+    number = int(rng.integers(1, 2 + len(beads) // 2))
+    others = beads.take(rng.integers(0, len(beads), number))
+    others = replace(
+        others,
+        y=rng.uniform(0, shape[0], number).astype(np.float32),
+        x=rng.uniform(0, shape[1], number).astype(np.float32),
+        gain=others.gain * np.float32(rng.uniform(0.1, 0.4)),
+    )
+    light = accumulate(others, shape, look.profile, look.reach)
+    return blurred(light, float(np.median(beads.radius_px) * rng.uniform(1.2, 2.5)))
+
+
+def _bumps(rng: np.random.Generator, beads: Beads) -> tuple[Beads, NDArray[np.intp]]:
+    """Put welded-on grains onto spheres, each above its host, and tell whose every one of the result is."""
+    chosen = np.flatnonzero((rng.random(len(beads)) < rng.uniform(0.1, 0.7)) & (beads.radius_px > 8))
+    hosts = np.sort(np.repeat(chosen, rng.integers(1, 4, len(chosen))))
+    grains = beads.take(hosts)
+    angle, away = rng.uniform(0, 2 * np.pi, len(hosts)), rng.uniform(0.0, 1.02, len(hosts))
+    grains = replace(
+        grains,
+        y=(grains.y + away * grains.radius_px * np.sin(angle)).astype(np.float32),
+        x=(grains.x + away * grains.radius_px * np.cos(angle)).astype(np.float32),
+        radius_px=np.asarray(grains.radius_px * rng.uniform(0.06, 0.25, len(hosts)), np.float32),
+        gain=np.asarray(grains.gain * rng.uniform(0.9, 1.3, len(hosts)), np.float32),
+    )
+    parts = [(beads, np.arange(len(beads))), (grains, hosts)]
+    joined = Beads(
+        **{
+            name: np.concatenate([getattr(part, name) for part, _ in parts])
+            for name in Beads.__dataclass_fields__
+        }
+    )
+    owner = np.concatenate([owner for _, owner in parts])
+    order = np.argsort(owner, kind="stable")
+    return joined.take(order), owner[order]
+
+
 def _draw_spheres(rng: np.random.Generator, beads: Beads, shape: Shape, facts: dict[str, Fact]) -> _Drawn:
     # Small spheres that rest on large ones lie in front of them.
-    front = -beads.radius_px if facts["layout"] == "satellites" else rng.random(len(beads))
+    towering = rng.random() < 0.6
+    front: NDArray[np.floating[Any]] = rng.random(len(beads))
+    if facts["layout"] == "satellites":
+        front = -beads.radius_px
+    elif towering:
+        # On a flat ground the larger sphere reaches higher: nearer to the detector, over its neighbours.
+        front = beads.radius_px * rng.uniform(0.8, 1.25, len(beads))
+    if towering and len(beads):
+        lift = (beads.radius_px / np.median(beads.radius_px)) ** rng.uniform(0.0, 0.5)
+        beads = replace(beads, gain=np.asarray(np.clip(beads.gain * lift, 0.35, 1.8), np.float32))
     beads = beads.take(np.argsort(front))
     shading = draw_shading(rng)
     base = float(rng.uniform(0.05, 0.55)) * (shading.ambient + 0.3 * shading.diffuse)
+    if rng.random() < 0.5:
+        base *= 0.35
     ground = standardised(TEXTURES[_pick(rng, WEIGHTS)](rng, shape)) * rng.uniform(0.0, 0.25) * base + base
     if rng.random() < 0.4:
         ground = ground + base * rng.uniform(0.2, 1.0) * _one_debris(rng, shape, 20.0, ["flakes", "fibres"])
-    image, labels = paint(rng, beads, np.asarray(ground, np.float32), shading)
+    welded, owner = _bumps(rng, beads) if rng.random() < 0.4 else (beads, None)
+    image, labels = paint(rng, welded, np.asarray(ground, np.float32), shading, owner)
     blur = float(rng.uniform(0.2, 1.3))
     facts["blur_px"], facts["polarity"] = round(blur, 3), "bright"
     image = blurred(image, blur)
@@ -249,22 +314,34 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         Labels follow the bead's physical outline: half the height of the in-focus profile.
     """
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-    kind = _pick(rng, {"fluorescent": 0.29, "transmitted": 0.49, "sphere": 0.13, "nuclear": 0.09})
+    kind = _pick(rng, {"fluorescent": 0.33, "transmitted": 0.44, "sphere": 0.15, "nuclear": 0.08})
     look = {"sphere": "sphere", "nuclear": "blob"}.get(kind) or _pick(
         rng, dict(FLUORESCENT if kind == "fluorescent" else TRANSMITTED)
     )
     plan = _plan(rng, kind, look, shape)
+    melting = look in SOLID and plan.layout not in ("singles", "satellites") and rng.random() < 0.55
+    if melting:
+        # Where focus leaves a dent at every contact a person still counts; unequal beads would hide it.
+        plan = replace(
+            plan, spread=min(plan.spread, 0.08), bimodal=1.0, closest=float(rng.uniform(0.82, 1.0))
+        )
     beads = circles([], [], []) if rng.random() < 0.08 else place(rng, plan, shape)
     oval = float(rng.uniform(0.1, 0.7)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
     rough = 0.0
-    if kind == "nuclear" or rng.random() < 0.12:
-        rough = float(rng.uniform(0.0, 0.05 if kind == "nuclear" else 0.02))
+    if kind == "nuclear" or rng.random() < (0.5 if kind == "sphere" else 0.12):
+        rough = float(rng.uniform(0.0, {"nuclear": 0.05, "sphere": 0.04}.get(kind, 0.02)))
+    if kind == "sphere" and rng.random() < 0.3:
+        oval = float(rng.uniform(0.0, 0.4))
     beads = vary(rng, beads, oval=oval, rough=rough)
-    if look in SOFT:
+    if look in SOFT or melting:
         beads = replace(beads, gain=np.clip(beads.gain, 0.5, 1.5))
+    if kind == "transmitted" and not melting and rng.random() < 0.1:
+        # Above the focal plane a bead may gather light, below it scatter light: both in one field.
+        sign = np.where(rng.random(len(beads)) < rng.uniform(0.2, 0.8), -1.0, 1.0)
+        beads = replace(beads, gain=np.asarray(beads.gain * sign, np.float32))
     if kind == "sphere":
         # Matter of one kind is about equally bright, and the background must not outshine it.
-        beads = replace(beads, gain=np.clip(beads.gain, 0.7, 1.4))
+        beads = replace(beads, gain=np.clip(beads.gain, 0.6, 1.5))
     facts: dict[str, Fact] = {
         "kind": kind,
         "look": look,
@@ -272,6 +349,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         "layout": plan.layout,
         "diameter": round(plan.diameter_px, 2),
         "beads": len(beads),
+        "melting": melting,
     }
     if kind == "sphere":
         drawn = _draw_spheres(rng, beads, shape, facts)
@@ -323,7 +401,7 @@ def _photographed(
         image = image * illumination(rng, shape, float(rng.uniform(0.0, limit)))
     quiet = rng.random() < 0.15
     # Beads that touch must stand out from one another too, not from the background alone.
-    least = 2.6 if facts["layout"] == "singles" else 5.0
+    least = 2.6 if facts["layout"] == "singles" else 8.0 if facts["melting"] else 5.0
     ratio = 0.005 if quiet else 1.0 / _log_uniform(rng, least, 40.0)
     if not len(drawn.beads):
         ratio = _log_uniform(rng, 0.01, 1.0)

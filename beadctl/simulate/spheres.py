@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beadctl.simulate.drawing import Beads, Floats, Labels, normalised_distance
 from beadctl.simulate.texture import TEXTURES, smooth_field, standardised
@@ -43,7 +44,7 @@ def draw_shading(rng: np.random.Generator) -> Shading:
     tilt, turn = rng.uniform(0.0, 1.2), rng.uniform(0, 2 * np.pi)
     return Shading(
         ambient=float(rng.uniform(0.15, 0.5)),
-        diffuse=float(rng.uniform(0.0, 0.7)),
+        diffuse=float(rng.uniform(0.0, 0.7) * rng.choice([0.3, 1.0])),
         edge=float(rng.uniform(0.0, 0.8)),
         edge_power=float(rng.uniform(1.0, 4.0)),
         light=(
@@ -51,7 +52,7 @@ def draw_shading(rng: np.random.Generator) -> Shading:
             float(np.sin(tilt) * np.cos(turn)),
             float(np.cos(tilt)),
         ),
-        roughness=float(rng.choice([0.03, 0.1, 0.2, 0.3, 0.45])),
+        roughness=float(rng.choice([0.03, 0.08, 0.14, 0.22, 0.35])),
         shadow=float(rng.uniform(0.0, 0.6)),
     )
 
@@ -69,7 +70,11 @@ def surface(rng: np.random.Generator, side: int) -> Floats:
 
 
 def paint(
-    rng: np.random.Generator, beads: Beads, background: Floats, shading: Shading
+    rng: np.random.Generator,
+    beads: Beads,
+    background: Floats,
+    shading: Shading,
+    owner: NDArray[np.intp] | None = None,
 ) -> tuple[Floats, Labels]:
     """Paint spheres in order, the last on top.
 
@@ -83,14 +88,17 @@ def paint(
         float32 image that they lie on; not changed.
     shading
         The scene's light.
+    owner
+        Shape (n,): the bead whose label each one bears, itself by default; a bump is its host's.
 
     Returns
     -------
     image, labels
-        float32 and uint32, both the background's shape; label i is bead i - 1.
+        float32 and uint32, both the background's shape; label i is bead i - 1 or what it owns.
     """
     image, labels = background.copy(), np.zeros(background.shape, np.uint32)
     height, width = image.shape
+    owner = np.arange(len(beads)) if owner is None else owner
     skin = surface(rng, int(np.clip(2 * beads.reach_px.max(initial=8.0) + 40, 64, 512)))
     amplitude = shading.roughness * rng.uniform(0.5, 1.5, len(beads))
     for index in range(len(beads)):
@@ -119,5 +127,5 @@ def paint(
         under = image[top:bottom, left:right]
         under *= 1.0 - shading.shadow * np.exp(-np.maximum(rho - 1.0, 0.0) * 14)
         under += cover * (np.maximum(shade, 0.0) * one.gain[0] - under)
-        labels[top:bottom, left:right][rho <= 1.0] = index + 1
+        labels[top:bottom, left:right][rho <= 1.0] = owner[index] + 1
     return image, labels

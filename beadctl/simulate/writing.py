@@ -27,6 +27,7 @@ COLUMNS = (
     "noise_over_signal",
     "texture",
     "debris",
+    "melting",
     "bits",
     "jpeg_quality",
     "gamma",

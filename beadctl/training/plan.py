@@ -56,7 +56,7 @@ class Plan:
         Largest norm of the gradient; infinity for no limit.
     ema_decay : float
         Decay of the moving average of the weights.
-    arch, width, depth, dropout, dilation
+    arch, width, depth, max_channels, dropout, dilation
         See `Architecture`.
     precision : str
         ``auto``, ``fp32``, ``bf16`` or ``fp16``.
@@ -95,6 +95,7 @@ class Plan:
     arch: Kind = Kind.UNET
     width: int = 16
     depth: int = 4
+    max_channels: int = 512
     dropout: float = 0.1
     dilation: int = 1
     precision: str = "auto"
@@ -117,7 +118,12 @@ class Plan:
     def architecture(self) -> Architecture:
         """The network to train."""
         return Architecture(
-            self.width, self.depth, self.dropout, kind=self.arch.value, dilation=self.dilation
+            self.width,
+            self.depth,
+            self.dropout,
+            self.max_channels,
+            kind=self.arch.value,
+            dilation=self.dilation,
         )
 
     @property

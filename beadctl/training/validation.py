@@ -113,8 +113,7 @@ def maps(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Probability and seed of one image, 0 to 255 for 0 to 1, in full precision.
 
-    The image is mirrored outwards by the network's halo, as at inference, so that validation scores
-    what users will get and not what zero padding does to the border.
+    The image is mirrored outwards to whole strides, to the right and below, as at inference.
 
     Parameters
     ----------
@@ -129,11 +128,10 @@ def maps(
     -------
     probability, seed : ndarray of uint8, shape (H, W)
     """
-    halo, stride = network.halo_px, network.stride
     height, width = image.shape
-    margins = [(halo, halo + -length % stride) for length in (height, width)]
+    margins = [(0, -length % network.stride) for length in (height, width)]
     batch = torch.from_numpy(np.pad(image, margins, mode="reflect"))[None, None].to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
-    answer = network(batch)[0, :, halo : halo + height, halo : halo + width].sigmoid()
+    answer = network(batch)[0, :, :height, :width].sigmoid()
     probability, seed = (answer * 255).round().to(torch.uint8).cpu().numpy()
     return probability, seed

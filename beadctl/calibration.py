@@ -1,0 +1,122 @@
+"""Choosing the numbers that turn maps into beads, on images whose truth is known."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl import instances
+from beadctl.evaluation import Seen
+from beadctl.metrics import matched
+
+# What is tried, one number at a time, the others as they stand.
+CHOICES: dict[str, tuple[float, ...]] = {
+    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "seed_threshold": (0.15, 0.25, 0.35, 0.45, 0.55, 0.65),
+    "seed_rise": (0.03, 0.05, 0.07, 0.1, 0.14, 0.2),
+}
+TRIES = 2 * sum(map(len, CHOICES.values()))
+SPECKS_PX = (1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 40)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that `beadctl.instances.label` takes; the area in the network's own pixels."""
+
+    threshold: float
+    seed_threshold: float
+    seed_rise: float
+    min_area_px: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well some numbers do.
+
+    Attributes
+    ----------
+    f1 : float
+        Beads of all images together, matched at IoU above 0.5.
+    count_mape : float
+        Mean over images of |found - true| / max(true, 1).
+    """
+
+    f1: float
+    count_mape: float
+
+    @property
+    def cost(self) -> float:
+        """What is minimised: what is missing to a perfect F1, and the error of the count."""
+        return 1 - self.f1 + self.count_mape
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The numbers that were chosen, how well they do, and how well those before did."""
+
+    numbers: Numbers
+    fit: Fit
+    before: Fit
+
+
+def calibrate(seen: Sequence[Seen], start: Numbers, on_try: Callable[[], None] = lambda: None) -> Calibrated:
+    """Choose numbers by count error and F1 at IoU 0.5, never by pixels.
+
+    Each number is tried over its `CHOICES` while the others stand, twice round; areas are tried with each.
+    A choice must do better to be taken, so that numbers on which nothing hangs stay as they were.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        Truth and maps of each image.
+    start : Numbers
+        Those of the model file.
+    on_try : callable
+        Called after each set of numbers.
+
+    Returns
+    -------
+    Calibrated
+    """
+    best, fit = start, _fits(seen, start, (start.min_area_px,))[start.min_area_px]
+    before = fit
+    for name in (*CHOICES, *CHOICES):
+        for value in CHOICES[name]:
+            tried = dataclasses.replace(best, **{name: value})  # type: ignore[arg-type]
+            for area_px, found in _fits(seen, tried, SPECKS_PX).items():
+                if found.cost < fit.cost - 1e-9:
+                    best, fit = dataclasses.replace(tried, min_area_px=area_px), found
+            on_try()
+    return Calibrated(best, fit, before)
+
+
+def _fits(seen: Iterable[Seen], numbers: Numbers, areas_px: Sequence[int]) -> dict[int, Fit]:
+    """Label every image once and tell how each smallest area would do."""
+    true_counts: list[int] = []
+    kept: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
+    for one in seen:
+        labels = instances.label(
+            one.maps.probability,
+            one.maps.seed,
+            threshold=numbers.threshold,
+            seed_threshold=numbers.seed_threshold,
+            seed_rise=numbers.seed_rise,
+            min_area_px=1,
+        )
+        areas = np.bincount(labels.ravel())[1:]
+        hit: NDArray[np.bool_] = np.zeros(len(areas), bool)
+        hit[matched(one.truth, labels, 0.5)[:, 1] - 1] = True
+        true_counts.append(int(np.count_nonzero(np.unique(one.truth))))
+        for area_px, counts in kept.items():
+            large = areas >= area_px * one.shrink**2
+            counts.append((int(large.sum()), int((large & hit).sum())))
+    true = np.array(true_counts)
+    fits = {}
+    for area_px, counts in kept.items():
+        found, hits = np.array(counts).reshape(-1, 2).T
+        total = found.sum() + true.sum()
+        errors = np.abs(found - true) / np.maximum(true, 1)
+        fits[area_px] = Fit(float(2 * hits.sum() / total) if total else 1.0, float(errors.mean()))
+    return fits
