@@ -153,3 +153,36 @@ def test_planes_of_another_shape_are_refused():
         beads.measure(labels, None, np.zeros((4, 4), np.uint8))
     with pytest.raises(ValueError, match="3 axes"):
         beads.measure(labels[None])
+
+
+def test_beads_that_touch_are_a_clump_cornerwise_too():
+    labels = np.zeros((9, 20), dtype=np.uint32)
+    labels[1:3, 1:3], labels[3:5, 3:5] = 1, 2
+    labels[1:3, 8:10], labels[1:3, 11:13] = 3, 4
+    labels[5:8, 7:9], labels[5:8, 9:12] = 7, 5
+    labels[4:6, 15:17], labels[6:8, 13:15] = 8, 9
+    table = beads.measure(labels)
+    assert table.label[table.clump].tolist() == [1, 2, 5, 7, 8, 9]
+    assert {row["label"] for row in table.rows() if row["flags"] == "clump"} == {1, 2, 5, 7, 8, 9}
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 4095), (np.uint16, 65535)])
+def test_beads_at_the_top_grey_level_are_saturated(dtype, top):
+    labels = np.zeros((10, 40), dtype=np.uint32)
+    labels[:, :10], labels[:, 20:30] = 1, 2
+    image = np.full(labels.shape, top // 3, dtype=dtype)
+    image[0, :10] = top
+    image[0, 20:29] = top
+    table = beads.measure(labels, image)
+    assert table.saturated.tolist() == [True, False]
+    assert not beads.measure(labels, np.minimum(image, top - 1)).saturated.any()
+    assert not beads.measure(labels).saturated.any()
+
+
+def test_flags_tell_all_that_is_doubtful():
+    labels = np.zeros((9, 9), dtype=np.uint32)
+    labels[0:4, 2:6], labels[4:7, 2:6] = 1, 2
+    image = np.full(labels.shape, 255, np.uint8)
+    probability = np.where(labels == 1, 170, 255).astype(np.uint8)
+    rows = list(beads.measure(labels, image, probability).rows())
+    assert [row["flags"] for row in rows] == ["clump border saturated low-confidence", "clump saturated"]

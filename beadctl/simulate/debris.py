@@ -60,6 +60,17 @@ def specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
     return _finished(picture, 0.5)
 
 
+def motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Scatter soft faint dots much smaller than a bead: noise that a lens or a filter has rounded."""
+    total = np.zeros(shape, np.float32)
+    number = int(rng.integers(20, 400) * shape[0] * shape[1] / 512**2) + 1
+    y, x = rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)
+    np.add.at(total, (y, x), rng.uniform(0.1, 1.0, number).astype(np.float32))
+    sigma = float(np.clip(diameter_px * rng.uniform(0.06, 0.14), 0.6, 3.0))
+    soft = gaussian_filter(total, sigma, truncate=3.0)
+    return np.asarray(soft * np.float32(0.35 * 2 * np.pi * sigma**2), np.float32)
+
+
 def flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     """Draw angular splinters and shards, long or large against a bead."""
     picture, pen = _sketch(shape)
@@ -154,6 +165,7 @@ DEBRIS: dict[str, Callable[[np.random.Generator, Shape, float], Floats]] = {
     "fibres": fibres,
     "scratches": scratches,
     "specks": specks,
+    "motes": motes,
     "flakes": flakes,
     "shadows": shadows,
     "walls": walls,

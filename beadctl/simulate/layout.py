@@ -159,6 +159,9 @@ def place(rng: np.random.Generator, plan: Plan, shape: Shape) -> Beads:
         Round, sharp and of equal brightness: see `vary`.
     """
     r = radii(rng, plan, shape)
+    if plan.spread > 0.3:
+        # The small find room between the large, as in any packing; the other way round few large would.
+        r = np.sort(r)[::-1].copy()
     mean = float(np.exp(rng.uniform(np.log(2), np.log(40))))
     closest = plan.closest
     match plan.layout:

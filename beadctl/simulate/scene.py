@@ -45,7 +45,7 @@ LOOKS = (*DRAW, "sphere")
 # Without an edge of their own, beads of these looks that crowd or differ much melt into one.
 SOFT = ("dot", "spot", "airy")
 # With one, they may touch and be blurred together and still be told apart by their waists.
-SOLID = ("disc", "dome", "shell", "absorber", "blob")
+SOLID = ("disc", "dome", "shell", "absorber", "blob", "dot")
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     area = shape[0] * shape[1]
     cover = _log_uniform(rng, 0.003, 0.5) if rng.random() < 0.6 else float(rng.uniform(0.05, 0.6))
     if kind == "sphere":
-        cover = float(rng.uniform(0.06, 0.85))
+        cover = float(rng.uniform(0.06, 3.0))
     one = np.pi / 4 * diameter**2 * np.exp(2 * spread**2)
-    most = (600 if kind == "sphere" else 1600) * area / 512**2
+    most = (1200 if kind == "sphere" else 1600) * area / 512**2
     count = max(1, int(min(cover * area / one, most)))
     return Plan(count, diameter, spread, bimodal, layout, closest)
 
@@ -159,7 +159,7 @@ def _draw_profile(
     blur = min(float(rng.uniform(0.3, 2.5)), max(most, 0.45))
     if facts["melting"]:
         # Solid beads that touch under a lens that barely resolves them: waists where they meet, no gaps.
-        blur = diameter * float(rng.uniform(0.18, 0.3))
+        blur = diameter * float(rng.uniform(0.05, 0.2) if look_name == "dot" else rng.uniform(0.18, 0.3))
     signal = blurred(signal, blur)
     if kind == "nuclear":
         signal = signal * (1.0 + np.float32(rng.uniform(0.03, 0.22)) * smooth_field(rng, shape, 3.0))
@@ -179,8 +179,8 @@ def _draw_profile(
     dark = bool(rng.random() < 0.75)
     facts["polarity"] = "dark" if dark else "bright"
     if dark:
-        # Beads that overlap must not merge into one black patch.
-        depth = _log_uniform(rng, 0.1, 2.2 if facts["layout"] == "singles" else 1.1)
+        # Beads that overlap must not merge into one black patch, unless equal sizes leave a shape to read.
+        depth = _log_uniform(rng, 0.1, 2.2 if facts["layout"] == "singles" or facts["melting"] else 1.1)
         image = np.exp(-np.float32(depth) * np.clip(signal, -2.0, 4.0))
         if depth > 0.7:
             image = np.minimum(image, np.float32(rng.uniform(1.3, 2.5)))
@@ -277,9 +277,9 @@ def _clutter(
         haze = smooth_field(rng, shape, max(5 * diameter, 50.0))
         total += np.float32(weakest * rng.uniform(0, 0.45)) * haze
     facts["texture"], kinds = name, []
-    weights: dict[str, float] = dict.fromkeys(DEBRIS, 1.0)
+    weights: dict[str, float] = dict.fromkeys(DEBRIS, 1.0) | {"motes": 3.0}
     if kind == "sphere":
-        weights = {"fibres": 1, "scratches": 1, "specks": 1, "flakes": 2, "stains": 0.5}
+        weights = {"fibres": 1, "scratches": 1, "specks": 1, "motes": 0.5, "flakes": 2, "stains": 0.5}
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))):
         choice = _pick(rng, weights)
         sign = 1.0 if (kind in ("fluorescent", "nuclear") or rng.random() < 0.3) else -1.0
@@ -314,17 +314,17 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         Labels follow the bead's physical outline: half the height of the in-focus profile.
     """
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-    kind = _pick(rng, {"fluorescent": 0.33, "transmitted": 0.44, "sphere": 0.15, "nuclear": 0.08})
+    kind = _pick(rng, {"fluorescent": 0.33, "transmitted": 0.41, "sphere": 0.18, "nuclear": 0.08})
     look = {"sphere": "sphere", "nuclear": "blob"}.get(kind) or _pick(
         rng, dict(FLUORESCENT if kind == "fluorescent" else TRANSMITTED)
     )
     plan = _plan(rng, kind, look, shape)
     melting = look in SOLID and plan.layout not in ("singles", "satellites") and rng.random() < 0.55
     if melting:
-        # Where focus leaves a dent at every contact a person still counts; unequal beads would hide it.
-        plan = replace(
-            plan, spread=min(plan.spread, 0.08), bimodal=1.0, closest=float(rng.uniform(0.82, 1.0))
-        )
+        # A waist, or no more than an outline too long for one bead: a person still counts them. Beads of
+        # unequal size would hide it.
+        closest = float(rng.uniform(0.65 if look == "dot" else 0.8, 1.0))
+        plan = replace(plan, spread=min(plan.spread, 0.08), bimodal=1.0, closest=closest)
     beads = circles([], [], []) if rng.random() < 0.08 else place(rng, plan, shape)
     oval = float(rng.uniform(0.1, 0.7)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
     rough = 0.0
