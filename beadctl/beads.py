@@ -18,8 +18,8 @@ _Column = NDArray[np.float64]
 
 FLAGS = ("clump", "border", "saturated", "low-confidence")
 
-# Of beads below this mean probability, about half are none: see the model card.
-LOW_CONFIDENCE = 0.75
+# Of beads with less, fewer than half are right on simulated scenes: see the model card.
+LOW_CONFIDENCE = 0.6
 
 # A bead is saturated when at least this share of it is.
 _SATURATED = 0.1
@@ -65,7 +65,8 @@ class BeadTable:
     mean_intensity
         In the image's own units; nan without an image.
     confidence
-        Mean probability inside, 0..1; nan without a probability map.
+        Mean probability inside times the height of the seed, 0..1: about the chance that the bead is one.
+        Without a seed map the mean probability; nan without either.
     border
         (N,) bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
     clump
@@ -146,11 +147,19 @@ class _Runs:
         per_run = np.add.reduceat(plane.ravel(), self.starts, dtype=np.float64)[self.place]
         return np.asarray(self.sums(per_run) / self.sums(self.last - self.first + 1))
 
+    def highest(self, plane: NDArray[np.uint8]) -> _Column:
+        """Highest value of a plane over each bead."""
+        per_run = np.maximum.reduceat(plane.ravel(), self.starts)[self.place]
+        highest = np.zeros(self.labels.size, plane.dtype)
+        np.maximum.at(highest, self.bead, per_run)
+        return highest.astype(np.float64)
+
 
 def measure(
     labels: NDArray[np.uint32],
     image: NDArray[Any] | None = None,
     probability: NDArray[np.uint8] | None = None,
+    seed: NDArray[np.uint8] | None = None,
     *,
     pixel_size_um: float | None = None,
 ) -> BeadTable:
@@ -162,7 +171,7 @@ def measure(
         (H, W) of integers, 0 for background, labels in any order and with gaps.
     image
         (H, W), the intensities in the image's own units, any real dtype, not normalised.
-    probability
+    probability, seed
         (H, W) uint8, 0..255 for 0..1.
     pixel_size_um
         Edge of a (square) pixel in um, None where unknown.
@@ -177,7 +186,7 @@ def measure(
     ValueError
         The planes are not 2-D or not of one shape.
     """
-    for name, plane in (("image", image), ("probability", probability)):
+    for name, plane in (("image", image), ("probability", probability), ("seed", seed)):
         if plane is not None and plane.shape != labels.shape:
             raise ValueError(f"the {name} is {plane.shape}, the label image {labels.shape}")
     if labels.ndim != 2:
@@ -193,8 +202,9 @@ def measure(
     with np.errstate(divide="ignore"):
         roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
     diameter = np.sqrt(4 * area / np.pi)
-    height, width = labels.shape
-    at_edge = (runs.row == 0) | (runs.row == height - 1) | (runs.first == 0) | (runs.last == width - 1)
+    bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
+    at_edge = (runs.row == 0) | (runs.row == bottom) | (runs.first == 0) | (runs.last == right)
+    height = 1.0 if seed is None else runs.highest(seed) / 255
     return BeadTable(
         label=runs.labels,
         y_px=y,
@@ -206,7 +216,7 @@ def measure(
         minor_axis_px=minor,
         circularity=np.where(perimeter > 0, roundness, np.nan),
         mean_intensity=unknown if image is None else runs.means(image),
-        confidence=unknown if probability is None else runs.means(probability) / 255,
+        confidence=unknown if probability is None else runs.means(probability) / 255 * height,
         area_um2=unknown if pixel_size_um is None else area * pixel_size_um**2,
         diameter_um=unknown if pixel_size_um is None else diameter * pixel_size_um,
         border=runs.sums(at_edge) > 0,

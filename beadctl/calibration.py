@@ -16,6 +16,7 @@ CHOICES: dict[str, tuple[float, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
     "seed_threshold": (0.15, 0.25, 0.35, 0.45, 0.55, 0.65),
     "seed_rise": (0.03, 0.05, 0.07, 0.1, 0.14, 0.2),
+    "min_confidence": (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55),
 }
 TRIES = 1 + 2 * sum(map(len, CHOICES.values()))
 SPECKS_PX = (1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 40)
@@ -28,6 +29,7 @@ class Numbers:
     threshold: float
     seed_threshold: float
     seed_rise: float
+    min_confidence: float
     min_area_px: int
 
 
@@ -105,6 +107,7 @@ def _fits(seen: Iterable[Seen], numbers: Numbers, areas_px: Sequence[int]) -> di
             threshold=numbers.threshold,
             seed_threshold=numbers.seed_threshold,
             seed_rise=numbers.seed_rise,
+            min_confidence=numbers.min_confidence,
             min_area_px=1,
         )
         areas = np.bincount(labels.ravel())[1:]

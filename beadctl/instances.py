@@ -46,6 +46,7 @@ def label(
     seed_threshold: float,
     min_area_px: int,
     seed_rise: float = SEED_RISE,
+    min_confidence: float = 0.0,
     exclude_border: bool = False,
 ) -> NDArray[np.uint32]:
     """Label every bead of a plane.
@@ -74,6 +75,8 @@ def label(
         Of two peaks the lower is a bead of its own if it rises this far above the pass between them, 0..1.
     min_area_px
         Beads with fewer pixels, holes filled, are dropped.
+    min_confidence
+        Beads with less are dropped, 0..1: the mean probability times the height of the seed.
     exclude_border
         Drop beads with a pixel on the edge of the plane.
 
@@ -134,12 +137,28 @@ def label(
 
     areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
     kept = areas >= max(1, min_area_px)
+    if min_confidence:
+        both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
+        kept &= _confidence(*both, probability, seed) >= min_confidence
     if exclude_border:
         kept[_edge(labels)] = False
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
     return labels
+
+
+def _confidence(
+    pixels: _Flat, instances: _Flat, probability: NDArray[np.uint8], seed: NDArray[np.uint8] | None
+) -> NDArray[np.float64]:
+    """Return the mean probability of each instance times its highest seed, 0..1."""
+    areas = np.maximum(np.bincount(instances), 1)
+    mean = np.bincount(instances, weights=probability.ravel()[pixels]) / areas / 255
+    if seed is None:
+        return mean
+    height = np.zeros(areas.size, np.uint8)
+    np.maximum.at(height, instances, seed.ravel()[pixels])
+    return mean * height / 255
 
 
 def _level(threshold: float) -> int:

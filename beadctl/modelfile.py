@@ -31,6 +31,8 @@ class ModelFacts:
         the stride, px.
     threshold, seed_threshold, seed_rise : float
         Foreground probability, height of a seed, and its rise above the pass to the next, 0 to 1.
+    min_confidence : float
+        Beads with less are dropped: mean probability times the height of the seed, 0 to below 1.
     min_area_px : int
         Smallest instance, px.
     diameter_px, pixel_size_um : float or None
@@ -53,6 +55,7 @@ class ModelFacts:
     threshold: float = 0.5
     seed_threshold: float = 0.5
     seed_rise: float = 0.1
+    min_confidence: float = 0.0
     min_area_px: int = 4
     diameter_px: float | None = None
     pixel_size_um: float | None = None
@@ -125,10 +128,11 @@ class ModelFacts:
         if (
             not all(isinstance(number, int) and number >= 0 for number in pixels)
             or not all(isinstance(share, int | float) and 0 < share < 1 for share in shares)
+            or not (isinstance(facts.min_confidence, int | float) and 0 <= facts.min_confidence < 1)
             or facts.stride < 1
         ):
             raise ModelError(
-                f"{source}: its metadata has a stride, halo, area or threshold that cannot be; "
+                f"{source}: its metadata has a stride, halo, area, confidence or threshold that cannot be; "
                 "export the model again"
             )
         return facts

@@ -32,8 +32,8 @@ class Recipe:
     ----------
     threshold, seed_threshold : float
         Foreground probability and seed height, 0 to 1.
-    seed_rise : float
-        How far a seed rises above the pass to the next, 0 to 1.
+    seed_rise, min_confidence : float
+        How far a seed rises above the pass to the next, and what a bead must be worth, 0 to 1.
     min_area_px : int
         Smallest bead.
     speck_px : int
@@ -57,6 +57,7 @@ class Recipe:
     min_area_px: int
     speck_px: int = 0
     seed_rise: float = instances.SEED_RISE
+    min_confidence: float = 0.0
     exclude_border: bool = False
     axes: str | None = None
     channel: int | None = None
@@ -136,9 +137,12 @@ def label_plane(
         seed_threshold=recipe.seed_threshold,
         min_area_px=max(recipe.min_area_px, recipe.speck_px * shrink**2),
         seed_rise=recipe.seed_rise,
+        min_confidence=recipe.min_confidence,
         exclude_border=recipe.exclude_border,
     )
-    return Segmented(labels, beads.measure(labels, image, maps.probability, pixel_size_um=pixel_size_um))
+    return Segmented(
+        labels, beads.measure(labels, image, maps.probability, maps.seed, pixel_size_um=pixel_size_um)
+    )
 
 
 def look(

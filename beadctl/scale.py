@@ -23,7 +23,7 @@ LARGEST_PX = 64.0
 
 # A bead looks like one where the network is sure of it and its outline is near its ellipse's. Pieces of
 # something larger, and the texture on it, are neither.
-CONFIDENCE, FILLING, ASPECT = 0.75, 0.88, 2.0
+CONFIDENCE, FILLING, ASPECT = 0.5, 0.88, 2.0
 
 # Where so much of the area found looks like beads, the network has understood the plane.
 ENOUGH = 0.7
@@ -81,7 +81,7 @@ def factor_for(diameter_px: float) -> int:
 def soundness(tables: Sequence[BeadTable]) -> float:
     """Return the share of the area found that lies in beads that look like beads, 0..1; 0 if there are none.
 
-    A bead does where its mean probability is at least 0.75, its area at least 0.88 of that of the ellipse
+    A bead does where its confidence is at least 0.5, its area at least 0.88 of that of the ellipse
     with its second moments (1 for an ellipse, less for what is ragged or bent), and that ellipse at most
     twice as long as wide.
     """

@@ -77,6 +77,12 @@ class Tile(Section):
 class Train(Section):
     """The network and how it learns."""
 
+    start: str | None = Field(
+        None,
+        min_length=1,
+        description="Weights to start from: default, a run's folder, a checkpoint or a model file [random]; "
+        "the network is then theirs.",
+    )
     simulate: int = Field(
         0, ge=0, description="Train on this many fresh simulated scenes an epoch, not on tiles."
     )
@@ -86,7 +92,9 @@ class Train(Section):
     )
     batch_size: int = Field(4, ge=1, description="Tiles in a micro-batch.")
     accumulate: int = Field(1, ge=1, description="Accumulation steps: micro-batches in an optimiser step.")
-    lr: float = Field(1e-3, gt=0, description="Peak learning rate.")
+    lr: float | None = Field(
+        None, gt=0, description="Peak learning rate [0.001; 0.0003 with --from]."
+    )
     weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay.")
     warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises.")
     schedule: Literal["cosine", "plateau"] = Field(
@@ -186,6 +194,9 @@ class Instances(Section):
     seed_threshold: Probability | None = Field(None, description="Height of a seed [the model's own].")
     seed_rise: Probability | None = Field(
         None, description="Rise of a seed above the pass to the next [the model's own]."
+    )
+    min_confidence: Fraction | None = Field(
+        None, description="Least mean probability times seed height of a bead [the model's own]."
     )
     min_area: int | None = Field(None, ge=1, description="Smallest bead, px [the model's own].")
     exclude_border: bool = Field(False, description="Leave out beads that touch the image's border.")

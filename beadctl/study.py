@@ -27,7 +27,8 @@ from beadctl.errors import (
 from beadctl.tiles import read_manifest
 from beadctl.training.loop import train
 from beadctl.training.measured import answers, measure, measured_split
-from beadctl.training.plan import Plan
+from beadctl.training.plan import Plan, same, told
+from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
 from beadctl.writers import overlay
 
@@ -103,6 +104,7 @@ def run(
     out: Path,
     *,
     tiles: Path | None,
+    start: Start | None = None,
     device_name: str = "auto",
     workers: int | None = None,
     threads: int | None = None,
@@ -121,7 +123,7 @@ def run(
         Folder of the comparison; the trial's is below.
     tiles : Path or None
         Folder of tiles; None when the plan simulates.
-    device_name, workers, threads, gradient_audit, on_epoch, on_step, should_stop
+    start, device_name, workers, threads, gradient_audit, on_epoch, on_step, should_stop
         As `beadctl.training.loop.train` takes them.
 
     Returns
@@ -143,6 +145,7 @@ def run(
             trial.plan,
             tiles=tiles,
             run_dir=folder,
+            start=start,
             resume=resume,
             device_name=device_name,
             workers=workers,
@@ -202,9 +205,9 @@ def _require_same_plan(trial: Trial, folder: Path) -> None:
     # Through JSON, which knows no tuples and no infinity.
     wanted = json.loads(json.dumps(outcomes.plain(trial.plan.as_dict())))
     for name, value in wanted.items():
-        if name != "patience" and before.get(name) != value:
+        if name != "patience" and not same(name, value, before.get(name)):
             raise OutputError(
-                f"{folder}: was run with {name} = {before.get(name)}, not {value}; "
+                f"{folder}: was run with {name} = {told(before.get(name))}, not {told(value)}; "
                 "compare with the same settings, or choose another -o"
             )
 

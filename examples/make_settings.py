@@ -26,7 +26,9 @@ EXAMPLES: dict[str, object] = {
     "data.pixel_size": 0.65,
     "tile.group_by": "^[^_]+",
     "tile.only": "names.txt",
+    "train.start": "default",
     "train.max_minutes": 60.0,
+    "train.lr": 0.001,
     "train.workers": 4,
     "loss.weights": [0.7, 0.3],
     "loss.ramp_from": [0.5, 0.5],
@@ -36,6 +38,7 @@ EXAMPLES: dict[str, object] = {
     "instances.threshold": 0.5,
     "instances.seed_threshold": 0.5,
     "instances.seed_rise": 0.1,
+    "instances.min_confidence": 0.3,
     "instances.min_area": 6,
     "output.out_dir": "results",
 }

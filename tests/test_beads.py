@@ -183,6 +183,17 @@ def test_flags_tell_all_that_is_doubtful():
     labels = np.zeros((9, 9), dtype=np.uint32)
     labels[0:4, 2:6], labels[4:7, 2:6] = 1, 2
     image = np.full(labels.shape, 255, np.uint8)
-    probability = np.where(labels == 1, 170, 255).astype(np.uint8)
+    probability = np.where(labels == 1, 140, 255).astype(np.uint8)
     rows = list(beads.measure(labels, image, probability).rows())
     assert [row["flags"] for row in rows] == ["clump border saturated low-confidence", "clump saturated"]
+
+
+def test_confidence_is_probability_times_the_height_of_the_seed():
+    labels = np.zeros((6, 12), dtype=np.uint32)
+    labels[1:4, 1:4], labels[2:5, 7:11] = 1, 2
+    rng = np.random.default_rng(3)
+    probability, seed = (rng.integers(0, 256, labels.shape).astype(np.uint8) for _ in "ab")
+    table = beads.measure(labels, None, probability, seed)
+    for label, confidence in zip(table.label, table.confidence, strict=True):
+        mine = labels == label
+        assert confidence == pytest.approx(probability[mine].mean() / 255 * seed[mine].max() / 255)

@@ -16,7 +16,7 @@ from beadctl.inference import Maps, Model
 from beadctl.metrics import instance_counts
 from beadctl.modelfile import METADATA_KEY, ModelFacts
 
-START = Numbers(0.5, 0.5, 0.1, 4)
+START = Numbers(0.5, 0.5, 0.1, 0.0, 4)
 
 
 def seen(count, seed, *, specks=0, faint=False):
@@ -32,7 +32,7 @@ def seen(count, seed, *, specks=0, faint=False):
 
 def test_specks_raise_the_smallest_area():
     images = [seen(10, 1, specks=15), seen(6, 2, specks=9)]
-    result = calibration.calibrate(images, Numbers(0.5, 0.5, 0.1, 1))
+    result = calibration.calibrate(images, Numbers(0.5, 0.5, 0.1, 0.0, 1))
     assert result.numbers.min_area_px > 1
     assert (result.fit.f1, result.fit.count_mape) == (1, 0)
     assert result.before.f1 < 0.8
@@ -60,7 +60,7 @@ def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, sh
     truth = discs(8, seed=random)[1].astype(np.uint32)
     maps = Maps(*(rng.integers(0, 256, truth.shape).astype(np.uint8) // 2 + (truth > 0) * 127 for _ in "ab"))
     maps = Maps(maps.probability.astype(np.uint8), maps.seed.astype(np.uint8))
-    numbers = Numbers(threshold, 0.5, 0.1, area_px)
+    numbers = Numbers(threshold, 0.5, 0.1, 0.3, area_px)
     fit = calibration._fits([evaluation.Seen(truth, maps, shrink)], numbers, (area_px,))[area_px]
     found = instances.label(
         maps.probability,
@@ -68,6 +68,7 @@ def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, sh
         threshold=threshold,
         seed_threshold=0.5,
         seed_rise=0.1,
+        min_confidence=0.3,
         min_area_px=area_px * shrink**2,
     )
     assert fit.f1 == pytest.approx(instance_counts(truth, found).f1(0.5))

@@ -10,6 +10,7 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from beadctl import instances, metrics
+from beadctl.beads import measure
 
 EIGHT = np.ones((3, 3), dtype=bool)
 FULL = {"threshold": 0.5, "seed_threshold": 0.5, "min_area_px": 1}
@@ -370,3 +371,15 @@ def test_holes_open_to_the_edge_stay_and_others_beside_them_fill():
 def test_wrong_maps_are_refused(probability, seed):
     with pytest.raises(ValueError, match="map is"):
         instances.label(probability, seed, **FULL)
+
+
+def test_beads_of_little_confidence_are_dropped():
+    """What is compared is what `beads.measure` tells of each bead."""
+    probability, seed = noisy_scene(4)
+    numbers = {"threshold": 0.5, "seed_threshold": 0.5, "min_area_px": 1}
+    every = instances.label(probability, seed, **numbers)
+    told = measure(every, None, probability, seed)
+    level = float(np.median(told.confidence))
+    found = instances.label(probability, seed, min_confidence=level, **numbers)
+    assert 0 < found.max() < every.max()
+    assert np.array_equal(found > 0, np.isin(every, told.label[told.confidence >= level]))

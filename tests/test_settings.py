@@ -201,7 +201,7 @@ def test_config_names_another_file_than_the_one_here():
     Path("beadctl.toml").write_text("[train]\nlr = 0.1\n")
     Path("other.toml").write_text("[train]\nepochs = 7\n")
     loaded = settings.load(Path("other.toml"))
-    assert (loaded.settings.train.epochs, loaded.settings.train.lr) == (7, 1e-3)
+    assert (loaded.settings.train.epochs, loaded.settings.train.lr) == (7, None)
 
 
 def test_settings_are_frozen_at_both_levels():

@@ -24,6 +24,7 @@ def compare_losses(
     dropouts: Annotated[str | None, typer.Option("--dropout", help="Dropouts, separated by commas.")] = None,
     tiles: options.Tiles = None,
     out_dir: options.OutDir = None,
+    start: options.Start = None,
     size: options.Size = None,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
@@ -61,10 +62,10 @@ def compare_losses(
 
     voice = console.voice(quiet, verbose)
     lists = comparing.Lists(losses, weightings, lrs, batch_sizes, dropouts, seeds)
-    loaded, trials = comparing.trials(config, options.given(context.params), lists)
+    loaded, begin, trials = comparing.trials(config, options.given(context.params), lists)
     out = loaded.output.out_dir or Path("runs/compare-losses")
     comparing.run(
-        loaded, comparing.mine(trials, shard), out, voice, retry=retry, gradient_audit=gradient_audit
+        loaded, begin, comparing.mine(trials, shard), out, voice, retry=retry, gradient_audit=gradient_audit
     )
     found = comparing.report(loaded, trials, out, voice)
     return 1 if any(not one.finished for one in found) else 0

@@ -19,6 +19,7 @@ from beadctl.settings import Settings
 from beadctl.study import Trial, kept, pictures, require_tiles
 from beadctl.study import run as run_trial
 from beadctl.training.records import EpochRecord, StepRecord
+from beadctl.training.start import Start
 from beadctl.weighting import WeightingName
 
 Member = TypeVar("Member", Loss, WeightingName)
@@ -36,25 +37,28 @@ class Lists:
     seeds: int
 
 
-def trials(config: Path | None, flags: Mapping[str, Any], lists: Lists) -> tuple[Settings, list[Trial]]:
-    """Return the settings that all trials share, and the trials.
+def trials(
+    config: Path | None, flags: Mapping[str, Any], lists: Lists
+) -> tuple[Settings, Start | None, list[Trial]]:
+    """Return the settings and the first weights that all trials share, and the trials.
 
     Raises
     ------
     SettingsError
         For an unknown loss or weighting (with the list of those there are), a value that stands twice, or one
         that the settings do not take.
+    ModelError
+        If the weights to start from cannot be read.
     """
-    base = settings.load(config, flags).settings
+    base, start = learning.begin(settings.load(config, flags))
 
     def each(name: str, given: str | None) -> list[Any]:
         """Values of a list, each checked as the setting would be."""
-        key = f"train.{name}"
-        parts = _parts(f"--{name.replace('_', '-')}", given) if given else [None]
-        return _distinct(
-            f"--{name.replace('_', '-')}",
-            [getattr(settings.load(config, {**flags, key: part}).settings.train, name) for part in parts],
-        )
+        if not given:
+            return [getattr(base.train, name)]
+        key, flag = f"train.{name}", f"--{name.replace('_', '-')}"
+        each = [settings.load(config, {**flags, key: part}) for part in _parts(flag, given)]
+        return _distinct(flag, [getattr(one.settings.train, name) for one in each])
 
     runs = grid.runs(
         list(Loss) if lists.losses == "all" else _members(Loss, "--losses", lists.losses),
@@ -70,7 +74,7 @@ def trials(config: Path | None, flags: Mapping[str, Any], lists: Lists) -> tuple
         raise SettingsError(
             "--weighting ramp: none of the losses has several terms; add combined or multi-term"
         )
-    return base, [_trial(base, run) for run in runs]
+    return base, start, [_trial(base, run, start) for run in runs]
 
 
 def mine(whole: Sequence[Trial], shard: str | None) -> list[Trial]:
@@ -92,6 +96,7 @@ def mine(whole: Sequence[Trial], shard: str | None) -> list[Trial]:
 
 def run(
     base: Settings,
+    start: Start | None,
     chosen: Sequence[Trial],
     out: Path,
     voice: console.Voice,
@@ -120,6 +125,7 @@ def run(
                 trial,
                 out,
                 tiles=tiles,
+                start=start,
                 device_name=base.inference.device,
                 workers=base.train.workers,
                 threads=base.inference.threads,
@@ -158,7 +164,7 @@ def report(base: Settings, whole: Sequence[Trial], out: Path, voice: console.Voi
 _COMPARED = ("loss", "weighting", "lr", "batch_size", "dropout", "seed", "patience")
 
 
-def _trial(base: Settings, run: Run) -> Trial:
+def _trial(base: Settings, run: Run, start: Start | None) -> Trial:
     arm, loss = run.arm, Loss(run.arm.loss)
     # Weights are those of one loss; the others keep their own.
     given = {
@@ -176,7 +182,7 @@ def _trial(base: Settings, run: Run) -> Trial:
             "loss": base.loss.model_copy(update={"name": loss, "weighting": weighting, **given}),
         }
     )
-    return Trial(run, learning.plan(chosen), chosen.model_dump(mode="json"))
+    return Trial(run, learning.plan(chosen, start), chosen.model_dump(mode="json"))
 
 
 def _tiles(base: Settings) -> Path | None:

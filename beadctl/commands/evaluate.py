@@ -33,6 +33,7 @@ def evaluate(
     threshold: options.Threshold = None,
     seed_threshold: options.SeedThreshold = None,
     seed_rise: options.SeedRise = None,
+    min_confidence: options.MinConfidence = None,
     min_area: options.MinArea = None,
     axes: options.Axes = None,
     channel: options.Channel = None,

@@ -9,26 +9,87 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from beadctl import console
+from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
-from beadctl.settings import Settings
+from beadctl.settings import Loaded, Settings
 from beadctl.weighting import WeightingParameters
 
 if TYPE_CHECKING:
+    from beadctl.training.architecture import Architecture
     from beadctl.training.plan import Plan
     from beadctl.training.records import RunResult
+    from beadctl.training.start import Start
+
+# Peak learning rates where none is given. Weights that are good already are to be moved, not forgotten.
+RATE, FINE_TUNING_RATE = 1e-3, 3e-4
 
 # The last signal that asked a run to stop: the exit code tells it.
 _asked: list[int] = []
 
 
-def plan(settings: Settings) -> "Plan":
-    """Return the plan that the settings describe."""
+def begin(loaded: Loaded, run: Path | None = None) -> tuple[Settings, "Start | None"]:
+    """Read the weights to start from, and fill in the settings that follow from them.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The settings and where they come from.
+    run : Path, optional
+        Folder of a run that goes on: it has its own weights.
+
+    Returns
+    -------
+    settings : Settings
+        With a learning rate, and the network of the start.
+    start : Start or None
+        None for random weights.
+
+    Raises
+    ------
+    SettingsError
+        If a setting asks for another network than that of the start.
+    ModelError
+        If the start cannot be read.
+    """
+    given = loaded.settings.train
+    if given.start is None:
+        start, known = None, {"lr": given.lr or RATE}
+    else:
+        from beadctl.training import start as starts
+
+        start = starts.again(given.start, run) if run else starts.weights(given.start)
+        known = {"lr": given.lr or FINE_TUNING_RATE, **_network(loaded, given.start, start.architecture)}
+    return loaded.settings.model_copy(update={"train": given.model_copy(update=known)}), start
+
+
+def _network(loaded: Loaded, source: str, own: "Architecture") -> dict[str, Any]:
+    """Return the network's settings by those of the start, and refuse others that somebody asked for."""
+    known = {
+        "arch": own.kind,
+        "width": own.width,
+        "depth": own.depth,
+        "max_channels": own.max_channels,
+        "dilation": own.dilation,
+    }
+    for name, value in known.items():
+        asked, origin = getattr(loaded.settings.train, name), loaded.origins[f"train.{name}"]
+        if asked != value and origin != "default":
+            shown = "" if origin == "flag" else f" (from {origin})"
+            raise SettingsError(
+                f"train.{name} = {asked}{shown}: the network of {source} has {value}; "
+                "leave it out, or start from other weights"
+            )
+    return known
+
+
+def plan(settings: Settings, start: "Start | None" = None) -> "Plan":
+    """Return the plan that the settings describe, as `begin` returned them."""
     from beadctl.training.architecture import Kind
     from beadctl.training.plan import Plan
 
-    section: dict[str, Any] = settings.train.model_dump(exclude={"workers", "arch"})
+    section: dict[str, Any] = settings.train.model_dump(exclude={"workers", "arch", "start"})
     numbers = settings.loss.model_dump()
-    return Plan(
+    planned = Plan(
         **section,
         arch=Kind(settings.train.arch),
         loss=settings.loss.name,
@@ -42,6 +103,7 @@ def plan(settings: Settings) -> "Plan":
         seed=settings.data.seed,
         **{name: value for name, value in _instances(settings).items() if value is not None},
     )
+    return start.planned(planned) if start else planned
 
 
 def _names(family: type) -> list[str]:
@@ -49,7 +111,7 @@ def _names(family: type) -> list[str]:
 
 
 def learn(
-    settings: Settings,
+    loaded: Loaded,
     out: Path,
     voice: console.Voice,
     *,
@@ -61,13 +123,16 @@ def learn(
     from beadctl.training.device import resolve
     from beadctl.training.loop import train
 
-    planned = plan(settings)
-    voice.say(f"training on {resolve(settings.inference.device)} into {out}")
+    settings, start = begin(loaded, out if resume else None)
+    planned = plan(settings, start)
+    origin = f", from {settings.train.start}" if start and not resume else ""
+    voice.say(f"training on {resolve(settings.inference.device)} into {out}{origin}")
     with stoppable() as stopped, live.table(planned, voice.verbosity) as shown:
         return train(
             planned,
             tiles=None if planned.simulate else settings.data.tiles,
             run_dir=out,
+            start=start,
             resume=resume,
             device_name=settings.inference.device,
             workers=settings.train.workers,

@@ -141,6 +141,7 @@ def recipe(settings: Settings, model: Model) -> pipeline.Recipe:
         seed_threshold=asked.seed_threshold or facts.seed_threshold,
         min_area_px=asked.min_area or 1,
         seed_rise=asked.seed_rise or facts.seed_rise,
+        min_confidence=facts.min_confidence if asked.min_confidence is None else asked.min_confidence,
         speck_px=0 if asked.min_area else facts.min_area_px,
         exclude_border=asked.exclude_border,
         axes=settings.data.axes,
@@ -178,7 +179,13 @@ def calibrated(
         for sample in samples:
             seen.append(evaluation.see(sample, model, used))
             progress.advance(progress.task_ids[0])
-    start = calibration.Numbers(used.threshold, used.seed_threshold, used.seed_rise, model.facts.min_area_px)
+    start = calibration.Numbers(
+        used.threshold,
+        used.seed_threshold,
+        used.seed_rise,
+        used.min_confidence,
+        model.facts.min_area_px,
+    )
     with voice.progress(calibration.TRIES, "calibrating") as progress:
         found = calibration.calibrate(seen, start, lambda: progress.advance(progress.task_ids[0]))
     for name, value in dataclasses.asdict(found.numbers).items():

@@ -20,6 +20,7 @@ def segment(
     threshold: options.Threshold = None,
     seed_threshold: options.SeedThreshold = None,
     seed_rise: options.SeedRise = None,
+    min_confidence: options.MinConfidence = None,
     min_area: options.MinArea = None,
     exclude_border: options.ExcludeBorder = None,
     pixel_size: options.PixelSize = None,

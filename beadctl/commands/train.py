@@ -12,6 +12,7 @@ def train(
     context: typer.Context,
     tiles: options.Tiles = None,
     out_dir: options.OutDir = None,
+    start: options.Start = None,
     loss: options.LossName = None,
     weights: options.Weights = None,
     weighting: options.Weighting = None,
@@ -63,10 +64,11 @@ def train(
     verbose: options.Verbose = False,
 ) -> int:
     """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
-    loaded = settings.load(config, options.given(context.params)).settings
+    loaded = settings.load(config, options.given(context.params))
     from beadctl.commands import learning
 
-    out = loaded.output.out_dir or Path("runs") / f"{loaded.loss.name.value}-{loaded.data.size}"
+    asked = loaded.settings
+    out = asked.output.out_dir or Path("runs") / f"{asked.loss.name.value}-{asked.data.size}"
     voice = console.voice(quiet, verbose)
     result = learning.learn(loaded, out, voice, resume=resume, gradient_audit=gradient_audit)
     if result.record and result.best:

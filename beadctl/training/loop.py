@@ -28,8 +28,10 @@ from beadctl.training.plan import Plan
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import RunFolder, now
 from beadctl.training.schedule import cosine, learning_rate, plateau
+from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
+from beadctl.training.unfold import reopen
 from beadctl.training.validation import score
 
 Scenes = Sequence[tuple[NDArray[np.float32], NDArray[Any]]]
@@ -37,6 +39,9 @@ Scenes = Sequence[tuple[NDArray[np.float32], NDArray[Any]]]
 # The log-variances of a learned weighting move this much faster than the network's weights: they are few,
 # each gets its gradient from every sample, and they should settle within the first epochs.
 WEIGHTING_RATE = 10.0
+
+# Samples that batch normalisation is opened again on: a few alone would give it their own statistics.
+OPENING = 32
 
 # Tiles of a batch that are named where it broke the training.
 NAMED = 4
@@ -50,6 +55,7 @@ def train(
     *,
     tiles: Path | None,
     run_dir: Path,
+    start: Start | None = None,
     resume: bool = False,
     device_name: str = "auto",
     workers: int | None = None,
@@ -70,6 +76,8 @@ def train(
         Folder that ``beadctl tile`` wrote; None when the plan simulates.
     run_dir : Path
         Folder of the run: ``best.pt``, ``last.pt``, ``history.csv``, ``run.json``, ``learning_curve.png``.
+    start : Start, optional
+        Weights to start from, those of `plan`; by default random ones. A resumed run has its own.
     resume : bool
         Go on with the run in `run_dir`; on a CPU with equal threads the result is bit for bit that of a
         run that was never stopped.
@@ -103,6 +111,8 @@ def train(
     TrainingError, AnnotationError
         If the tiles cannot be used, the resumed run was another one, or the loss stops being a number.
     """
+    if not resume and plan.start != (start.origin if start else None):
+        raise ValueError(f"the plan starts from {plan.start}, not from what was given")
     folder = RunFolder(run_dir, resume=resume)
     target = device.resolve(device_name)
     threads_before = torch.get_num_threads()
@@ -111,7 +121,8 @@ def train(
     try:
         source, scenes, data = _data(plan, tiles)
         processes = _workers(workers, target)
-        run = _Run(plan, folder, target, source, scenes, data, processes, gradient_audit)
+        begin = None if resume else start
+        run = _Run(plan, folder, target, source, scenes, data, processes, gradient_audit, begin)
         if resume:
             run.restore(checkpoint.load(folder.last))
         facts = {
@@ -162,12 +173,19 @@ class _Run:
         data: str,
         workers: int,
         gradient_audit: bool = False,
+        start: Start | None = None,
     ) -> None:
         self.plan, self.folder, self.device, self.scenes, self.data = plan, folder, target, scenes, data
         self.dtype = device.arithmetic(plan.precision, target)
+        samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(source)
+        self.batches = Batches(samples, plan.batch_size)
+        self.source = source
+        views = Views(source, plan.size, plan.seed, Augmentation() if plan.augment else None)
         torch.manual_seed(plan.seed)
         # Channels last is the layout that vectorised and tensor-core convolutions want: 1.7x on a CPU.
         self.network = UNet(plan.architecture).to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if start:
+            self.begin(start, views)
         self.average = WeightAverage(self.network, plan.ema_decay)
         self.objective = objective(plan.loss, plan.loss_parameters, plan.seed_weight)
         self.weighting = plan.weighting.load()(self.objective.weights, plan.weighting_parameters)
@@ -183,10 +201,6 @@ class _Run:
         parts = {term.name: term.loss for term in plan.loss.load()(plan.loss_parameters)}
         self.audited = parts | family if gradient_audit else {}
 
-        samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(source)
-        self.batches = Batches(samples, plan.batch_size)
-        self.source = source
-        views = Views(source, plan.size, plan.seed, Augmentation() if plan.augment else None)
         self.loader = load(views, self.batches, workers=workers, pin_memory=target.type == "cuda")
         self.steps_per_epoch = math.ceil(samples / plan.group)
 
@@ -195,6 +209,17 @@ class _Run:
         self.history: list[dict[str, Any]] = []
         self.gradients: list[gradients.GradientRecord] = []
         self.spent_s, self.session_start = 0.0, time.monotonic()
+
+    def begin(self, start: Start, views: Views) -> None:
+        """Take over the weights of the start, before anything is made of the network's own."""
+        assert start.state_dict is not None
+        self.network.load_state_dict(start.state_dict)
+        if start.folded:
+            parts = Batches(OPENING, self.plan.batch_size)
+            reopen(
+                self.network,
+                (torch.stack([views[key][0] for key in part]).to(self.device) for part in parts),
+            )
 
     def go(
         self,

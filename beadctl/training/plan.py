@@ -15,11 +15,29 @@ MAY_CHANGE = ("epochs", "max_minutes", "patience")
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Weights that a run started from.
+
+    Attributes
+    ----------
+    source : str
+        What a person calls them.
+    sha256 : str
+        Of their file, 64 hexadecimal digits: this is what makes them the same.
+    """
+
+    source: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The numbers of a run.
 
     Attributes
     ----------
+    start : Origin or None
+        Weights that the run starts from; None for random ones.
     simulate : int
         Fresh simulated scenes an epoch; 0 to train on tiles.
     loss : Loss
@@ -70,6 +88,7 @@ class Plan:
         Simulated scenes to validate on, when training on simulated ones.
     """
 
+    start: Origin | None = None
     simulate: int = 0
     loss: Loss = Loss.COMBINED
     loss_parameters: LossParameters = field(default_factory=LossParameters)
@@ -157,8 +176,24 @@ class Plan:
             Naming the first number that differs.
         """
         for name, value in self.as_dict().items():
-            if name not in MAY_CHANGE and before.get(name) != value:
+            earlier = before.get(name)
+            if name not in MAY_CHANGE and not same(name, value, earlier):
                 raise TrainingError(
-                    f"{source}: was started with {name} = {before.get(name)}, not {value}; "
+                    f"{source}: was started with {name} = {told(earlier)}, not {told(value)}; "
                     "resume with the same settings, or start a new run"
                 )
+
+
+def same(name: str, value: Any, before: Any) -> bool:
+    """Tell whether a plan's number has the same plain value; weights are the same by any name."""
+    if name == "start" and value and before:
+        return bool(value["sha256"] == before["sha256"])
+    return bool(value == before)
+
+
+def told(value: Any) -> str:
+    """Return a plain value of a plan as a person reads it."""
+    match value:
+        case {"source": source, "sha256": digest}:
+            return f"{source} (SHA-256 {digest[:12]}...)"
+    return str(value)

@@ -1,0 +1,162 @@
+"""Where a run starts: the weights of a model file or of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from beadctl.errors import ModelError
+from beadctl.files import sha256
+from beadctl.inference import DEFAULT_MODEL
+from beadctl.training import checkpoint, unfold
+from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.plan import Origin, Plan
+from beadctl.training.run_folder import BEST, RunFolder
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Weights to start from.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        Their network.
+    state_dict : mapping of str to Tensor, or None
+        The weights, on the CPU; None for a run that goes on, whose own checkpoint holds them.
+    source : str
+        What a person calls them: ``default``, or the name of the file or folder, without its place.
+    sha256 : str
+        Of the file.
+    folded : bool
+        Whether the batch normalisations only pass their input on, and are to be given statistics.
+    """
+
+    architecture: Architecture
+    state_dict: Mapping[str, Tensor] | None
+    source: str
+    sha256: str
+    folded: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """What a run remembers of its start."""
+        return Origin(self.source, self.sha256)
+
+    def planned(self, plan: Plan) -> Plan:
+        """Return the plan of a run that starts here: with this network, but for the plan's own dropout."""
+        own = self.architecture
+        return replace(
+            plan,
+            start=self.origin,
+            arch=Kind(own.kind),
+            width=own.width,
+            depth=own.depth,
+            max_channels=own.max_channels,
+            dilation=own.dilation,
+        )
+
+
+def weights(start: str) -> Start:
+    """Read weights to start from.
+
+    Parameters
+    ----------
+    start : str
+        ``default`` for the model in the package, the folder of a run (for its best checkpoint), a
+        checkpoint, or an ``.onnx`` file that beadctl exported.
+
+    Returns
+    -------
+    Start
+        Of a checkpoint the averaged weights, which are those that were validated.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file, or it is none of those, or incomplete.
+    ModuleNotFoundError
+        If the onnx package, of the extra ``train``, is missing for an ``.onnx`` file.
+    """
+    path = _file(start)
+    if path.suffix.lower() == ".onnx":
+        architecture, state = unfold.read(path)
+        return Start(architecture, state, _name(start), _digest(path), folded=True)
+    held = checkpoint.load(path)
+    try:
+        architecture = held.network().architecture
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError):
+        raise ModelError(
+            f"{path}: its weights do not fit the network that it tells of; use another checkpoint"
+        ) from None
+    return Start(architecture, held.average, _name(start), _digest(path))
+
+
+def again(start: str, run: Path) -> Start:
+    """Return the start of a run that goes on; its weights are in the run's own checkpoint.
+
+    So the file that the run started from is not read, and may be gone: then its name has to be the recorded
+    one. Where it is still there, its SHA-256 counts, and `Plan.require_same` refuses another one.
+
+    Parameters
+    ----------
+    start : str
+        As `weights` takes it.
+    run : Path
+        Folder of the run.
+
+    Returns
+    -------
+    Start
+        Without weights, with the network of the run.
+
+    Raises
+    ------
+    ModelError
+        If there is no run to go on with, or neither the file nor a record of it.
+    """
+    last = RunFolder(run, resume=True).last
+    held = checkpoint.load(last)
+    try:
+        architecture = Architecture(**held.architecture)
+    except (TypeError, ValueError):
+        raise ModelError(f"{last}: an incomplete checkpoint; start a new run") from None
+    recorded = held.settings.get("start") or {}
+    try:
+        digest = _digest(_file(start))
+    except ModelError:
+        if recorded.get("source") != _name(start):
+            raise
+        digest = str(recorded["sha256"])
+    return Start(architecture, None, _name(start), digest)
+
+
+def _file(start: str) -> Path:
+    path = DEFAULT_MODEL if start == DEFAULT else Path(start)
+    if path.is_dir():
+        if not (path / BEST).is_file():
+            raise ModelError(f"{path}: no {BEST} to start from; give the folder of a training run")
+        return path / BEST
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: no such file to start from; "
+            f"give {DEFAULT}, the folder of a run, a checkpoint (.pt) or a model (.onnx)"
+        )
+    return path
+
+
+def _name(start: str) -> str:
+    # Not the whole path: it goes into files that are given away, and is nobody else's business.
+    return DEFAULT if start == DEFAULT else Path(start).resolve().name
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check --from") from None
