@@ -92,9 +92,7 @@ class Train(Section):
     )
     batch_size: int = Field(4, ge=1, description="Tiles in a micro-batch.")
     accumulate: int = Field(1, ge=1, description="Accumulation steps: micro-batches in an optimiser step.")
-    lr: float | None = Field(
-        None, gt=0, description="Peak learning rate [0.001; 0.0003 with --from]."
-    )
+    lr: float | None = Field(None, gt=0, description="Peak learning rate [0.001; 0.0003 with --from].")
     weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay.")
     warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises.")
     schedule: Literal["cosine", "plateau"] = Field(

@@ -175,15 +175,41 @@ DEBRIS: dict[str, Callable[[np.random.Generator, Shape, float], Floats]] = {
 }
 
 
+_WORDS = (
+    "um",
+    "nm",
+    "px",
+    "kV",
+    "x",
+    "s",
+    "ms",
+    "fps",
+    "mag",
+    "WD",
+    "HV",
+    "det",
+    "Camera",
+    "frame",
+    "[mm:ss]",
+    ":",
+)
+
+
 def inscription(rng: np.random.Generator, shape: Shape) -> tuple[Floats, float]:
-    """Return where a scale bar or caption lies (0..1) and its grey level (0 or 1)."""
+    """Return where a scale bar, caption or data line lies (0..1) and its grey level (0 or 1)."""
     picture, pen = _sketch(shape)
     y, x = float(rng.uniform(0.03, 0.92) * shape[0]), float(rng.uniform(0.03, 0.7) * shape[1])
-    if rng.random() < 0.7:
+    if rng.random() < 0.6:
         length, thick = float(rng.uniform(0.08, 0.25) * shape[1]), float(rng.integers(2, 7))
         pen.rectangle([x, y, x + length, y + thick], fill=1.0)
         y -= 13.0
-    if rng.random() < 0.7:
-        words = f"{rng.integers(1, 500)} {rng.choice(['um', 'nm', 'px', 'kV', 'x', 's'])}"
-        pen.text((x, y), words, fill=1.0)
+    if rng.random() < 0.8:
+        lines, words = int(rng.integers(1, 4)), int(rng.integers(1, 12))
+        size_px = float(rng.uniform(8, 22))
+        if words > 4:
+            x = float(rng.uniform(0.0, 0.1) * shape[1])
+        for line in range(lines):
+            numbers = [f"{rng.integers(0, 10 ** int(rng.integers(1, 9)))}" for _ in range(words)]
+            text = " ".join(f"{number} {rng.choice(_WORDS)}" for number in numbers)
+            pen.text((x, y + 1.2 * size_px * line), text, fill=1.0, font_size=size_px)
     return np.asarray(picture, np.float32), float(rng.random() < 0.6)

@@ -366,7 +366,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         facts["polarity"] = "dark"
     contrast = max(weakest, 1e-3) / max(float(np.ptp(image)), 1e-6)
     camera = draw_camera(rng, contrast)
-    if rng.random() < 0.05 and min(shape) >= 96:
+    if rng.random() < 0.1 and min(shape) >= 96:
         ink, level = inscription(rng, shape)
         ink = ink * (labels == 0)
         image = image + ink * ((image.max() if level else image.min()) - image)

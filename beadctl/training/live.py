@@ -90,10 +90,11 @@ class Shown:
         )
 
     def _left(self, epoch: int) -> str:
-        spent = time.monotonic() - self._started
-        seconds = spent / self._done * (self._plan.epochs - epoch)
+        # Epochs of earlier sessions took about as long as those of this one.
+        each = (time.monotonic() - self._started) / self._done
+        seconds = each * (self._plan.epochs - epoch)
         if self._plan.max_minutes:
-            seconds = min(seconds, max(0.0, self._plan.max_minutes * 60 - spent))
+            seconds = min(seconds, max(0.0, self._plan.max_minutes * 60 - each * epoch))
         return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
 
     def _picture(self) -> Group:
