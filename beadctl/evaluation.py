@@ -9,13 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import beads
 from beadctl.errors import AnnotationError, BeadctlError, ModelError
 from beadctl.images import Normalisation, Plane, open_image
 from beadctl.inference import Maps, Model
 from beadctl.masks import Pair, read_labels
-from beadctl.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
+from beadctl.metrics import (
+    CentreCounts,
+    CountErrors,
+    InstanceCounts,
+    PixelCounts,
+    centre_counts,
+    instance_counts,
+    pixel_counts,
+)
 from beadctl.pipeline import Recipe, label_plane, look
 from beadctl.tiles import TileRow
+
+# Centres of beads of a few pixels are not known better than this.
+LEAST_TOLERANCE_PX = 3.0
 
 COLUMNS = (
     "image",
@@ -29,6 +41,7 @@ COLUMNS = (
     "f1@0.50",
     "ap@0.50",
     "pq",
+    "centre_f1",
     "reason",
 )
 
@@ -63,16 +76,25 @@ class Score:
         Foreground pixels.
     instances : InstanceCounts
         Beads matched at IoU 0.50 to 0.90.
+    centres : CentreCounts
+        Beads matched by their centres, within half a typical true diameter: what a truth of painted centres
+        can tell, and the others cannot.
     counts : CountErrors
         Numbers of beads.
     """
 
     pixels: PixelCounts = field(default_factory=lambda: PixelCounts(0, 0, 0, 0))
     instances: InstanceCounts = field(default_factory=InstanceCounts)
+    centres: CentreCounts = field(default_factory=CentreCounts)
     counts: CountErrors = field(default_factory=CountErrors)
 
     def __add__(self, other: "Score") -> "Score":
-        return Score(self.pixels + other.pixels, self.instances + other.instances, self.counts + other.counts)
+        return Score(
+            self.pixels + other.pixels,
+            self.instances + other.instances,
+            self.centres + other.centres,
+            self.counts + other.counts,
+        )
 
     def figures(self) -> dict[str, float | int]:
         """Return every figure by its name."""
@@ -92,6 +114,7 @@ class Score:
         figures |= {
             "mean_ap": self.instances.mean_ap,
             "pq": self.instances.pq(0.5),
+            "centre_f1": self.centres.f1,
             "count_mae": self.counts.mae,
             "count_mape": self.counts.mape,
             "count_bias": self.counts.bias,
@@ -171,9 +194,15 @@ def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterato
 
 def score(truth: NDArray[np.uint32], found: NDArray[np.uint32]) -> Score:
     """Score one label image against another of the same shape."""
+    true, seen = beads.measure(truth), beads.measure(found)
+    within_px = max(LEAST_TOLERANCE_PX, float(np.median(true.diameter_px)) / 2) if len(true) else 0.0
+    centres = centre_counts(
+        np.column_stack((true.y_px, true.x_px)), np.column_stack((seen.y_px, seen.x_px)), within_px
+    )
     instances = instance_counts(truth, found)
     true_count, found_count = (int(np.count_nonzero(np.unique(labels))) for labels in (truth, found))
-    return Score(pixel_counts(truth, found), instances, CountErrors((true_count,), (found_count,)))
+    counts = CountErrors((true_count,), (found_count,))
+    return Score(pixel_counts(truth, found), instances, centres, counts)
 
 
 def plain(figures: dict[str, float | int]) -> dict[str, float | int | None]:

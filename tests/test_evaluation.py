@@ -45,6 +45,7 @@ def test_pairs_are_scored_and_summed(run, model_path, pairs):
     # 13 of 14 beads are matched and none is invented: over the sums, not the mean of the images' ratios.
     assert figures["f1@0.50"] == pytest.approx(2 * 13 / (2 * 13 + 1))
     assert figures["ap@0.50"] == pytest.approx(13 / 14)
+    assert figures["centre_f1"] == pytest.approx(2 * 13 / (2 * 13 + 1))
     assert figures["count_mae"] == pytest.approx(1 / 3)
     assert figures["count_bias"] == pytest.approx(-1 / 14)
     rows = table("scores/eval.csv")
@@ -149,9 +150,34 @@ def test_sums_of_scores_are_scores_of_the_whole():
         np.concatenate([truths[0], shifted[0]]).astype(np.uint32),
         np.concatenate([founds[0], shifted[1]]).astype(np.uint32),
     ).figures()
-    for name in ("true_count", "count", "jaccard", "dice", "precision", "recall", "f1@0.50", "pq", "mean_ap"):
+    names = (
+        "true_count",
+        "count",
+        "jaccard",
+        "dice",
+        "precision",
+        "recall",
+        "f1@0.50",
+        "pq",
+        "mean_ap",
+        "centre_f1",
+    )
+    for name in names:
         assert summed[name] == pytest.approx(whole[name]), name
     assert 0 < summed["jaccard"] < 1
+
+
+def test_centres_match_within_half_a_typical_diameter():
+    """Small beads overlap little with large discs in their places, yet they are the same beads."""
+    truth = np.zeros((60, 60), np.uint32)
+    found = np.zeros_like(truth)
+    rows, columns = np.indices(truth.shape)
+    for label, (y, x, away) in enumerate([(15, 15, 0), (15, 45, 4), (45, 15, 7)], start=1):
+        truth[np.hypot(rows - y, columns - x) <= 6] = label
+        found[np.hypot(rows - y - away, columns - x) <= 2] = label
+    figures = score(truth, found).figures()
+    assert figures["f1@0.50"] == 0
+    assert figures["centre_f1"] == pytest.approx(2 / 3)
 
 
 def test_nothing_scored_is_no_figure():
