@@ -34,6 +34,11 @@ class Voice:
         """Say what is likely wrong, though the work goes on; shown under ``-q`` too."""
         stderr().print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
+    def remarks(self, lines: Iterable[tuple[bool, str]]) -> None:
+        """Say lines, each with whether it is a warning."""
+        for doubtful, line in lines:
+            (self.warn if doubtful else self.say)(line)
+
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Say a table."""
         if self.verbosity >= 0:

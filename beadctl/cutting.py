@@ -11,19 +11,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.annotations.canvas import Remark
+from beadctl.annotations.pairing import Pair
 from beadctl.errors import BeadctlError, OutputError, SettingsError
 from beadctl.files import atomic, sha256
 from beadctl.images import measure_normalisation, open_image
-from beadctl.masks import Pair, read_labels
 from beadctl.tiles import MANIFEST, TileRow, read_manifest
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What cutting gave: the manifest's rows, and the pairs that could not be used, with the reason."""
+    """What cutting gave.
+
+    Attributes
+    ----------
+    rows : tuple of TileRow
+        The manifest's.
+    failures : tuple of (Path, str)
+        The pairs that could not be used, with the reason.
+    remarks : tuple of (str, Remark)
+        Names of images, and what to say of their annotations.
+    """
 
     rows: tuple[TileRow, ...]
     failures: tuple[tuple[Path, str], ...]
+    remarks: tuple[tuple[str, Remark], ...]
 
 
 def split_sources(
@@ -161,11 +173,14 @@ def cut(
             row.mask.unlink(missing_ok=True)
     rows: list[TileRow] = []
     failures: list[tuple[Path, str]] = []
+    remarks: list[tuple[str, Remark]] = []
     for item in pairs:
         try:
-            rows += _cut_pair(
+            more, said = _cut_pair(
                 item, out_dir, size, overlap, splits[str(item.image.name)], axes, channel, plane
             )
+            rows += more
+            remarks += [(str(item.image.name), remark) for remark in said]
         except OutputError:
             raise
         except BeadctlError as error:
@@ -177,7 +192,7 @@ def cut(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([_cell(getattr(row, column), out_dir) for column in columns] for row in rows)
-    return Cut(tuple(rows), tuple(failures))
+    return Cut(tuple(rows), tuple(failures), tuple(remarks))
 
 
 def _check_names(pairs: Sequence[Pair], out_dir: Path) -> None:
@@ -185,7 +200,7 @@ def _check_names(pairs: Sequence[Pair], out_dir: Path) -> None:
     folders = {(out_dir / name).resolve() for name in ("images", "masks")}
     taken: dict[str, Path] = {}
     for item in pairs:
-        for path in (item.image.path, item.mask):
+        for path in (item.image.path, item.truth):
             if path.resolve().parent in folders:
                 raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
         other = taken.setdefault(_stem(item).casefold(), item.image.path)
@@ -208,7 +223,7 @@ def _cut_pair(
     axes: str | None,
     channel: int | None,
     plane: int | None,
-) -> list[TileRow]:
+) -> tuple[list[TileRow], tuple[Remark, ...]]:
     image = open_image(item.image.path, axes=axes, channel=channel, plane=plane)
     if len(image.planes) != 1:
         raise SettingsError(
@@ -217,18 +232,20 @@ def _cut_pair(
     with image.planes[0].open() as opened:
         normalisation = measure_normalisation(opened)
         pixels = opened.read_all()
-    labels = read_labels(item.mask, pixels.shape)
+    height, width = pixels.shape
+    truth = item.load((height, width))
     rows = []
     for top, left in _corners(pixels.shape, size, overlap):
-        part, truth = (
-            np.ascontiguousarray(array[top : top + size, left : left + size]) for array in (pixels, labels)
+        part, labels = (
+            np.ascontiguousarray(array[top : top + size, left : left + size])
+            for array in (pixels, truth.labels)
         )
         height, width = part.shape
         name = f"{_stem(item)}_y{top:05d}_x{left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
         padding = ((0, size - height), (0, size - width))
         _write(image_path, np.pad(part, padding, mode="reflect"))
-        _write(mask_path, np.pad(truth, padding, mode="reflect"))
+        _write(mask_path, np.pad(labels, padding, mode="reflect"))
         rows.append(
             TileRow(
                 split=split,
@@ -239,13 +256,13 @@ def _cut_pair(
                 left=left,
                 height=size,
                 width=size,
-                beads=len(np.unique(truth[truth > 0])),
+                beads=len(np.unique(labels[labels > 0])),
                 offset=normalisation.offset,
                 scale=normalisation.scale,
                 sha256=sha256(image_path),
             )
         )
-    return rows
+    return rows, truth.remarks
 
 
 def _corners(shape: tuple[int, ...], size: int, overlap: int) -> Iterator[tuple[int, int]]:

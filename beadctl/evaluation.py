@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import beads
+from beadctl.annotations import AnnotationFormat
+from beadctl.annotations.canvas import Load, Remark
+from beadctl.annotations.pairing import Pair
+from beadctl.annotations.reading import read
 from beadctl.errors import AnnotationError, BeadctlError, ModelError
 from beadctl.images import Normalisation, Plane, open_image
 from beadctl.inference import Maps, Model
-from beadctl.masks import Pair, read_labels
 from beadctl.metrics import (
     CentreCounts,
     CountErrors,
@@ -54,15 +58,17 @@ class Sample:
     ----------
     name : str
         As the table names it.
-    image, mask : Path
-        The files.
+    image : Path
+        The file.
+    truth : Load
+        Reads the label image that it is scored against.
     normalisation : Normalisation or None
         That of the whole source image, for a tile cut from it.
     """
 
     name: str
     image: Path
-    mask: Path
+    truth: Load
     normalisation: Normalisation | None = None
 
 
@@ -130,6 +136,7 @@ class Scored:
     sample: Sample
     score: Score | None
     reason: str = ""
+    remarks: tuple[Remark, ...] = ()
 
     def cells(self) -> dict[str, Any]:
         """Return the row of the per-image table."""
@@ -150,7 +157,12 @@ def samples_of_tiles(rows: Iterable[TileRow], split: str, folder: Path) -> list[
         If the split is empty.
     """
     samples = [
-        Sample(row.image.name, row.image, row.mask, Normalisation(row.offset, row.scale))
+        Sample(
+            row.image.name,
+            row.image,
+            partial(read, row.mask, form=AnnotationFormat.LABELS),
+            Normalisation(row.offset, row.scale),
+        )
         for row in rows
         if row.split == split
     ]
@@ -161,7 +173,7 @@ def samples_of_tiles(rows: Iterable[TileRow], split: str, folder: Path) -> list[
 
 def samples_of_pairs(pairs: Iterable[Pair]) -> list[Sample]:
     """Return image/mask pairs as samples."""
-    return [Sample(str(pair.image.name), pair.image.path, pair.mask) for pair in pairs]
+    return [Sample(str(pair.image.name), pair.image.path, pair.load) for pair in pairs]
 
 
 def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterator[Scored]:
@@ -185,7 +197,7 @@ def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterato
         try:
             seen = see(sample, model, recipe)
             found = label_plane(seen.maps, None, recipe, None, seen.shrink).labels
-            yield Scored(sample, score(seen.truth, found))
+            yield Scored(sample, score(seen.truth, found), remarks=seen.remarks)
         except ModelError:
             raise
         except BeadctlError as error:
@@ -225,11 +237,14 @@ class Seen:
         The network's answer, of the same size.
     shrink : int
         Factor by which the image was shrunk for the network.
+    remarks : tuple of Remark
+        What to say of the truth.
     """
 
     truth: NDArray[np.uint32]
     maps: Maps
     shrink: int
+    remarks: tuple[Remark, ...] = ()
 
 
 def see(sample: Sample, model: Model, recipe: Recipe) -> Seen:
@@ -243,11 +258,11 @@ def see(sample: Sample, model: Model, recipe: Recipe) -> Seen:
     plane = _only_plane(sample, recipe)
     pixel_size_um = plane.pixel_size_um or recipe.pixel_size_um
     with plane.open() as pixels:
-        truth = read_labels(sample.mask, (plane.height, plane.width))
+        truth = sample.truth((plane.height, plane.width))
         maps, shrink = look(
             pixels, model, recipe, pixel_size_um=pixel_size_um, normalisation=sample.normalisation
         )
-    return Seen(truth, maps, shrink)
+    return Seen(truth.labels, maps, shrink, truth.remarks)
 
 
 def _only_plane(sample: Sample, recipe: Recipe) -> Plane:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from beadctl.annotations import AnnotationFormat
 from beadctl.losses import Loss
 from beadctl.settings import Settings
 from beadctl.weighting import WeightingName
@@ -66,6 +67,11 @@ Axes = Annotated[str | None, option("data.axes")]
 Channel = Annotated[int | None, option("data.channel")]
 PlaneNumber = Annotated[int | None, option("data.plane")]
 PixelSize = Annotated[float | None, option("data.pixel_size")]
+Annotations = Annotated[AnnotationFormat | None, option("data.annotations")]
+CentreDiameter = Annotated[float | None, option("data.centre_diameter")]
+CentreDiameterOfTile = Annotated[
+    float | None, option("data.centre_diameter", "--centre-diameter", "--diameter")
+]
 
 Overlap = Annotated[int | None, option("tile.overlap")]
 ValFraction = Annotated[float | None, option("tile.val_fraction")]

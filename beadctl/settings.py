@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from beadctl.annotations import AnnotationFormat
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
 from beadctl.weighting import WeightingName
@@ -59,6 +60,12 @@ class Data(Section):
     plane: int | None = Field(None, ge=0, description="Plane to use of a stack, from 0 [all].")
     pixel_size: float | None = Field(
         None, gt=0, description="Pixel size, um, where the file's metadata has none."
+    )
+    annotations: AnnotationFormat = Field(
+        AnnotationFormat.AUTO, description="Format of the annotations; auto: told by their content."
+    )
+    centre_diameter: float | None = Field(
+        None, gt=0, description="Diameter of the beads, px, where annotations mark their centres."
     )
 
 

@@ -24,6 +24,7 @@ EXAMPLES: dict[str, object] = {
     "data.channel": 1,
     "data.plane": 0,
     "data.pixel_size": 0.65,
+    "data.centre_diameter": 10.0,
     "tile.group_by": "^[^_]+",
     "tile.only": "names.txt",
     "train.start": "default",

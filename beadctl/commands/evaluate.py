@@ -21,7 +21,9 @@ class Split(StrEnum):
 def evaluate(
     context: typer.Context,
     images: Annotated[Path | None, typer.Argument(help="Folder of images; left out: the tiles.")] = None,
-    masks: Annotated[Path | None, typer.Argument(help="Folder of their masks.")] = None,
+    masks: Annotated[Path | None, typer.Argument(help="Folder of their annotations, or a file.")] = None,
+    annotations: options.Annotations = None,
+    centre_diameter: options.CentreDiameter = None,
     model: options.ModelFile = None,
     tiles: options.Tiles = None,
     split: Annotated[Split, typer.Option(help="Which tiles to score.")] = Split.TEST,
@@ -55,11 +57,12 @@ def evaluate(
     """
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl import evaluation
+    from beadctl.annotations.canvas import said
     from beadctl.commands import running
     from beadctl.ledger import cell
 
     voice = console.voice(quiet, verbose)
-    samples = running.samples(images, masks, loaded.data.tiles, split.value, voice)
+    samples = running.samples(images, masks, loaded, split.value, voice)
     out = running.free_folder(loaded.output.out_dir, ("eval.csv", "eval.json"), loaded.output.overwrite)
     opened = running.open_model(loaded, voice)
     if calibrate:
@@ -72,6 +75,7 @@ def evaluate(
     for one in scored:
         if one.score is None:
             console.fail(one.reason)
+    voice.remarks(said((one.sample.name, remark) for one in scored for remark in one.remarks))
     total = sum((one.score for one in scored if one.score), evaluation.Score())
     figures = evaluation.plain(total.figures())
     voice.table(

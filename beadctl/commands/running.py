@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from beadctl import __version__, calibration, console, evaluation, ledger, pipeline
+from beadctl.annotations.pairing import pair
 from beadctl.beads import COLUMNS as BEAD_COLUMNS
 from beadctl.errors import OutputError, SettingsError
 from beadctl.files import write_bytes, write_text
 from beadctl.images import Found, find
 from beadctl.inference import DEFAULT_MODEL, GPU_ADVICE, Model, installed_builds
 from beadctl.ledger import Part, Row
-from beadctl.masks import pair
 from beadctl.scale import Diameter
 from beadctl.settings import Loaded, Settings, to_toml
 from beadctl.tiles import read_manifest
@@ -154,14 +154,15 @@ def recipe(settings: Settings, model: Model) -> pipeline.Recipe:
 
 
 def samples(
-    images: Path | None, masks: Path | None, tiles: Path, split: str, voice: console.Voice
+    images: Path | None, masks: Path | None, settings: Settings, split: str, voice: console.Voice
 ) -> list[evaluation.Sample]:
-    """Return what ``eval`` scores: image/mask pairs where they are given, else one split of the tiles."""
+    """Return what ``eval`` scores: annotated images where they are given, else one split of the tiles."""
+    data = settings.data
     if images is None:
-        return evaluation.samples_of_tiles(read_manifest(tiles), split, tiles)
+        return evaluation.samples_of_tiles(read_manifest(data.tiles), split, data.tiles)
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
-    pairing = pair(images, masks)
+    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter)
     pairing.tell(voice.warn)
     return evaluation.samples_of_pairs(pairing.pairs)
 

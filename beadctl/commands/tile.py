@@ -1,4 +1,4 @@
-"""``beadctl tile``: image/mask pairs into training tiles."""
+"""``beadctl tile``: annotated images into training tiles."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,8 +13,10 @@ def tile(
     context: typer.Context,
     images: Annotated[Path, typer.Argument(help="Folder of images.")],
     masks: Annotated[
-        Path, typer.Argument(help="Folder of label images or binary masks with the same names.")
+        Path, typer.Argument(help="Folder of annotations with the same names, or a file for all images.")
     ],
+    annotations: options.Annotations = None,
+    centre_diameter: options.CentreDiameterOfTile = None,
     out_dir: options.OutDir = None,
     size: options.Size = None,
     overlap: options.Overlap = None,
@@ -31,16 +33,19 @@ def tile(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Cut images and masks into tiles, split by source image for training, validation and test."""
+    """Cut images and annotations into tiles, split by source image for training, validation and test."""
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl import cutting
-    from beadctl import masks as masks_
+    from beadctl.annotations.canvas import said
+    from beadctl.annotations.pairing import pair
 
     voice = console.voice(quiet, verbose)
-    pairing = masks_.pair(images, masks).only(loaded.tile.only)
+    pairing = pair(images, masks, form=loaded.data.annotations, diameter_px=loaded.data.centre_diameter).only(
+        loaded.tile.only
+    )
     pairing.tell(voice.warn)
     splits = cutting.split_sources(
-        [str(pair.image.name) for pair in pairing.pairs],
+        [str(item.image.name) for item in pairing.pairs],
         val_fraction=loaded.tile.val_fraction,
         test_fraction=loaded.tile.test_fraction,
         seed=loaded.data.seed,
@@ -62,6 +67,7 @@ def tile(
         )
     for _, reason in cut.failures:
         console.fail(reason)
+    voice.remarks(said(cut.remarks))
     tiles, beads = Counter(row.split for row in cut.rows), Counter[str]()
     for row in cut.rows:
         beads[row.split] += row.beads

@@ -30,7 +30,9 @@ class Found:
     name: PurePosixPath
 
 
-def find(inputs: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Found]:
+def find(
+    inputs: Sequence[Path], exclude: Sequence[Path] = (), *, suffixes: Sequence[str] = IMAGE_SUFFIXES
+) -> list[Found]:
     """Find the images in files and folders.
 
     Folders are searched with all that lies below them, in natural order (``a2`` before ``a10``).
@@ -43,6 +45,8 @@ def find(inputs: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Found]:
         Files and folders.
     exclude : sequence of Path
         Nothing at or below these is found, unless an input lies there itself.
+    suffixes : sequence of str
+        Names that are looked for in folders.
 
     Returns
     -------
@@ -57,12 +61,12 @@ def find(inputs: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Found]:
     found: dict[Path, Found] = {}
     excluded = [path.resolve() for path in exclude]
     for path in inputs:
-        for image in _below(path, excluded):
+        for image in _below(path, excluded, suffixes):
             found.setdefault(image.path.resolve(), image)
     return list(found.values())
 
 
-def _below(path: Path, excluded: list[Path]) -> list[Found]:
+def _below(path: Path, excluded: list[Path], suffixes: Sequence[str]) -> list[Found]:
     try:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder; check the path")
@@ -72,7 +76,8 @@ def _below(path: Path, excluded: list[Path]) -> list[Found]:
         # An output folder above the input must not hide the input.
         skipped = {e for e in excluded if not here.is_relative_to(e)}
         images = [
-            Found(p, PurePosixPath(p.relative_to(path).as_posix())) for p in _walk(path, skipped, {here})
+            Found(p, PurePosixPath(p.relative_to(path).as_posix()))
+            for p in _walk(path, skipped, {here}, suffixes)
         ]
     except OSError as error:
         where = error.filename or path
@@ -80,14 +85,15 @@ def _below(path: Path, excluded: list[Path]) -> list[Found]:
             f"{where}: cannot be read ({error.strerror or error}); check its permissions"
         ) from None
     if not images:
-        raise ImageError(f"{path}: no images; looked for {' '.join(IMAGE_SUFFIXES)} in it and below")
+        what = "images" if suffixes == IMAGE_SUFFIXES else "annotations"
+        raise ImageError(f"{path}: no {what}; looked for {' '.join(suffixes)} in it and below")
     return images
 
 
-def _walk(folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, skipped: set[Path], visited: set[Path], suffixes: Sequence[str]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir(), key=_natural):
         is_folder = entry.is_dir()
-        is_image = entry.suffix.lower() in IMAGE_SUFFIXES and not is_folder and entry.is_file()
+        is_image = entry.suffix.lower() in suffixes and not is_folder and entry.is_file()
         # What is neither may be a link to itself, which cannot be resolved.
         if entry.name.startswith(".") or not (is_folder or is_image):
             continue
@@ -99,7 +105,7 @@ def _walk(folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path
         elif real not in visited:
             # Links may lead in a circle: each real folder is entered once.
             visited.add(real)
-            yield from _walk(entry, skipped, visited)
+            yield from _walk(entry, skipped, visited, suffixes)
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:

@@ -110,6 +110,8 @@ def train(
         If the device or the precision cannot be had.
     TrainingError, AnnotationError
         If the tiles cannot be used, the resumed run was another one, or the loss stops being a number.
+    ValueError
+        If `plan` starts from something else than `start`.
     """
     if not resume and plan.start != (start.origin if start else None):
         raise ValueError(f"the plan starts from {plan.start}, not from what was given")

@@ -57,12 +57,16 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
         f"{path}: its weights are not those of the network that its facts tell of; "
         "start from a file that beadctl export wrote, or from its run"
     )
-    # Each level has a convolution of its own; facts that tell of more must not be built, whatever they say.
+    # Facts may tell of any size: each level has a convolution of its own, and the shapes are compared before
+    # there is memory behind them.
     if architecture.depth > len(kernels):
         raise foreign
-    with torch.device("meta"):
-        network = UNet(architecture).eval()
-    state = _state(network, kernels)
+    try:
+        with torch.device("meta"):
+            network = UNet(architecture).eval()
+        state = _state(network, kernels)
+    except RuntimeError:
+        raise foreign from None
     if state is None:
         raise foreign
     network.load_state_dict(state, assign=True)

@@ -1,0 +1,187 @@
+"""Tables of bead centres: a row a bead, painted as discs of one diameter.
+
+Coordinates are in px with the middle of the first pixel at (0, 0), as trackpy, scikit-image, napari and
+beadctl write them. Only the Results table of ImageJ counts from the corner of that pixel.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.annotations.canvas import Canvas, Labelled, Load
+from beadctl.annotations.document import FARTHEST_PX, text
+from beadctl.errors import AnnotationError, SettingsError
+
+# Names of the columns of y and x, in small letters with _ for every other sign.
+PAIRS = (
+    ("y", "x"),
+    ("y_px", "x_px"),
+    ("row", "col"),
+    ("row", "column"),
+    ("r", "c"),
+    ("centroid_y", "centroid_x"),
+    ("centroid_1", "centroid_2"),
+    ("centroid_0", "centroid_1"),
+    ("center_y", "center_x"),
+    ("centre_y", "centre_x"),
+    ("cy", "cx"),
+    ("axis_1", "axis_2"),
+    ("axis_0", "axis_1"),
+)
+IMAGE_COLUMNS = ("image", "image_name", "file", "file_name", "filename")
+PLANE_COLUMNS = ("plane", "frame", "slice")
+# Columns that with X and Y make a Results table of ImageJ.
+RESULTS = {"Area", "Mean", "Min", "Max", "XM", "YM", "IntDen", "RawIntDen", "Feret", "Circ.", "Round"}
+CORNER = 0.5
+
+
+def needed(diameter_px: float | None, path: Path) -> float:
+    """Return the diameter of the discs.
+
+    Raises
+    ------
+    SettingsError
+        If nobody said it.
+    """
+    if diameter_px is None:
+        raise SettingsError(
+            f"{path}: marks beads by their centres; say how wide a bead is with --centre-diameter PX"
+        )
+    return diameter_px
+
+
+def by_image(path: Path, *, diameter_px: float | None = None) -> dict[str, Load]:
+    """Return how to read the annotation of each image that the table names.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, with commas, semicolons or tabs. With semicolons, numbers may have a decimal comma.
+    diameter_px : float
+        Of the discs.
+
+    Returns
+    -------
+    dict
+        By the column of the image; ``""`` for a table without one.
+
+    Raises
+    ------
+    AnnotationError
+        If it cannot be read, lacks columns, or holds something that is no number.
+    SettingsError
+        If there is no diameter.
+    """
+    table = _table(path)
+    centres: dict[str, list[tuple[float, float]]] = {}
+    planes: dict[str, set[str]] = {}
+    for place, row in table.rows:
+        image = row[table.image].strip() if table.image is not None else ""
+        if table.image_is_label:
+            # ImageJ's labels go on with the slice or the region: "beads.tif:0001-0042".
+            image = image.split(":")[0]
+        planes.setdefault(image, set()).add(row[table.plane].strip() if table.plane is not None else "")
+        y, x = (_number(row[column], table, f"{path}, {place}") for column in (table.y, table.x))
+        centres.setdefault(image, []).append((y, x))
+    for image, numbers in planes.items():
+        if len(numbers) > 1:
+            raise AnnotationError(
+                f"{path}: holds {len(numbers)} planes of {image or 'its image'}; keep the rows of one"
+            )
+    diameter = needed(diameter_px, path)
+    offset = CORNER if table.from_results else 0.0
+    return {
+        image: partial(_painted, path, np.array(points).reshape(-1, 2) - offset, diameter)
+        for image, points in (centres or {"": []}).items()
+    }
+
+
+def _painted(
+    path: Path, centres: NDArray[np.float64], diameter_px: float, shape: tuple[int, int]
+) -> Labelled:
+    canvas = Canvas(path, shape)
+    canvas.note(f"bead centres: painted as discs of {diameter_px:g} px")
+    canvas.discs(centres, diameter_px)
+    return canvas.finish()
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The rows of a file, and which of their columns are which."""
+
+    rows: Iterator[tuple[str, list[str]]]
+    y: int
+    x: int
+    image: int | None
+    plane: int | None
+    image_is_label: bool
+    from_results: bool
+    decimal_comma: bool
+
+
+def _table(path: Path) -> _Table:
+    content = text(path)
+    delimiter = max("\t;,", key=content.lstrip().partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
+    header = next((row for row in reader if any(cell.strip() for cell in row)), [])
+    names = [_plain(name) for name in header]
+    pair = next((pair for pair in PAIRS if set(pair) <= set(names)), None)
+    if pair is None:
+        found = ", ".join(name.strip() for name in header if name.strip()) or "none"
+        raise AnnotationError(
+            f"{path}: has no columns of bead centres (found: {found}); name them y and x, in px"
+        )
+    from_results = {"X", "Y"} <= {name.strip() for name in header} and bool(
+        RESULTS & {name.strip() for name in header}
+    )
+    image = next((name for name in IMAGE_COLUMNS if name in names), None)
+    # Only in ImageJ's tables a label names the image: elsewhere it is the number of the bead.
+    if image is None and from_results and "label" in names:
+        image = "label"
+    # Of three axes the first counts the planes.
+    first_axes = {"axis_1": "axis_0", "centroid_1": "centroid_0"}
+    plane = next((name for name in (first_axes.get(pair[0]), *PLANE_COLUMNS) if name in names), None)
+    return _Table(
+        rows=_rows(path, reader, len(header)),
+        y=names.index(pair[0]),
+        x=names.index(pair[1]),
+        image=None if image is None else names.index(image),
+        plane=None if plane is None else names.index(plane),
+        image_is_label=image == "label",
+        from_results=from_results,
+        decimal_comma=delimiter == ";",
+    )
+
+
+def _plain(name: str) -> str:
+    letters = name.strip().lower().replace("[px]", "").replace("(px)", "").strip()
+    return "".join(letter if letter.isalnum() else "_" for letter in letters)
+
+
+def _rows(path: Path, reader: Iterator[Sequence[str]], width: int) -> Iterator[tuple[str, list[str]]]:
+    try:
+        for number, row in enumerate(reader, start=2):
+            if any(cell.strip() for cell in row):
+                if len(row) < width:
+                    raise AnnotationError(
+                        f"{path}, row {number}: has {len(row)} of {width} columns; complete it"
+                    )
+                yield f"row {number}", list(row)
+    except csv.Error as error:
+        raise AnnotationError(f"{path}: is no table ({error}); save it as CSV") from None
+
+
+def _number(cell: str, table: _Table, place: str) -> float:
+    try:
+        value = float(cell.replace(",", ".") if table.decimal_comma else cell)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < FARTHEST_PX:
+        raise AnnotationError(f"{place}: {cell!r} is no coordinate in px; correct it")
+    return value

@@ -1,0 +1,67 @@
+"""Run lengths of a mask as COCO writes them, as numbers or squeezed into a string."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Characters of a squeezed run count from "0"; each carries five bits and whether another follows.
+FIRST_CHARACTER, BITS, MORE, SIGN = 48, 5, 0x20, 0x10
+
+
+def pixels(counts: object, size: object, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of a mask's pixels.
+
+    The runs go down the columns, background first (the COCO API, ``maskApi.c``).
+
+    Parameters
+    ----------
+    counts : list of int, or str
+        Run lengths, or the string that the COCO API makes of them.
+    size : list of int
+        Height and width.
+    shape : tuple of int
+        Height and width that they must be.
+
+    Raises
+    ------
+    ValueError
+        If the runs are of another image, or broken; its text says how.
+    """
+    height, width = shape
+    if not (isinstance(size, list) and size == [height, width]):
+        raise ValueError(f"is of {size} px (height, width), its image of {[height, width]}")
+    lengths = _unsqueezed(counts) if isinstance(counts, str) else _checked(counts)
+    if any(length < 0 for length in lengths) or sum(lengths) != height * width:
+        raise ValueError(f"has run lengths of {sum(lengths)} px for an image of {height * width} px")
+    runs = np.array(lengths, np.int64)
+    ends = np.cumsum(runs)
+    length, start = runs[1::2], (ends - runs)[1::2]
+    before = np.cumsum(length) - length
+    place = np.arange(int(length.sum())) + np.repeat(start - before, length)
+    return place % height, place // height
+
+
+def _checked(counts: object) -> list[int]:
+    if not isinstance(counts, list) or not all(type(run) is int for run in counts):
+        raise ValueError("has run lengths that are neither whole numbers nor a string")
+    return counts
+
+
+def _unsqueezed(text: str) -> list[int]:
+    """Undo the COCO API's ``rleToString``: from the fourth run on, the difference to the last but one."""
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        code = ord(character) - FIRST_CHARACTER
+        if not 0 <= code < 2 * MORE or shift > 60:
+            raise ValueError("has a broken string of run lengths")
+        value |= (code & (MORE - 1)) << shift
+        shift += BITS
+        if code & MORE:
+            continue
+        if code & SIGN:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("has a string of run lengths that is cut off")
+    return runs
