@@ -15,6 +15,7 @@ three a peak lies in exactly one component and floods all of it.
 """
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,12 @@ _PEAK_RISE_PX = 0.5
 _PEAK_RISE_FRACTION = 0.1
 
 # The same for the seed map: of two peaks the lower one is a bead of its own if it rises this far above the
-# pass between them. The map runs from 0 to 1 in every bead, so one number serves all sizes.
+# pass between them, where the larger is of this diameter. The map runs from 0 to 1 in every bead, but a
+# network's errors in it, above all on rough surfaces, spread over more of a large bead's map, and a gap of a
+# pixel means more to a small one: so the rise goes with the diameter, within a range.
 SEED_RISE = 0.1
+RISE_DIAMETER_PX = 10.0
+RISE_RANGE = (0.4, 4.0)
 
 _Flat = NDArray[np.intp]
 _Ids = NDArray[np.signedinteger[Any]]
@@ -72,7 +77,8 @@ def label(
     seed_threshold
         A peak of the seed map must reach this, 0..1.
     seed_rise
-        Of two peaks the lower is a bead of its own if it rises this far above the pass between them, 0..1.
+        Of two peaks the lower is a bead of its own if it rises this far above the pass between them, 0..1;
+        for beads of 10 px, and in proportion for others, from 0.4 to 4 times as far.
     min_area_px
         Beads with fewer pixels, holes filled, are dropped.
     min_confidence
@@ -126,7 +132,7 @@ def label(
         if crowded.any():
             members = pixels[crowded]
             heights = seed.ravel()[members].astype(np.intp)
-            rise = round(seed_rise * 255)
+            rise = seed_rise * 255
             basins = _divided(
                 members, instances[crowded], heights, peaks.ravel()[members], rise, least, labels.shape
             )
@@ -170,7 +176,7 @@ def _divided(
     components: _Flat,
     heights: _Flat,
     peaks: _Ids,
-    rise: int,
+    rise: float,
     least: int,
     shape: tuple[int, ...],
 ) -> _Ids:
@@ -191,18 +197,20 @@ def _divided(
     return _joined(basins, level, rise, least)[basins.ravel()[places]]
 
 
-def _joined(basins: _Ids, level: _Flat, rise: int, least: int) -> _Flat:
+def _joined(basins: _Ids, level: _Flat, rise: float, least: int) -> _Flat:
     """Tell, of each basin, which one it belongs to once peaks too low or of too little rise are given up.
 
-    The highest pass goes first, so that a peak falls to the neighbour that it is least parted from.
+    The highest pass goes first, so that a peak falls to the neighbour that it is least parted from. What the
+    rise is measured by is the larger of the two as far as they have grown.
     """
     owner = np.arange(int(basins.max()) + 1)
     height = ndimage.maximum(level, basins, owner).astype(np.intp)
     pairs, passes = _passes(basins, level)
     # Only a low peak, or a pass close below the lower of its two peaks, can join them.
     lower = np.minimum(height[pairs[:, 0]], height[pairs[:, 1]])
-    shallow = (lower - passes < rise) | (lower < least)
+    shallow = (lower - passes < rise * RISE_RANGE[1]) | (lower < least)
     parent, peak = owner.tolist(), height.tolist()
+    area = np.bincount(basins.ravel(), minlength=owner.size).tolist()
 
     def root(basin: int) -> int:
         while parent[basin] != basin:
@@ -212,8 +220,13 @@ def _joined(basins: _Ids, level: _Flat, rise: int, least: int) -> _Flat:
 
     for (one, other), saddle in zip(pairs[shallow].tolist(), passes[shallow].tolist(), strict=True):
         low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
-        if low != high and (peak[low] - saddle < rise or peak[low] < least):
+        if low == high:
+            continue
+        size = math.sqrt(4 / math.pi * max(area[low], area[high])) / RISE_DIAMETER_PX
+        needed = rise * min(max(size, RISE_RANGE[0]), RISE_RANGE[1])
+        if peak[low] - saddle < needed or peak[low] < least:
             parent[low] = high
+            area[high] += area[low]
     return np.array([root(basin) for basin in parent], dtype=np.intp)
 
 

@@ -198,7 +198,7 @@ class Instances(Section):
     threshold: Probability | None = Field(None, description="Probability of foreground [the model's own].")
     seed_threshold: Probability | None = Field(None, description="Height of a seed [the model's own].")
     seed_rise: Probability | None = Field(
-        None, description="Rise of a seed above the pass to the next [the model's own]."
+        None, description="Rise of a seed of 10 px above the pass to the next [the model's own]."
     )
     min_confidence: Fraction | None = Field(
         None, description="Least mean probability times seed height of a bead [the model's own]."

@@ -148,9 +148,16 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, seed_threshold, rise):
     """The oracle is morphological reconstruction, component by component (Soille, section 6.3.4)."""
     probability, seed = noisy_scene(random, 64)
     seed[probability < 128] = 0
-    found = instances.label(
-        probability, seed, threshold=0.5, seed_threshold=seed_threshold, min_area_px=1, seed_rise=rise / 255
-    )
+    with pytest.MonkeyPatch.context() as all_sizes_alike:
+        all_sizes_alike.setattr(instances, "RISE_RANGE", (1.0, 1.0))
+        found = instances.label(
+            probability,
+            seed,
+            threshold=0.5,
+            seed_threshold=seed_threshold,
+            min_area_px=1,
+            seed_rise=rise / 255,
+        )
     components, count = ndimage.label(probability >= 128, structure=EIGHT)
     for component in range(1, count + 1):
         here = components == component
@@ -383,3 +390,19 @@ def test_beads_of_little_confidence_are_dropped():
     found = instances.label(probability, seed, min_confidence=level, **numbers)
     assert 0 < found.max() < every.max()
     assert np.array_equal(found > 0, np.isin(every, told.label[told.confidence >= level]))
+
+
+@pytest.mark.parametrize(("radius_px", "beads"), [(3, 2), (5, 2), (25, 1)])
+def test_a_large_bead_needs_a_deeper_pass_than_a_small_one(radius_px, beads):
+    """The same two peaks with a pass of 0.15 between them, at three sizes."""
+    side = 5 * radius_px
+    y, x = np.mgrid[:side, : 2 * side]
+    left, right = (np.hypot(y - side / 2, x - side + sign * radius_px) for sign in (1, -1))
+    near = np.minimum(left, right) / radius_px
+    probability = np.where(near <= 1.2, 250, 0).astype(np.uint8)
+    across = np.abs(x - side) / radius_px
+    seed = np.where(near <= 1.2, 0.95 - 0.15 * np.clip(1 - across, 0, 1) - 0.1 * near, 0)
+    found = instances.label(
+        probability, (255 * seed).astype(np.uint8), threshold=0.5, seed_threshold=0.5, min_area_px=1
+    )
+    assert found.max() == beads
