@@ -31,6 +31,10 @@ ENOUGH = 0.7
 # A coarser scale that is not sound enough either must at least be so many times as sound as the finest.
 CLEARLY = 1.5
 
+# What speaks for a coarser scale is beads too large for the finer one. Where most of the area found there lies
+# in smaller ones than this, in the shrunk plane's pixels, they are clumps of small beads.
+LEAST_TYPICAL_PX = 16.0
+
 # A plane is not shrunk below this edge: nothing would be left to look at.
 LEAST_EDGE_PX = 48
 
@@ -97,12 +101,20 @@ def soundness(tables: Sequence[BeadTable]) -> float:
     return sound / found if found else 0.0
 
 
+def typical_px(tables: Sequence[BeadTable]) -> float:
+    """Return the mean diameter of the beads found, each weighed by its area, px; 0 if there are none."""
+    area = np.concatenate([table.area_px for table in tables])
+    diameter = np.concatenate([table.diameter_px for table in tables])
+    return float(area @ diameter / area.sum()) if len(area) else 0.0
+
+
 def chosen(height: int, width: int, look: Callable[[int], Sequence[BeadTable]]) -> int:
     """Return the factor at which the network makes most sense of a plane.
 
     The finest scale is taken whose beads are sound, by `soundness` of at least `ENOUGH`: where beads are
     seen as they are, no coarser scale is tried, and small beads are never merged into a large one. Where
-    no scale is that good the soundest is taken if it is clearly sounder than the plane as it is.
+    no scale is that good the soundest is taken if it is clearly sounder than the plane as it is. A coarser
+    scale only counts where most of what it finds is larger than `LEAST_TYPICAL_PX`.
 
     Parameters
     ----------
@@ -116,7 +128,10 @@ def chosen(height: int, width: int, look: Callable[[int], Sequence[BeadTable]]) 
     for factor in FACTORS:
         if factor > 1 and min(height, width) / factor < LEAST_EDGE_PX:
             break
-        found = soundness(look(factor))
+        tables = look(factor)
+        found = soundness(tables)
+        if factor > 1 and typical_px(tables) < LEAST_TYPICAL_PX:
+            continue
         if found >= ENOUGH:
             return factor
         least = found * CLEARLY if factor == 1 else least

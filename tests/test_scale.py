@@ -110,6 +110,16 @@ def test_where_none_is_sound_a_clearly_sounder_one_is_taken():
     assert chosen_of(DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL)[0] == 1
 
 
+def test_clumps_of_small_beads_do_not_speak_for_a_coarser_scale():
+    """The test's discs are 24 px wide: small ones, as sound as they may be, are no reason to shrink."""
+    small = np.zeros((20, 20), np.uint32)
+    small[np.hypot(*(np.mgrid[:20, :20] - 10)) <= 5] = 1
+    few = beads.measure(small, None, np.full(small.shape, 250, np.uint8))
+    assert soundness([few]) == 1
+    assert chosen_of(UNSOUND, few, few, few, few)[0] == 1
+    assert chosen_of(UNSOUND, few, SOUND)[0] == 4
+
+
 def test_an_empty_or_a_small_plane_stays_as_it_is():
     nothing = beads.measure(np.zeros((9, 9), np.uint32))
     assert chosen_of(*[nothing] * 5)[0] == 1
