@@ -66,9 +66,12 @@ def motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     number = int(rng.integers(20, 400) * shape[0] * shape[1] / 512**2) + 1
     y, x = rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)
     np.add.at(total, (y, x), rng.uniform(0.1, 1.0, number).astype(np.float32))
-    sigma = float(np.clip(diameter_px * rng.uniform(0.06, 0.14), 0.6, 3.0))
+    share = rng.uniform(0.06, 0.24)
+    sigma = float(np.clip(diameter_px * share, 0.6, 4.0))
     soft = gaussian_filter(total, sigma, truncate=3.0)
-    return np.asarray(soft * np.float32(0.35 * 2 * np.pi * sigma**2), np.float32)
+    # The wider they are the fainter, or nobody could tell them from beads.
+    height = 0.35 if share < 0.14 else 0.15
+    return np.asarray(soft * np.float32(height * 2 * np.pi * sigma**2), np.float32)
 
 
 def flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
