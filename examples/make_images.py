@@ -14,17 +14,17 @@ from scipy import ndimage
 
 from beadctl.simulate import Scene, render
 
-SIZE_PX = 384
+SIZE_PX = 320
 PIXEL_SIZE_UM = 0.65
 # Of the simulator's many looks, these seeds give one of each that the file names promise.
 SEEDS = {
-    "fluorescent_8bit": 33,
-    "fluorescent_16bit": 61,
-    "brightfield_rgb": 34,
-    "brightfield_jpeg": 17,
-    "spheres": 45,
-    "empty_field": 4,
-    "focus_series": 52,
+    "fluorescent_8bit": 94,
+    "fluorescent_16bit": 1155,
+    "brightfield_rgb": 349,
+    "brightfield_jpeg": 364,
+    "spheres": 416,
+    "empty_field": 177,
+    "focus_series": 397,
 }
 # White balance of a warm lamp, so that the three channels differ as in a colour camera's image.
 WARM = (1.0, 0.94, 0.82)

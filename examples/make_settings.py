@@ -31,6 +31,7 @@ EXAMPLES: dict[str, object] = {
     "train.max_minutes": 60.0,
     "train.lr": 0.001,
     "train.workers": 4,
+    "train.steps_per_epoch": 100,
     "loss.weights": [0.7, 0.3],
     "loss.ramp_from": [0.5, 0.5],
     "inference.model": "bead.onnx",
