@@ -31,8 +31,8 @@ ENOUGH = 0.7
 # A coarser scale that is not sound enough either must at least be so many times as sound as the finest.
 CLEARLY = 1.5
 
-# What speaks for a coarser scale is beads too large for the finer one. Where most of the area found there lies
-# in smaller ones than this, in the shrunk plane's pixels, they are clumps of small beads.
+# What speaks for a coarser scale is beads too large for the finer one. Where most of the area found there
+# lies in smaller ones than this, in the shrunk plane's pixels, they are clumps of small beads.
 LEAST_TYPICAL_PX = 16.0
 
 # A plane is not shrunk below this edge: nothing would be left to look at.

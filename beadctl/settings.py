@@ -117,6 +117,9 @@ class Train(Section):
     )
     width: int = Field(16, ge=2, le=256, description="Channels of the first level; doubled at each level.")
     depth: int = Field(4, ge=2, le=7, description="Levels of the U-Net; the stride is 2^(depth-1).")
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="Optimiser steps of an epoch [one pass over the tiles]."
+    )
     max_channels: int = Field(512, ge=2, description="Cap on the channels of a level.")
     dropout: Fraction = Field(0.1, description="Dropout in the deepest level.")
     dilation: int = Field(

@@ -169,7 +169,7 @@ def region(kind, box=(0, 0, 0, 0), points=(), *, fractions=False, composite=(), 
     if len(points):
         box = (*points[:, ::-1].min(0).astype(int), *points[:, ::-1].max(0).astype(int))
     header = struct.pack(
-        ">4shBxhhhhH16xhi4s4shBBhii",
+        ">4shBxhhhhH16xhi4s4shhBBhii",
         b"Iout", 228, kind, *map(int, box), len(points), 0, len(composite), b"\0" * 4, b"\0" * 4, subtype,
         128 if fractions else 0, 0, 0, 0, position, 0,
     )  # fmt: skip

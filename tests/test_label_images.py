@@ -150,9 +150,11 @@ def test_a_grey_palette_is_brightness(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png") > 0, truth == 0)
 
 
-def test_colours_are_no_labels(tmp_path):
-    colours = np.zeros((6, 6, 3), np.uint8)
-    colours[1, 1], colours[3, 3], colours[5, 5] = (200, 0, 0), (0, 100, 0), (0, 0, 50)
-    Image.fromarray(colours).save(tmp_path / "m.png")
-    with pytest.raises(AnnotationError, match=r"m\.png: holds"):
-        read_labels(tmp_path / "m.png")
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_colours_are_no_labels(tmp_path, scale):
+    """Even where their brightness happens to be whole numbers, of which two colours may share one."""
+    colours = np.zeros((6, 6, 3), np.uint16)
+    colours[1, 1], colours[3, 3], colours[5, 5] = (10, 0, 0), (0, 10, 0), (0, 0, 20)
+    tifffile.imwrite(tmp_path / "m.tif", colours * scale, photometric="rgb")
+    with pytest.raises(AnnotationError, match=r"m\.tif: holds"):
+        read_labels(tmp_path / "m.tif")

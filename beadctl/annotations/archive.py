@@ -110,7 +110,7 @@ def _bounded(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit:
 
     try:
         with archive.open(info) as file:
-            content = file.read(limit + 1)
+            content = file.read(min(info.file_size, limit) + 1)
     except zlib.error as error:
         raise AnnotationError(f"{path}: {info.filename} is damaged ({error}); save it again") from None
     if len(content) > limit:

@@ -106,7 +106,10 @@ def _shape(image: Mapping[str, Any]) -> tuple[float, float] | None:
 
 def _polygons(annotation: Mapping[str, Any]) -> list[Any] | None:
     segmentation = annotation.get("segmentation")
-    return segmentation if isinstance(segmentation, list) and segmentation else None
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    # A single polygon is written without the list around it by some.
+    return [segmentation] if isinstance(segmentation[0], int | float) else segmentation
 
 
 def _traced_along_pixels(path: Path, annotations: Iterable[Mapping[str, Any]]) -> bool:

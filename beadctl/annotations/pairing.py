@@ -187,12 +187,11 @@ def pair(
     mine = {stem(item.name) + suffix for item in pairs for suffix in SUFFIXES}
     taken |= {item.truth for item in named.values()}
     left = [item for item in candidates if item.path not in taken]
-    unread = [item.path for item in left if stem(item.name) in mine]
     return Pairing(
         tuple(pairs[item] for item in found if item in pairs),
         tuple(item.path for item in found if item not in pairs),
-        (*(item.path for item in left if item.path not in unread), *map(Path, alone)),
-        tuple(unread),
+        (*(item.path for item in left if stem(item.name) not in mine), *map(Path, alone)),
+        tuple(item.path for item in left if stem(item.name) in mine),
     )
 
 
@@ -273,7 +272,7 @@ def _by_name(found: Sequence[Found], candidates: Sequence[Found], seek: _Seek) -
     """Pair images with files of their own."""
     by_place: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
-    for item in sorted(candidates, key=lambda item: _rank(item.path)):
+    for item in candidates:
         by_place.setdefault(place(item.name), []).append(item.path)
         by_stem.setdefault(stem(item.name), []).append(item.path)
     pairs = {}
@@ -306,9 +305,10 @@ def _by_content(
             errors.append(error)
             continue
         more, names = _named(found, path, parts)
-        for item in pairs.keys() & more.keys():
+        twice = next((item for item in found if item in more and item in pairs), None)
+        if twice:
             raise AnnotationError(
-                f"{path}: annotates {item.path.name}, and so does {pairs[item].truth}; give one of them"
+                f"{path}: annotates {twice.path.name}, and so does {pairs[twice].truth}; give one of them"
             )
         pairs |= more
         alone += names if more else []

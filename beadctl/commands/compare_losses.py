@@ -27,6 +27,7 @@ def compare_losses(
     start: options.Start = None,
     size: options.Size = None,
     epochs: options.Epochs = None,
+    steps_per_epoch: options.StepsPerEpoch = None,
     max_minutes: options.MaxMinutes = None,
     accumulate: options.Accumulate = None,
     warmup_epochs: options.WarmupEpochs = None,

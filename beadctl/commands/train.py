@@ -20,6 +20,7 @@ def train(
     ramp_epochs: options.RampEpochs = None,
     size: options.Size = None,
     epochs: options.Epochs = None,
+    steps_per_epoch: options.StepsPerEpoch = None,
     max_minutes: options.MaxMinutes = None,
     batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
