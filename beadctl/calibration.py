@@ -40,18 +40,22 @@ class Fit:
     Attributes
     ----------
     f1 : float
-        Beads of all images together, matched at IoU above 0.5.
-    count_mape : float
-        Mean over images of |found - true| / max(true, 1).
+        Mean over images of the F1 of beads matched at IoU above 0.5; 1 for an image without beads in which
+        none is found. A mean, where scores elsewhere are ratios of sums: one crowded image must not choose
+        the numbers for all others.
+    count_error : float
+        Mean over images of |found - true| / max(found, true, 1): 0 to 1. Unlike the usual relative error it
+        takes twice as many beads for as bad as half as many, and an image without a bead, where every speck
+        would count as 100 %, does not outweigh all others.
     """
 
     f1: float
-    count_mape: float
+    count_error: float
 
     @property
     def cost(self) -> float:
         """What is minimised: what is missing to a perfect F1, and the error of the count."""
-        return 1 - self.f1 + self.count_mape
+        return 1 - self.f1 + self.count_error
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def _fits(seen: Iterable[Seen], numbers: Numbers, areas_px: Sequence[int]) -> di
     fits = {}
     for area_px, counts in kept.items():
         found, hits = np.array(counts).reshape(-1, 2).T
-        total = found.sum() + true.sum()
-        errors = np.abs(found - true) / np.maximum(true, 1)
-        fits[area_px] = Fit(float(2 * hits.sum() / total) if total else 1.0, float(errors.mean()))
+        total = found + true
+        f1 = np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0)
+        errors = np.abs(found - true) / np.maximum(np.maximum(found, true), 1)
+        fits[area_px] = Fit(float(f1.mean()), float(errors.mean()))
     return fits

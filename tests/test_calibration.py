@@ -34,7 +34,7 @@ def test_specks_raise_the_smallest_area():
     images = [seen(10, 1, specks=15), seen(6, 2, specks=9)]
     result = calibration.calibrate(images, Numbers(0.5, 0.5, 0.1, 0.0, 1))
     assert result.numbers.min_area_px > 1
-    assert (result.fit.f1, result.fit.count_mape) == (1, 0)
+    assert (result.fit.f1, result.fit.count_error) == (1, 0)
     assert result.before.f1 < 0.8
 
 
@@ -43,7 +43,7 @@ def test_faint_beads_lower_the_threshold():
     assert result.numbers.threshold < 0.44
     assert result.fit.f1 == 1
     assert result.before.f1 == 0
-    assert result.before.count_mape == 1
+    assert result.before.count_error == 1
 
 
 def test_numbers_on_which_nothing_hangs_stay():
@@ -72,7 +72,8 @@ def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, sh
         min_area_px=area_px * shrink**2,
     )
     assert fit.f1 == pytest.approx(instance_counts(truth, found).f1(0.5))
-    assert fit.count_mape == pytest.approx(abs(int(found.max()) - int(truth.max())) / int(truth.max()))
+    counts = int(found.max()), int(truth.max())
+    assert fit.count_error == pytest.approx(abs(counts[0] - counts[1]) / max(counts))
 
 
 def test_facts_are_replaced_and_the_network_is_not(tmp_path):
@@ -118,7 +119,7 @@ def test_a_calibrated_model_counts_better_and_says_so(run, pairs, tmp_path):
     facts = Model(tmp_path / "b.onnx", "cpu").facts
     assert facts.min_area_px > 1
     assert facts.validation["calibrated_on"] == 2
-    assert facts.validation["calibrated_count_mape"] == 0
+    assert facts.validation["calibrated_count_error"] == 0
     assert Model(model, "cpu").facts.min_area_px == 1
     again = run("eval", pairs / "images", pairs / "masks", "-m", tmp_path / "b.onnx")
     assert json.loads(again.out)["figures"] == figures[1]

@@ -194,7 +194,7 @@ def calibrated(
     validation = model.facts.validation | {
         "calibrated_on": len(seen),
         "calibrated_f1": found.fit.f1,
-        "calibrated_count_mape": found.fit.count_mape,
+        "calibrated_count_error": found.fit.count_error,
     }
     facts = dataclasses.replace(model.facts, **dataclasses.asdict(found.numbers), validation=validation)
     write_bytes(out, facts.within(model.path.read_bytes()))
