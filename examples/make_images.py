@@ -21,7 +21,7 @@ SEEDS = {
     "fluorescent_8bit": 94,
     "fluorescent_16bit": 1155,
     "brightfield_rgb": 349,
-    "brightfield_jpeg": 364,
+    "brightfield_jpeg": 219,
     "spheres": 416,
     "empty_field": 177,
     "focus_series": 397,

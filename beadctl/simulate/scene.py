@@ -29,7 +29,7 @@ Fact = str | int | float | bool
 
 FLUORESCENT = {"disc": 3, "spot": 3, "dome": 4, "ring": 1.5, "shell": 1, "airy": 1, "radial": 0.5}
 TRANSMITTED = {
-    "dot": 6,
+    "dot": 9,
     "disc": 1,
     "absorber": 4,
     "lens": 4,
@@ -319,7 +319,8 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         rng, dict(FLUORESCENT if kind == "fluorescent" else TRANSMITTED)
     )
     plan = _plan(rng, kind, look, shape)
-    melting = look in SOLID and plan.layout not in ("singles", "satellites") and rng.random() < 0.55
+    melting = look in SOLID and plan.layout not in ("singles", "satellites")
+    melting = melting and bool(rng.random() < (0.75 if look == "dot" else 0.55))
     if melting:
         # A waist, or no more than an outline too long for one bead: a person still counts them. Beads of
         # unequal size would hide it.
