@@ -54,7 +54,7 @@ class ModelFacts:
     halo: int
     threshold: float = 0.5
     seed_threshold: float = 0.5
-    seed_rise: float = 0.1
+    seed_rise: float = 0.07
     min_confidence: float = 0.0
     min_area_px: int = 4
     diameter_px: float | None = None

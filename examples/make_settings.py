@@ -39,7 +39,7 @@ EXAMPLES: dict[str, object] = {
     "inference.threads": 4,
     "instances.threshold": 0.5,
     "instances.seed_threshold": 0.5,
-    "instances.seed_rise": 0.1,
+    "instances.seed_rise": 0.07,
     "instances.min_confidence": 0.3,
     "instances.min_area": 6,
     "output.out_dir": "results",
