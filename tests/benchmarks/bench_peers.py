@@ -1,0 +1,350 @@
+"""beadctl beside what labs count beads with, on the same real images and by the same rules.
+
+    BEADCTL_DATA=DIR python tests/benchmarks/bench_peers.py [--set NAME ...] [--method NAME ...] [--repeats 3]
+    python tests/benchmarks/bench_peers.py --images DIR --masks DIR     one's own images with label images
+
+Each method has one setting for all images. LoG, trackpy and Hough cannot do without a size, so they are
+given the true median diameter of each set, which a user would have to measure; all four are given bright
+beads, by one rule: the farther tail of the grey levels is the beads'. Peers that are not installed are left
+out and named (the extra `peers` has them).
+
+Rules: a bead is found where a centre lies within the tolerance of a true one, one to one, nearest pairs
+first: 4 px for microbeads and fluorescent, half the median true diameter elsewhere. IoU50 counts pairs of
+label images that overlap by more than half of their union. F1 is over all images together; MAPE is the
+mean over images of |found - true| / true. Of microbeads only the lone beads of tiles whose masks fit, at
+640x and sparser, count: the masks merge beads that touch. Time is process CPU time of one thread, beside
+beadctl's, the median of alternating runs.
+"""
+
+import argparse
+import csv
+import importlib.util
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import KDTree
+from skimage import feature, filters, measure, segmentation
+
+from beadctl.annotations.pairing import pair
+from beadctl.images import open_image
+from beadctl.inference import DEFAULT_MODEL, Model
+from beadctl.metrics import instance_counts
+from beadctl.pipeline import Recipe, label_plane, look
+
+Labels = NDArray[Any]
+SETS = ("microbeads", "fluorescent", "powder", "nuclei")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image, its true centres and, where there are any, true labels and pixels that do not count."""
+
+    path: Path
+    centres: NDArray[np.float64]
+    tolerance_px: float
+    diameter_px: float
+    labels: Labels | None = None
+    ignored: NDArray[np.bool_] | None = None
+
+
+def centres_of(labels: Labels) -> NDArray[np.float64]:
+    """Return (N, 2) centroids."""
+    return np.array([region.centroid for region in measure.regionprops(labels)]).reshape(-1, 2)
+
+
+def diameter_of(labels: Labels) -> float:
+    """Return the median equivalent diameter, px."""
+    return float(np.median([region.equivalent_diameter_area for region in measure.regionprops(labels)]))
+
+
+def grey(path: Path) -> NDArray[Any]:
+    """Read the first plane."""
+    with open_image(path).planes[0].open() as pixels:
+        return pixels.read_all()
+
+
+def microbeads(root: Path) -> Iterator[Sample]:
+    """Yield the lone beads of the tiles whose masks fit."""
+    for name in (root / "fits.txt").read_text(encoding="utf-8").split():
+        if int(name.split("x_")[0]) < 640:
+            continue
+        labels, _ = ndimage.label(grey(root / "masks" / name) > 127)
+        areas = np.bincount(labels.ravel())
+        areas[0] = 0
+        clump = areas > 1.6 * np.median(areas[areas > 0])
+        lone = np.where(clump[labels], 0, labels)
+        ignored = ndimage.binary_dilation(clump[labels], iterations=3)
+        yield Sample(root / "images" / name, centres_of(lone), 4.0, 9.0, ignored=ignored)
+
+
+def fluorescent(root: Path) -> Iterator[Sample]:
+    """Yield images whose truth is centres."""
+    for split in ("train", "val"):
+        centres = defaultdict(list)
+        with (root / f"{split}_centres.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                centres[Path(row["image"]).name].append((float(row["y"]), float(row["x"])))
+        for name, points in sorted(centres.items()):
+            yield Sample(root / split / name, np.array(points), 4.0, 10.0)
+
+
+def labelled(images: Path, masks: Path) -> Iterator[Sample]:
+    """Yield images whose truth is label images."""
+    for one in pair(images, masks).pairs:
+        labels = one.labels(grey(one.image.path).shape)
+        if labels.any():
+            diameter_px = diameter_of(labels)
+            yield Sample(
+                one.image.path, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels=labels
+            )
+
+
+def bright(image: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the image as float, upside down if its dark tail is the longer one."""
+    values = image.astype(np.float32)
+    low, middle, high = np.percentile(values, (0.1, 50, 99.9))
+    return -values if middle - low > high - middle else values
+
+
+def otsu(image: NDArray[Any], _diameter_px: float) -> Labels:
+    """Otsu's threshold, then a watershed of the distance transform from its smoothed peaks."""
+    smooth = filters.gaussian(bright(image), 1.0)
+    mask = smooth > filters.threshold_otsu(smooth)
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
+    peaks = feature.peak_local_max(distance, min_distance=3, labels=measure.label(mask), exclude_border=False)
+    markers = np.zeros(mask.shape, np.int32)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return np.asarray(segmentation.watershed(-distance, markers, mask=mask))
+
+
+def painted(places: NDArray[Any], radii_px: Any, shape: tuple[int, ...]) -> Labels:
+    """Paint (N, 2) places as discs; a pixel of several belongs to the nearest."""
+    labels = np.zeros(shape, np.int32)
+    if not len(places):
+        return labels
+    distance, nearest = KDTree(places).query(np.indices(shape).reshape(2, -1).T)
+    inside = distance <= np.broadcast_to(radii_px, len(places))[nearest]
+    labels.ravel()[inside] = nearest[inside] + 1
+    return labels
+
+
+def log(image: NDArray[Any], diameter_px: float) -> Labels:
+    """Blobs of the Laplacian of Gaussian at the scales around the given diameter."""
+    values = bright(image)
+    low, high = np.percentile(values, (1, 99.9))
+    unit = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    sigma = diameter_px / 2 / np.sqrt(2)
+    blobs = feature.blob_log(
+        unit, min_sigma=0.7 * sigma, max_sigma=1.4 * sigma, num_sigma=5, threshold=0.1, exclude_border=False
+    )
+    return painted(blobs[:, :2], blobs[:, 2] * np.sqrt(2), image.shape)
+
+
+def trackpy(image: NDArray[Any], diameter_px: float) -> Labels:
+    """Crocker and Grier's features, as trackpy finds them with nothing but a diameter."""
+    import trackpy as tp
+
+    odd = 2 * round(diameter_px / 2) + 1
+    values = bright(image)
+    found = tp.locate(values - values.min(), odd)
+    return painted(found[["y", "x"]].to_numpy(), diameter_px / 2, image.shape)
+
+
+def hough(image: NDArray[Any], diameter_px: float) -> Labels:
+    """OpenCV's circles of 0.5 to 1.5 times the given diameter."""
+    import cv2
+
+    values = bright(image)
+    low, high = np.percentile(values, (0.1, 99.9))
+    unit = (np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    circles = cv2.HoughCircles(
+        cv2.medianBlur(unit, 3),
+        cv2.HOUGH_GRADIENT_ALT,
+        1.5,
+        minDist=max(2.0, 0.7 * diameter_px),
+        param1=100,
+        param2=0.6,
+        minRadius=max(1, int(0.25 * diameter_px)),
+        maxRadius=int(0.75 * diameter_px) + 1,
+    )
+    if circles is None:
+        return np.zeros(image.shape, np.int32)
+    found = circles.reshape(-1, circles.shape[-1])
+    return painted(found[:, 1::-1], found[:, 2], image.shape)
+
+
+class Beadctl:
+    """The model in the package, as `segment` runs it."""
+
+    def __init__(self) -> None:
+        self.model = Model(DEFAULT_MODEL, "cpu", 1)
+        facts = self.model.facts
+        self.recipe = Recipe(
+            facts.threshold,
+            facts.seed_threshold,
+            1,
+            speck_px=facts.min_area_px,
+            seed_rise=facts.seed_rise,
+            min_confidence=facts.min_confidence,
+        )
+
+    def __call__(self, image: NDArray[Any], _diameter_px: float) -> Labels:
+        """Find the beads of a plane."""
+        maps, shrink = look(Plane(image), self.model, self.recipe)
+        return label_plane(maps, image, self.recipe, None, shrink).labels
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in memory, read like an open one."""
+
+    array: NDArray[Any]
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.array.shape[1])
+
+    def read(self, window: Any) -> NDArray[Any]:
+        """Return a window."""
+        return self.array[window.slices]
+
+    def read_all(self) -> NDArray[Any]:
+        """Return all of it."""
+        return self.array
+
+
+Method = Callable[[NDArray[Any], float], Labels]
+PEERS: dict[str, tuple[Method, str, bool]] = {
+    "Otsu + watershed": (otsu, "skimage", False),
+    "LoG (scikit-image)": (log, "skimage", True),
+    "trackpy": (trackpy, "trackpy", True),
+    "Hough (OpenCV)": (hough, "cv2", True),
+}
+
+
+def hits(true: NDArray[np.float64], found: NDArray[np.float64], tolerance_px: float) -> int:
+    """Match centres one to one, nearest pairs first."""
+    if not len(true) or not len(found):
+        return 0
+    pairs = KDTree(true).sparse_distance_matrix(KDTree(found), tolerance_px, output_type="ndarray")
+    taken_true, taken_found = set(), set()
+    for one in pairs[np.argsort(pairs["v"], kind="stable")]:
+        if one["i"] not in taken_true and one["j"] not in taken_found:
+            taken_true.add(one["i"])
+            taken_found.add(one["j"])
+    return len(taken_true)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well a method does on a set."""
+
+    centre_f1: float
+    iou_f1: float | None
+    count_mape: float
+    seconds: float
+
+
+def run(method: Method, samples: Sequence[Sample]) -> Figures:
+    """Run a method over a set, and score it."""
+    seconds, tp, total, errors = 0.0, 0, 0, []
+    overlap_tp = overlap_total = 0
+    diameter_px = float(np.median([sample.diameter_px for sample in samples]))
+    for sample in samples:
+        image = grey(sample.path)
+        began = time.process_time()
+        labels = method(image, diameter_px)
+        seconds += time.process_time() - began
+        found = centres_of(labels)
+        if sample.ignored is not None and len(found):
+            found = found[~sample.ignored[tuple(found.astype(int).T)]]
+        tp += hits(sample.centres, found, sample.tolerance_px)
+        total += len(sample.centres) + len(found)
+        errors.append(abs(len(found) - len(sample.centres)) / max(len(sample.centres), 1))
+        if sample.labels is not None:
+            counts = instance_counts(sample.labels, labels)
+            overlap_tp += counts.tp[0]
+            overlap_total += 2 * counts.tp[0] + counts.fp[0] + counts.fn[0]
+    iou_f1 = 2 * overlap_tp / overlap_total if overlap_total else None
+    return Figures(2 * tp / max(1, total), iou_f1, float(np.mean(errors)), seconds)
+
+
+def sets(wanted: Sequence[str], data: Path) -> dict[str, list[Sample]]:
+    """Return the samples of each set."""
+    readers = {"microbeads": microbeads, "fluorescent": fluorescent}
+    return {
+        name: list(
+            readers[name](data / name)
+            if name in readers
+            else labelled(data / name / "images", data / name / "masks")
+        )
+        for name in wanted
+    }
+
+
+def main() -> None:
+    """Print one table a set."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", nargs="*", default=SETS, dest="sets", choices=SETS)
+    parser.add_argument("--method", nargs="*", dest="methods", help="of the peers; none: beadctl alone")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--masks", type=Path)
+    args = parser.parse_args()
+    if args.images and args.masks:
+        samples = {args.images.name: list(labelled(args.images, args.masks))}
+    elif "BEADCTL_DATA" in os.environ:
+        samples = sets(args.sets, Path(os.environ["BEADCTL_DATA"]))
+    else:
+        raise SystemExit("name the folder of real images in BEADCTL_DATA, or give --images and --masks")
+    beadctl = Beadctl()
+    peers = {name: peer for name, peer in PEERS.items() if args.methods is None or name in args.methods}
+    for name, peer in peers.items():
+        if importlib.util.find_spec(peer[1]) is None:
+            print(f"{name}: not installed")
+    peers = {name: peer for name, peer in peers.items() if importlib.util.find_spec(peer[1])}
+    print("| set | method | centre F1 | IoU50 F1 | count MAPE | time |\n|---|---|---|---|---|---|")
+    for name, chosen in samples.items():
+        ours = [run(beadctl, chosen)]
+        rows = [("beadctl", ours[0], 1.0)]
+        for label, (method, _, given) in peers.items():
+            ratios = []
+            for _ in range(args.repeats):
+                figures = run(method, chosen)
+                ours.append(run(beadctl, chosen))
+                ratios.append(figures.seconds / ours[-1].seconds)
+            rows.append(
+                (f"{label}, given the diameter" if given else label, figures, statistics.median(ratios))
+            )
+        for label, figures, ratio in rows:
+            overlap = "" if figures.iou_f1 is None else f"{figures.iou_f1:.3f}"
+            cells = (
+                name,
+                label,
+                f"{figures.centre_f1:.3f}",
+                overlap,
+                f"{figures.count_mape:.3f}",
+                f"{ratio:.2f}",
+            )
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
