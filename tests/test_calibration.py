@@ -115,7 +115,7 @@ def test_a_calibrated_model_counts_better_and_says_so(run, pairs, tmp_path):
     figures = [json.loads(one.out)["figures"] for one in (before, said)]
     assert figures[0]["count"] == figures[0]["true_count"] + 4
     assert figures[1]["count"] == figures[1]["true_count"]
-    assert "min_area_px = 6 (was 1)" in said.err or "min_area_px = 9 (was 1)" in said.err
+    assert "(was 1)" in said.err
     facts = Model(tmp_path / "b.onnx", "cpu").facts
     assert facts.min_area_px > 1
     assert facts.validation["calibrated_on"] == 2
