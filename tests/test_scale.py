@@ -9,6 +9,7 @@ import tifffile
 from conftest import discs
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from beadctl import beads, scale
 from beadctl.errors import SettingsError
@@ -160,18 +161,16 @@ def found(tmp_path, image, **recipe):
 
 
 @default
-@pytest.mark.parametrize(("kind", "factor"), [("small", 1), ("large", 4)])
-def test_a_plane_of_small_beads_stays_and_one_of_large_beads_is_shrunk(tmp_path, kind, factor):
-    """The same 12 beads, as they are and magnified until each is far larger than the network's view."""
-    truth = discs(12)[1]
-    image = (100 + 90 * (truth > 0) + np.random.default_rng(1).normal(0, 3, truth.shape)).astype(np.uint8)
-    if kind == "large":
-        image = np.kron(image, np.ones((24, 24), np.uint8))
-    table, used = found(tmp_path, image)
-    assert (used > 1) == (kind == "large")
-    assert len(table) == truth.max() == 12
-    if kind == "large":
-        assert np.median(table.diameter_px) == pytest.approx(240, rel=0.15)
+@pytest.mark.parametrize("times", [1, 4, 12, 40])
+def test_beads_of_10_to_400_px_are_found_with_no_setting(tmp_path, times):
+    """The same four beads, magnified; where they are larger than the network's view it shrinks the plane."""
+    truth = discs(4, 60, 60)[1]
+    clean = np.kron(100.0 + 90 * (truth > 0), np.ones((times, times)))
+    image = ndimage.gaussian_filter(clean, 0.12 * times) + np.random.default_rng(1).normal(0, 3, clean.shape)
+    table, factor = found(tmp_path, image.clip(0, 255).astype(np.uint8))
+    large = table.diameter_px[table.diameter_px > 6 * times]
+    assert large == pytest.approx([10 * times] * 4, rel=0.15)
+    assert (factor > 1) == (times == 40)
 
 
 @default

@@ -159,9 +159,7 @@ def test_the_default_model_is_the_same_function():
     assert np.abs(maps(network, images) - wanted).max() < 1e-4
     assert np.abs(maps(network.train(), images) - wanted).max() < 1e-4
     assert (found.source, found.sha256) == ("default", sha256(DEFAULT_MODEL))
-    # A file from before there was a cap on the channels.
-    assert "max_channels" not in model.facts.training
-    assert (found.architecture.width, found.architecture.max_channels) == (24, 512)
+    assert found.architecture.channels == (16, 32, 64, 112, 112)
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):
@@ -413,7 +411,7 @@ def test_fine_tuning_by_the_command_line(run):
     assert facts["epochs"] == 2
     assert facts["plan"]["start"] == {"source": "default", "sha256": sha256(DEFAULT_MODEL)}
     for record in (facts["plan"], facts["settings"]["train"]):
-        assert (record["lr"], record["width"], record["depth"], record["dropout"]) == (3e-4, 24, 4, 0.1)
+        assert (record["lr"], record["width"], record["depth"], record["dropout"]) == (3e-4, 16, 5, 0.1)
     with Path("tuned/history.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 2
     assert run("train", *SMALL, "-o", "tuned", "--epochs", 2, "--resume").code == 3
