@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from beadctl.comparison import outcome as outcomes
 from beadctl.comparison.grid import Run
 from beadctl.comparison.outcome import Outcome, TileScore
-from beadctl.comparison.page import Picture
 from beadctl.errors import (
     AnnotationError,
     BeadctlError,
@@ -30,6 +29,7 @@ from beadctl.training.measured import answers, measure, measured_split
 from beadctl.training.plan import Plan, same, told
 from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
+from beadctl.webpage import Picture
 from beadctl.writers import overlay
 
 if TYPE_CHECKING:

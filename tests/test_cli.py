@@ -16,7 +16,18 @@ from conftest import COUNTS, discs
 from beadctl import __version__
 from beadctl.ledger import COLUMNS
 
-COMMANDS = ("tile", "train", "eval", "compare-losses", "export", "segment", "count", "simulate", "info")
+COMMANDS = (
+    "tile",
+    "train",
+    "eval",
+    "compare-losses",
+    "export",
+    "segment",
+    "count",
+    "simulate",
+    "info",
+    "audit",
+)
 
 
 def files(folder):
@@ -172,6 +183,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts"},
         "export": {"run", "out"},
+        "audit": {"images", "masks", "fix", "find"},
         "simulate": {"out", "count"},
         "info": {"file", "show_settings"},
     }

@@ -19,9 +19,9 @@ from scipy import stats
 
 from beadctl.comparison import history, page, plots, report, statistics, tables
 from beadctl.comparison.outcome import Arm, Outcome, TileScore, labels, read, write
-from beadctl.comparison.page import Picture
 from beadctl.comparison.statistics import differences, holm, summarise, verdict
 from beadctl.errors import OutputError
+from beadctl.webpage import Picture
 
 
 def arm(loss: str = "dice", **factors) -> Arm:

@@ -11,6 +11,8 @@ from beadctl.annotations.canvas import Labelled, Remark
 EIGHT = np.ones((3, 3), bool)
 # Grey levels of an 8-bit mask: from WHITE on a bead's inside, below RIPPLE nothing but compression.
 WHITE, RIPPLE = 224, 32
+# How the remark on a mask begins that is not of two values.
+GREY = "grey mask"
 
 
 def is_binary(values: NDArray[Any]) -> bool:
@@ -42,5 +44,6 @@ def parts(values: NDArray[Any]) -> Labelled:
     """
     threshold = float(values.max()) / 2
     labels, _ = ndimage.label(values > threshold, structure=EIGHT)
-    words = f"binary mask: above {threshold:g}, half its highest value, each 8-connected part is a bead"
+    kind = GREY if ((values > 0) & (values < 2 * threshold)).any() else "binary mask"
+    words = f"{kind}: above {threshold:g}, half its highest value, each 8-connected part is a bead"
     return Labelled(np.asarray(labels, np.uint32), (Remark(words, doubtful=False),))

@@ -38,12 +38,17 @@ def tile(
     from beadctl import cutting
     from beadctl.annotations.canvas import said
     from beadctl.annotations.pairing import pair
+    from beadctl.audit.survey import of_pairs
+    from beadctl.commands import auditing
 
     voice = console.voice(quiet, verbose)
     pairing = pair(images, masks, form=loaded.data.annotations, diameter_px=loaded.data.centre_diameter).only(
         loaded.tile.only
     )
     pairing.tell(voice.warn)
+    auditing.glance(
+        of_pairs(pairing.pairs), auditing.reading(loaded), voice, f"beadctl audit {images} {masks}"
+    )
     splits = cutting.split_sources(
         [str(item.image.name) for item in pairing.pairs],
         val_fraction=loaded.tile.val_fraction,

@@ -66,11 +66,13 @@ def train(
 ) -> int:
     """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
     loaded = settings.load(config, options.given(context.params))
-    from beadctl.commands import learning
+    from beadctl.commands import auditing, learning
 
     asked = loaded.settings
     out = asked.output.out_dir or Path("runs") / f"{asked.loss.name.value}-{asked.data.size}"
     voice = console.voice(quiet, verbose)
+    if not asked.train.simulate and not resume:
+        auditing.glance_at_tiles(asked, voice)
     result = learning.learn(loaded, out, voice, resume=resume, gradient_audit=gradient_audit)
     if result.record and result.best:
         voice.say(

@@ -16,10 +16,10 @@ from PIL import Image
 from beadctl.comparison import history
 from beadctl.comparison.history import Columns, Curve, curve
 from beadctl.comparison.outcome import Arm, Outcome, labels
-from beadctl.comparison.page import Picture
 from beadctl.comparison.statistics import Figure as Statistic
 from beadctl.comparison.statistics import summarise, what_is_measured
 from beadctl.files import atomic
+from beadctl.webpage import Picture
 
 # Okabe and Ito's palette, told apart by the colour-blind, without the yellow that white paper swallows.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#7f5539")

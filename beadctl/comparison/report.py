@@ -5,7 +5,7 @@ from pathlib import Path
 
 from beadctl.comparison import page, plots, tables
 from beadctl.comparison.outcome import Outcome
-from beadctl.comparison.page import Picture
+from beadctl.webpage import Picture
 
 RUNS, SUMMARY, DIFFERENCES = "runs.csv", "summary.csv", "differences.csv"
 JSON, MARKDOWN, PICTURE, PAGE = "comparison.json", "comparison.md", "report.png", "report.html"

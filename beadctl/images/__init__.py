@@ -2,6 +2,7 @@
 
 from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, find
 from beadctl.images.image import Image, open_image
+from beadctl.images.memory import InMemory
 from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
 from beadctl.images.plane import Pixels, Plane
 from beadctl.images.window import Window
@@ -11,6 +12,7 @@ __all__ = [
     "RESULTS_MARK",
     "Found",
     "Image",
+    "InMemory",
     "Normalisation",
     "Pixels",
     "Plane",

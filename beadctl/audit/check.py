@@ -1,0 +1,297 @@
+"""One image and its mask, held against each other: a figure for each fault, and a verdict.
+
+A mask is right where its outlines lie on edges of the image; edges have a direction, the same all around a
+bead, so that a mask of another image fits nowhere. The limits below were chosen on simulated pairs with
+planted faults; ``tests/benchmarks/bench_audit.py`` counts what they find on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.audit.edges import Edges, Outlines, edges, outlines
+from beadctl.audit.faults import Fault, Finding, Verdict, worst
+from beadctl.audit.fit import Fit, drift, fit
+from beadctl.audit.presence import merged, presence
+
+# Standing above all other shifts (see `Fit`) from which on a mask belongs to its image, and below which not.
+FITS, NOT = 10.0, 6.5
+# Images with a shorter side hold too little to compare, px.
+SMALLEST_PX = 16
+# Below this many beads chance alignments are as good as true ones.
+FEWEST = 3
+# Share of beads without a mark that is worth a look.
+MISSED = 0.03
+SCALES = (0.94, 0.96, 0.97, 0.98, 0.99, 1.01, 1.02, 1.03, 1.04, 1.06)
+TURNS_DEG = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
+VARIANTS: dict[str, Callable[[NDArray[np.uint32]], NDArray[np.uint32]]] = {
+    "upside down": lambda labels: labels[::-1],
+    "left for right": lambda labels: labels[:, ::-1],
+    "by half a turn": lambda labels: labels[::-1, ::-1],
+    "rows for columns": lambda labels: labels.T,
+    "by a quarter turn": np.rot90,
+    "by a quarter turn back": lambda labels: np.rot90(labels, -1),
+    "over the other diagonal": lambda labels: labels[::-1, ::-1].T,
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of one pair.
+
+    Attributes
+    ----------
+    beads : int
+        Marked beads.
+    diameter_px : float
+        Their median diameter, px.
+    fit : Fit
+        How the mask lies on the image.
+    findings : tuple of Finding
+        Its faults, the worst first.
+    sharpness : float
+        Fine over coarse edges of the image; of use against other images of the same kind.
+    """
+
+    beads: int
+    diameter_px: float
+    fit: Fit
+    findings: tuple[Finding, ...]
+    sharpness: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the findings'."""
+        return worst(self.findings)
+
+    def plus(self, *more: Finding) -> Checked:
+        """Return the same with more findings, the worst first."""
+        every = sorted((*self.findings, *more), key=lambda one: -one.verdict.rank)
+        return replace(self, findings=tuple(every))
+
+
+def smoothing_px(diameter_px: float) -> float:
+    """Return the scale at which edges of beads of that diameter are measured, px."""
+    return float(np.clip(0.1 * diameter_px, 0.7, 3.0))
+
+
+def check(
+    pixels: NDArray[Any],
+    labels: NDArray[np.uint32],
+    *,
+    grey: bool = False,
+    find: Callable[[NDArray[Any]], NDArray[np.uint32]] | None = None,
+) -> Checked:
+    """Hold a label image against its image.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W)
+        Grey values in any dtype.
+    labels : ndarray of uint32, shape (H, W)
+        0 for background, a number for each bead.
+    grey : bool
+        Whether the labels were cut from a mask of grey values.
+    find : callable, optional
+        Finds beads in an image, given its pixels, as a label image. Asked where there seem to be beads
+        without a mark: edges alone take letters and gaps for such.
+    """
+    outline = outlines(labels)
+    findings = _of_image(pixels)
+    if min(labels.shape) < SMALLEST_PX:
+        nowhere = Fit(0.0, 0.0, 0.0, True, 0.0, 0.0)
+        return Checked(outline.beads, outline.diameter_px, nowhere, tuple(findings), float("nan"))
+    edge = edges(pixels, smoothing_px(outline.diameter_px))
+    found = fit(outline, edge, reach_px=_reach(labels.shape))
+    blank = any(one.fault is Fault.BLANK for one in findings)
+    if grey:
+        findings.append(
+            Finding(Fault.GREY, Verdict.CHECK, 1, "the mask holds grey values; it is cut at half its highest")
+        )
+    cover = float((labels > 0).mean())
+    ask = None if find is None else partial(find, pixels)
+    if not outline.beads:
+        findings += _of_nothing(ask)
+    elif cover > 0.95:
+        findings.append(Finding(Fault.FULL, Verdict.BAD, cover, f"the mask covers {cover:.0%} of the image"))
+    elif not blank and len(outline.y):
+        findings += _of_fit(outline, edge, labels, found, ask)
+    checked = Checked(outline.beads, outline.diameter_px, found, (), _sharpness(pixels))
+    return checked.plus(*findings)
+
+
+def _reach(shape: tuple[int, ...]) -> int:
+    return int(min(max(24, min(shape) // 12), 64, min(shape) // 8))
+
+
+def _of_image(pixels: NDArray[Any]) -> list[Finding]:
+    findings = []
+    low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
+    if not high > low:
+        return [Finding(Fault.BLANK, Verdict.BAD, 0, f"all pixels of the image are {low:g}")]
+    clipped = float((pixels == high).mean())
+    # A camera's highest value is all ones: 255, 4095, 65535.
+    full = pixels.dtype.kind in "ui" and high >= 255 and float(np.log2(high + 1)).is_integer()
+    if full and clipped > 0.05:
+        findings.append(
+            Finding(
+                Fault.SATURATED, Verdict.CHECK, clipped, f"{clipped:.0%} of the pixels have the highest value"
+            )
+        )
+    if pixels.dtype.kind in "ui" and pixels.dtype.itemsize > 1 and len(np.unique(pixels[::7, ::7])) < 24:
+        levels = len(np.unique(pixels[::7, ::7]))
+        findings.append(
+            Finding(
+                Fault.BIT_DEPTH,
+                Verdict.CHECK,
+                levels,
+                f"only {levels} grey levels in {8 * pixels.dtype.itemsize} bits; was it scaled down?",
+            )
+        )
+    return findings
+
+
+def _sharpness(pixels: NDArray[Any]) -> float:
+    """Return the strongest fine edges over the strongest coarse ones: falls as an image goes out of focus."""
+    image = pixels.astype(np.float32)
+    coarse = image[: image.shape[0] // 4 * 4, : image.shape[1] // 4 * 4]
+    coarse = coarse.reshape(coarse.shape[0] // 4, 4, -1, 4).mean(axis=(1, 3))
+    fine = np.percentile(np.abs(np.diff(image, axis=0))[::3, ::3], 99.5)
+    return float(fine / max(np.percentile(np.abs(np.diff(coarse, axis=0)), 99.5), 1e-12))
+
+
+Ask = Callable[[], NDArray[np.uint32]]
+
+
+def _of_nothing(ask: Ask | None) -> list[Finding]:
+    """Judge an empty mask: right for an empty field, if anybody can tell."""
+    if ask is None:
+        return [Finding(Fault.EMPTY, Verdict.CHECK, 0, "the mask is empty")]
+    there = int(np.count_nonzero(np.unique(ask())))
+    words = f"the mask is empty; the image seems to hold {there} beads"
+    return [Finding(Fault.EMPTY, Verdict.CHECK, there, words)] if there else []
+
+
+def _of_fit(
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+) -> list[Finding]:
+    if found.standing < FITS:
+        other = _misplaced(outline, edge, labels, found)
+        if other:
+            return [other]
+        if found.standing < NOT and outline.beads >= FEWEST:
+            words = f"the mask fits nowhere on this image (fit {found.standing:.1f}, sure from {FITS:g} on)"
+            return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, found.standing, words)]
+    placed = _placed(outline, edge, found)
+    if any(one.verdict is Verdict.BAD for one in placed):
+        return placed
+    return placed + _of_beads(outline, edge, labels, found, ask)
+
+
+def _misplaced(outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit) -> Finding | None:
+    """Look for the mask turned, mirrored or scaled, as which it fits far better."""
+    need = max(FITS, 1.6 * found.standing)
+    best: tuple[float, Finding] | None = None
+    for name, turned in VARIANTS.items():
+        seen = turned(labels)
+        if seen.shape == labels.shape:
+            fits = fit(outlines(np.ascontiguousarray(seen)), edge, reach_px=_reach(labels.shape)).standing
+            if fits > max(need, best[0] if best else 0):
+                best = fits, Finding(Fault.FLIPPED, Verdict.BAD, fits, f"the mask is turned over: {name}")
+    for scale in SCALES:
+        fits = fit(_moved(outline, labels.shape, scale, 0.0), edge, reach_px=_reach(labels.shape)).standing
+        if fits > max(need, best[0] if best else 0):
+            words = f"the mask fits when it is scaled by {scale:g}"
+            best = fits, Finding(Fault.SCALED, Verdict.BAD, scale - 1, words)
+    for turn in TURNS_DEG:
+        fits = fit(_moved(outline, labels.shape, 1.0, turn), edge, reach_px=_reach(labels.shape)).standing
+        if fits > max(need, best[0] if best else 0):
+            best = (
+                fits,
+                Finding(Fault.TURNED, Verdict.BAD, turn, f"the mask fits when it is turned by {turn:g}°"),
+            )
+    return best[1] if best else None
+
+
+def _moved(outline: Outlines, shape: tuple[int, ...], scale: float, turn_deg: float) -> Outlines:
+    """Scale and turn outlines about the middle of the image."""
+    middle_y, middle_x = shape[0] / 2, shape[1] / 2
+    cos, sin = np.cos(np.radians(turn_deg)) * scale, np.sin(np.radians(turn_deg)) * scale
+    y = np.rint(middle_y + cos * (outline.y - middle_y) + sin * (outline.x - middle_x)).astype(np.intp)
+    x = np.rint(middle_x - sin * (outline.y - middle_y) + cos * (outline.x - middle_x)).astype(np.intp)
+    keep = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+    return replace(
+        outline,
+        y=y[keep],
+        x=x[keep],
+        normal_y=outline.normal_y[keep],
+        normal_x=outline.normal_x[keep],
+        owner=outline.owner[keep],
+    )
+
+
+def _placed(outline: Outlines, edge: Edges, found: Fit) -> list[Finding]:
+    """Judge the shift, and how it changes over the image."""
+    findings = []
+    diameter = outline.diameter_px
+    much = max(2.0, 0.12 * diameter)
+    local = drift(outline, edge, found)
+    # Few beads with wide edges have a flat top of agreement, and its place is less sure.
+    sure = found.standing >= FITS or found.here < found.coherence / 2
+    if sure and found.shift_px > max(0.62, 22.0 / max(found.standing, 1.0)):
+        words = f"the mask lies off by ({found.dy:+.1f}, {found.dx:+.1f}) px: move it by that in y and x"
+        verdict = Verdict.BAD if found.shift_px >= much else Verdict.CHECK
+        findings.append(Finding(Fault.SHIFTED, verdict, found.shift_px, words))
+    if local and local.spread_px > max(0.75, 3.3 * local.doubt_px):
+        verdict = Verdict.BAD if local.spread_px >= much else Verdict.CHECK
+        if abs(local.scale) > 0.012:
+            words = f"the mask is {abs(local.scale):.1%} too {'small' if local.scale > 0 else 'large'}"
+            findings.append(Finding(Fault.SCALED, verdict, local.scale, words))
+        elif abs(local.turn_deg) > 0.7:
+            words = f"the mask is turned by {local.turn_deg:+.1f}°"
+            findings.append(Finding(Fault.TURNED, verdict, local.turn_deg, words))
+        else:
+            words = f"the shift changes by {local.spread_px:.1f} px (standard deviation) over the image"
+            findings.append(Finding(Fault.DRIFT, verdict, local.spread_px, words))
+    return findings
+
+
+def _of_beads(
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+) -> list[Finding]:
+    findings = []
+    seen = presence(outline, edge, labels, bright=found.bright, dy=found.dy, dx=found.dx)
+    count = merged(labels, outline)
+    if count / outline.beads > 0.015:
+        share = count / outline.beads
+        words = f"{count} of {outline.beads} marks hold several beads by their shape"
+        verdict = Verdict.BAD if share > 0.1 else Verdict.CHECK
+        findings.append(Finding(Fault.MERGED, verdict, share, words))
+    number = len(seen.missed)
+    if ask and number > MISSED / 2 * outline.beads:
+        there = ask()
+        number = sum(bool(there[y, x]) for y, x in seen.missed)
+    missed = number / (number + outline.beads)
+    if missed > MISSED:
+        words = f"beads without a mark: about {number}, beside {outline.beads} with one"
+        verdict = Verdict.BAD if missed > 0.25 else Verdict.CHECK
+        findings.append(Finding(Fault.MISSED, verdict, missed, words))
+    unsupported = seen.unsupported / max(seen.judged, 1)
+    if unsupported > 0.12 and seen.unsupported > 1:
+        words = f"{seen.unsupported} of {seen.judged} marks have no edge under them"
+        verdict = Verdict.BAD if unsupported > 0.5 else Verdict.CHECK
+        findings.append(Finding(Fault.NOTHING_THERE, verdict, unsupported, words))
+    share = seen.growth_px / max(outline.diameter_px, 1.0)
+    if share > 0.11 and seen.growth_px >= 1.2:
+        words = f"edges lie {seen.growth_px:.1f} px outside of the outlines"
+        findings.append(Finding(Fault.SHRUNK, Verdict.CHECK, seen.growth_px, words))
+    if share < -0.3 and seen.growth_px <= -1.5:
+        words = f"edges lie {-seen.growth_px:.1f} px inside of the outlines"
+        findings.append(Finding(Fault.SWOLLEN, Verdict.CHECK, -seen.growth_px, words))
+    return findings

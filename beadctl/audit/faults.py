@@ -1,0 +1,72 @@
+"""What may be wrong with an image and its mask, and how bad that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What to do with a pair: train on it, look at it, or leave it out."""
+
+    OK = "ok"
+    CHECK = "check"
+    BAD = "bad"
+
+    @property
+    def rank(self) -> int:
+        """0 for ok, 2 for bad."""
+        return list(Verdict).index(self)
+
+
+class Fault(StrEnum):
+    """A kind of fault."""
+
+    UNREADABLE = "unreadable"
+    OTHER_IMAGE = "other image"
+    FLIPPED = "flipped"
+    SHIFTED = "shifted"
+    SCALED = "scaled"
+    TURNED = "turned"
+    DRIFT = "drift"
+    MERGED = "merged"
+    MISSED = "missed beads"
+    NOTHING_THERE = "nothing there"
+    SHRUNK = "shrunk"
+    SWOLLEN = "swollen"
+    GREY = "grey mask"
+    EMPTY = "empty mask"
+    FULL = "full mask"
+    BLANK = "blank image"
+    SATURATED = "saturated"
+    OUT_OF_FOCUS = "out of focus"
+    BIT_DEPTH = "bit depth"
+    DUPLICATE = "duplicate"
+    LEAK = "leak"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault of one pair.
+
+    Attributes
+    ----------
+    fault : Fault
+        Its kind.
+    verdict : Verdict
+        How bad it is.
+    number : float
+        How much of it there is, in the unit that `words` names.
+    words : str
+        For a person.
+    """
+
+    fault: Fault
+    verdict: Verdict
+    number: float
+    words: str
+
+
+def worst(findings: tuple[Finding, ...]) -> Verdict:
+    """Return the worst verdict; `OK` without findings."""
+    return max((one.verdict for one in findings), key=lambda verdict: verdict.rank, default=Verdict.OK)

@@ -1,0 +1,145 @@
+"""Corrected pairs in a folder of their own: only what is safe to correct, and a record of each change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.audit.check import check
+from beadctl.audit.faults import Fault, Verdict
+from beadctl.audit.page import moved
+from beadctl.audit.survey import Audited, Reading
+from beadctl.errors import OutputError
+from beadctl.files import atomic
+from beadctl.ledger import compose
+
+COLUMNS = ("image", "mask", "verdict", "written", "change")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a pair.
+
+    Attributes
+    ----------
+    audited : Audited
+        The pair.
+    written : bool
+        Whether it is in the new folder.
+    words : str
+        What was changed, or why it was left out.
+    """
+
+    audited: Audited
+    written: bool
+    words: str
+
+    def cells(self) -> dict[str, object]:
+        """Return the row of ``changes.csv``."""
+        return {
+            "image": self.audited.subject.name,
+            "mask": str(self.audited.subject.mask),
+            "verdict": self.audited.verdict.value,
+            "written": "yes" if self.written else "no",
+            "change": self.words,
+        }
+
+
+def fix(audited: Sequence[Audited], out_dir: Path, reading: Reading) -> tuple[Change, ...]:
+    """Write the pairs that are right, or can be made so: images, masks and ``changes.csv``.
+
+    Masks become label images, so grey ones are cut at half their highest value. One that is shifted is moved
+    by whole pixels, and both it and the image are cropped to what they share. What is bad otherwise, or still
+    bad after that, is left out. Sources are only read.
+
+    Parameters
+    ----------
+    audited : sequence of Audited
+        As `survey` returned them.
+    out_dir : Path
+        A folder that holds no earlier result.
+    reading : Reading
+        How image files are read.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds results, two images have one name, or nothing can be written.
+    """
+    if (out_dir / "changes.csv").exists() or (out_dir / "images").exists():
+        raise OutputError(f"{out_dir}: holds images or changes.csv already; choose another folder for --fix")
+    names = [_stem(one) for one in audited]
+    twice = (
+        next((name for name in names if names.count(name) > 1), None)
+        if len(set(names)) < len(names)
+        else None
+    )
+    if twice:
+        raise OutputError(f"{twice}: several images have this name; audit their folders one at a time")
+    changes = tuple(_fixed(one, out_dir, reading) for one in audited)
+    compose(out_dir / "changes.csv", COLUMNS, (change.cells() for change in changes))
+    return changes
+
+
+def _stem(one: Audited) -> str:
+    return "_".join(PurePosixPath(one.subject.name).with_suffix("").parts)
+
+
+def _fixed(one: Audited, out_dir: Path, reading: Reading) -> Change:
+    bad = [finding for finding in one.checked.findings if finding.verdict is Verdict.BAD]
+    if any(finding.fault is not Fault.SHIFTED for finding in bad):
+        return Change(one, False, f"left out: {bad[0].words}")
+    pixels = reading.pixels(one.subject.image)
+    labels = one.subject.load((pixels.shape[0], pixels.shape[1])).labels
+    words = []
+    if any(finding.fault is Fault.GREY for finding in one.checked.findings):
+        words.append("cut at half the highest grey")
+    found = one.checked.fit
+    shifted = any(finding.fault is Fault.SHIFTED for finding in one.checked.findings)
+    dy, dx = round(found.dy), round(found.dx)
+    image_path = out_dir / "images" / f"{_stem(one)}{one.subject.image.suffix}"
+    if shifted and (dy or dx):
+        window = tuple(
+            slice(max(0, move), length + min(0, move))
+            for move, length in zip((dy, dx), labels.shape, strict=True)
+        )
+        pixels, labels = pixels[window], moved(labels, found)[window]
+        again = check(pixels, labels)
+        if again.verdict is Verdict.BAD:
+            return Change(one, False, f"left out: moved by ({dy:+d}, {dx:+d}) px, {again.findings[0].words}")
+        words.append(f"moved by ({dy:+d}, {dx:+d}) px and cropped to {labels.shape[0]}x{labels.shape[1]} px")
+        image_path = image_path.with_suffix(".tif")
+        _write(image_path, pixels)
+    else:
+        with atomic(image_path) as temporary:
+            shutil.copyfile(one.subject.image, temporary)
+    _write(out_dir / "masks" / f"{_stem(one)}.tif", labels)
+    return Change(one, True, "; ".join(words) or "none")
+
+
+def _write(path: Path, pixels: NDArray[Any]) -> None:
+    import tifffile
+
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            np.ascontiguousarray(pixels),
+            compression="zlib",
+            photometric="minisblack",
+            metadata=None,
+            software="beadctl audit",
+        )
+
+
+def told(changes: Iterable[Change]) -> str:
+    """Return what became of the pairs, in words."""
+    every = list(changes)
+    written = [change for change in every if change.written]
+    altered = sum(change.words != "none" for change in written)
+    return f"{len(written)} pairs written, {altered} of them corrected; {len(every) - len(written)} left out"

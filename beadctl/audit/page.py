@@ -1,0 +1,87 @@
+"""The doubtful pairs on one HTML page: image, mask as it is, mask as it would fit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl import webpage
+from beadctl.audit.faults import Fault
+from beadctl.audit.fit import Fit
+from beadctl.audit.survey import Audited, Reading
+from beadctl.audit.table import counted, doubtful, shown
+from beadctl.errors import BeadctlError
+from beadctl.writers.overlay import coloured, paint
+
+# A page with more pictures is slow to open; the table lists all.
+MOST_PICTURES = 60
+LARGEST_PX = 256
+
+
+def write(path: Path, audited: Sequence[Audited], reading: Reading) -> None:
+    """Write the page, the worst pairs first.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    webpage.write(path, "beadctl audit", _sections(audited, reading))
+
+
+def _sections(audited: Sequence[Audited], reading: Reading) -> Iterable[str]:
+    yield webpage.lead(counted(audited))
+    worst = doubtful(audited)
+    yield webpage.section(
+        "Doubtful pairs", webpage.table(("image", "verdict", "worst finding"), shown(audited))
+    )
+    for one in worst[:MOST_PICTURES]:
+        words = "; ".join(finding.words for finding in one.checked.findings)
+        yield webpage.section(
+            f"{one.verdict.value}: {one.subject.name}", webpage.gallery(_pictures(one, reading)), words
+        )
+    if len(worst) > MOST_PICTURES:
+        yield f"<p>{len(worst) - MOST_PICTURES} more are in audit.csv.</p>"
+
+
+def _pictures(one: Audited, reading: Reading) -> Iterable[webpage.Picture]:
+    try:
+        pixels = reading.pixels(one.subject.image)
+    except (BeadctlError, OSError):
+        return
+    yield _picture("image", pixels, np.zeros(pixels.shape, np.uint32))
+    try:
+        labels = one.subject.load((pixels.shape[0], pixels.shape[1])).labels
+    except (BeadctlError, OSError):
+        return
+    yield _picture("mask as it is", pixels, labels)
+    if any(finding.fault is Fault.SHIFTED for finding in one.checked.findings):
+        found = one.checked.fit
+        yield _picture(f"mask moved by ({found.dy:+.1f}, {found.dx:+.1f}) px", pixels, moved(labels, found))
+
+
+def _picture(caption: str, pixels: NDArray[Any], labels: NDArray[np.uint32]) -> webpage.Picture:
+    # The middle in full detail says more than all of a large image, thinned.
+    parts = []
+    for array in (pixels, labels):
+        top, left = (max(0, (length - LARGEST_PX) // 2) for length in array.shape)
+        parts.append(array[top : top + LARGEST_PX, left : left + LARGEST_PX])
+    content = io.BytesIO()
+    coloured(paint(parts[0], np.asarray(parts[1], np.uint32))).save(content, format="PNG")
+    return webpage.Picture(caption, content.getvalue())
+
+
+def moved(labels: NDArray[np.uint32], found: Fit) -> NDArray[np.uint32]:
+    """Return a label image moved by the whole pixels of a shift, zeros where nothing is known."""
+    dy, dx = round(found.dy), round(found.dx)
+    height, width = labels.shape
+    out = np.zeros_like(labels)
+    out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
+        max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
+    ]
+    return out

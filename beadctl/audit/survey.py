@@ -1,0 +1,245 @@
+"""All pairs of a folder: each held against its image, and images against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.annotations.binary_mask import GREY
+from beadctl.annotations.canvas import Load, Remark
+from beadctl.annotations.pairing import Pair
+from beadctl.audit.check import FITS, Checked, check, smoothing_px
+from beadctl.audit.edges import edges, outlines
+from beadctl.audit.faults import Fault, Finding, Verdict
+from beadctl.audit.fingerprint import Print, likely_owners, printed, twins
+from beadctl.audit.fit import Fit, fit
+from beadctl.errors import AnnotationError, BeadctlError
+from beadctl.images import open_image
+from beadctl.tiles import TileRow
+
+# An image of this share of the folder's median sharpness is out of focus, if its neighbours are alike.
+SOFT = 0.35
+Find = Callable[[NDArray[Any]], NDArray[np.uint32]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A pair to be audited.
+
+    Attributes
+    ----------
+    name : str
+        Of the image.
+    image, mask : Path
+        The files.
+    load : Load
+        Reads the mask as a label image.
+    split : str
+        Side of the split, of a tile; empty otherwise.
+    source : str
+        What the image was cut from, of a tile; else its own name.
+    """
+
+    name: str
+    image: Path
+    mask: Path
+    load: Load
+    split: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How image files are read; see `beadctl.images.open_image`."""
+
+    axes: str | None = None
+    channel: int | None = None
+    plane: int | None = None
+
+    def pixels(self, path: Path) -> NDArray[Any]:
+        """Read the only plane of an image, shape (H, W).
+
+        Raises
+        ------
+        ImageError, AnnotationError
+            If it cannot be read, or has several planes.
+        """
+        image = open_image(path, axes=self.axes, channel=self.channel, plane=self.plane)
+        if len(image.planes) != 1:
+            raise AnnotationError(
+                f"{path}: has {len(image.planes)} planes and one mask; choose one with --plane"
+            )
+        with image.planes[0].open() as opened:
+            return opened.read_all()
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A pair and what was found of it."""
+
+    subject: Subject
+    checked: Checked
+
+    @property
+    def verdict(self) -> Verdict:
+        """What to do with the pair."""
+        return self.checked.verdict
+
+
+def of_pairs(pairs: Iterable[Pair]) -> list[Subject]:
+    """Return the pairs of two folders as subjects."""
+    return [
+        Subject(str(item.image.name), item.image.path, item.truth, item.load, source=str(item.image.name))
+        for item in pairs
+    ]
+
+
+def of_tiles(rows: Iterable[TileRow]) -> list[Subject]:
+    """Return the tiles of a manifest as subjects."""
+    from functools import partial
+
+    from beadctl.annotations import AnnotationFormat
+    from beadctl.annotations.reading import read
+
+    return [
+        Subject(
+            row.image.name,
+            row.image,
+            row.mask,
+            partial(read, row.mask, form=AnnotationFormat.LABELS),
+            row.split,
+            row.source,
+        )
+        for row in rows
+    ]
+
+
+def survey(
+    subjects: Sequence[Subject],
+    *,
+    reading: Reading = Reading(),
+    find: Find | None = None,
+    on_pair: Callable[[Subject], None] = lambda _: None,
+) -> tuple[Audited, ...]:
+    """Audit pairs; memory grows by 3 kB a pair.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+        The pairs.
+    reading : Reading
+        How image files are read.
+    find : callable, optional
+        Finds beads in an image, to be asked where there seem to be beads without a mark.
+    on_pair : callable
+        Told of each pair that is done.
+
+    Returns
+    -------
+    tuple of Audited
+        In the order given.
+    """
+    every: list[Checked] = []
+    prints: dict[int, Print] = {}
+    for number, subject in enumerate(subjects):
+        try:
+            pixels = reading.pixels(subject.image)
+            truth = subject.load((pixels.shape[0], pixels.shape[1]))
+        except (BeadctlError, OSError) as error:
+            finding = Finding(Fault.UNREADABLE, Verdict.BAD, 0, str(error))
+            every.append(Checked(0, 0.0, Fit(0, 0, 0, True, 0, 0), (finding,), float("nan")))
+        else:
+            checked = check(pixels, truth.labels, grey=is_grey(truth.remarks), find=find)
+            doubts = [remark for remark in truth.remarks if remark.doubtful]
+            every.append(checked.plus(*map(_doubt, doubts)))
+            prints[number] = printed(pixels, truth.labels)
+        on_pair(subject)
+    every = _owners(subjects, every, prints, reading)
+    every = _twins(subjects, every, prints)
+    every = _out_of_focus(every)
+    return tuple(Audited(subject, checked) for subject, checked in zip(subjects, every, strict=True))
+
+
+def is_grey(remarks: Iterable[Remark]) -> bool:
+    """Whether a mask was cut from grey values, as its reader remarked."""
+    return any(remark.words.startswith(GREY) for remark in remarks)
+
+
+def _doubt(remark: Remark) -> Finding:
+    words = f"{remark.count} {remark.words}" if remark.count else remark.words
+    return Finding(Fault.UNREADABLE, Verdict.CHECK, remark.count, words)
+
+
+def _owners(
+    subjects: Sequence[Subject], every: list[Checked], prints: dict[int, Print], reading: Reading
+) -> list[Checked]:
+    """Say of each mask of another image which image it fits, if one of the folder."""
+    numbers = list(prints)
+    named = list(every)
+    for number, checked in enumerate(every):
+        if number not in prints or not checked.findings or checked.findings[0].fault is not Fault.OTHER_IMAGE:
+            continue
+        labels = subjects[number].load(prints[number].shape).labels
+        outline = outlines(labels)
+        best = FITS, ""
+        for place in likely_owners(prints[number], list(prints.values())):
+            other = subjects[numbers[place]]
+            if numbers[place] == number:
+                continue
+            edge = edges(reading.pixels(other.image), smoothing_px(outline.diameter_px))
+            best = max(best, (fit(outline, edge, reach_px=24).standing, other.name))
+        if best[1]:
+            words = f"the mask belongs to {best[1]} (fit {best[0]:.1f}; here {checked.fit.standing:.1f})"
+            first = Finding(Fault.OTHER_IMAGE, Verdict.BAD, checked.fit.standing, words)
+            named[number] = Checked(
+                checked.beads,
+                checked.diameter_px,
+                checked.fit,
+                (first, *checked.findings[1:]),
+                checked.sharpness,
+            )
+    return named
+
+
+def _twins(subjects: Sequence[Subject], every: list[Checked], prints: dict[int, Print]) -> list[Checked]:
+    """Find images that are the same; over the border of the split that is leakage."""
+    numbers = list(prints)
+    marked = list(every)
+    for later, earlier in twins(list(prints.values())).items():
+        one, other = subjects[numbers[later]], subjects[numbers[earlier]]
+        if one.split == other.split:
+            finding = Finding(Fault.DUPLICATE, Verdict.CHECK, 1, f"the image equals {other.name}, or nearly")
+        else:
+            words = f"in {one.split} as is its twin {other.name} in {other.split}: the split leaks"
+            finding = Finding(Fault.LEAK, Verdict.BAD, 1, words)
+        marked[numbers[later]] = marked[numbers[later]].plus(finding)
+    return marked
+
+
+def _out_of_focus(every: list[Checked]) -> list[Checked]:
+    values = np.array([checked.sharpness for checked in every])
+    known = values[np.isfinite(values)]
+    if len(known) < 5:
+        return every
+    middle = float(np.median(known))
+    # Folders of many kinds of images have no usual sharpness.
+    if float(np.quantile(known, 0.25)) < 0.7 * middle:
+        return every
+    return [
+        checked.plus(
+            Finding(
+                Fault.OUT_OF_FOCUS,
+                Verdict.CHECK,
+                checked.sharpness / middle,
+                f"fine detail is {checked.sharpness / middle:.0%} of that of the other images",
+            )
+        )
+        if checked.sharpness < SOFT * middle
+        else checked
+        for checked in every
+    ]

@@ -1,0 +1,78 @@
+"""What ``audit``, ``tile`` and ``train`` share: the pairs to be audited, and a quick look at some."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl import console, pipeline
+from beadctl.annotations.pairing import pair
+from beadctl.audit.faults import Verdict
+from beadctl.audit.survey import Find, Reading, Subject, of_pairs, of_tiles, survey
+from beadctl.commands import running
+from beadctl.images import InMemory
+from beadctl.settings import Settings
+from beadctl.tiles import MANIFEST, read_manifest
+
+# Pairs that the quick check looks at: under a second, and one fault in ten is seldom overlooked.
+QUICK = 24
+
+
+def subjects(images: Path, masks: Path | None, settings: Settings, voice: console.Voice) -> list[Subject]:
+    """Return the pairs of two folders, or the tiles of one."""
+    if masks is None and (images / MANIFEST).exists():
+        return of_tiles(read_manifest(images))
+    data = settings.data
+    pairing = pair(images, masks or images, form=data.annotations, diameter_px=data.centre_diameter)
+    pairing.tell(voice.warn)
+    return of_pairs(pairing.pairs)
+
+
+def reading(settings: Settings) -> Reading:
+    """Return how image files are read."""
+    return Reading(settings.data.axes, settings.data.channel, settings.data.plane)
+
+
+def finder(settings: Settings, voice: console.Voice) -> Find:
+    """Return what finds beads in an image: the model that the settings name, else the one in the package."""
+    model = running.open_model(settings, voice)
+    recipe = running.recipe(settings, model)
+
+    def find(pixels: NDArray[Any]) -> NDArray[np.uint32]:
+        maps, shrink = pipeline.look(InMemory(pixels), model, recipe)
+        return pipeline.label_plane(maps, None, recipe, None, shrink).labels
+
+    return find
+
+
+def glance(every: Sequence[Subject], how: Reading, voice: console.Voice, advice: str) -> None:
+    """Audit some of the pairs, without a model, and warn where a mask is bad.
+
+    Parameters
+    ----------
+    every : sequence of Subject
+        The pairs; up to 24 of them, spread evenly, are looked at.
+    how : Reading
+        How image files are read.
+    voice : Voice
+        Warns.
+    advice : str
+        The command that audits all of them.
+    """
+    some = list(every)[:: max(1, -(-len(every) // QUICK))]
+    audited = survey(some, reading=how)
+    bad = [one for one in audited if one.verdict is Verdict.BAD]
+    if bad:
+        first = bad[0]
+        voice.warn(
+            f"{len(bad)} of {len(audited)} masks looked at are bad, such as {first.subject.name}: "
+            f"{first.checked.findings[0].words}; see all with: {advice}"
+        )
+
+
+def glance_at_tiles(settings: Settings, voice: console.Voice) -> None:
+    """Audit some of the tiles that training is about to read, and warn where a mask is bad."""
+    tiles = settings.data.tiles
+    glance(of_tiles(read_manifest(tiles)), Reading(), voice, f"beadctl audit {tiles}")

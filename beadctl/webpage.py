@@ -1,0 +1,112 @@
+"""One HTML page that needs nothing beside it: no script, no style sheet, no image file."""
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from beadctl.files import write_text
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file's content with a caption."""
+
+    caption: str
+    png: bytes
+
+
+def write(path: Path, title: str, sections: Iterable[str]) -> None:
+    """Write a page, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where it shall stand.
+    title : str
+        Its heading.
+    sections : iterable of str
+        HTML, as the functions below make it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    title = html.escape(title)
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    body = "\n".join(sections)
+    write_text(
+        path,
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}{view}</head>\n'
+        f"<body><h1>{title}</h1>\n{body}\n</body></html>\n",
+    )
+
+
+def lead(words: str) -> str:
+    """Return what a page says first of all."""
+    return f'<p class="verdict">{html.escape(words)}</p>'
+
+
+def section(heading: str, content: str, note: str = "") -> str:
+    """Return a section, or nothing where there is no content."""
+    if not content:
+        return ""
+    words = f"<p>{html.escape(note)}</p>\n" if note else ""
+    return f"<section><h2>{html.escape(heading)}</h2>\n{words}{content}</section>"
+
+
+def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table, or nothing where it has no rows."""
+    if not body:
+        return ""
+    rows = "\n".join(_row(row, "td") for row in body)
+    return (
+        f'<div class="wide"><table><thead>{_row(headings, "th")}</thead>\n<tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _row(cells: Iterable[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def figure(picture: Picture) -> str:
+    """Return a picture above its caption."""
+    caption = html.escape(picture.caption)
+    return f"<figure>{image(picture)}<figcaption>{caption}</figcaption></figure>"
+
+
+def gallery(pictures: Iterable[Picture]) -> str:
+    """Return pictures side by side, or nothing where there are none."""
+    figures = "\n".join(map(figure, pictures))
+    return figures and f'<div class="overlays">{figures}</div>'
+
+
+def image(picture: Picture) -> str:
+    """Return a picture whose caption is for those who cannot see it."""
+    caption, data = html.escape(picture.caption), base64.b64encode(picture.png).decode("ascii")
+    return f'<img alt="{caption}" src="data:image/png;base64,{data}">'
+
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff}
+body{max-width:84rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem;margin:0 0 1rem}
+h2{font-size:1.15rem;margin:2.2rem 0 .4rem}
+.verdict{font-size:1.1rem;border-left:4px solid #0072b2;background:#eef5fa;padding:.7rem 1rem}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+td:not(:last-child){white-space:nowrap}
+th{border-bottom:2px solid #888;white-space:nowrap}
+tbody tr:nth-child(even){background:#f7f7f7}
+figure{margin:1rem 0}
+img{max-width:100%;height:auto}
+figcaption{font-size:.85rem;color:#555}
+.overlays{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1rem}
+.overlays figure{margin:0}
+.overlays img{width:100%}
+@media print{section{break-inside:avoid}}
+"""
