@@ -2,8 +2,9 @@
 
 import csv
 import dataclasses
-import re
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.canvas import Remark
 from beadctl.annotations.pairing import Pair
-from beadctl.errors import BeadctlError, OutputError, SettingsError
-from beadctl.files import atomic, sha256
+from beadctl.errors import BeadctlError, ImageError, OutputError, SettingsError
+from beadctl.files import atomic, sha256, write_text
 from beadctl.images import measure_normalisation, open_image
+from beadctl.padding import padded
+from beadctl.splitting import split_sources
 from beadctl.tiles import MANIFEST, TileRow, read_manifest
 
 
@@ -38,67 +41,6 @@ class Cut:
     remarks: tuple[tuple[str, Remark], ...]
 
 
-def split_sources(
-    names: Sequence[str],
-    *,
-    val_fraction: float,
-    test_fraction: float,
-    seed: int,
-    group_by: str | None = None,
-) -> dict[str, str]:
-    """Give each source image to ``train``, ``val`` or ``test``, whole groups at a time.
-
-    Groups are shuffled by the seed and each goes to the split that is furthest below its share, so that
-    fractions are met as nearly as whole groups allow. Every split with a fraction gets at least one group
-    where there are three, and training is served first.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Source images.
-    val_fraction, test_fraction : float
-        Shares of the images, together below 1.
-    seed : int
-        Of the shuffle.
-    group_by : str, optional
-        Regular expression; names with the same first group (or whole match) stay together. A name
-        that does not match is a group of its own.
-
-    Returns
-    -------
-    dict
-        Name to split.
-
-    Raises
-    ------
-    SettingsError
-        If the fractions leave nothing for training, or the expression is malformed.
-    """
-    if val_fraction + test_fraction >= 1:
-        raise SettingsError("tile.val_fraction + tile.test_fraction must stay below 1; lower one of them")
-    groups: dict[str, list[str]] = {}
-    try:
-        pattern = re.compile(group_by) if group_by else None
-    except re.error as error:
-        raise SettingsError(f"--group-by {group_by!r}: not a regular expression ({error})") from None
-    for name in sorted(names):
-        match = pattern.search(name) if pattern else None
-        groups.setdefault(
-            (match.group(1) if match.re.groups else match.group(0)) if match else name, []
-        ).append(name)
-    shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
-    held = dict.fromkeys(shares, 0)
-    splits: dict[str, str] = {}
-    order = [sorted(groups)[index] for index in np.random.default_rng(seed).permutation(len(groups))]
-    for group in order:
-        wanting = [split for split, share in shares.items() if share > 0]
-        target = max(wanting, key=lambda split: (held[split] == 0, shares[split] - held[split] / len(names)))
-        target = target if held["train"] else "train"
-        held[target] += len(groups[group])
-        splits |= dict.fromkeys(groups[group], target)
-    return splits
-
-
 def origins(length: int, size: int, overlap: int) -> list[int]:
     """Return where tiles of `size` px start along an axis, so that all of it is covered.
 
@@ -111,23 +53,66 @@ def origins(length: int, size: int, overlap: int) -> list[int]:
     return [round(index * (length - size) / (count - 1)) for index in range(count)]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How images become tiles.
+
+    Attributes
+    ----------
+    size, overlap : int
+        Of the tiles, px. Images smaller than a tile are padded by reflection.
+    val_fraction, test_fraction, group_by
+        As for `beadctl.splitting.split_sources`.
+    seed : int
+        Of the split, and of the choice among empty tiles.
+    min_beads : int
+        Beads below which a tile counts as empty.
+    keep_empty : float
+        Share of the empty tiles that are kept.
+    axes, channel, plane : optional
+        How image files are read; a stack needs `plane`.
+    annotated : str
+        How annotations are read, in words: tiles cut by other words are not taken for the same.
+    """
+
+    size: int
+    overlap: int
+    val_fraction: float
+    test_fraction: float
+    seed: int
+    group_by: str | None = None
+    min_beads: int = 1
+    keep_empty: float = 1.0
+    axes: str | None = None
+    channel: int | None = None
+    plane: int | None = None
+    annotated: str = "auto"
+
+    def split(self, names: Sequence[str], density: Mapping[str, float] | None = None) -> dict[str, str]:
+        """Give each image to a split; see `beadctl.splitting.split_sources`."""
+        return split_sources(
+            names,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+            group_by=self.group_by,
+            density=density,
+        )
+
+
 def cut(
     pairs: Sequence[Pair],
     out_dir: Path,
+    recipe: Recipe,
     *,
-    size: int,
-    overlap: int,
-    splits: dict[str, str],
-    axes: str | None = None,
-    channel: int | None = None,
-    plane: int | None = None,
     overwrite: bool = False,
     on_pair: Callable[[Pair], None] = lambda _: None,
 ) -> Cut:
     """Write the tiles of all pairs, and the manifest last: with it the folder is whole.
 
     A pair that cannot be used is reported and the others go on. The normalisation of a tile is that of
-    its whole source image, as in inference.
+    its whole source image, as in inference. What an earlier run cut in the same way from the same files is
+    kept; the split and the choice among empty tiles are made anew, over all.
 
     Parameters
     ----------
@@ -135,12 +120,8 @@ def cut(
         Images with their masks.
     out_dir : Path
         Folder of the tiles.
-    size, overlap : int
-        Of the tiles, px. Images smaller than a tile are padded by reflection.
-    splits : dict
-        Source name to split.
-    axes, channel, plane : optional
-        How image files are read; a stack needs `plane`.
+    recipe : Recipe
+        How.
     overwrite : bool
         Replace the tiles of an earlier run.
     on_pair : callable
@@ -153,46 +134,131 @@ def cut(
     Raises
     ------
     OutputError
-        If tiles stand there already, two images would give tiles of one name, the images themselves lie
-        where the tiles would, or nothing can be written.
+        If tiles stand there that were cut otherwise or from other images, two images would give tiles of one
+        name, the images themselves lie where the tiles would, or nothing can be written.
     SettingsError
-        If the overlap is not smaller than the tile.
+        If the overlap is not smaller than the tile, or the fractions leave nothing for training.
     """
-    if overlap >= size:
-        raise SettingsError(f"tile.overlap = {overlap} must be smaller than the tile ({size} px)")
+    if recipe.overlap >= recipe.size:
+        raise SettingsError(
+            f"tile.overlap = {recipe.overlap} must be smaller than the tile ({recipe.size} px)"
+        )
+    recipe.split([str(item.image.name) for item in pairs])
     _check_names(pairs, out_dir)
-    manifest = out_dir / MANIFEST
-    if manifest.exists():
-        if not overwrite:
-            raise OutputError(f"{manifest}: stands there already; use --overwrite, or another -o")
-        # Only what the manifest names: the folder may hold other images, even those to be cut.
-        earlier = read_manifest(out_dir)
-        manifest.unlink()
-        for row in earlier:
-            row.image.unlink(missing_ok=True)
-            row.mask.unlink(missing_ok=True)
-    rows: list[TileRow] = []
+    _clear(pairs, out_dir, overwrite)
+    parts: list[_Part] = []
     failures: list[tuple[Path, str]] = []
     remarks: list[tuple[str, Remark]] = []
     for item in pairs:
         try:
-            more, said = _cut_pair(
-                item, out_dir, size, overlap, splits[str(item.image.name)], axes, channel, plane
-            )
-            rows += more
+            part, said = _part(item, out_dir, recipe, overwrite)
+            parts.append(part)
             remarks += [(str(item.image.name), remark) for remark in said]
         except OutputError:
             raise
         except BeadctlError as error:
             failures.append((item.image.path, str(error)))
         on_pair(item)
-    if rows:
+    density = {part.source: part.density for part in parts}
+    splits = recipe.split(list(density), density) if parts else {}
+    rows = [dataclasses.replace(row, split=splits[part.source]) for part in parts for row in part.rows]
+    kept = _kept(rows, recipe)
+    if kept:
         columns = [field.name for field in dataclasses.fields(TileRow)]
-        with atomic(manifest) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            atomic(out_dir / MANIFEST) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([_cell(getattr(row, column), out_dir) for column in columns] for row in rows)
-    return Cut(tuple(rows), tuple(failures), tuple(remarks))
+            writer.writerows([_cell(getattr(row, column), out_dir) for column in columns] for row in kept)
+    return Cut(kept, tuple(failures), tuple(remarks))
+
+
+def _kept(rows: Sequence[TileRow], recipe: Recipe) -> tuple[TileRow, ...]:
+    """Leave out of the manifest the empty tiles that are too many; their files stay for another choice."""
+    empty = [number for number, row in enumerate(rows) if row.beads < recipe.min_beads]
+    number = round(recipe.keep_empty * len(empty))
+    chosen = set(np.random.default_rng(recipe.seed).permutation(empty)[:number].tolist())
+    return tuple(row for at, row in enumerate(rows) if row.beads >= recipe.min_beads or at in chosen)
+
+
+def _clear(pairs: Sequence[Pair], out_dir: Path, overwrite: bool) -> None:
+    """Refuse tiles of other images; if overwriting was asked for, take all tiles away."""
+    manifest = out_dir / MANIFEST
+    if not manifest.exists():
+        return
+    earlier = read_manifest(out_dir)
+    known = {str(item.image.name) for item in pairs}
+    strange = next((row.source for row in earlier if row.source not in known), None)
+    if strange and not overwrite:
+        raise OutputError(
+            f"{manifest}: holds tiles of {strange}, which is not among these images; use --overwrite, or"
+            " another -o"
+        )
+    if overwrite:
+        # Only what the manifest names: the folder may hold other images, even those to be cut.
+        manifest.unlink()
+        for row in earlier:
+            row.image.unlink(missing_ok=True)
+            row.mask.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The tiles of one image, kept beside them so that another run need not cut them again."""
+
+    key: str
+    source: str
+    density: float
+    rows: tuple[TileRow, ...]
+
+    def write(self, path: Path, out_dir: Path) -> None:
+        rows = [{name: _cell(value, out_dir) for name, value in vars(row).items()} for row in self.rows]
+        write_text(path, json.dumps({**vars(self), "rows": rows}))
+
+    @classmethod
+    def read(cls, path: Path, out_dir: Path) -> "_Part | None":
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            rows = tuple(
+                TileRow(
+                    **{
+                        **row,
+                        "image": out_dir / row["image"],
+                        "mask": out_dir / row["mask"],
+                        "offset": float(row["offset"]),
+                        "scale": float(row["scale"]),
+                    }
+                )
+                for row in found.pop("rows")
+            )
+            return cls(**found, rows=rows)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+def _part(item: Pair, out_dir: Path, recipe: Recipe, overwrite: bool) -> tuple[_Part, tuple[Remark, ...]]:
+    """Cut a pair, or find that an earlier run did."""
+    path = out_dir / ".beadctl" / f"{_stem(item)}.json"
+    try:
+        files = sha256(item.image.path), sha256(item.truth)
+    except OSError as error:
+        raise ImageError(f"{item.image.path}: cannot be read ({error.strerror or error})") from None
+    how = (recipe.size, recipe.overlap, recipe.axes, recipe.channel, recipe.plane, recipe.annotated)
+    key = hashlib.sha256(repr((files, how)).encode()).hexdigest()
+    earlier = None if overwrite else _Part.read(path, out_dir)
+    if earlier and all(row.image.exists() and row.mask.exists() for row in earlier.rows):
+        if earlier.key == key:
+            return earlier, ()
+        raise OutputError(
+            f"{out_dir}: holds tiles of {item.image.name} that were cut otherwise or from other files; use"
+            " --overwrite, or another -o"
+        )
+    rows, density, remarks = _cut_pair(item, out_dir, recipe)
+    part = _Part(key, str(item.image.name), density, tuple(rows))
+    part.write(path, out_dir)
+    return part, remarks
 
 
 def _check_names(pairs: Sequence[Pair], out_dir: Path) -> None:
@@ -214,17 +280,9 @@ def _stem(item: Pair) -> str:
     return "_".join(item.image.name.with_suffix("").parts)
 
 
-def _cut_pair(
-    item: Pair,
-    out_dir: Path,
-    size: int,
-    overlap: int,
-    split: str,
-    axes: str | None,
-    channel: int | None,
-    plane: int | None,
-) -> tuple[list[TileRow], tuple[Remark, ...]]:
-    image = open_image(item.image.path, axes=axes, channel=channel, plane=plane)
+def _cut_pair(item: Pair, out_dir: Path, recipe: Recipe) -> tuple[list[TileRow], float, tuple[Remark, ...]]:
+    """Write the tiles of a pair; return their rows, without a split, the beads per pixel, and remarks."""
+    image = open_image(item.image.path, axes=recipe.axes, channel=recipe.channel, plane=recipe.plane)
     if len(image.planes) != 1:
         raise SettingsError(
             f"{item.image.path}: has {len(image.planes)} planes and one mask; choose one with --plane"
@@ -234,21 +292,22 @@ def _cut_pair(
         pixels = opened.read_all()
     height, width = pixels.shape
     truth = item.load((height, width))
-    rows = []
-    for top, left in _corners(pixels.shape, size, overlap):
+    areas = np.bincount(truth.labels.ravel())
+    rows, size = [], recipe.size
+    for top, left in corners(pixels.shape, size, recipe.overlap):
         part, labels = (
             np.ascontiguousarray(array[top : top + size, left : left + size])
             for array in (pixels, truth.labels)
         )
-        height, width = part.shape
         name = f"{_stem(item)}_y{top:05d}_x{left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
-        padding = ((0, size - height), (0, size - width))
+        padding = ((0, size - part.shape[0]), (0, size - part.shape[1]))
         _write(image_path, np.pad(part, padding, mode="reflect"))
-        _write(mask_path, np.pad(labels, padding, mode="reflect"))
+        _write(mask_path, padded(labels, padding))
+        numbers, inside = np.unique(labels[labels > 0], return_counts=True)
         rows.append(
             TileRow(
-                split=split,
+                split="",
                 image=image_path,
                 mask=mask_path,
                 source=str(item.image.name),
@@ -256,16 +315,18 @@ def _cut_pair(
                 left=left,
                 height=size,
                 width=size,
-                beads=len(np.unique(labels[labels > 0])),
+                beads=len(numbers),
+                cut=int(np.count_nonzero(inside < areas[numbers])),
                 offset=normalisation.offset,
                 scale=normalisation.scale,
                 sha256=sha256(image_path),
             )
         )
-    return rows, truth.remarks
+    return rows, np.count_nonzero(areas[1:]) / (height * width), truth.remarks
 
 
-def _corners(shape: tuple[int, ...], size: int, overlap: int) -> Iterator[tuple[int, int]]:
+def corners(shape: tuple[int, ...], size: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Yield top and left of each tile, row by row; see `origins`."""
     for top in origins(shape[0], size, overlap):
         for left in origins(shape[1], size, overlap):
             yield top, left

@@ -78,6 +78,8 @@ ValFraction = Annotated[float | None, option("tile.val_fraction")]
 TestFraction = Annotated[float | None, option("tile.test_fraction")]
 GroupBy = Annotated[str | None, option("tile.group_by")]
 Only = Annotated[Path | None, option("tile.only")]
+MinBeads = Annotated[int | None, option("tile.min_beads")]
+KeepEmpty = Annotated[float | None, option("tile.keep_empty")]
 
 Start = Annotated[str | None, option("train.start", "--from")]
 Simulate = Annotated[int | None, option("train.simulate")]

@@ -27,6 +27,7 @@ CONFIG_NAME = "beadctl.toml"
 OUTSIDE = (f"{PREFIX}CONFIG", f"{PREFIX}DATA")
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 Weight = Annotated[float, Field(ge=0.0)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -79,6 +80,8 @@ class Tile(Section):
         None, description="Regular expression on the image's path; equal matches stay in one split."
     )
     only: Path | None = Field(None, description="File with the names of the images to use, one a line [all].")
+    min_beads: int = Field(1, ge=1, description="Beads below which a tile counts as empty.")
+    keep_empty: Share = Field(1.0, description="Share of the empty tiles to keep, chosen by the seed.")
 
 
 class Train(Section):

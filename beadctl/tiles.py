@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ class TileRow:
     top, left, height, width : int
         Its place in that image, px.
     beads : int
-        Beads in it.
+        Beads in it. Their labels are those of the source image.
     offset, scale : float
         Normalisation of the whole source plane.
     sha256 : str
         Fingerprint of the tile.
+    cut : int
+        How many of the beads the tile's border cuts; 0 too in manifests that do not say.
     """
 
     split: str
@@ -48,9 +50,19 @@ class TileRow:
     offset: float
     scale: float
     sha256: str
+    cut: int = 0
 
 
-_TYPES = {"top": int, "left": int, "height": int, "width": int, "beads": int, "offset": float, "scale": float}
+_TYPES = {
+    "top": int,
+    "left": int,
+    "height": int,
+    "width": int,
+    "beads": int,
+    "cut": int,
+    "offset": float,
+    "scale": float,
+}
 
 
 def read_manifest(folder: Path) -> tuple[TileRow, ...]:
@@ -84,7 +96,9 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
         raise AnnotationError(
             f"{path}: cannot be read ({error}); write it again with: beadctl tile"
         ) from None
-    missing = [field.name for field in fields(TileRow) if field.name not in columns]
+    missing = [
+        field.name for field in fields(TileRow) if field.name not in columns and field.default is MISSING
+    ]
     if missing:
         raise AnnotationError(
             f"{path}: lacks the column {', '.join(missing)}; write it again with: beadctl tile"
@@ -93,8 +107,12 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
 
 
 def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
-    values: dict[str, Any] = {field.name: record[field.name] or "" for field in fields(TileRow)}
+    values: dict[str, Any] = {
+        field.name: record[field.name] or "" for field in fields(TileRow) if field.name in record
+    }
     for name, kind in _TYPES.items():
+        if name not in values:
+            continue
         try:
             values[name] = kind(values[name])
         except ValueError:

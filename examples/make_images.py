@@ -23,7 +23,7 @@ SEEDS = {
     "brightfield_rgb": 349,
     "brightfield_jpeg": 219,
     "spheres": 416,
-    "empty_field": 177,
+    "empty_field": 74,
     "focus_series": 397,
 }
 # White balance of a warm lamp, so that the three channels differ as in a colour camera's image.

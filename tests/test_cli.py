@@ -178,7 +178,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "segment": {"inputs"},
         "count": {"inputs"},
         "eval": {"images", "masks", "split", "calibrate"},
-        "tile": {"images", "masks"},
+        "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts"},

@@ -13,9 +13,11 @@ from conftest import discs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.cutting import origins, split_sources
+from beadctl.cutting import origins
 from beadctl.errors import SettingsError
 from beadctl.images import normalisation_of
+from beadctl.padding import padded
+from beadctl.splitting import split_sources
 from beadctl.tiles import read_manifest
 
 NAMES = st.lists(st.text("abcxyz/_0123", min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
@@ -87,7 +89,11 @@ def dataset(tmp_path, monkeypatch):
 
 
 def content(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*.*")}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in Path(folder).rglob("*.*")
+        if path.is_file()
+    }
 
 
 def test_the_manifest_tells_the_truth(run, dataset):
@@ -105,8 +111,14 @@ def test_the_manifest_tells_the_truth(run, dataset):
         covered[row.source][window] = True
         padding = [(0, 64 - length) for length in source[window].shape]
         np.testing.assert_array_equal(tile, np.pad(source[window], padding, mode="reflect"))
-        np.testing.assert_array_equal(labels, np.pad(truth[window], padding, mode="reflect"))
+        mirrored = np.pad(truth[window], padding, mode="reflect")
+        np.testing.assert_array_equal(labels > 0, mirrored > 0)
+        own = tuple(slice(length) for length in truth[window].shape)
+        np.testing.assert_array_equal(labels[own], truth[window])
         assert row.beads == len(set(truth[window].ravel()) - {0})
+        assert row.cut == sum(
+            (truth[window] == bead).sum() < (truth == bead).sum() for bead in set(truth[window].ravel()) - {0}
+        )
         assert row.sha256 == hashlib.sha256(row.image.read_bytes()).hexdigest()
         normalisation = normalisation_of(source)
         assert (row.offset, row.scale) == (normalisation.offset, normalisation.scale)
@@ -141,6 +153,113 @@ def test_tiles_stand_until_they_are_overwritten(run, dataset):
         *(row.image for row in rows),
         Path("tiles/images/mine.tif"),
     }
+
+
+def test_a_manifest_of_an_earlier_beadctl_is_read(run, dataset):
+    assert run(*dataset).code == 0
+    with Path("tiles/manifest.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    columns = [name for name in lines[0] if name != "cut"]
+    with Path("tiles/manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(lines)
+    rows = read_manifest(Path("tiles"))
+    assert len(rows) == len(lines)
+    assert all(row.cut == 0 for row in rows)
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*.tif")}
+
+
+def test_a_second_run_cuts_only_what_is_missing(run, dataset):
+    assert run(*dataset).code == 0
+    manifest, before = Path("tiles/manifest.csv").read_bytes(), times("tiles")
+    assert run(*dataset).code == 0
+    assert times("tiles") == before
+    assert Path("tiles/manifest.csv").read_bytes() == manifest
+    for folder in ("images", "masks"):
+        tifffile.imwrite(Path(folder, "new.tif"), tifffile.imread(Path(folder, "a.tif")))
+    gone = next(iter(before))
+    gone.unlink()
+    assert run(*dataset).code == 0
+    after = times("tiles")
+    source = gone.name.split("_")[0]
+    assert {path for path in before if after[path] != before[path]} == {
+        path for path in before if path.name.startswith(f"{source}_")
+    }
+    assert {row.source for row in read_manifest(Path("tiles"))} == {*SIZES, "new.tif"}
+    Path("images/new.tif").unlink()
+    said = run(*dataset)
+    assert said.code == 3
+    assert "new.tif" in said.error
+
+
+def test_a_source_that_changed_is_not_mixed_with_its_old_tiles(run, dataset):
+    assert run(*dataset).code == 0
+    tifffile.imwrite("masks/a.tif", np.zeros(SIZES["a.tif"], np.uint16))
+    said = run(*dataset)
+    assert said.code == 3
+    assert "a.tif" in said.error
+    assert run(*dataset, "--overwrite").code == 0
+    assert all(row.beads == 0 for row in read_manifest(Path("tiles")) if row.source == "a.tif")
+
+
+def test_empty_tiles_are_thinned(run, dataset):
+    tifffile.imwrite("masks/b.tif", np.zeros(SIZES["b.tif"], np.uint16))
+    assert run(*dataset).code == 0
+    every = read_manifest(Path("tiles"))
+    empty = sum(row.beads == 0 for row in every)
+    assert empty >= 6
+    assert run(*dataset, "--keep-empty", "0.5").code == 0
+    kept = read_manifest(Path("tiles"))
+    assert sum(row.beads == 0 for row in kept) == round(empty / 2)
+    assert {row.image for row in every if row.beads} <= {row.image for row in kept}
+    assert run(*dataset, "--keep-empty", "0", "--min-beads", "2").code == 0
+    assert min(row.beads for row in read_manifest(Path("tiles"))) == 2
+
+
+def test_a_dry_run_says_what_would_be_cut_and_writes_nothing(run, dataset):
+    said = run(*dataset, "--dry-run")
+    assert said.code == 0
+    assert not Path("tiles").exists()
+    assert run(*dataset).code == 0
+    for row in read_manifest(Path("tiles")):
+        line = next(line for line in said.out.splitlines() if line.split()[:1] == [row.source])
+        assert line.split()[2] == row.split
+    tifffile.imwrite("masks/a.tif", np.zeros((5, 5), np.uint16))
+    assert run(*dataset, "--dry-run").code == 1
+
+
+@given(NAMES, st.integers(0, 3), st.data())
+def test_each_split_has_sparse_and_dense_images(names, seed, data):
+    density = {name: data.draw(st.sampled_from([0.0, 1.0, 5.0])) for name in names}
+    splits = split_sources(names, val_fraction=0.25, test_fraction=0.25, seed=seed, density=density)
+    assert splits == split_sources(
+        names[::-1], val_fraction=0.25, test_fraction=0.25, seed=seed, density=density
+    )
+    ranked = sorted(density.values())
+    if len(names) >= 16:
+        for split in ("val", "test"):
+            own = sorted(density[name] for name in names if splits[name] == split)
+            ideal = ranked[2::4]
+            assert abs(np.mean(own) - np.mean(ideal)) <= 5 * 2 / len(own)
+
+
+@given(st.integers(3, 30), st.integers(3, 30), st.data())
+def test_padding_mirrors_beads_under_numbers_of_their_own(height, width, data):
+    labels = np.zeros((height, width), np.uint32)
+    for number in range(1, 4):
+        y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        labels[y : y + 2, x : x + 2] = number
+    right = padded(labels, ((0, height - 1), (0, width - 1)))
+    np.testing.assert_array_equal(right > 0, np.pad(labels, ((0, height - 1), (0, width - 1)), "reflect") > 0)
+    np.testing.assert_array_equal(right[:height, :width], labels)
+    for number in set(right.ravel()) - set(labels.ravel()):
+        y, x = np.nonzero(right == number)
+        assert np.ptp(y) < 4
+        assert np.ptp(x) < 4
 
 
 @pytest.mark.parametrize("extra", [(), ("--overwrite",)])

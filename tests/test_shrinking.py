@@ -1,40 +1,16 @@
 """Shrinking a plane and enlarging its maps: exact, and the same whatever window is read."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import downscale_local_mean, resize
 
-from beadctl.images import Window
+from beadctl.images import InMemory, Window
 from beadctl.shrinking import Cutout, Shrunk, enlarged
 
 FACTORS = st.sampled_from([2, 3, 4, 8])
 SIZES = st.integers(1, 60)
-
-
-@dataclass
-class Array:
-    """A plane in memory."""
-
-    array: np.ndarray
-
-    @property
-    def height(self):
-        return self.array.shape[0]
-
-    @property
-    def width(self):
-        return self.array.shape[1]
-
-    def read(self, window):
-        assert window.is_inside(*self.array.shape)
-        return self.array[window.slices]
-
-    def read_all(self):
-        return self.array
 
 
 def noise(height, width, dtype=np.uint16, seed=0):
@@ -44,7 +20,7 @@ def noise(height, width, dtype=np.uint16, seed=0):
 @given(SIZES, SIZES, FACTORS)
 def test_whole_squares_are_means_of_their_pixels(down, across, factor):
     plane = noise(down * factor, across * factor)
-    small = Shrunk(Array(plane), factor).read_all()
+    small = Shrunk(InMemory(plane), factor).read_all()
     assert small.dtype == np.float32
     np.testing.assert_allclose(small, downscale_local_mean(plane.astype(float), (factor, factor)), rtol=1e-6)
 
@@ -52,7 +28,7 @@ def test_whole_squares_are_means_of_their_pixels(down, across, factor):
 @given(SIZES, SIZES, FACTORS)
 def test_squares_that_reach_beyond_the_plane_are_means_of_what_lies_inside(height, width, factor):
     plane = noise(height, width)
-    small = Shrunk(Array(plane), factor).read_all()
+    small = Shrunk(InMemory(plane), factor).read_all()
     assert small.shape == (-(-height // factor), -(-width // factor))
     for y, x in ((0, 0), (small.shape[0] - 1, small.shape[1] - 1)):
         square = plane[y * factor : (y + 1) * factor, x * factor : (x + 1) * factor]
@@ -61,7 +37,7 @@ def test_squares_that_reach_beyond_the_plane_are_means_of_what_lies_inside(heigh
 
 @given(SIZES, SIZES, FACTORS, st.data())
 def test_a_window_is_the_window_of_the_whole_bit_for_bit(height, width, factor, data):
-    shrunk = Shrunk(Array(noise(height, width, np.float32)), factor)
+    shrunk = Shrunk(InMemory(noise(height, width, np.float32)), factor)
     top = data.draw(st.integers(0, shrunk.height - 1))
     left = data.draw(st.integers(0, shrunk.width - 1))
     window = Window(
@@ -87,7 +63,7 @@ def test_enlarging_is_bilinear(height, width, factor):
 
 @given(SIZES, SIZES, FACTORS)
 def test_enlarged_maps_have_the_planes_own_size(height, width, factor):
-    small = Shrunk(Array(noise(height, width)), factor)
+    small = Shrunk(InMemory(noise(height, width)), factor)
     plane = np.full((small.height, small.width), 200, np.uint8)
     assert np.array_equal(enlarged(plane, factor, (height, width)), np.full((height, width), 200))
 
@@ -103,7 +79,7 @@ def test_a_long_plane_is_enlarged_in_bands_without_a_seam():
 
 def test_a_cutout_reads_like_a_plane_of_its_own():
     plane = noise(50, 70)
-    cutout = Cutout(Array(plane), Window(7, 11, 20, 30))
+    cutout = Cutout(InMemory(plane), Window(7, 11, 20, 30))
     assert (cutout.height, cutout.width) == (20, 30)
     np.testing.assert_array_equal(cutout.read_all(), plane[7:27, 11:41])
     np.testing.assert_array_equal(cutout.read(Window(2, 3, 5, 6)), plane[9:14, 14:20])

@@ -67,7 +67,18 @@ def write_tiles(folder: Path, splits=("train",) * 5 + ("val",) * 2, size=40) -> 
             tifffile.imwrite(folder / name, plane, compression="zlib")
         measured = normalisation_of(image)
         beads = len(np.unique(labels)) - 1
-        place = f"field{number}", 0, 0, size, size, beads, measured.offset, measured.scale, f"{number:064x}"
+        place = (
+            f"field{number}",
+            0,
+            0,
+            size,
+            size,
+            beads,
+            measured.offset,
+            measured.scale,
+            f"{number:064x}",
+            0,
+        )
         rows.append((split, *names, *place))
     with (folder / "manifest.csv").open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from beadctl import console, options, settings
+
+if TYPE_CHECKING:
+    from beadctl.dry_run import Planned
 
 
 def tile(
@@ -24,10 +27,15 @@ def tile(
     test_fraction: options.TestFraction = None,
     group_by: options.GroupBy = None,
     only: options.Only = None,
+    min_beads: options.MinBeads = None,
+    keep_empty: options.KeepEmpty = None,
     seed: options.Seed = None,
     axes: options.Axes = None,
     channel: options.Channel = None,
     plane: options.PlaneNumber = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the pairs and the plan; write nothing.")
+    ] = False,
     overwrite: options.Overwrite = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
@@ -40,6 +48,7 @@ def tile(
     from beadctl.annotations.pairing import pair
     from beadctl.audit.survey import of_pairs
     from beadctl.commands import auditing
+    from beadctl.dry_run import planned
 
     voice = console.voice(quiet, verbose)
     pairing = pair(images, masks, form=loaded.data.annotations, diameter_px=loaded.data.centre_diameter).only(
@@ -49,24 +58,23 @@ def tile(
     auditing.glance(
         of_pairs(pairing.pairs), auditing.reading(loaded), voice, f"beadctl audit {images} {masks}"
     )
-    splits = cutting.split_sources(
-        [str(item.image.name) for item in pairing.pairs],
-        val_fraction=loaded.tile.val_fraction,
-        test_fraction=loaded.tile.test_fraction,
-        seed=loaded.data.seed,
-        group_by=loaded.tile.group_by,
-    )
     out = loaded.output.out_dir or loaded.data.tiles
+    recipe = cutting.Recipe(
+        loaded.data.size,
+        **loaded.tile.model_dump(exclude={"only"}),
+        seed=loaded.data.seed,
+        axes=loaded.data.axes,
+        channel=loaded.data.channel,
+        plane=loaded.data.plane,
+        annotated=f"{loaded.data.annotations}, {loaded.data.centre_diameter}",
+    )
+    if dry_run:
+        return _tell(planned(pairing.pairs, recipe))
     with voice.progress(len(pairing.pairs), "tiling") as progress:
         cut = cutting.cut(
             pairing.pairs,
             out,
-            size=loaded.data.size,
-            overlap=loaded.tile.overlap,
-            splits=splits,
-            axes=loaded.data.axes,
-            channel=loaded.data.channel,
-            plane=loaded.data.plane,
+            recipe,
             overwrite=loaded.output.overwrite,
             on_pair=lambda _: progress.advance(progress.task_ids[0]),
         )
@@ -76,7 +84,7 @@ def tile(
     tiles, beads = Counter(row.split for row in cut.rows), Counter[str]()
     for row in cut.rows:
         beads[row.split] += row.beads
-    sources = Counter(splits.values())
+    sources = Counter(split for split, _ in {(row.split, row.source) for row in cut.rows})
     voice.table(
         str(out),
         ("split", "images", "tiles", "beads"),
@@ -86,3 +94,28 @@ def tile(
         ],
     )
     return 1 if cut.failures else 0
+
+
+def _tell(plan: "tuple[Planned, ...]") -> int:
+    """Print a plan; return 1 if a pair cannot be used."""
+    console.print_table(
+        "",
+        ("image", "annotation", "split", "px", "beads", "tiles"),
+        [
+            (
+                str(one.pair.image.name),
+                one.pair.truth.name,
+                one.split,
+                f"{one.height} x {one.width}",
+                str(one.beads),
+                str(one.tiles),
+            )
+            for one in plan
+            if not one.reason
+        ],
+        to_stdout=True,
+    )
+    for one in plan:
+        if one.reason:
+            console.fail(one.reason)
+    return 1 if any(one.reason for one in plan) else 0

@@ -32,7 +32,9 @@ class InMemory:
         return int(self.pixels.shape[1])
 
     def read(self, window: Window) -> NDArray[Any]:
-        """Return a window."""
+        """Return a window that lies fully inside."""
+        if not window.is_inside(self.height, self.width):
+            raise ValueError(f"{window} is not inside a plane of {self.height} x {self.width} px")
         return np.asarray(self.pixels[window.slices])
 
     def read_all(self) -> NDArray[Any]:

@@ -35,7 +35,7 @@ from scipy.spatial import KDTree
 from skimage import feature, filters, measure, morphology, segmentation
 
 from beadctl.annotations.pairing import pair
-from beadctl.images import open_image
+from beadctl.images import InMemory, open_image
 from beadctl.inference import DEFAULT_MODEL, Model
 from beadctl.metrics import instance_counts
 from beadctl.pipeline import Recipe, label_plane, look
@@ -221,33 +221,8 @@ class Beadctl:
 
     def __call__(self, image: NDArray[Any], _diameter_px: float) -> Labels:
         """Find the beads of a plane."""
-        maps, shrink = look(Plane(image), self.model, self.recipe)
+        maps, shrink = look(InMemory(image), self.model, self.recipe)
         return label_plane(maps, image, self.recipe, None, shrink).labels
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A plane in memory, read like an open one."""
-
-    array: NDArray[Any]
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return int(self.array.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return int(self.array.shape[1])
-
-    def read(self, window: Any) -> NDArray[Any]:
-        """Return a window."""
-        return self.array[window.slices]
-
-    def read_all(self) -> NDArray[Any]:
-        """Return all of it."""
-        return self.array
 
 
 Method = Callable[[NDArray[Any], float], Labels]

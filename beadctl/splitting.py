@@ -1,0 +1,79 @@
+"""Which images are for training, which for validation and which for the final test."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from beadctl.errors import SettingsError
+
+
+def split_sources(
+    names: Sequence[str],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    group_by: str | None = None,
+    density: Mapping[str, float] | None = None,
+) -> dict[str, str]:
+    """Give each source image to ``train``, ``val`` or ``test``, whole groups at a time.
+
+    Groups are ordered by their density of beads, shuffled by the seed among neighbours, and each goes to the
+    split that is furthest below its share: so fractions are met as nearly as whole groups allow, and each
+    split gets sparse and dense images alike. Every split with a fraction gets at least one group where there
+    are three, and training is served first.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Source images.
+    val_fraction, test_fraction : float
+        Shares of the images, together below 1.
+    seed : int
+        Of the shuffle.
+    group_by : str, optional
+        Regular expression; names with the same first group (or whole match) stay together. A name
+        that does not match is a group of its own.
+    density : mapping, optional
+        Beads per pixel of each image, by its name; without it the order is the seed's alone.
+
+    Returns
+    -------
+    dict
+        Name to split.
+
+    Raises
+    ------
+    SettingsError
+        If the fractions leave nothing for training, or the expression is malformed.
+    """
+    if val_fraction + test_fraction >= 1:
+        raise SettingsError("tile.val_fraction + tile.test_fraction must stay below 1; lower one of them")
+    groups: dict[str, list[str]] = {}
+    try:
+        pattern = re.compile(group_by) if group_by else None
+    except re.error as error:
+        raise SettingsError(f"--group-by {group_by!r}: not a regular expression ({error})") from None
+    for name in sorted(names):
+        match = pattern.search(name) if pattern else None
+        groups.setdefault(
+            (match.group(1) if match.re.groups else match.group(0)) if match else name, []
+        ).append(name)
+    shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
+    held = dict.fromkeys(shares, 0)
+    splits: dict[str, str] = {}
+    wanting = [split for split, share in shares.items() if share > 0]
+    order = [sorted(groups)[index] for index in np.random.default_rng(seed).permutation(len(groups))]
+    if density is not None:
+        # As many neighbours by density as it takes for each split to get one stay in the seed's order.
+        block = max(3, round(1 / min(shares[split] for split in wanting)))
+        ranked = sorted(order, key=lambda group: float(np.mean([density[name] for name in groups[group]])))
+        place = {group: rank // block for rank, group in enumerate(ranked)}
+        order = sorted(order, key=lambda group: place[group])
+    for group in order:
+        target = max(wanting, key=lambda split: (held[split] == 0, shares[split] - held[split] / len(names)))
+        target = target if held["train"] else "train"
+        held[target] += len(groups[group])
+        splits |= dict.fromkeys(groups[group], target)
+    return splits
