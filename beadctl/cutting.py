@@ -335,7 +335,7 @@ def corners(shape: tuple[int, ...], size: int, overlap: int) -> Iterator[tuple[i
 def _write(path: Path, pixels: NDArray[Any]) -> None:
     import tifffile
 
-    with atomic(path) as temporary:
+    with atomic(path, durable=False) as temporary:
         tifffile.imwrite(
             temporary,
             pixels,

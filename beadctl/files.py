@@ -11,7 +11,7 @@ from beadctl.errors import OutputError
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path` that becomes `path` when the block ends well.
 
     The folder is made when it is missing. An exception, or a killed process, leaves whatever
@@ -22,6 +22,9 @@ def atomic(path: Path) -> Iterator[Path]:
     ----------
     path : Path
         Where the file shall stand.
+    durable : bool
+        Wait until the disk has it. Not worth it for thousands of files that a power cut may take, as long as
+        what names them, with their fingerprints, is written after them and waits.
 
     Raises
     ------
@@ -42,8 +45,9 @@ def atomic(path: Path) -> Iterator[Path]:
         # mkstemp makes files that only their owner may read: give back what the umask would have given.
         with contextlib.suppress(OSError):
             temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -57,8 +57,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=4)
     arguments = parser.parse_args()
     held, raw, audited = prepared(Path(os.environ["BEADCTL_DATA"]) / "microbeads", arguments.out)
     print(f"{len(list((held / 'images').iterdir()))} held-out images, ", end="")
@@ -73,7 +73,14 @@ def main():
                 beadctl("tile", *pairs, "-o", tiles, "--size", 256, "--test-fraction", 0)
             if not (run / "bead.onnx").exists():
                 going_on = ["--resume"] if (run / "last.pt").exists() else []
-                length = ("--epochs", arguments.epochs, "--steps-per-epoch", arguments.steps)
+                length = (
+                    "--epochs",
+                    arguments.epochs,
+                    "--steps-per-epoch",
+                    arguments.steps,
+                    "--precision",
+                    "bf16",
+                )
                 beadctl(
                     "train",
                     "--tiles",

@@ -1,0 +1,96 @@
+"""`tile` and `audit` against merely reading and writing the files, and their memory over many pairs.
+
+    python tests/benchmarks/bench_tile.py [--images 24] [--size 1024] [--pairs 5] [--many 10000]
+
+Ratios: `tile` (tiles of 256 px), and `audit` without a model, against decoding every image and mask and, for
+`tile`, writing the same tiles in the same compression; runs alternate, and the median of the paired ratios of
+speed is printed. Goal: 0.7. Memory: the resident size after a tenth and after all of --many pairs of 96 px,
+which are 200 simulated ones over and over; goal: flat.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import tifffile
+
+from beadctl import cutting
+from beadctl.annotations.pairing import pair
+from beadctl.audit.survey import of_pairs, survey
+from beadctl.images import open_image
+from beadctl.simulate import write
+
+
+def resident_mib():
+    """Return the resident size of this process, MiB."""
+    words = Path("/proc/self/status").read_text().split("VmRSS:")[1].split()
+    return int(words[0]) / 1024
+
+
+def seconds(work):
+    """Return how long `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main():
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--many", type=int, default=10_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder / "sim", arguments.images, arguments.size, 7)
+        pairs = pair(folder / "sim/images", folder / "sim/masks").pairs
+        recipe = cutting.Recipe(256, 0, 0.15, 0.15, 0)
+
+        def decode():
+            for item in pairs:
+                with open_image(item.image.path).planes[0].open() as pixels:
+                    pixels.read_all()
+                tifffile.imread(item.truth)
+
+        def read_and_write():
+            plain = Path(tempfile.mkdtemp(dir=folder))
+            for item in pairs:
+                for path in (item.image.path, item.truth):
+                    whole = tifffile.imread(path)
+                    for top in range(0, arguments.size, 256):
+                        for left in range(0, arguments.size, 256):
+                            part = whole[top : top + 256, left : left + 256].copy()
+                            out = plain / f"{path.parent.name}_{path.stem}_{top}_{left}.tif"
+                            tifffile.imwrite(out, part, compression="zlib", metadata=None)
+
+        def tile():
+            cutting.cut(pairs, Path(tempfile.mkdtemp(dir=folder)), recipe)
+
+        def audit():
+            survey(of_pairs(pairs))
+
+        for words, work, base in (("tile", tile, read_and_write), ("audit", audit, decode)):
+            work(), base()
+            ratios = [seconds(base) / seconds(work) for _ in range(arguments.pairs)]
+            print(f"{words}: {statistics.median(ratios):.2f} of the speed of {base.__name__}")
+        write(folder / "small", 200, 96, 8)
+        some = of_pairs(pair(folder / "small/images", folder / "small/masks").pairs)
+        seen = []
+
+        def note(_subject):
+            seen.append(None)
+            if len(seen) in (arguments.many // 10, arguments.many):
+                print(f"audit: {resident_mib():.0f} MiB after {len(seen)} pairs", flush=True)
+
+        many = [dataclasses.replace(some[at % len(some)], name=f"{at}.tif") for at in range(arguments.many)]
+        survey(many, on_pair=note)
+        print(f"audit: {resident_mib():.0f} MiB at the end")
+
+
+if __name__ == "__main__":
+    main()
