@@ -304,7 +304,7 @@ def _cut_pair(item: Pair, out_dir: Path, recipe: Recipe) -> tuple[list[TileRow],
         padding = ((0, size - part.shape[0]), (0, size - part.shape[1]))
         _write(image_path, np.pad(part, padding, mode="reflect"))
         _write(mask_path, padded(labels, padding))
-        numbers, inside = np.unique(labels[labels > 0], return_counts=True)
+        inside = np.bincount(labels.ravel(), minlength=len(areas))[1:]
         rows.append(
             TileRow(
                 split="",
@@ -315,8 +315,8 @@ def _cut_pair(item: Pair, out_dir: Path, recipe: Recipe) -> tuple[list[TileRow],
                 left=left,
                 height=size,
                 width=size,
-                beads=len(numbers),
-                cut=int(np.count_nonzero(inside < areas[numbers])),
+                beads=int(np.count_nonzero(inside)),
+                cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
                 offset=normalisation.offset,
                 scale=normalisation.scale,
                 sha256=sha256(image_path),

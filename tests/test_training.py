@@ -4,7 +4,12 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import pickle
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -685,3 +690,27 @@ def test_half_precision_trains_to_nearly_the_same_loss(tiles, tmp_path):
     half = go(replace(plan, precision="bf16"), tiles, tmp_path / "half").record
     assert half.train_loss == pytest.approx(full.train_loss, rel=0.1)
     assert half.train_loss != full.train_loss
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+def test_a_signal_to_all_processes_ends_a_run_in_good_order(tmp_path):
+    """Schedulers signal the whole process group: the workers are gone before the run can end them."""
+    tiles = write_tiles(tmp_path / "tiles")
+    words = ["train", "--tiles", tiles, "-o", tmp_path / "run", "--size", 32, "--width", 4, "--depth", 2]
+    words += ["--epochs", 10_000, "--patience", 10_000, "--device", "cpu", "--threads", 1]
+    environment = os.environ | {"BEADCTL_TRAIN__WORKERS": "2"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "beadctl", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run/last.pt").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in said
+    assert "--resume" in said

@@ -203,7 +203,7 @@ def _start_worker(_: int) -> None:
     # worker runs in the gaps instead.
     if hasattr(os, "nice"):
         os.nice(19)
-    # Ctrl-C reaches the whole process group; the parent decides what it means and then ends the workers,
-    # for which a handler that they inherited from it must not swallow the request.
+    # Ctrl-C and a scheduler's SIGTERM reach the whole process group. The parent alone decides what they mean:
+    # it ends the workers through their queue, and where it is gone they notice and end by themselves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
