@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import instances
 from beadctl.evaluation import Seen
 from beadctl.metrics import matched
+from beadctl.pipeline import Recipe, label_plane
 
 CHOICES: dict[str, tuple[float, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
@@ -124,16 +124,15 @@ def _fits(seen: Iterable[Seen], numbers: Numbers, areas_px: Sequence[int]) -> di
     """Label every image once and tell how each smallest area would do."""
     true_counts: list[int] = []
     kept: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
+    recipe = Recipe(
+        threshold=numbers.threshold,
+        seed_threshold=numbers.seed_threshold,
+        seed_rise=numbers.seed_rise,
+        min_confidence=numbers.min_confidence,
+        min_area_px=1,
+    )
     for one in seen:
-        labels = instances.label(
-            one.maps.probability,
-            one.maps.seed,
-            threshold=numbers.threshold,
-            seed_threshold=numbers.seed_threshold,
-            seed_rise=numbers.seed_rise,
-            min_confidence=numbers.min_confidence,
-            min_area_px=1,
-        )
+        labels = label_plane(one.maps, one.image, recipe, None, one.shrink).labels
         areas = np.bincount(labels.ravel())[1:]
         hit: NDArray[np.bool_] = np.zeros(len(areas), bool)
         hit[matched(one.truth, labels, 0.5)[:, 1] - 1] = True

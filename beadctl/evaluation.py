@@ -196,7 +196,7 @@ def evaluate(samples: Iterable[Sample], model: Model, recipe: Recipe) -> Iterato
     for sample in samples:
         try:
             seen = see(sample, model, recipe)
-            found = label_plane(seen.maps, None, recipe, None, seen.shrink).labels
+            found = label_plane(seen.maps, seen.image, recipe, None, seen.shrink).labels
             yield Scored(sample, score(seen.truth, found), remarks=seen.remarks)
         except ModelError:
             raise
@@ -231,6 +231,8 @@ class Seen:
 
     Attributes
     ----------
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
     truth : ndarray of uint32, shape (H, W)
         Label image.
     maps : Maps
@@ -241,6 +243,7 @@ class Seen:
         What to say of the truth.
     """
 
+    image: NDArray[Any]
     truth: NDArray[np.uint32]
     maps: Maps
     shrink: int
@@ -262,7 +265,8 @@ def see(sample: Sample, model: Model, recipe: Recipe) -> Seen:
         maps, shrink = look(
             pixels, model, recipe, pixel_size_um=pixel_size_um, normalisation=sample.normalisation
         )
-    return Seen(truth.labels, maps, shrink, truth.remarks)
+        image = pixels.read_all()
+    return Seen(image, truth.labels, maps, shrink, truth.remarks)
 
 
 def _only_plane(sample: Sample, recipe: Recipe) -> Plane:

@@ -4,13 +4,15 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import beads, instances, ledger, scale
+from beadctl import beads, instances, ledger, scale, specks
+from beadctl.basins import SEED_RISE
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256
 from beadctl.images import Found, Normalisation, Pixels, Plane, open_image
@@ -56,7 +58,7 @@ class Recipe:
     seed_threshold: float
     min_area_px: int
     speck_px: int = 0
-    seed_rise: float = instances.SEED_RISE
+    seed_rise: float = SEED_RISE
     min_confidence: float = 0.0
     exclude_border: bool = False
     axes: str | None = None
@@ -140,9 +142,19 @@ def label_plane(
         min_confidence=recipe.min_confidence,
         exclude_border=recipe.exclude_border,
     )
-    return Segmented(
-        labels, beads.measure(labels, image, maps.probability, maps.seed, pixel_size_um=pixel_size_um)
+    measure = partial(
+        beads.measure,
+        image=image,
+        probability=maps.probability,
+        seed=maps.seed,
+        pixel_size_um=pixel_size_um,
     )
+    table = measure(labels)
+    gone = specks.specks(labels, image, table) if image is not None else np.zeros(0, bool)
+    if gone.any():
+        labels = specks.without(labels, gone)
+        table = measure(labels)
+    return Segmented(labels, table)
 
 
 def look(

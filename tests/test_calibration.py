@@ -27,7 +27,7 @@ def seen(count, seed, *, specks=0, faint=False):
     rng = np.random.default_rng(seed)
     free = np.flatnonzero(truth == 0)
     probability.flat[rng.choice(free, specks, replace=False)] = 250
-    return evaluation.Seen(truth, Maps(probability, height), 1)
+    return evaluation.Seen(probability, truth, Maps(probability, height), 1)
 
 
 def test_specks_raise_the_smallest_area():
@@ -61,7 +61,9 @@ def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, sh
     maps = Maps(*(rng.integers(0, 256, truth.shape).astype(np.uint8) // 2 + (truth > 0) * 127 for _ in "ab"))
     maps = Maps(maps.probability.astype(np.uint8), maps.seed.astype(np.uint8))
     numbers = Numbers(threshold, 0.5, 0.1, 0.3, area_px)
-    fit = calibration._fits([evaluation.Seen(truth, maps, shrink)], numbers, (area_px,))[area_px]
+    fit = calibration._fits([evaluation.Seen(maps.probability, truth, maps, shrink)], numbers, (area_px,))[
+        area_px
+    ]
     found = instances.label(
         maps.probability,
         maps.seed,

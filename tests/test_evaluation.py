@@ -67,6 +67,24 @@ def test_pairs_are_scored_and_summed(run, model_path, pairs):
     assert figures["recall"] == pytest.approx((truth & found).sum() / truth.sum())
 
 
+def test_what_is_scored_is_what_segment_finds_without_specks(run, model_path, tmp_path, monkeypatch):
+    """The model sees a small faint thing too; only the image tells that it is none."""
+    monkeypatch.chdir(tmp_path)
+    image, labels = discs(8)
+    rows, columns = np.indices(image.shape)
+    for y, x in ((24, 24), (24, 100), (72, 60)):
+        near = np.hypot(rows - y, columns - x) <= 2
+        if not labels[near].any():
+            image[near] += 25
+    for folder, content in (("images", image), ("masks", labels)):
+        Path(folder).mkdir()
+        tifffile.imwrite(f"{folder}/a.tif", content)
+    low = ("--threshold", "0.3", "--min-area", "1")
+    rows = list(csv.DictReader(run("count", "images", "-m", model_path, *low).out.splitlines()))
+    figures = json.loads(run("eval", "images", "masks", "-m", model_path, *low).out)["figures"]
+    assert figures["count"] == int(rows[0]["count"])
+
+
 def test_scores_stand_until_they_are_overwritten(run, model_path, pairs):
     call = ("eval", "images", "masks", "-m", model_path, "-o", "scores")
     assert run(*call).code == 0

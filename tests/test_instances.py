@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
-from beadctl import instances, metrics
+from beadctl import basins, instances, metrics
 from beadctl.beads import measure
 
 EIGHT = np.ones((3, 3), dtype=bool)
@@ -149,7 +149,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, seed_threshold, rise):
     probability, seed = noisy_scene(random, 64)
     seed[probability < 128] = 0
     with pytest.MonkeyPatch.context() as all_sizes_alike:
-        all_sizes_alike.setattr(instances, "RISE_RANGE", (1.0, 1.0))
+        all_sizes_alike.setattr(basins, "RISE_RANGE", (1.0, 1.0))
         found = instances.label(
             probability,
             seed,
@@ -157,6 +157,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, seed_threshold, rise):
             seed_threshold=seed_threshold,
             min_area_px=1,
             seed_rise=rise / 255,
+            by_population=False,
         )
     components, count = ndimage.label(probability >= 128, structure=EIGHT)
     for component in range(1, count + 1):
@@ -174,13 +175,14 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, seed_threshold, rise):
     random=st.integers(0, 2**32), with_seed=st.booleans(), row=st.integers(0, 50), column=st.integers(0, 70)
 )
 def test_a_component_comes_out_the_same_whatever_is_beside_it(random, with_seed, row, column):
+    options = FULL | {"by_population": False}
     probability, seed = noisy_scene(random, 48)
     probability[[0, -1], :] = probability[:, [0, -1]] = 0
     around, seed_around = noisy_scene(random + 1, 150)
     inner = slice(row, row + 48), slice(column, column + 48)
     around[inner], seed_around[inner] = probability, seed
-    alone = instances.label(probability, seed if with_seed else None, **FULL)
-    among = instances.label(around, seed_around if with_seed else None, **FULL)[inner]
+    alone = instances.label(probability, seed if with_seed else None, **options)
+    among = instances.label(around, seed_around if with_seed else None, **options)[inner]
     assert same_partition(alone, among)
 
 

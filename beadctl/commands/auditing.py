@@ -42,7 +42,7 @@ def finder(settings: Settings, voice: console.Voice) -> Find:
 
     def find(pixels: NDArray[Any]) -> NDArray[np.uint32]:
         maps, shrink = pipeline.look(InMemory(pixels), model, recipe)
-        return pipeline.label_plane(maps, None, recipe, None, shrink).labels
+        return pipeline.label_plane(maps, pixels, recipe, None, shrink).labels
 
     return find
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from beadctl.simulate.drawing import Beads, Floats, Shape
 
-LAYOUTS = ("singles", "overlapping", "chains", "clumps", "lattice", "mixed", "satellites")
+LAYOUTS = ("singles", "overlapping", "chains", "clumps", "heaps", "lattice", "mixed", "satellites")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,32 @@ def _strings(
             y[i], x[i] = y[parent] + step * np.sin(heading), x[parent] + step * np.cos(heading)
         start = stop
     return y.astype(np.float32), x.astype(np.float32)
+
+
+def _heaps(
+    rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float
+) -> tuple[Floats, Floats]:
+    """Heap beads into patches and let them push one another apart: close packed, but in no order."""
+    sizes = _group_sizes(rng, len(r), mean)
+    group = np.repeat(np.arange(len(sizes)), sizes)[: len(r)]
+    # Close packed beads one step apart take up sqrt(3) / 2 of its square each.
+    step = 2 * closest * float(np.median(r))
+    extent = step * np.sqrt(sizes * np.sqrt(0.75) / np.pi)[group]
+    stretch, turn = rng.uniform(1.0, 1.8, len(sizes))[group], rng.uniform(0, np.pi, len(sizes))[group]
+    away, angle = extent * np.sqrt(rng.random(len(r))), rng.uniform(0, 2 * np.pi, len(r))
+    u, v = away * np.cos(angle) * stretch, away * np.sin(angle) / stretch
+    y = rng.uniform(0, shape[0], len(sizes))[group] + np.sin(turn) * u + np.cos(turn) * v
+    x = rng.uniform(0, shape[1], len(sizes))[group] + np.cos(turn) * u - np.sin(turn) * v
+    places = np.column_stack([y, x])
+    for _ in range(12):
+        i, j = cKDTree(places).query_pairs(2.0 * closest * float(r.max()), output_type="ndarray").T
+        apart = places[i] - places[j]
+        distance = np.maximum(np.hypot(*apart.T), 1e-3)
+        short = np.maximum(closest * (r[i] + r[j]) - distance, 0.0)
+        push = apart * (0.5 * short / distance)[:, None]
+        np.add.at(places, i, push)
+        np.add.at(places, j, -push)
+    return places[:, 0].astype(np.float32), places[:, 1].astype(np.float32)
 
 
 def _lattice(
@@ -169,6 +195,10 @@ def place(rng: np.random.Generator, plan: Plan, shape: Shape) -> Beads:
             y, x = _strings(rng, r, shape, closest, min(mean, 15), branching=False)
         case "clumps":
             y, x = _strings(rng, r, shape, closest, mean, branching=True)
+        case "heaps":
+            y, x = _heaps(rng, r, shape, closest, 3 * mean)
+            # Beads under the pressure of many others come somewhat closer.
+            closest *= 0.85
         case "lattice":
             y, x = _lattice(rng, r, shape, closest, 3 * mean)
         case "satellites":

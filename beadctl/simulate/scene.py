@@ -29,7 +29,7 @@ Fact = str | int | float | bool
 
 FLUORESCENT = {"disc": 3, "spot": 3, "dome": 4, "ring": 1.5, "shell": 1, "airy": 1, "radial": 0.5}
 TRANSMITTED = {
-    "dot": 9,
+    "dot": 11,
     "disc": 1,
     "absorber": 4,
     "lens": 4,
@@ -45,7 +45,7 @@ LOOKS = (*DRAW, "sphere")
 # Without an edge of their own, beads of these looks that crowd or differ much melt into one.
 SOFT = ("dot", "spot", "airy")
 # With one, they may touch and be blurred together and still be told apart by their waists.
-SOLID = ("disc", "dome", "shell", "absorber", "blob", "dot")
+SOLID = ("disc", "dome", "shell", "absorber", "dot")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
         "overlapping": 1,
         "chains": 1,
         "clumps": 2,
-        "lattice": 1.2,
+        "heaps": 2 if kind == "fluorescent" else 0.8,
+        "lattice": 1,
         "mixed": 2,
     }
     if kind == "sphere":
@@ -127,7 +128,7 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     touching = float(rng.uniform(0.96, 1.1))
     closest = float(rng.uniform(0.72, 0.98)) if layout != "singles" and rng.random() < 0.6 else touching
     if look in SOFT:
-        closest, spread = max(closest, 0.92 if look == "dot" else 1.12), min(spread, 0.2)
+        closest, spread = max(closest, 0.92 if look == "dot" else 1.0), min(spread, 0.2)
     area = shape[0] * shape[1]
     cover = _log_uniform(rng, 0.003, 0.5) if rng.random() < 0.6 else float(rng.uniform(0.05, 0.6))
     if kind == "sphere":
@@ -147,6 +148,15 @@ def _visible(drawn: _Drawn) -> Floats:
     return np.asarray(np.sqrt(power / np.maximum(np.bincount(owner, minlength=count)[1:], 1)), np.float32)
 
 
+def _specks(beads: Beads, strength: Floats) -> NDArray[np.bool_]:
+    """Tell which beads are so much smaller and fainter than the others that nobody would count them."""
+    if len(beads) < 2:
+        return np.zeros(len(beads), bool)
+    faintness = strength / max(float(np.median(strength)), 1e-6)
+    light = faintness * (beads.radius_px / np.median(beads.radius_px)) ** 2
+    return np.asarray((faintness < 0.5) & (light < 0.06))
+
+
 def _draw_profile(
     rng: np.random.Generator, kind: str, look_name: str, beads: Beads, shape: Shape, facts: dict[str, Fact]
 ) -> _Drawn:
@@ -159,7 +169,11 @@ def _draw_profile(
     blur = min(float(rng.uniform(0.3, 2.5)), max(most, 0.45))
     if facts["melting"]:
         # Solid beads that touch under a lens that barely resolves them: waists where they meet, no gaps.
-        blur = diameter * float(rng.uniform(0.05, 0.2) if look_name == "dot" else rng.uniform(0.18, 0.3))
+        least, most = (0.05, 0.2) if look_name == "dot" else (0.12, 0.3 * float(facts["closest"]))
+        if facts["layout"] == "heaps":
+            # Amid a heap there are no outlines to go by: the finer its grain, the sharper it must be.
+            least, most = 0.05, (0.1 if look_name == "dot" else 0.26) * float(facts["closest"]) ** 2
+        blur = diameter * float(rng.uniform(least, most))
     signal = blurred(signal, blur)
     if kind == "nuclear":
         signal = signal * (1.0 + np.float32(rng.uniform(0.03, 0.22)) * smooth_field(rng, shape, 3.0))
@@ -277,7 +291,7 @@ def _clutter(
         haze = smooth_field(rng, shape, max(5 * diameter, 50.0))
         total += np.float32(weakest * rng.uniform(0, 0.45)) * haze
     facts["texture"], kinds = name, []
-    weights: dict[str, float] = dict.fromkeys(DEBRIS, 1.0) | {"motes": 3.0}
+    weights: dict[str, float] = dict.fromkeys(DEBRIS, 1.0) | {"motes": 8.0 if kind == "fluorescent" else 3.0}
     if kind == "sphere":
         weights = {"fibres": 1, "scratches": 1, "specks": 1, "motes": 0.5, "flakes": 2, "stains": 0.5}
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))):
@@ -319,15 +333,17 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         rng, dict(FLUORESCENT if kind == "fluorescent" else TRANSMITTED)
     )
     plan = _plan(rng, kind, look, shape)
-    melting = look in SOLID and plan.layout not in ("singles", "satellites")
+    # Nuclei are long without being two, which only a sharp outline tells.
+    melting = look in SOLID and kind != "nuclear" and plan.layout not in ("singles", "satellites")
     melting = melting and bool(rng.random() < (0.75 if look == "dot" else 0.55))
     if melting:
         # A waist, or no more than an outline too long for one bead: a person still counts them. Beads of
         # unequal size would hide it.
-        closest = float(rng.uniform(0.65 if look == "dot" else 0.8, 1.0))
+        least = 0.75 if plan.layout == "heaps" else 0.5 if look == "dot" else 0.7
+        closest = float(rng.uniform(least, 1.0))
         plan = replace(plan, spread=min(plan.spread, 0.08), bimodal=1.0, closest=closest)
     beads = circles([], [], []) if rng.random() < 0.08 else place(rng, plan, shape)
-    oval = float(rng.uniform(0.1, 0.7)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
+    oval = float(rng.uniform(0.1, 1.4)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
     rough = 0.0
     if kind == "nuclear" or rng.random() < (0.5 if kind == "sphere" else 0.12):
         rough = float(rng.uniform(0.0, {"nuclear": 0.05, "sphere": 0.04}.get(kind, 0.02)))
@@ -336,6 +352,9 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     beads = vary(rng, beads, oval=oval, rough=rough)
     if look in SOFT or melting:
         beads = replace(beads, gain=np.clip(beads.gain, 0.5, 1.5))
+    if melting and rng.random() < 0.6:
+        # Beads of one kind are equally dark, so that what is darker is more than one.
+        beads = replace(beads, gain=np.asarray(beads.gain**0.35, np.float32))
     if kind == "transmitted" and not melting and rng.random() < 0.1:
         # Above the focal plane a bead may gather light, below it scatter light: both in one field.
         sign = np.where(rng.random(len(beads)) < rng.uniform(0.2, 0.8), -1.0, 1.0)
@@ -349,6 +368,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         "polarity": "bright",
         "layout": plan.layout,
         "diameter": round(plan.diameter_px, 2),
+        "closest": round(plan.closest, 3),
         "beads": len(beads),
         "melting": melting,
     }
@@ -360,7 +380,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     weakest = float(np.quantile(strength, 0.05)) if len(strength) else float(rng.uniform(0.1, 0.5))
     image, noise = _photographed(rng, kind, drawn, max(weakest, 0.02), facts)
     small = np.where(drawn.beads.radius_px < 3, 2.4, 1.6)
-    labels = consecutive(drawn.labels, strength >= small * noise)
+    labels = consecutive(drawn.labels, (strength >= small * noise) & ~_specks(drawn.beads, strength))
     inverted = bool(kind != "transmitted" and rng.random() < 0.08)
     if inverted:
         image = -image
@@ -408,7 +428,9 @@ def _photographed(
         ratio = _log_uniform(rng, 0.01, 1.0)
     noise = weakest * ratio
     level = 1.0 if kind == "transmitted" else drawn.base + 0.3
-    clump = float(rng.uniform(0.4, 1.3)) if rng.random() < 0.35 else 0.0
+    # Where filters and resampling have rounded the noise its grains look like beads, smaller and fainter.
+    widest = float(np.clip(0.2 * float(facts["diameter"]), 0.6, 2.0))
+    clump = float(rng.uniform(0.4, widest)) if rng.random() < 0.4 else 0.0
     image = noisy(rng, np.asarray(image, np.float32), noise, level, float(rng.uniform(0, 1)), clump)
     if rng.random() < 0.06:
         image = _hot_pixels(rng, image)

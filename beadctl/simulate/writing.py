@@ -21,6 +21,7 @@ COLUMNS = (
     "polarity",
     "layout",
     "diameter",
+    "closest",
     "beads",
     "density",
     "blur_px",

@@ -205,10 +205,10 @@ def hough(image: NDArray[Any], diameter_px: float) -> Labels:
 
 
 class Beadctl:
-    """The model in the package, as `segment` runs it."""
+    """A model, by default the one in the package, as `segment` runs it."""
 
-    def __init__(self) -> None:
-        self.model = Model(DEFAULT_MODEL, "cpu", 1)
+    def __init__(self, path: Path = DEFAULT_MODEL) -> None:
+        self.model = Model(path, "cpu", 1)
         facts = self.model.facts
         self.recipe = Recipe(
             facts.threshold,

@@ -1,0 +1,77 @@
+"""What is too small and too faint, beside the beads of its plane, to be one of them.
+
+The network sees a bead's surroundings, not the plane: a grain of noise that a lens or a filter has rounded
+looks to it like a small bead. Beside others it does not. Small beads are as bright as large ones or nearly
+so, and faint ones, out of focus, are large; what is both much smaller and much fainter is background.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.beads import BeadTable
+from beadctl.population import Population
+
+# So many spreads of the population below its median diameter,
+SMALL = -3.0
+# and with so little of the typical contrast.
+FAINT = 0.3
+# So many beads are enough to tell what contrast is typical.
+ENOUGH = 64
+# Width of the surroundings that a bead is held against, px.
+AROUND_PX = 4
+
+
+def specks(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.bool_]:
+    """Tell which beads are none.
+
+    Parameters
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
+    table : BeadTable
+        The measurements of its n beads.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        All False where there are too few beads to tell what is usual.
+    """
+    none = np.zeros(len(table), bool)
+    whole = np.flatnonzero(~table.border)
+    # By area: specks may well be more than the beads.
+    population = Population.of(table.diameter_px[whole], table.area_px[whole].astype(float))
+    if population is None:
+        return none
+    small = np.flatnonzero(population.deviation(table.diameter_px) < SMALL)
+    if not len(small):
+        return none
+    usual_size = whole[population.deviation(table.diameter_px[whole]) >= SMALL]
+    some = usual_size[:: math.ceil(len(usual_size) / ENOUGH)]
+    contrasts = [_contrast(labels, image, table, bead) for bead in some]
+    known = [contrast for contrast in contrasts if not math.isnan(contrast)]
+    if known:
+        limit = FAINT * float(np.median(known))
+        none[small] = [_contrast(labels, image, table, bead) < limit for bead in small]
+    return none
+
+
+def without(labels: NDArray[np.uint32], gone: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Return labels 1..n without those that are gone, shape (n,), the others moved up."""
+    numbers = np.append(0, np.where(gone, 0, np.cumsum(~gone))).astype(np.uint32)
+    return numbers[labels]
+
+
+def _contrast(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable, bead: np.intp) -> float:
+    """Return how far a bead's mean lies from the median of the background around it, nan without any."""
+    half = math.ceil(table.major_axis_px[bead] / 2) + AROUND_PX
+    top, left = (max(0, round(float(middle[bead])) - half) for middle in (table.y_px, table.x_px))
+    part = slice(top, top + 2 * half + 1), slice(left, left + 2 * half + 1)
+    around = image[part][labels[part] == 0]
+    return abs(float(table.mean_intensity[bead]) - float(np.median(around))) if around.size else math.nan
