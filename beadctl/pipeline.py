@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import beads, instances, ledger, scale, specks
+from beadctl import beads, instances, ledger, piles, scale, specks
 from beadctl.basins import SEED_RISE
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256
@@ -131,7 +131,10 @@ def label_plane(
     pixel_size_um: float | None,
     shrink: int = 1,
 ) -> Segmented:
-    """Turn the network's maps of one plane into beads; `shrink` is what `look` told with the maps."""
+    """Turn the network's maps of one plane into beads; `shrink` is what `look` told with the maps.
+
+    Without the image nothing is said of piles and specks, which only their brightness tells.
+    """
     labels = instances.label(
         maps.probability,
         maps.seed,
@@ -150,7 +153,12 @@ def label_plane(
         pixel_size_um=pixel_size_um,
     )
     table = measure(labels)
-    gone = specks.specks(labels, image, table) if image is not None else np.zeros(0, bool)
+    if image is None:
+        return Segmented(labels, table)
+    parted = piles.divided(labels, image, table)
+    if parted is not labels:
+        labels, table = parted, measure(parted)
+    gone = specks.specks(labels, image, table)
     if gone.any():
         labels = specks.without(labels, gone)
         table = measure(labels)

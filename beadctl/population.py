@@ -25,7 +25,7 @@ class Population:
     diameter_px : float
         The median.
     spread : float
-        Standard deviation of the logarithm of the diameter.
+        Standard deviation of the logarithm of the diameter: about the coefficient of variation.
     """
 
     diameter_px: float
@@ -55,15 +55,15 @@ class Population:
         middle = _median(size, weights)
         # 1.4826: of a normal law, the standard deviation over the median absolute deviation.
         spread = 1.4826 * _median(np.abs(size - middle), weights)
-        return cls(math.exp(middle), max(spread, LEAST_SPREAD))
+        return cls(math.exp(middle), spread)
 
     def deviation(self, diameter_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how many spreads diameters lie above the median, below 0 for smaller ones."""
-        return np.asarray(np.log(np.asarray(diameter_px) / self.diameter_px) / self.spread)
+        """Return how many spreads diameters lie above the median, below 0 for smaller ones; shape (n,)."""
+        return np.asarray(np.log(diameter_px / self.diameter_px) / max(self.spread, LEAST_SPREAD))
 
     def oddness(self, area_px: int) -> float:
         """Return minus the logarithm of how usual an area is: 0 for the median, at most `MOST_ODD`."""
-        size = math.log(math.sqrt(4 / math.pi * area_px) / self.diameter_px) / self.spread
+        size = math.log(math.sqrt(4 / math.pi * area_px) / self.diameter_px) / max(self.spread, LEAST_SPREAD)
         return min(size * size / 2, MOST_ODD)
 
 

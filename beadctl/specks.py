@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.beads import BeadTable
+from beadctl.contrast import contrasts
 from beadctl.population import Population
 
 # So many spreads of the population below its median diameter,
@@ -54,11 +55,10 @@ def specks(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) ->
         return none
     usual_size = whole[population.deviation(table.diameter_px[whole]) >= SMALL]
     some = usual_size[:: math.ceil(len(usual_size) / ENOUGH)]
-    contrasts = [_contrast(labels, image, table, bead) for bead in some]
-    known = [contrast for contrast in contrasts if not math.isnan(contrast)]
-    if known:
-        limit = FAINT * float(np.median(known))
-        none[small] = [_contrast(labels, image, table, bead) < limit for bead in small]
+    usual = np.abs(contrasts(labels, image, table, some, around_px=AROUND_PX))
+    if not np.isnan(usual).all():
+        seen = np.abs(contrasts(labels, image, table, small, around_px=AROUND_PX))
+        none[small] = seen < FAINT * np.nanmedian(usual)
     return none
 
 
@@ -66,12 +66,3 @@ def without(labels: NDArray[np.uint32], gone: NDArray[np.bool_]) -> NDArray[np.u
     """Return labels 1..n without those that are gone, shape (n,), the others moved up."""
     numbers = np.append(0, np.where(gone, 0, np.cumsum(~gone))).astype(np.uint32)
     return numbers[labels]
-
-
-def _contrast(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable, bead: np.intp) -> float:
-    """Return how far a bead's mean lies from the median of the background around it, nan without any."""
-    half = math.ceil(table.major_axis_px[bead] / 2) + AROUND_PX
-    top, left = (max(0, round(float(middle[bead])) - half) for middle in (table.y_px, table.x_px))
-    part = slice(top, top + 2 * half + 1), slice(left, left + 2 * half + 1)
-    around = image[part][labels[part] == 0]
-    return abs(float(table.mean_intensity[bead]) - float(np.median(around))) if around.size else math.nan

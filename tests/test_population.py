@@ -36,9 +36,11 @@ def test_a_bead_of_weight_n_counts_as_n_beads(beads):
     assert found.diameter_px == pytest.approx(repeated[(len(repeated) - 1) // 2])
 
 
-def test_too_few_beads_are_no_population_and_equal_ones_have_a_least_spread():
+def test_too_few_beads_are_no_population_and_equal_ones_are_judged_with_a_least_spread():
     assert Population.of(np.full(FEWEST - 1, 9.0)) is None
-    assert Population.of(np.full(FEWEST, 9.0)) == Population(pytest.approx(9.0), LEAST_SPREAD)
+    equal = Population.of(np.full(FEWEST, 9.0))
+    assert equal == Population(pytest.approx(9.0), 0.0)
+    assert equal.deviation(np.array([9 * math.exp(LEAST_SPREAD)])) == pytest.approx([1.0])
 
 
 def test_odd_is_what_is_far_from_the_median_either_way():

@@ -1,0 +1,137 @@
+"""Beads so close that no outline and no gap tells them apart: counted by what they weigh.
+
+Where all beads of a plane are of one kind, a patch as large and as dark as three of them is three. Its light,
+or the light it takes, is the sum of theirs: fluorescence adds up, and so does the optical density of beads
+that absorb. So a patch that outweighs every single bead, and does not look like a larger one, is divided into
+as many parts as it weighs beads. Where the beads' sizes or weights differ, nobody could tell, and nothing is
+done.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.cluster.vq import kmeans2
+from skimage.segmentation import watershed
+
+from beadctl.beads import BeadTable
+from beadctl.contrast import contrasts, weights
+from beadctl.population import FEWEST, Population
+
+# Beads of one kind: their diameters, and what they weigh, spread by no more than this (of the logarithm).
+LIKE_SIZES, LIKE_WEIGHTS = 0.1, 0.3
+# Single beads from which that is told have at least this confidence, and so many of them are enough.
+SURE, ENOUGH = 0.8, 256
+# Weights are not known better than this.
+LEAST_SPREAD = 0.12
+# A pile is this much larger than a bead, has more contrast,
+LARGER, DARKER = 1.2, 1.1
+# weighs more than a bead by so many spreads, and by this factor,
+HEAVIER, WEIGHS = 2.5, 1.5
+# and is no larger bead: longer than wide by this much, or its area is less than this share of its ellipse's.
+LONG, FILLED = 1.15, 0.93
+# Beads may lie over one another, but seldom more than two at a place.
+LAYERS = 2.0
+# Of a bead's diameter, how far its blurred edge reaches beyond its outline.
+RIM = 0.25
+
+
+def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.uint32]:
+    """Divide what weighs several beads into so many parts.
+
+    Parameters
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image with the beads 1..n; not changed.
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
+    table : BeadTable
+        The measurements of its beads.
+
+    Returns
+    -------
+    ndarray of uint32, shape (H, W)
+        The first part of a pile keeps its number, the others have new ones after all there were; `labels`
+        itself where nothing was divided.
+    """
+    ellipse = np.pi / 4 * table.major_axis_px * table.minor_axis_px
+    shapely = (table.major_axis_px < LONG * table.minor_axis_px) & (table.area_px > FILLED * ellipse)
+    alone = np.flatnonzero((table.confidence >= SURE) & ~table.clump & ~table.border)
+    population = Population.of(table.diameter_px[alone])
+    if population is None or population.spread > LIKE_SIZES:
+        return labels
+    usual_px = np.pi / 4 * population.diameter_px**2
+    large = np.flatnonzero((table.area_px > LARGER * usual_px) & ~shapely)
+    if not len(large):
+        return labels
+    alone = alone[:: math.ceil(len(alone) / ENOUGH)]
+    around_px = math.ceil(population.diameter_px)
+    dark = bool(np.nanmedian(contrasts(labels, image, table, alone, around_px=around_px)) < 0)
+    weighed = partial(
+        weights,
+        labels,
+        image,
+        table,
+        around_px=around_px,
+        rim_px=math.ceil(RIM * population.diameter_px),
+        dark=dark,
+    )
+    single = weighed(alone)
+    single = single[(single > 0).all(axis=1)]
+    if len(single) < FEWEST:
+        return labels
+    usual, usual_contrast = np.median(single, axis=0)
+    spread = 1.4826 * float(np.median(np.abs(np.log(single[:, 0] / usual))))
+    if spread > LIKE_WEIGHTS:
+        return labels
+    weight, contrast = weighed(large).T
+    beads = np.where(contrast > DARKER * usual_contrast, weight / usual, 0)
+    beads[beads < max(WEIGHS, math.exp(HEAVIER * max(spread, LEAST_SPREAD)))] = 1
+    parts = np.rint(np.minimum(beads, LAYERS * table.area_px[large] / usual_px)).astype(int)
+    return _cut(labels, table.label[large][parts > 1], parts[parts > 1])
+
+
+def _cut(
+    labels: NDArray[np.uint32], chosen: NDArray[np.int64], parts: NDArray[np.intp]
+) -> NDArray[np.uint32]:
+    if not len(chosen):
+        return labels
+    result = labels.copy()
+    boxes = ndimage.find_objects(labels)
+    fresh = int(labels.max())
+    for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
+        box = boxes[label - 1]
+        inside = labels[box] == label
+        pieces = _pieces(inside, count)
+        result[box][inside] = (np.where(pieces == 1, label, fresh + pieces - 1))[inside]
+        fresh += count - 1
+    return result
+
+
+def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.int32]:
+    """Divide a patch into connected pieces of about one size: places by k-means, pieces by a watershed."""
+    pixels = np.argwhere(inside).astype(np.float64)
+    middles = _middles(pixels, count)
+    away = np.stack([np.hypot(*(pixels - middle).T) for middle in middles])
+    relief, markers = np.zeros(inside.shape), np.zeros(inside.shape, np.int32)
+    relief[inside] = away.min(axis=0)
+    for number, nearest in enumerate(away.argmin(axis=1), start=1):
+        markers[tuple(pixels[nearest].astype(np.intp))] = number
+    flooded: NDArray[np.int32] = watershed(relief, markers, mask=inside, connectivity=2)  # type: ignore[no-untyped-call]
+    return flooded
+
+
+def _middles(pixels: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Place `count` middles evenly: from pixels as far apart as can be, by Lloyd's k-means."""
+    far = [int(np.argmax(np.hypot(*(pixels - pixels.mean(axis=0)).T)))]
+    nearest = np.hypot(*(pixels - pixels[far[0]]).T)
+    while len(far) < count:
+        far.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, np.hypot(*(pixels - pixels[far[-1]]).T))
+    middles, _ = kmeans2(pixels, pixels[far], iter=20, minit="matrix", missing="warn")
+    return np.asarray(middles)
