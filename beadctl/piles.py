@@ -66,7 +66,7 @@ def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -
     if population is None or population.spread > LIKE_SIZES:
         return labels
     usual_px = np.pi / 4 * population.diameter_px**2
-    large = np.flatnonzero((table.area_px > LARGER * usual_px) & ~shapely)
+    large = np.flatnonzero(table.area_px > LARGER * usual_px)
     if not len(large):
         return labels
     alone = alone[:: math.ceil(len(alone) / ENOUGH)]
@@ -90,7 +90,9 @@ def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -
     if spread > LIKE_WEIGHTS:
         return labels
     weight, contrast = weighed(large).T
-    beads = np.where(contrast > DARKER * usual_contrast, weight / usual, 0)
+    # Through a larger bead of the same matter the light's way is longer, as is its diameter.
+    thicker = np.where(shapely, table.diameter_px / population.diameter_px, 1.0)[large]
+    beads = np.where(contrast > DARKER * thicker * usual_contrast, weight / usual, 0)
     beads[beads < max(WEIGHS, math.exp(HEAVIER * max(spread, LEAST_SPREAD)))] = 1
     parts = np.rint(np.minimum(beads, LAYERS * table.area_px[large] / usual_px)).astype(int)
     return _cut(labels, table.label[large][parts > 1], parts[parts > 1])

@@ -288,7 +288,7 @@ def _of_beads(
         verdict = Verdict.BAD if unsupported > 0.5 else Verdict.CHECK
         findings.append(Finding(Fault.NOTHING_THERE, verdict, unsupported, words))
     share = seen.growth_px / max(outline.diameter_px, 1.0)
-    if share > 0.11 and seen.growth_px >= 1.2:
+    if share > 0.16 and seen.growth_px >= 1.2:
         words = f"edges lie {seen.growth_px:.1f} px outside of the outlines"
         findings.append(Finding(Fault.SHRUNK, Verdict.CHECK, seen.growth_px, words))
     if share < -0.3 and seen.growth_px <= -1.5:

@@ -134,7 +134,8 @@ def presence(
     number = np.bincount(outline.owner, minlength=outline.beads)
     judged = number >= 8
     nudges = [(0.0, 0.0), (1.5, 0.0), (-1.5, 0.0), (0.0, 1.5), (0.0, -1.5)]
-    best = np.max([_support(outline, edge, away, dy + a, dx + b, sign) for a, b in nudges], axis=0)
+    # Of either sign: above and below the plane of focus beads of one field may be bright and dark.
+    best = np.max([np.abs(_support(outline, edge, away, dy + a, dx + b, sign)) for a, b in nudges], axis=0)
     height, width = labels.shape
     usual = float(np.median(best[judged])) if judged.any() else 0.0
     unsupported = judged & (best < LEAST_SUPPORT * usual)
