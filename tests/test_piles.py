@@ -62,6 +62,13 @@ def test_a_larger_round_bead_stays_one(radius, dark):
     assert beads_in_patch(maps, image) == 1
 
 
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_round_heap_is_darker_than_a_larger_bead_could_be(dark):
+    """Four beads one upon another, as round as one."""
+    maps, image = plane([(100 + a, 190 + b, 5.0) for a in (-2, 2) for b in (-2, 2)], dark)
+    assert beads_in_patch(maps, image) in (3, 4)
+
+
 def test_what_is_long_but_no_darker_stays_one():
     maps, image = plane([(100, 180, 5.0), (100, 188, 5.0)], dark=False)
     flat = np.where(image > 6_500, 11_000, 2_000).astype(np.uint16)
