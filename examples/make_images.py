@@ -18,13 +18,13 @@ SIZE_PX = 320
 PIXEL_SIZE_UM = 0.65
 # Of the simulator's many looks, these seeds give one of each that the file names promise.
 SEEDS = {
-    "fluorescent_8bit": 94,
-    "fluorescent_16bit": 1155,
-    "brightfield_rgb": 349,
-    "brightfield_jpeg": 219,
-    "spheres": 416,
-    "empty_field": 74,
-    "focus_series": 397,
+    "fluorescent_8bit": 197,
+    "fluorescent_16bit": 148,
+    "brightfield_rgb": 178,
+    "brightfield_jpeg": 173,
+    "spheres": 32,
+    "empty_field": 274,
+    "focus_series": 234,
 }
 # White balance of a warm lamp, so that the three channels differ as in a colour camera's image.
 WARM = (1.0, 0.94, 0.82)

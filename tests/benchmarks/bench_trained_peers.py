@@ -2,7 +2,11 @@
 
     BEADCTL_DATA=DIR python tests/benchmarks/bench_trained_peers.py OUT [--minutes 15] [--scenes 600]
 
-Needs the extras `train` and `trained-peers`. Each network is trained in a process of its own with one thread,
+In an environment of its own, since Cellpose 3 wants an older numpy:
+
+    pip install ".[train]" "cellpose>=3.1,<4" stardist tensorflow-cpu
+
+Each network is trained in a process of its own with one thread,
 by the recipe that its authors give as an example, for the same minutes of CPU time: StarDist with 32 rays on
 a grid of 2 px, its thresholds optimised on the validation scenes; Cellpose 3 at a mean diameter of 30 px;
 beadctl in the shape of the default model, its thresholds calibrated on the validation scenes. No weights of
