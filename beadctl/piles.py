@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.cluster.vq import kmeans2
 from skimage.segmentation import watershed
 
 from beadctl.beads import BeadTable
@@ -105,35 +104,43 @@ def _cut(
         return labels
     result = labels.copy()
     boxes = ndimage.find_objects(labels)
-    fresh = int(labels.max())
+    last = int(labels.max())
     for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
         box = boxes[label - 1]
         inside = labels[box] == label
-        pieces = _pieces(inside, count)
-        result[box][inside] = (np.where(pieces == 1, label, fresh + pieces - 1))[inside]
-        fresh += count - 1
+        pieces = _pieces(inside, count)[inside]
+        result[box][inside] = np.where(pieces == 0, label, last + pieces)
+        last += int(pieces.max())
     return result
 
 
-def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.int32]:
-    """Divide a patch into connected pieces of about one size: places by k-means, pieces by a watershed."""
+def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """Number connected pieces of about one size from 0: places by k-means, pieces by a watershed."""
     pixels = np.argwhere(inside).astype(np.float64)
-    middles = _middles(pixels, count)
-    away = np.stack([np.hypot(*(pixels - middle).T) for middle in middles])
+    away = _away(pixels, _middles(pixels, count))
     relief, markers = np.zeros(inside.shape), np.zeros(inside.shape, np.int32)
     relief[inside] = away.min(axis=0)
-    for number, nearest in enumerate(away.argmin(axis=1), start=1):
+    # Two middles may have one nearest pixel: then they are one piece.
+    for number, nearest in enumerate(np.unique(away.argmin(axis=1)), start=1):
         markers[tuple(pixels[nearest].astype(np.intp))] = number
-    flooded: NDArray[np.int32] = watershed(relief, markers, mask=inside, connectivity=2)  # type: ignore[no-untyped-call]
-    return flooded
+    flooded = watershed(relief, markers, mask=inside, connectivity=2)  # type: ignore[no-untyped-call]
+    return np.asarray(flooded - 1, np.intp)
 
 
 def _middles(pixels: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Place `count` middles evenly: from pixels as far apart as can be, by Lloyd's k-means."""
-    far = [int(np.argmax(np.hypot(*(pixels - pixels.mean(axis=0)).T)))]
-    nearest = np.hypot(*(pixels - pixels[far[0]]).T)
-    while len(far) < count:
-        far.append(int(np.argmax(nearest)))
-        nearest = np.minimum(nearest, np.hypot(*(pixels - pixels[far[-1]]).T))
-    middles, _ = kmeans2(pixels, pixels[far], iter=20, minit="matrix", missing="warn")
-    return np.asarray(middles)
+    middles = pixels[[int(np.argmax(_away(pixels, pixels.mean(axis=0)[None])[0]))]]
+    while len(middles) < count:
+        farthest = int(np.argmax(_away(pixels, middles).min(axis=0)))
+        middles = np.concatenate([middles, pixels[[farthest]]])
+    for _ in range(20):
+        owner = _away(pixels, middles).argmin(axis=0)
+        number = np.bincount(owner, minlength=count)[:, None]
+        sums = np.stack([np.bincount(owner, axis, count) for axis in pixels.T], axis=1)
+        middles = np.where(number > 0, sums / np.maximum(number, 1), middles)
+    return middles
+
+
+def _away(pixels: NDArray[np.float64], middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of each pixel (columns) from each middle (rows), px."""
+    return np.asarray(np.hypot(*np.moveaxis(pixels[None] - middles[:, None], 2, 0)))
