@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 from skimage.segmentation import watershed
 
 from beadctl.beads import BeadTable
@@ -38,6 +39,8 @@ LONG, FILLED = 1.15, 0.93
 LAYERS = 2.0
 # Of a bead's diameter, how far its blurred edge reaches beyond its outline.
 RIM = 0.25
+# Of k-means, from places in raster order: enough for them to spread evenly.
+ROUNDS = 20
 
 
 def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.uint32]:
@@ -115,32 +118,24 @@ def _cut(
 
 
 def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
-    """Number connected pieces of about one size from 0: places by k-means, pieces by a watershed."""
+    """Cut a patch into connected pieces of about one size, numbered from 0: k-means, then a watershed."""
     pixels = np.argwhere(inside).astype(np.float64)
-    away = _away(pixels, _middles(pixels, count))
+    middles = _middles(pixels, count)
     relief, markers = np.zeros(inside.shape), np.zeros(inside.shape, np.int32)
-    relief[inside] = away.min(axis=0)
+    relief[inside], _ = KDTree(middles).query(pixels)
     # Two middles may have one nearest pixel: then they are one piece.
-    for number, nearest in enumerate(np.unique(away.argmin(axis=1)), start=1):
+    for number, nearest in enumerate(np.unique(KDTree(pixels).query(middles)[1]), start=1):
         markers[tuple(pixels[nearest].astype(np.intp))] = number
     flooded = watershed(relief, markers, mask=inside, connectivity=2)  # type: ignore[no-untyped-call]
     return np.asarray(flooded - 1, np.intp)
 
 
 def _middles(pixels: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Place `count` middles evenly: from pixels as far apart as can be, by Lloyd's k-means."""
-    middles = pixels[[int(np.argmax(_away(pixels, pixels.mean(axis=0)[None])[0]))]]
-    while len(middles) < count:
-        farthest = int(np.argmax(_away(pixels, middles).min(axis=0)))
-        middles = np.concatenate([middles, pixels[[farthest]]])
-    for _ in range(20):
-        owner = _away(pixels, middles).argmin(axis=0)
+    """Place `count` middles evenly among (n, 2) pixels in raster order: Lloyd's k-means."""
+    middles = pixels[np.linspace(0, len(pixels) - 1, count).astype(np.intp)]
+    for _ in range(ROUNDS):
+        owner = KDTree(middles).query(pixels)[1]
         number = np.bincount(owner, minlength=count)[:, None]
         sums = np.stack([np.bincount(owner, axis, count) for axis in pixels.T], axis=1)
         middles = np.where(number > 0, sums / np.maximum(number, 1), middles)
     return middles
-
-
-def _away(pixels: NDArray[np.float64], middles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of each pixel (columns) from each middle (rows), px."""
-    return np.asarray(np.hypot(*np.moveaxis(pixels[None] - middles[:, None], 2, 0)))
