@@ -7,7 +7,7 @@ need every pixel.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _Column = NDArray[np.float64]
 
-FLAGS = ("clump", "border", "saturated", "low-confidence")
+FLAGS = ("clump", "pile", "border", "saturated", "low-confidence")
 
 # Of beads with less, fewer than half are right on simulated scenes: see the model card.
 LOW_CONFIDENCE = 0.6
@@ -71,6 +71,8 @@ class BeadTable:
         (N,) bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
     clump
         (N,) bool, whether it touches another bead: its outline there is a guess.
+    pile
+        (N,) bool, whether it was told from its neighbours by their weight alone: its place is a guess too.
     saturated
         (N,) bool, whether a tenth of it or more is at the camera's top grey level: it is at least as
         bright as it seems. The top level is that of 8, 10, 12, 14 or 16 bits which the plane just reaches.
@@ -93,6 +95,7 @@ class BeadTable:
     diameter_um: _Column
     border: NDArray[np.bool_]
     clump: NDArray[np.bool_]
+    pile: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -103,7 +106,7 @@ class BeadTable:
     def flags(self) -> list[str]:
         """Say what a reader should know of each bead: some of `FLAGS`, with spaces between them, or none."""
         doubtful = self.confidence < LOW_CONFIDENCE
-        told = zip(self.clump, self.border, self.saturated, doubtful, strict=True)
+        told = zip(self.clump, self.pile, self.border, self.saturated, doubtful, strict=True)
         return [" ".join(itertools.compress(FLAGS, one)) for one in told]
 
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
@@ -117,7 +120,11 @@ class BeadTable:
 
 
 COLUMNS = (
-    *(field.name for field in fields(BeadTable) if field.name not in ("border", "clump", "saturated")),
+    *(
+        field.name
+        for field in fields(BeadTable)
+        if field.name not in ("border", "clump", "pile", "saturated")
+    ),
     "flags",
 )
 
@@ -162,6 +169,7 @@ def measure(
     seed: NDArray[np.uint8] | None = None,
     *,
     pixel_size_um: float | None = None,
+    parts: Sequence[int] = (),
 ) -> BeadTable:
     """Measure every bead of a label image.
 
@@ -175,6 +183,8 @@ def measure(
         (H, W) uint8, 0..255 for 0..1.
     pixel_size_um
         Edge of a (square) pixel in um, None where unknown.
+    parts
+        Labels of the parts of piles.
 
     Returns
     -------
@@ -221,6 +231,7 @@ def measure(
         diameter_um=unknown if pixel_size_um is None else diameter * pixel_size_um,
         border=runs.sums(at_edge) > 0,
         clump=np.isin(runs.labels, _touching(labels)),
+        pile=np.isin(runs.labels, parts),
         saturated=_saturated(image, runs),
     )
 

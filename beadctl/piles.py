@@ -43,7 +43,9 @@ RIM = 0.25
 ROUNDS = 20
 
 
-def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.uint32]:
+def divided(
+    labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable
+) -> tuple[NDArray[np.uint32], list[int]]:
     """Divide what weighs several beads into so many parts.
 
     Parameters
@@ -57,20 +59,20 @@ def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -
 
     Returns
     -------
-    ndarray of uint32, shape (H, W)
-        The first part of a pile keeps its number, the others have new ones after all there were; `labels`
-        itself where nothing was divided.
+    tuple
+        The label image, in which the first part of a pile keeps its number and the others have new ones after
+        all there were; and the numbers of the parts. `labels` itself and no number where nothing was divided.
     """
     ellipse = np.pi / 4 * table.major_axis_px * table.minor_axis_px
     shapely = (table.major_axis_px < LONG * table.minor_axis_px) & (table.area_px > FILLED * ellipse)
     alone = np.flatnonzero((table.confidence >= SURE) & ~table.clump & ~table.border)
     population = Population.of(table.diameter_px[alone])
     if population is None or population.spread > LIKE_SIZES:
-        return labels
+        return labels, []
     usual_px = np.pi / 4 * population.diameter_px**2
     large = np.flatnonzero(table.area_px > LARGER * usual_px)
     if not len(large):
-        return labels
+        return labels, []
     alone = alone[:: math.ceil(len(alone) / ENOUGH)]
     around_px = math.ceil(population.diameter_px)
     dark = bool(np.nanmedian(contrasts(labels, image, table, alone, around_px=around_px)) < 0)
@@ -86,11 +88,11 @@ def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -
     single = weighed(alone)
     single = single[(single > 0).all(axis=1)]
     if len(single) < FEWEST:
-        return labels
+        return labels, []
     usual, usual_contrast = np.median(single, axis=0)
     spread = 1.4826 * float(np.median(np.abs(np.log(single[:, 0] / usual))))
     if spread > LIKE_WEIGHTS:
-        return labels
+        return labels, []
     weight, contrast = weighed(large).T
     # Through a larger bead of the same matter the light's way is longer, as is its diameter.
     thicker = np.where(shapely, table.diameter_px / population.diameter_px, 1.0)[large]
@@ -102,19 +104,19 @@ def divided(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -
 
 def _cut(
     labels: NDArray[np.uint32], chosen: NDArray[np.int64], parts: NDArray[np.intp]
-) -> NDArray[np.uint32]:
-    if not len(chosen):
-        return labels
-    result = labels.copy()
-    boxes = ndimage.find_objects(labels)
-    last = int(labels.max())
+) -> tuple[NDArray[np.uint32], list[int]]:
+    result = labels.copy() if len(chosen) else labels
+    boxes = ndimage.find_objects(labels) if len(chosen) else []
+    last, numbers = int(labels.max()), []
     for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
         box = boxes[label - 1]
         inside = labels[box] == label
         pieces = _pieces(inside, count)[inside]
         result[box][inside] = np.where(pieces == 0, label, last + pieces)
-        last += int(pieces.max())
-    return result
+        new = int(pieces.max())
+        numbers += [label, *range(last + 1, last + new + 1)]
+        last += new
+    return result, numbers
 
 
 def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.intp]:

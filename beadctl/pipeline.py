@@ -155,14 +155,12 @@ def label_plane(
     table = measure(labels)
     if image is None:
         return Segmented(labels, table)
-    parted = piles.divided(labels, image, table)
-    if parted is not labels:
-        labels, table = parted, measure(parted)
     gone = specks.specks(labels, image, table)
     if gone.any():
         labels = specks.without(labels, gone)
         table = measure(labels)
-    return Segmented(labels, table)
+    labels, parts = piles.divided(labels, image, table)
+    return Segmented(labels, measure(labels, parts=parts) if parts else table)
 
 
 def look(

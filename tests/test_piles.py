@@ -105,15 +105,25 @@ def test_parts_are_connected_and_make_up_what_was_there(seed, beads, dark):
     maps, image = plane(patch, dark)
     labels = label_plane(maps, None, RECIPE, None).labels
     table = measure(labels, image, maps.probability, maps.seed)
-    parted = piles.divided(labels, image, table)
+    parted, parts = piles.divided(labels, image, table)
     assert np.array_equal(parted > 0, labels > 0)
-    assert np.array_equal(parted, piles.divided(labels, image, table))
+    assert np.array_equal(parted, piles.divided(labels, image, table)[0])
+    assert sorted(parts) == np.unique(parted[(parted != labels) | np.isin(labels, parts)]).tolist()
     numbers = np.unique(parted)
     assert numbers.tolist() == list(range(len(numbers)))
     for number in numbers[1:]:
         part = parted == number
         assert ndimage.label(part, structure=EIGHT)[1] == 1
         assert len(np.unique(labels[part])) == 1
+
+
+def test_the_parts_of_a_pile_are_told():
+    maps, image = plane([(100, 180, 5.0), (100, 186, 5.0), (100, 192, 5.0)], dark=True)
+    table = label_plane(maps, image, RECIPE, None).table
+    flags = [one.split() for one in table.flags]
+    assert ["pile" in one for one in flags] == [x > 140 for x in table.x_px]
+    assert all("clump" in one for one in flags if "pile" in one)
+    assert sum("pile" in one for one in flags) == 3
 
 
 @pytest.mark.parametrize("level", [0, 60_000])
