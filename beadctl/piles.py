@@ -23,8 +23,9 @@ from beadctl.beads import BeadTable
 from beadctl.contrast import contrasts, weights
 from beadctl.population import FEWEST, Population
 
-# Beads of one kind: their diameters, and what they weigh, spread by no more than this (of the logarithm).
-LIKE_SIZES, LIKE_WEIGHTS = 0.1, 0.3
+# Beads of one kind: their diameters, and what they weigh, spread by no more than this (of the logarithm): two
+# beads then weigh twice the spread more than the one and a half at which they are told from one.
+LIKE_SIZES, LIKE_WEIGHTS = 0.1, 0.2
 # Single beads from which that is told have at least this confidence, and so many of them are enough.
 SURE, ENOUGH = 0.8, 256
 # Weights are not known better than this.
