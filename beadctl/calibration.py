@@ -22,8 +22,8 @@ CHOICES: dict[str, tuple[float, ...]] = {
 # outline follows, so that neither of the first two can be chosen for itself.
 TOGETHER = (("min_area_px",), ("threshold", "min_confidence"), ("seed_threshold",), ("seed_rise",))
 # What is raised at the end, in this order, by so many of its choices at most. Whether doubtful beads count is
-# all the same on many scenes, and the images of others hold more that is none: as few as can be. Not the area:
-# beads of 3 px are beads.
+# all the same on many scenes, and the images of others hold more that is none: as few as can be. Not the
+# area: beads of 3 px are beads.
 CAUTIOUS = {"min_confidence": len(CHOICES["min_confidence"]), "seed_rise": 1}
 SLACK = 0.005
 TRIES = 1 + 5 * 8 + 6 + 6 + len(CAUTIOUS)
