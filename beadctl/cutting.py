@@ -3,8 +3,10 @@
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.canvas import Remark
 from beadctl.annotations.pairing import Pair
+from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError, SettingsError
-from beadctl.files import atomic, sha256, write_text
-from beadctl.images import measure_normalisation, open_image
+from beadctl.files import atomic, sha256, write_bytes, write_text
+from beadctl.images import measure_normalisation, normalisation_of, open_image
+from beadctl.images.normalisation import MAX_EXACT_PX
 from beadctl.padding import padded
 from beadctl.splitting import split_sources
 from beadctl.tiles import MANIFEST, TileRow, read_manifest
@@ -215,7 +219,8 @@ class _Part:
 
     def write(self, path: Path, out_dir: Path) -> None:
         rows = [{name: _cell(value, out_dir) for name, value in vars(row).items()} for row in self.rows]
-        write_text(path, json.dumps({**vars(self), "rows": rows}))
+        # One that a power cut takes, or leaves broken, is cut again.
+        write_text(path, json.dumps({**vars(self), "rows": rows}), durable=False)
 
     @classmethod
     def read(cls, path: Path, out_dir: Path) -> "_Part | None":
@@ -288,40 +293,46 @@ def _cut_pair(item: Pair, out_dir: Path, recipe: Recipe) -> tuple[list[TileRow],
             f"{item.image.path}: has {len(image.planes)} planes and one mask; choose one with --plane"
         )
     with image.planes[0].open() as opened:
-        normalisation = measure_normalisation(opened)
         pixels = opened.read_all()
+        exact = pixels.size <= MAX_EXACT_PX
+        normalisation = normalisation_of(pixels) if exact else measure_normalisation(opened)
     height, width = pixels.shape
     truth = item.load((height, width))
     areas = np.bincount(truth.labels.ravel())
-    rows, size = [], recipe.size
-    for top, left in corners(pixels.shape, size, recipe.overlap):
-        part, labels = (
-            np.ascontiguousarray(array[top : top + size, left : left + size])
-            for array in (pixels, truth.labels)
-        )
+
+    def tile(corner: tuple[int, int]) -> TileRow:
+        top, left = corner
+        window = np.s_[top : top + recipe.size, left : left + recipe.size]
+        labels = truth.labels[window]
         name = f"{_stem(item)}_y{top:05d}_x{left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
-        padding = ((0, size - part.shape[0]), (0, size - part.shape[1]))
-        _write(image_path, np.pad(part, padding, mode="reflect"))
-        _write(mask_path, padded(labels, padding))
+        padding = ((0, recipe.size - labels.shape[0]), (0, recipe.size - labels.shape[1]))
+        if not any(map(any, padding)):
+            digest = _write(image_path, pixels[window])
+            _write(mask_path, labels)
+        else:
+            digest = _write(image_path, np.pad(pixels[window], padding, mode="reflect"))
+            _write(mask_path, padded(np.ascontiguousarray(labels), padding))
         inside = np.bincount(labels.ravel(), minlength=len(areas))[1:]
-        rows.append(
-            TileRow(
-                split="",
-                image=image_path,
-                mask=mask_path,
-                source=str(item.image.name),
-                top=top,
-                left=left,
-                height=size,
-                width=size,
-                beads=int(np.count_nonzero(inside)),
-                cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
-                offset=normalisation.offset,
-                scale=normalisation.scale,
-                sha256=sha256(image_path),
-            )
+        return TileRow(
+            split="",
+            image=image_path,
+            mask=mask_path,
+            source=str(item.image.name),
+            top=top,
+            left=left,
+            height=recipe.size,
+            width=recipe.size,
+            beads=int(np.count_nonzero(inside)),
+            cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
+            offset=normalisation.offset,
+            scale=normalisation.scale,
+            sha256=digest,
         )
+
+    # Compression, most of the work, leaves the other cores free to compress too.
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        rows = list(pool.map(tile, corners(pixels.shape, recipe.size, recipe.overlap)))
     return rows, np.count_nonzero(areas[1:]) / (height * width), truth.remarks
 
 
@@ -332,18 +343,21 @@ def corners(shape: tuple[int, ...], size: int, overlap: int) -> Iterator[tuple[i
             yield top, left
 
 
-def _write(path: Path, pixels: NDArray[Any]) -> None:
+def _write(path: Path, pixels: NDArray[Any]) -> str:
+    """Write a tile, and return its SHA-256."""
     import tifffile
 
-    with atomic(path, durable=False) as temporary:
-        tifffile.imwrite(
-            temporary,
-            pixels,
-            compression="zlib",
-            photometric="minisblack",
-            metadata=None,
-            software="beadctl tile",
-        )
+    content = io.BytesIO()
+    tifffile.imwrite(
+        content,
+        pixels,
+        compression="zlib",
+        photometric="minisblack",
+        metadata=None,
+        software="beadctl tile",
+    )
+    write_bytes(path, content.getbuffer(), durable=False)
+    return hashlib.sha256(content.getbuffer()).hexdigest()
 
 
 def _cell(value: object, folder: Path) -> object:

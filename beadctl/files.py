@@ -4,10 +4,13 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from beadctl.errors import OutputError
+
+UMASK = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -56,19 +59,21 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    # It can only be read by setting it: two threads at once would leave the wrong one.
+    with UMASK:
+        mask = os.umask(0o022)
+        os.umask(mask)
+        return mask
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with Unix line ends, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write `text` as UTF-8 with Unix line ends, whole or not at all; see `atomic`."""
+    write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content`, whole or not at all."""
-    with atomic(path) as temporary:
+def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write `content`, whole or not at all; see `atomic`."""
+    with atomic(path, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 

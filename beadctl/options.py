@@ -119,6 +119,7 @@ TverskyBeta = Annotated[float | None, option("loss.tversky_beta")]
 TverskyGamma = Annotated[float | None, option("loss.tversky_gamma")]
 BoundaryWidth = Annotated[int | None, option("loss.boundary_px")]
 SeedWeight = Annotated[float | None, option("loss.seed_weight")]
+ContactWeight = Annotated[float | None, option("loss.contact_weight")]
 
 Opset = Annotated[int | None, option("export.opset")]
 Licence = Annotated[str | None, option("export.licence")]

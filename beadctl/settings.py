@@ -164,6 +164,9 @@ class LossSection(Section):
         2, ge=1, le=32, description="Boundary term: half the width of the band along the edges, px."
     )
     seed_weight: float = Field(1.0, ge=0, description="Weight of the seed map's loss.")
+    contact_weight: float = Field(
+        4.0, ge=0, description="Seed map's loss: extra weight of pixels where beads touch."
+    )
 
     @model_validator(mode="after")
     def _one_weight_a_term(self) -> Self:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from beadctl.training.augment import Augmentation, augmented, crop, move, shade
-from beadctl.training.targets import targets
+from beadctl.training.targets import NEAR_PX, contacts, targets
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -178,3 +178,19 @@ def test_empty_and_full_images(value):
     assert foreground.dtype == peaks.dtype == np.float32
     assert (foreground == bool(value)).all()
     assert (peaks == bool(value)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_a_contact_is_where_two_beads_come_near(seed):
+    labels = discs(seed, (26, 30), 6, (1.5, 7)).astype(np.uint16)
+    found = contacts(labels)
+    padded = np.pad(labels, NEAR_PX)
+    for y, x in np.ndindex(labels.shape):
+        around = padded[y : y + 2 * NEAR_PX + 1, x : x + 2 * NEAR_PX + 1]
+        assert found[y, x] == (len(np.unique(around[around > 0])) > 1)
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_nothing_touches_in_an_empty_or_a_full_image(value):
+    assert not contacts(np.full((8, 9), value, np.int32)).any()

@@ -394,12 +394,28 @@ def test_seed_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
     assert torch.autograd.gradcheck(lambda z: seed_loss(z, truth, bead), logits.requires_grad_())
 
 
+def test_pixels_at_contacts_weigh_more_in_the_seed_loss():
+    generator = torch.Generator().manual_seed(1)
+    bead = torch.zeros(1, 8, 8)
+    bead[0, :2] = 1
+    contact = torch.zeros(1, 8, 8)
+    contact[0, 1:3, 4] = 1  # a rim and the gap beside it
+    truth, logits = bead * 0.5, torch.randn(1, 8, 8, generator=generator)
+    p, t = torch.sigmoid(logits), truth
+    divergence = torch.xlogy(t, t / p) + torch.xlogy(1 - t, (1 - t) / (1 - p))
+    # Three times as much background as beads; a contact weighs as a bead pixel, and four times that more.
+    weight = torch.where(contact > 0, 5 * 3.0, torch.where(bead > 0, 3.0, 1.0))
+    want = (divergence * weight).sum() / weight.sum()
+    torch.testing.assert_close(seed_loss(logits, truth, bead, contact, 4.0)[0], want)
+    torch.testing.assert_close(seed_loss(logits, truth, bead, contact, 0.0), seed_loss(logits, truth, bead))
+
+
 def test_objective_reads_the_channels_in_order():
     terms = objective(Loss.DICE, LossParameters(), 0.5)
     assert (terms.names, terms.weights, terms.channels) == (("dice", "seed"), (1.0, 0.5), (0, 1))
-    wanted = torch.zeros(1, 2, 8, 8)
+    wanted = torch.zeros(1, 3, 8, 8)
     wanted[0, 0, :4], wanted[0, 1, :4] = 1, 1
-    right = 30 * (2 * wanted - 1)
+    right = 30 * (2 * wanted[:, :2] - 1)
     assert (terms.values(right, wanted) < 1e-4).all()
     mask, seed = terms.values(right * torch.tensor([1.0, -1.0])[None, :, None, None], wanted)
     assert mask.item() < 1e-4 < 1 < seed.item()
@@ -503,7 +519,7 @@ def test_samples_do_not_depend_on_the_workers(tiles, kind):
         assert torch.equal(b, d)
     images, wanted = alone[0]
     assert images.shape == (2, 1, 32, 32)
-    assert wanted.shape == (2, 2, 32, 32)
+    assert wanted.shape == (2, 3, 32, 32)
     assert not any(torch.equal(alone[0][0][0], other[0][0]) for other in alone[1:])
 
 

@@ -198,14 +198,14 @@ def test_balance_leaves_out_a_term_without_weight():
 
 
 def scenes(samples, size, dtype=torch.float64, seed=0):
-    """Images with discs and their two targets."""
+    """Images with discs, their two targets, and no contacts."""
     rng = np.random.default_rng(seed)
     y, x = np.indices((size, size))
-    images, targets = np.empty((samples, 1, size, size)), np.empty((samples, 2, size, size))
+    images, targets = np.empty((samples, 1, size, size)), np.empty((samples, 3, size, size))
     for image, target in zip(images, targets, strict=True):
         cy, cx = rng.uniform(3, size - 3, (2, 3, 1, 1))
         far = np.hypot(y - cy, x - cx).min(0)
-        target[:] = far <= 3, np.clip(1 - far / 4, 0, 1)
+        target[:] = far <= 3, np.clip(1 - far / 4, 0, 1), np.zeros_like(far)
         image[:] = 2 * target[0] + rng.normal(0, 0.5, far.shape)
     return torch.from_numpy(images).to(dtype), torch.from_numpy(targets).to(dtype)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from beadctl.audit.edges import Edges, Outlines, edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict, worst
 from beadctl.audit.fit import Fit, drift, fit
-from beadctl.audit.presence import merged, presence
+from beadctl.audit.merged import merged
+from beadctl.audit.missed import Unmarked, alike_in_grey, moved, suspected, unmarked
+from beadctl.audit.opinion import AGREES, growth, may_move, overlap, unseen
+from beadctl.audit.presence import presence
 
 # Standing above all other shifts (see `Fit`) from which on a mask belongs to its image, and below which not.
 FITS, NOT = 10.0, 6.5
@@ -26,8 +29,9 @@ FITS, NOT = 10.0, 6.5
 SMALLEST_PX = 16
 # Below this many beads chance alignments are as good as true ones.
 FEWEST = 3
-# Share of beads without a mark that is worth a look.
-MISSED = 0.03
+# Beads without a mark that are worth a look: as a share of those that a finder sees, and of all marked ones,
+# when it says so and when edges alone do.
+MISSED, MISSED_OF_ALL, MISSED_BY_EDGES = 0.02, 0.015, 0.03
 SCALES = (0.94, 0.96, 0.97, 0.98, 0.99, 1.01, 1.02, 1.03, 1.04, 1.06)
 TURNS_DEG = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 VARIANTS: dict[str, Callable[[NDArray[np.uint32]], NDArray[np.uint32]]] = {
@@ -99,8 +103,8 @@ def check(
     grey : bool
         Whether the labels were cut from a mask of grey values.
     find : callable, optional
-        Finds beads in an image, given its pixels, as a label image. Asked where there seem to be beads
-        without a mark: edges alone take letters and gaps for such.
+        Finds beads in an image, given its pixels, as a label image. Asked for a second opinion where edges
+        and grey values raise a doubt that it can settle, at most once.
     """
     outline = outlines(labels)
     findings = _of_image(pixels)
@@ -115,7 +119,7 @@ def check(
             Finding(Fault.GREY, Verdict.CHECK, 1, "the mask holds grey values; it is cut at half its highest")
         )
     cover = float((labels > 0).mean())
-    ask = None if find is None else partial(find, pixels)
+    ask = None if find is None else cache(partial(find, pixels))
     if not outline.beads:
         findings += _of_nothing(ask)
     elif cover > 0.95:
@@ -185,10 +189,13 @@ def _of_fit(
         other = _misplaced(outline, edge, labels, found)
         if other:
             return [other]
-        if found.standing < NOT and outline.beads >= FEWEST:
+        agreed = ask is not None and overlap(labels, ask()) >= AGREES
+        if found.standing < NOT and outline.beads >= FEWEST and not agreed:
             words = f"the mask fits nowhere on this image (fit {found.standing:.1f}, sure from {FITS:g} on)"
             return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, found.standing, words)]
-    placed = _placed(outline, edge, found)
+    placed = _placed(outline, edge, labels, found, ask)
+    if not any(one.fault is Fault.SHIFTED for one in placed):
+        found = replace(found, dy=0.0, dx=0.0)
     if any(one.verdict is Verdict.BAD for one in placed):
         return placed
     return placed + _of_beads(outline, edge, labels, found, ask)
@@ -236,19 +243,26 @@ def _moved(outline: Outlines, shape: tuple[int, ...], scale: float, turn_deg: fl
     )
 
 
-def _placed(outline: Outlines, edge: Edges, found: Fit) -> list[Finding]:
+def _placed(
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+) -> list[Finding]:
     """Judge the shift, and how it changes over the image."""
     findings = []
     diameter = outline.diameter_px
     much = max(2.0, 0.12 * diameter)
+
+    def seen(move: NDArray[np.float64]) -> bool:
+        return ask is None or may_move(labels, ask(), move)
+
     local = drift(outline, edge, found)
     # Few beads with wide edges have a flat top of agreement, and its place is less sure.
     sure = found.standing >= FITS or found.here < found.coherence / 2
-    if sure and found.shift_px > max(0.62, 22.0 / max(found.standing, 1.0)):
+    if sure and found.shift_px > max(0.8, 22.0 / max(found.standing, 1.0), 0.03 * diameter):
         words = f"the mask lies off by ({found.dy:+.1f}, {found.dx:+.1f}) px: move it by that in y and x"
         verdict = Verdict.BAD if found.shift_px >= much else Verdict.CHECK
-        findings.append(Finding(Fault.SHIFTED, verdict, found.shift_px, words))
-    if local and local.spread_px > max(0.75, 3.3 * local.doubt_px):
+        if seen(np.array([[found.dy, 0, 0], [found.dx, 0, 0]])):
+            findings.append(Finding(Fault.SHIFTED, verdict, found.shift_px, words))
+    if local and local.spread_px > max(0.75, 3.3 * local.doubt_px) and seen(local.move):
         verdict = Verdict.BAD if local.spread_px >= much else Verdict.CHECK
         if abs(local.scale) > 0.012:
             words = f"the mask is {abs(local.scale):.1%} too {'small' if local.scale > 0 else 'large'}"
@@ -266,32 +280,46 @@ def _of_beads(
     outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
 ) -> list[Finding]:
     findings = []
-    seen = presence(outline, edge, labels, bright=found.bright, dy=found.dy, dx=found.dx)
+    seen = presence(outline, edge, bright=found.bright, dy=found.dy, dx=found.dx)
     count = merged(labels, outline)
     if count / outline.beads > 0.015:
         share = count / outline.beads
         words = f"{count} of {outline.beads} marks hold several beads by their shape"
         verdict = Verdict.BAD if share > 0.1 else Verdict.CHECK
         findings.append(Finding(Fault.MERGED, verdict, share, words))
-    number = len(seen.missed)
-    if ask and number > MISSED / 2 * outline.beads:
-        there = ask()
-        number = sum(bool(there[y, x]) for y, x in seen.missed)
-    missed = number / (number + outline.beads)
-    if missed > MISSED:
-        words = f"beads without a mark: about {number}, beside {outline.beads} with one"
-        verdict = Verdict.BAD if missed > 0.25 else Verdict.CHECK
-        findings.append(Finding(Fault.MISSED, verdict, missed, words))
-    unsupported = seen.unsupported / max(seen.judged, 1)
-    if unsupported > 0.12 and seen.unsupported > 1:
-        words = f"{seen.unsupported} of {seen.judged} marks have no edge under them"
-        verdict = Verdict.BAD if unsupported > 0.5 else Verdict.CHECK
-        findings.append(Finding(Fault.NOTHING_THERE, verdict, unsupported, words))
+    missed = _missed(outline, edge, moved(labels, found), found, seen.growth_px, ask)
+    if missed.share > MISSED and missed.beads > (MISSED_OF_ALL if ask else MISSED_BY_EDGES) * outline.beads:
+        words = f"beads without a mark: about {missed.beads}, beside {missed.beside} with one"
+        verdict = Verdict.BAD if missed.share > 0.25 else Verdict.CHECK
+        findings.append(Finding(Fault.MISSED, verdict, missed.share, words))
+    nothing, judged = int(seen.unsupported.sum()), int(seen.judged.sum())
+    if ask and nothing > 0.12 * judged:
+        nothing = int((seen.unsupported & unseen(labels, ask())).sum())
+    if nothing > max(1, 0.12 * judged):
+        words = f"{nothing} of {judged} marks have no edge under them"
+        verdict = Verdict.BAD if nothing > 0.5 * judged else Verdict.CHECK
+        findings.append(Finding(Fault.NOTHING_THERE, verdict, nothing / judged, words))
     share = seen.growth_px / max(outline.diameter_px, 1.0)
-    if share > 0.16 and seen.growth_px >= 1.2:
+    shrunk, swollen = share > 0.16 and seen.growth_px >= 1.2, share < -0.3 and seen.growth_px <= -1.5
+    if ask and (shrunk or swollen):
+        # Twice what edges say, since diameters have two sides; half of that is enough to agree.
+        found_share = growth(labels, ask())
+        shrunk, swollen = shrunk and not found_share < share, swollen and not found_share > share
+    if shrunk:
         words = f"edges lie {seen.growth_px:.1f} px outside of the outlines"
         findings.append(Finding(Fault.SHRUNK, Verdict.CHECK, seen.growth_px, words))
-    if share < -0.3 and seen.growth_px <= -1.5:
+    if swollen:
         words = f"edges lie {-seen.growth_px:.1f} px inside of the outlines"
         findings.append(Finding(Fault.SWOLLEN, Verdict.CHECK, -seen.growth_px, words))
     return findings
+
+
+def _missed(
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, growth_px: float, ask: Ask | None
+) -> Unmarked:
+    number = suspected(outline, edge, labels, found, growth_px)
+    if ask is None:
+        return Unmarked(number, outline.beads)
+    if not number and not alike_in_grey(outline, edge, labels):
+        return Unmarked(0, outline.beads)
+    return unmarked(outline, edge, labels, ask(), found, growth_px)

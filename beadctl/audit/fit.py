@@ -169,6 +169,8 @@ class Drift:
         Shift of the mask as a whole, px.
     doubt_px : float
         Standard error of `spread_px`, from how far the parts lie off the plane.
+    move : ndarray of float64, shape (2, 3)
+        Shift in y and in x, px: in the middle of the image, and its change a pixel along y and along x.
     """
 
     spread_px: float
@@ -177,6 +179,7 @@ class Drift:
     dy: float
     dx: float
     doubt_px: float
+    move: Floats
 
 
 def drift(outline: Outlines, edge: Edges, found: Fit, *, parts: int = 4, reach_px: int = 8) -> Drift | None:
@@ -214,6 +217,7 @@ def drift(outline: Outlines, edge: Edges, found: Fit, *, parts: int = 4, reach_p
         float(in_y[0]),
         float(in_x[0]),
         float(np.sqrt(np.mean(np.minimum(off, reach_px) ** 2) * 2 / len(rows))),
+        np.stack([in_y, in_x]),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from beadctl.audit.edges import edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fingerprint import Print, likely_owners, printed, twins
 from beadctl.audit.fit import Fit, fit
+from beadctl.devices import usable_cpus
 from beadctl.errors import AnnotationError, BeadctlError
 from beadctl.images import open_image
 from beadctl.tiles import TileRow
 
 # An image of this share of the folder's median sharpness is out of focus, if its neighbours are alike.
 SOFT = 0.35
+# Pairs that are looked at side by side: each is in memory, with some twenty times its size for edges.
+MOST_THREADS = 4
 Find = Callable[[NDArray[Any]], NDArray[np.uint32]]
 
 
@@ -146,19 +150,28 @@ def survey(
     """
     every: list[Checked] = []
     prints: dict[int, Print] = {}
-    for number, subject in enumerate(subjects):
+
+    def look(subject: Subject) -> tuple[Checked, Print | None]:
         try:
             pixels = reading.pixels(subject.image)
             truth = subject.load((pixels.shape[0], pixels.shape[1]))
         except (BeadctlError, OSError) as error:
             finding = Finding(Fault.UNREADABLE, Verdict.BAD, 0, str(error))
-            every.append(Checked(0, 0.0, Fit(0, 0, 0, True, 0, 0), (finding,), float("nan")))
-        else:
-            checked = check(pixels, truth.labels, grey=is_grey(truth.remarks), find=find)
-            doubts = [remark for remark in truth.remarks if remark.doubtful]
-            every.append(checked.plus(*map(_doubt, doubts)))
-            prints[number] = printed(pixels, truth.labels)
-        on_pair(subject)
+            return Checked(0, 0.0, Fit(0, 0, 0, True, 0, 0), (finding,), float("nan")), None
+        checked = check(pixels, truth.labels, grey=is_grey(truth.remarks), find=find)
+        doubts = [remark for remark in truth.remarks if remark.doubtful]
+        return checked.plus(*map(_doubt, doubts)), printed(pixels, truth.labels)
+
+    pool = ThreadPoolExecutor(min(usable_cpus(), MOST_THREADS))
+    try:
+        for number, (checked, small) in enumerate(pool.map(look, subjects)):
+            every.append(checked)
+            if small:
+                prints[number] = small
+            on_pair(subjects[number])
+    finally:
+        # Whoever stops the audit does not wait for the pairs that nobody has begun.
+        pool.shutdown(cancel_futures=True)
     every = _owners(subjects, every, prints, reading)
     every = _twins(subjects, every, prints)
     every = _out_of_focus(every)

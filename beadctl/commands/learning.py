@@ -95,6 +95,7 @@ def plan(settings: Settings, start: "Start | None" = None) -> "Plan":
         loss=settings.loss.name,
         loss_parameters=LossParameters(**{name: numbers[name] for name in _names(LossParameters)}),
         seed_weight=settings.loss.seed_weight,
+        contact_weight=settings.loss.contact_weight,
         weighting=settings.loss.weighting,
         weighting_parameters=WeightingParameters(
             **{name: numbers[name] for name in _names(WeightingParameters)}

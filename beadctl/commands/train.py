@@ -48,6 +48,7 @@ def train(
     tversky_gamma: options.TverskyGamma = None,
     boundary_px: options.BoundaryWidth = None,
     seed_weight: options.SeedWeight = None,
+    contact_weight: options.ContactWeight = None,
     simulate: options.Simulate = None,
     seed: options.Seed = None,
     device: options.Device = None,

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from beadctl.images import normalisation_of
 from beadctl.simulate import render
 from beadctl.training.augment import Augmentation, augmented, crop
-from beadctl.training.targets import targets
+from beadctl.training.targets import contacts, targets
 from beadctl.training.tiles import Tiles
 
 Floats = NDArray[np.float32]
@@ -140,7 +140,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         self.source, self.size, self.seed, self.augmentation = source, size, seed, augmentation
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image float32 (1, S, S) and targets float32 (2, S, S): foreground, seed."""
+        """Image float32 (1, S, S) and targets float32 (3, S, S): foreground, seed, contacts."""
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
         rng = np.random.default_rng([self.seed, epoch, index])
@@ -149,7 +149,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         else:
             image, labels = augmented(image, labels, self.size, rng, self.augmentation)
         # Targets are made last: distances must be measured in the pixels the network sees.
-        wanted = np.stack(targets(labels))
+        wanted = np.stack((*targets(labels), contacts(labels).astype(np.float32)))
         return torch.from_numpy(np.array(image[None])), torch.from_numpy(wanted)
 
 
@@ -181,7 +181,7 @@ def load(
     Returns
     -------
     DataLoader
-        Yields images float32 (N, 1, S, S) and targets float32 (N, 2, S, S).
+        Yields images float32 (N, 1, S, S) and targets float32 (N, 3, S, S).
     """
     return DataLoader(
         views,

@@ -189,7 +189,7 @@ class _Run:
         if start:
             self.begin(start, views)
         self.average = WeightAverage(self.network, plan.ema_decay)
-        self.objective = objective(plan.loss, plan.loss_parameters, plan.seed_weight)
+        self.objective = objective(plan.loss, plan.loss_parameters, plan.seed_weight, plan.contact_weight)
         self.weighting = plan.weighting.load()(self.objective.weights, plan.weighting_parameters)
         self.weighting.to(target)
         groups = _groups(self.network, plan.weight_decay)

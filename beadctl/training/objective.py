@@ -17,21 +17,38 @@ LARGEST_BEAD_WEIGHT = 10.0
 SEED = "seed"
 
 
-def seed_loss(logits: Tensor, seed: Tensor, foreground: Tensor) -> Tensor:
+def seed_loss(
+    logits: Tensor,
+    seed: Tensor,
+    foreground: Tensor,
+    contact: Tensor | None = None,
+    contact_weight: float = 0.0,
+) -> Tensor:
     """Weighted mean divergence of the predicted from the true seed map, one value per sample.
 
     Cross-entropy between two coins, less the entropy of the true one, so that a perfect map costs 0
-    whatever its values. Bead pixels together weigh as much as the background, at most tenfold each.
+    whatever its values. Bead pixels together weigh as much as the background, at most tenfold each; those at
+    contacts more, since a few of them part two beads. The border weights of Ronneberger et al. [1]_ do so to
+    the mask; here it is the seed map that parts.
 
     Parameters
     ----------
     logits, seed, foreground : Tensor
         (N, H, W); seed in 0..1, foreground 0 or 1.
+    contact : Tensor, optional
+        (N, H, W), 1 where beads touch or nearly do, else 0.
+    contact_weight : float
+        What such a pixel weighs more than any other bead pixel, as a multiple of that.
 
     Returns
     -------
     Tensor
         (N,), at least 0, float32 or wider.
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer & Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation",
+       MICCAI 2015.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     z, t, bead = (x.to(wide).flatten(1) for x in (logits, seed, foreground))
@@ -40,6 +57,8 @@ def seed_loss(logits: Tensor, seed: Tensor, foreground: Tensor) -> Tensor:
     share = bead.mean(1, keepdim=True)
     bead_weight = ((1 - share) / share.clamp(min=1e-6)).clamp(1.0, LARGEST_BEAD_WEIGHT)
     weight = torch.where(bead > 0, bead_weight, 1.0)
+    if contact is not None and contact_weight:
+        weight = torch.where(contact.flatten(1) > 0, (1 + contact_weight) * bead_weight, weight)
     mean: Tensor = (divergence * weight).sum(1) / weight.sum(1)
     return mean
 
@@ -57,8 +76,8 @@ class Objective:
     channels : tuple of int
         The network's output that each term looks at: 0 foreground, 1 seed.
     values : callable
-        ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; both arguments are
-        (N, 2, H, W): foreground and seed.
+        ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; logits are (N, 2, H, W),
+        foreground and seed, and targets (N, 3, H, W), the contacts last.
     """
 
     names: tuple[str, ...]
@@ -67,14 +86,17 @@ class Objective:
     values: Callable[[Tensor, Tensor], Tensor]
 
 
-def objective(loss: Loss, parameters: LossParameters, seed_weight: float) -> Objective:
+def objective(
+    loss: Loss, parameters: LossParameters, seed_weight: float, contact_weight: float = 0.0
+) -> Objective:
     """Build the objective of a loss on the foreground and of the seed map beside it."""
     terms = loss.load()(parameters)
 
     def values(logits: Tensor, targets: Tensor) -> Tensor:
         belief, foreground = logits[:, 0], targets[:, 0]
         rows = [term.loss(belief, foreground) for term in terms]
-        return torch.stack([*rows, seed_loss(logits[:, 1], targets[:, 1], foreground)])
+        fit = seed_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight)
+        return torch.stack([*rows, fit])
 
     return Objective(
         names=(*(term.name for term in terms), SEED),

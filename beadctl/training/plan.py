@@ -46,6 +46,8 @@ class Plan:
         Its numbers.
     seed_weight : float
         Weight of the seed map's loss beside it.
+    contact_weight : float
+        What pixels where beads touch weigh more in the seed map's loss than others.
     weighting : WeightingName
         How the weights of the terms change while training.
     weighting_parameters : WeightingParameters
@@ -93,6 +95,7 @@ class Plan:
     loss: Loss = Loss.COMBINED
     loss_parameters: LossParameters = field(default_factory=LossParameters)
     seed_weight: float = 1.0
+    contact_weight: float = 4.0
     weighting: WeightingName = WeightingName.FIXED
     weighting_parameters: WeightingParameters = field(default_factory=WeightingParameters)
     size: int = 512

@@ -1,4 +1,7 @@
-"""What the network shall answer for a label image: foreground, and a seed peak in every bead."""
+"""What the network shall answer for a label image: foreground, and a seed peak in every bead.
+
+Beside them, where it must be most careful: at the contacts of beads.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float32]
+
+# How near two beads must come for the pixels there to be at a contact.
+NEAR_PX = 2
 
 
 def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
@@ -44,6 +50,26 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     np.maximum.at(deepest, instance, depths)
     seed.ravel()[inside] = depths / deepest[instance]
     return foreground.astype(np.float32), seed
+
+
+def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where two beads touch or nearly do: the few pixels that decide whether they are counted as two.
+
+    Parameters
+    ----------
+    labels : ndarray of integers, shape (H, W)
+        0 is background, every other number one bead.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        True for pixels with two beads or more within `NEAR_PX`, in a square: both rims where beads touch, and
+        narrow gaps, which blur has filled in the image.
+    """
+    none = labels.max(initial=0) + 1
+    highest = ndimage.maximum_filter(labels, 2 * NEAR_PX + 1)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, none), 2 * NEAR_PX + 1)
+    return np.asarray((lowest != none) & (lowest != highest))
 
 
 def _rim(labels: NDArray[Any]) -> NDArray[np.bool_]:

@@ -69,7 +69,7 @@ def bare(plan: Plan, tiles: Path, name: str, threads: int) -> float:
     torch.set_num_threads(threads)
     network = UNet(plan.architecture).to(target, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr)
-    terms = objective(Loss.COMBINED, LossParameters())
+    terms = objective(Loss.COMBINED, LossParameters(), 1.0)
     source = Shuffled(Tiles(read_manifest(tiles), "train", tiles))
     loader = load(
         Views(source, plan.size, plan.seed, None),
