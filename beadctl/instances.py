@@ -29,6 +29,11 @@ _Flat = NDArray[np.intp]
 # Beads from whose sizes the usual one is told: of those with less confidence more than a quarter are none.
 _SURE = 0.8
 
+# In good company a bead needs less of the least confidence: beads that cover one another look less like beads
+# than they do alone, and what is left out of a clump leaves a hole. It must be so large, as a share of the
+# usual area: what is smaller may be a splinter of its neighbour.
+COMPANY, COMPANY_AREA = 0.75, 0.6
+
 
 def label(
     probability: NDArray[np.uint8],
@@ -71,7 +76,9 @@ def label(
     min_area_px
         Beads with fewer pixels, holes filled, are dropped.
     min_confidence
-        Beads with less are dropped, 0..1: the mean probability times the height of the seed.
+        Beads with less are dropped, 0..1: the mean probability times the height of the seed. Those of a clump
+        need three quarters of it, if another of the clump has all; `by_population` only if they are about as
+        large as is usual in the plane.
     exclude_border
         Drop beads with a pixel on the edge of the plane.
     by_population
@@ -142,7 +149,12 @@ def label(
     kept = areas >= max(1, min_area_px)
     if min_confidence:
         both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
-        kept &= _confidence(*both, probability, seed) >= min_confidence
+        confidence = _confidence(*both, probability, seed)
+        company = _in_company(component, instances, confidence, min_confidence)
+        if by_population and (sure := confidence >= _SURE).any():
+            area = np.bincount(instances)
+            company &= area >= COMPANY_AREA * np.median(area[sure])
+        kept &= confidence >= np.where(company, COMPANY * min_confidence, min_confidence)
     if exclude_border:
         kept[_edge(labels)] = False
     numbers = _numbers(pixels, instances, kept)
@@ -160,6 +172,17 @@ def _alone(pixels: _Flat, components: _Flat, instances: _Flat, shape: tuple[int,
     at_edge = (rows == 0) | (rows == shape[0] - 1) | (columns == 0) | (columns == shape[1] - 1)
     alone[instances[at_edge]] = False
     return alone
+
+
+def _in_company(
+    components: _Flat, instances: _Flat, confidence: NDArray[np.float64], least: float
+) -> NDArray[np.bool_]:
+    """Tell which instances share a component with another one of at least that confidence."""
+    component = np.zeros(confidence.size, np.intp)
+    component[instances] = components
+    best = np.zeros(int(component.max()) + 1)
+    np.maximum.at(best, component, confidence)
+    return np.asarray((best[component] >= least) & (component > 0), bool)
 
 
 def _confidence(

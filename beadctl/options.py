@@ -124,6 +124,8 @@ ContactWeight = Annotated[float | None, option("loss.contact_weight")]
 Opset = Annotated[int | None, option("export.opset")]
 Licence = Annotated[str | None, option("export.licence")]
 ModelName = Annotated[str | None, option("export.name")]
+BlendWith = Annotated[str | None, option("export.blend")]
+BlendShare = Annotated[float | None, option("export.blend_share")]
 
 ModelFile = Annotated[Path | None, option("inference.model", "--model", "-m")]
 Device = Annotated[str | None, option("inference.device")]

@@ -185,6 +185,17 @@ class Export(Section):
     opset: int = Field(20, ge=18, le=20, description="ONNX operator set.")
     licence: str = Field("unspecified", description="Licence of the model, written into the file.")
     name: str = Field("bead", description="Name of the model, written into the file.")
+    blend: str | None = Field(
+        None,
+        description="Weights to draw the run's towards, such as those it started from: default, a run's "
+        "folder, a checkpoint or a model file [none].",
+    )
+    blend_share: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Share of those weights; less keeps more of the run's own.",
+    )
 
 
 class Inference(Section):

@@ -28,6 +28,7 @@ EXAMPLES: dict[str, object] = {
     "tile.group_by": "^[^_]+",
     "tile.only": "names.txt",
     "train.start": "default",
+    "export.blend": "default",
     "train.max_minutes": 60.0,
     "train.lr": 0.001,
     "train.workers": 4,

@@ -4,6 +4,7 @@ import getpass
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from beadctl.inference import Model
 from beadctl.modelfile import NORMALISATION
 from beadctl.training import checkpoint
 from beadctl.training import export as exporting
+from beadctl.training.blend import Blend
+from beadctl.training.fold import fold
 from beadctl.training.loop import train
 from beadctl.training.plan import Plan
+from beadctl.training.start import weights
 
 PLAN = Plan(
     simulate=4,
@@ -157,3 +161,51 @@ def test_the_exporter_keeps_its_inner_life_to_itself(trained, tmp_path):
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith(f"{path}: ")
     assert path.exists()
+
+
+@pytest.fixture(scope="module")
+def tuned(trained, tmp_path_factory) -> Path:
+    """A run of a few steps that started from `trained`."""
+    folder = tmp_path_factory.mktemp("tuning") / "run"
+    start = weights(str(trained))
+    plan = start.planned(replace(PLAN, seed=4, lr=1e-2))
+    train(plan, tiles=None, run_dir=folder, start=start, device_name="cpu", workers=0, threads=1)
+    return folder
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_blended_weights_are_the_mean_of_both(trained, tuned, share):
+    own, start = checkpoint.load(tuned / "best.pt").network(), checkpoint.load(trained / "best.pt").network()
+    mean = Blend(weights(str(trained)), share).of(own)
+    moved = 0.0
+    for one, ours, theirs in zip(*(n.parameters() for n in (mean, fold(own), fold(start))), strict=True):
+        torch.testing.assert_close(one, (1 - share) * ours + share * theirs)
+        moved += (ours - theirs).detach().abs().sum().item()
+    assert moved > 0
+
+
+def test_a_run_blended_with_its_own_weights_stays_what_it_is(trained, exported, tmp_path):
+    """Its checkpoint and the file exported from it are the same network, folded or not."""
+    image = np.random.default_rng(5).normal(size=(1, 1, 64, 64)).astype(np.float32)
+    want = Model(exported[0], "cpu").run(image)
+    for number, other in enumerate((trained, exported[0])):
+        path = tmp_path / f"{number}.onnx"
+        exporting.export(trained, path, blend=Blend(weights(str(other)), 0.3))
+        for found, wanted in zip(Model(path, "cpu").run(image), want, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_blended_model_says_so_and_claims_no_figures(trained, tuned, tmp_path, run):
+    path = tmp_path / "blended.onnx"
+    assert run("export", tuned, "-o", path, "--blend", trained, "--blend-share", 0.75).code == 0
+    facts = Model(path, "cpu").facts
+    start = facts.training["start"]
+    assert facts.training["blend"] == {**start, "share": 0.75}
+    assert facts.validation == {}
+
+
+def test_weights_of_another_shape_cannot_be_blended(trained, tmp_path, run):
+    done = run("export", trained, "-o", tmp_path / "x.onnx", "--blend", "default")
+    assert done.code == 3
+    assert "default: is a network of another shape" in done.err
+    assert not (tmp_path / "x.onnx").exists()

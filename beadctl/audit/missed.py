@@ -10,6 +10,7 @@ from scipy import fft, ndimage
 
 from beadctl.audit.edges import Edges, Outlines, outlines
 from beadctl.audit.fit import Fit
+from beadctl.audit.opinion import growth
 from beadctl.audit.presence import support
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,8 @@ FITS = 0.75
 RIM, FROM, TO = 0.6, 0.6, 1.5
 # and it has these shares of the marked ones' contrast and agreement with edges.
 LEAST_CONTRAST, LEAST_SUPPORT = 0.5, 0.3
+# By this much and less marks are drawn smaller as anybody would.
+RIM_PX = 0.75
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,12 @@ def unmarked(
     numbers = np.unique(labels[labels > 0])
     beside = int((ndimage.mean(there > 0, labels, numbers) >= 0.5).sum()) if len(numbers) else 0
     smallest = _smallest_px(outline)
-    free = (there > 0) & (labels == 0)
+    # Around marks that are drawn smaller than beads are found lie rims that nobody missed.
+    narrow_px = np.nan_to_num(growth(labels, there)) * outline.diameter_px / 2
+    covered = labels > 0
+    if narrow_px > RIM_PX:
+        covered = ndimage.binary_dilation(covered, iterations=round(narrow_px))
+    free = (there > 0) & ~covered
     rim = RIM * smallest / 2
     depth = ndimage.distance_transform_edt(free)
     thick = depth > rim

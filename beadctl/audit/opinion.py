@@ -65,12 +65,16 @@ def unseen(labels: Labels, there: Labels) -> NDArray[np.bool_]:
 def growth(labels: Labels, there: Labels) -> float:
     """Return by how much the found beads are wider than their marks, as a share: the median over marks.
 
-    Marks and beads count where most of each lies in the other; nan without any.
+    Marks and beads count where one lies mostly in the other, and in no third; nan without any.
     """
     both = (labels > 0) & (there > 0)
     pairs, shared = np.unique(np.stack([labels[both], there[both]]), axis=1, return_counts=True)
     marked, found = (np.bincount(plane.ravel()) for plane in (labels, there))
     one, other = marked[pairs[0]], found[pairs[1]]
     # Of a mark that is far too small all lies in the bead, and little of the bead in the mark.
-    mates = (shared > 0.5 * np.minimum(one, other)) & (other < 4 * one) & (one < 4 * other)
+    mates = shared > 0.5 * np.minimum(one, other)
+    for side in pairs:
+        # What was found as one bead for several marks, or the other way round, says nothing of outlines.
+        mates &= np.bincount(side, weights=mates)[side] == 1
+    mates &= (other < 4 * one) & (one < 4 * other)
     return float(np.median(np.sqrt(other[mates] / one[mates]))) - 1 if mates.any() else float("nan")

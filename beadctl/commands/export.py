@@ -15,6 +15,8 @@ def export(
     opset: options.Opset = None,
     name: options.ModelName = None,
     licence: options.Licence = None,
+    blend: options.BlendWith = None,
+    blend_share: options.BlendShare = None,
     threshold: options.Threshold = None,
     seed_threshold: options.SeedThreshold = None,
     min_area: options.MinArea = None,
@@ -25,9 +27,11 @@ def export(
 ) -> None:
     """Fold batch normalisation, write the file with its facts, and verify it against PyTorch."""
     loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl.training.blend import Blend
     from beadctl.training.export import export as export_
+    from beadctl.training.start import weights
 
-    voice = console.voice(quiet, verbose)
+    voice, given = console.voice(quiet, verbose), loaded.export.blend
     report = export_(
         run,
         out,
@@ -37,6 +41,7 @@ def export(
         threshold=loaded.instances.threshold,
         seed_threshold=loaded.instances.seed_threshold,
         min_area_px=loaded.instances.min_area,
+        blend=Blend(weights(given), loaded.export.blend_share) if given else None,
         overwrite=loaded.output.overwrite,
     )
     voice.say(

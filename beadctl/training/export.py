@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from beadctl import __version__, instances
 from beadctl.errors import ModelError, OutputError
@@ -26,7 +24,9 @@ from beadctl.modelfile import METADATA_KEY, ModelFacts
 from beadctl.simulate import render
 from beadctl.tiles import read_manifest
 from beadctl.training import checkpoint
+from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
+from beadctl.training.fold import fold
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
@@ -68,24 +68,6 @@ class Deployed(nn.Module):
         return maps[:, :1], maps[:, 1:]
 
 
-def fold(network: UNet) -> UNet:
-    """Return a copy whose batch normalisations are part of the convolutions before them.
-
-    Folding makes each output pixel a function of its receptive field alone, in any runtime.
-    """
-    folded = copy.deepcopy(network).eval()
-    for block in [*folded.modules()]:
-        if not isinstance(block, nn.Sequential):
-            continue
-        for index in range(len(block) - 1):
-            first, second = block[index], block[index + 1]
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
-    # One left behind would be exported too, unnoticed.
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-    return folded
-
-
 def export(
     run: Path,
     out: Path,
@@ -96,6 +78,7 @@ def export(
     threshold: float | None = None,
     seed_threshold: float | None = None,
     min_area_px: int | None = None,
+    blend: Blend | None = None,
     tiles: Path | None = None,
     overwrite: bool = False,
 ) -> Report:
@@ -113,6 +96,9 @@ def export(
         For the file's facts.
     threshold, seed_threshold, min_area_px : optional
         For the file's facts; by default those of the run's validation.
+    blend : Blend, optional
+        What its weights are drawn towards; the figures of the run's validation are then those of no network
+        and are left out.
     tiles : Path, optional
         Tiles to verify on; by default those of the run, or simulated scenes if it had none.
     overwrite : bool
@@ -125,7 +111,8 @@ def export(
     Raises
     ------
     ModelError
-        If the run cannot be read, or onnxruntime and PyTorch differ.
+        If the run cannot be read, the weights to blend with are of another shape, or onnxruntime and PyTorch
+        differ.
     OutputError
         If `out` stands there already.
     """
@@ -135,6 +122,9 @@ def export(
     state = checkpoint.load(source)
     network = state.network()
     facts = _facts(state, network, name, licence, threshold, seed_threshold, min_area_px)
+    if blend:
+        network = blend.of(network)
+        facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
     images = _images(tiles or _tiles_of(source.parent))
     with atomic(out.with_suffix(".onnx")) as temporary:
         _write(network, temporary, opset, facts)

@@ -3,12 +3,21 @@
 # neither the training nor the calibration saw. Stopped, the same command goes on where it was.
 set -euo pipefail
 out=$1
-config=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/beadctl.toml
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 mkdir -p "$out"
-resume=()
-[[ ! -f $out/run/last.pt ]] || resume=(--resume)
-[[ -f $out/trained.onnx ]] || beadctl train --config "$config" -o "$out/run" "${resume[@]}"
-[[ -f $out/trained.onnx ]] || beadctl export "$out/run" --config "$config" -o "$out/trained.onnx"
+
+train() { # CONFIG RUN [FLAG...]: or go on with it, or leave it where it is finished
+    local config=$1 run=$2
+    shift 2
+    [[ ! -f $run.finished ]] || return 0
+    [[ ! -f $run/last.pt ]] || set -- "$@" --resume
+    beadctl train --config "$config" -o "$run" "$@"
+    touch "$run.finished"
+}
+train "$here/beadctl.toml" "$out/run"
+train "$here/second.toml" "$out/second" --from "$out/run"
+[[ -f $out/trained.onnx ]] || beadctl export "$out/second" --config "$here/second.toml" --blend "$out/run" \
+    -o "$out/trained.onnx"
 
 # Thresholds by F1 and count error, on scenes of a size of their own.
 [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 120 --size 400 --seed 4242

@@ -57,7 +57,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=4)
     arguments = parser.parse_args()
     held, raw, audited = prepared(Path(os.environ["BEADCTL_DATA"]) / "microbeads", arguments.out)
