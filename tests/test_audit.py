@@ -1,6 +1,7 @@
 """Masks that do not fit their images are found, named and, where that is safe, put right."""
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
@@ -194,6 +195,25 @@ def test_fix_writes_what_is_safe_and_touches_no_source(run, folder):
     assert run("audit", folder / "fixed/images", folder / "fixed/masks", "--no-find").code == 0
     twice = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
     assert twice.code == 3
+
+
+def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
+    y, x = np.indices(SHAPE)
+    labels = np.zeros(SHAPE, np.uint16)
+    for number, (top, left) in enumerate(itertools.product(range(20, 250, 36), repeat=2), start=1):
+        labels[np.hypot(y - top, x - left) <= 5] = number
+        if number % 3 == 0:
+            labels[np.hypot(y - top - 9, x - left - 3) <= 5] = number
+    image = 100 + 80.0 * (labels > 0) + np.random.default_rng(0).normal(0, 6, SHAPE)
+    for part, plane in (("images", image.astype(np.uint16)), ("masks", labels)):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "dimers.tif", plane)
+    said = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
+    assert said.code == 1
+    assert "1 pairs written, 0 of them corrected; 0 left out" in said.err
+    (change,) = rows(tmp_path / "fixed/changes.csv")
+    assert change["change"] == "none (though 16 of 49 marks hold several beads by their shape)"
+    assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)
 
 
 def test_an_image_on_both_sides_of_the_split_is_a_leak(run, folder):

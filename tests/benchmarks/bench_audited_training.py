@@ -73,27 +73,11 @@ def main():
                 beadctl("tile", *pairs, "-o", tiles, "--size", 256, "--test-fraction", 0)
             if not (run / "bead.onnx").exists():
                 going_on = ["--resume"] if (run / "last.pt").exists() else []
-                length = (
-                    "--epochs",
-                    arguments.epochs,
-                    "--steps-per-epoch",
-                    arguments.steps,
-                    "--precision",
-                    "bf16",
+                plan = (
+                    *("--epochs", arguments.epochs, "--steps-per-epoch", arguments.steps, "--batch-size", 8),
+                    *("--width", 16, "--max-channels", 112, "--lr", 0.002, "--precision", "bf16"),
                 )
-                beadctl(
-                    "train",
-                    "--tiles",
-                    tiles,
-                    "-o",
-                    run,
-                    "--seed",
-                    seed,
-                    *length,
-                    "--batch-size",
-                    8,
-                    *going_on,
-                )
+                beadctl("train", "--tiles", tiles, "--size", 256, "-o", run, "--seed", seed, *plan, *going_on)
                 beadctl("export", run, "-o", run / "bead.onnx", "--overwrite")
             said = beadctl("eval", held / "images", held / "masks", "-m", run / "bead.onnx")
             figures.append(json.loads(said)["figures"])
