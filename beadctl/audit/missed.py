@@ -29,7 +29,7 @@ FITS = 0.75
 # what thinner rims leave of it is within these shares of the smallest and of the largest diameter,
 RIM, FROM, TO = 0.6, 0.6, 1.5
 # and it has these shares of the marked ones' contrast and agreement with edges.
-LEAST_CONTRAST, LEAST_SUPPORT = 0.5, 0.3
+LEAST_CONTRAST, LEAST_SUPPORT = 0.4, 0.3
 # By this much and less marks are drawn smaller as anybody would.
 RIM_PX = 0.75
 

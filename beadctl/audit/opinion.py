@@ -15,7 +15,7 @@ Labels = NDArray[np.uint32]
 # Overlap of mask and found beads from which on the mask is that of its image.
 AGREES = 0.4
 # Moved, it agrees worse from this share of that overlap down; a pixel more or less says nothing.
-WORSE = 0.97
+WORSE = 0.99
 # A mark of which so much lies in found beads is seen.
 SEEN = 0.5
 
