@@ -28,6 +28,8 @@ from beadctl.tiles import TileRow
 SOFT = 0.35
 # Pairs that are looked at side by side: each is in memory, with some twenty times its size for edges.
 MOST_THREADS = 4
+# Pairs that are handed out at a time: each that waits costs some memory.
+AHEAD = 64
 Find = Callable[[NDArray[Any]], NDArray[np.uint32]]
 
 
@@ -130,7 +132,7 @@ def survey(
     find: Find | None = None,
     on_pair: Callable[[Subject], None] = lambda _: None,
 ) -> tuple[Audited, ...]:
-    """Audit pairs; memory grows by 3 kB a pair.
+    """Audit pairs; memory grows by 5 kB a pair, most of it what images are compared by.
 
     Parameters
     ----------
@@ -164,11 +166,13 @@ def survey(
 
     pool = ThreadPoolExecutor(min(usable_cpus(), MOST_THREADS))
     try:
-        for number, (checked, small) in enumerate(pool.map(look, subjects)):
-            every.append(checked)
-            if small:
-                prints[number] = small
-            on_pair(subjects[number])
+        for start in range(0, len(subjects), AHEAD):
+            part = subjects[start : start + AHEAD]
+            for number, (checked, small) in enumerate(pool.map(look, part), start):
+                every.append(checked)
+                if small:
+                    prints[number] = small
+                on_pair(subjects[number])
     finally:
         # Whoever stops the audit does not wait for the pairs that nobody has begun.
         pool.shutdown(cancel_futures=True)
