@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from beadctl.audit.edges import Edges, Outlines, edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict, worst
-from beadctl.audit.fit import Fit, drift, fit
+from beadctl.audit.fit import Fit, drift, fit, moved
 from beadctl.audit.merged import merged
-from beadctl.audit.missed import Unmarked, alike_in_grey, moved, suspected, unmarked
+from beadctl.audit.missed import Unmarked, alike_in_grey, suspected, unmarked
 from beadctl.audit.opinion import AGREES, growth, may_move, overlap, unseen
 from beadctl.audit.presence import presence
 

@@ -46,6 +46,17 @@ class Fit:
         return float(np.hypot(self.dy, self.dx))
 
 
+def moved(labels: NDArray[np.uint32], found: Fit) -> NDArray[np.uint32]:
+    """Return a label image moved by the whole pixels of a shift, zeros where nothing is known."""
+    dy, dx = round(found.dy), round(found.dx)
+    height, width = labels.shape
+    out = np.zeros_like(labels)
+    out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
+        max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
+    ]
+    return out
+
+
 def agreement(outline: Outlines, edge: Edges) -> NDArray[np.float32]:
     """Return the mean of edges along normals for every shift of the outlines.
 

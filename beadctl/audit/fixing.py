@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from beadctl.audit.check import Checked, check
 from beadctl.audit.faults import Fault, Finding, Verdict
-from beadctl.audit.page import moved
+from beadctl.audit.fit import moved
 from beadctl.audit.survey import Audited, Reading
 from beadctl.errors import OutputError
 from beadctl.files import atomic

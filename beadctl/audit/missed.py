@@ -55,12 +55,6 @@ class Unmarked:
         return self.beads / max(self.beads + self.beside, 1)
 
 
-def moved(labels: NDArray[np.uint32], found: Fit) -> NDArray[np.uint32]:
-    """Move a label image, shape (H, W), to where it lies on its image, by whole pixels."""
-    dy, dx = round(found.dy), round(found.dx)
-    return np.asarray(ndimage.shift(labels, (dy, dx), order=0), np.uint32) if dy or dx else labels
-
-
 def suspected(
     outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, growth_px: float
 ) -> int:

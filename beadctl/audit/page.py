@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl import webpage
 from beadctl.audit.faults import Fault
-from beadctl.audit.fit import Fit
+from beadctl.audit.fit import moved
 from beadctl.audit.survey import Audited, Reading
 from beadctl.audit.table import counted, doubtful, shown
 from beadctl.errors import BeadctlError
@@ -74,14 +74,3 @@ def _picture(caption: str, pixels: NDArray[Any], labels: NDArray[np.uint32]) -> 
     content = io.BytesIO()
     coloured(paint(parts[0], np.asarray(parts[1], np.uint32))).save(content, format="PNG")
     return webpage.Picture(caption, content.getvalue())
-
-
-def moved(labels: NDArray[np.uint32], found: Fit) -> NDArray[np.uint32]:
-    """Return a label image moved by the whole pixels of a shift, zeros where nothing is known."""
-    dy, dx = round(found.dy), round(found.dx)
-    height, width = labels.shape
-    out = np.zeros_like(labels)
-    out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
-        max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
-    ]
-    return out
