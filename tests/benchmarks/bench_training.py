@@ -46,7 +46,7 @@ def write_tiles(folder: Path, count: int, size: int) -> None:
         tifffile.imwrite(paths[0], scene.image)
         tifffile.imwrite(paths[1], scene.labels)
         split, beads = "train" if number else "val", int(scene.labels.max())
-        place = f"field{number}", 0, 0, size, size, beads, measured.offset, measured.scale, "0" * 64
+        place = f"field{number}", 0, 0, size, size, beads, measured.offset, measured.scale, "0" * 64, 0
         rows.append((split, paths[0].name, paths[1].name, *place))
     with (folder / MANIFEST).open("w", newline="") as file:
         csv.writer(file).writerows([[field.name for field in dataclasses.fields(TileRow)], *rows])
@@ -83,8 +83,7 @@ def bare(plan: Plan, tiles: Path, name: str, threads: int) -> float:
         for images, wanted in ready:
             with torch.autocast(target.type, dtype, enabled=dtype != torch.float32):
                 logits = network(images)
-            mask, seed = terms(logits, wanted)
-            loss = (mask + seed).mean()
+            loss = terms.values(logits.float(), wanted).sum(0).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
