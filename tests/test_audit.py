@@ -10,11 +10,14 @@ from faults import FAULTS, scene, shifted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beadctl.audit.album import BLOCK, Album
 from beadctl.audit.check import check
+from beadctl.audit.drift import by_edges
 from beadctl.audit.edges import edges, outlines
 from beadctl.audit.faults import Fault, Verdict
-from beadctl.audit.fingerprint import printed, twins
-from beadctl.audit.fit import drift, fit
+from beadctl.audit.fingerprint import Print, printed
+from beadctl.audit.fit import fit
+from beadctl.audit.opinion import Seen
 from beadctl.simulate.drawing import circles, outline_labels
 
 SHAPE = (256, 256)
@@ -53,6 +56,11 @@ def folder(tmp_path):
     return tmp_path
 
 
+def sees(labels, confidence=0.9):
+    """A finder that sees these beads."""
+    return lambda _: Seen(labels, np.full(int(labels.max()) + 1, confidence), 0.6)
+
+
 def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -84,7 +92,7 @@ def test_a_scale_is_measured(by):
     source = [np.clip(np.rint((axis - 200) / by + 200), 0, 399).astype(int) for axis in (y, x)]
     outline = outlines(labels[tuple(source)])
     edge = edges(image, 1.0)
-    found = drift(outline, edge, fit(outline, edge, 24))
+    found = by_edges(outline, edge, fit(outline, edge, 24))
     assert found is not None
     assert found.scale == pytest.approx(1 / by - 1, abs=0.004)
     assert Fault.SCALED in faults(check(image, labels[tuple(source)]))
@@ -112,16 +120,34 @@ def test_masks_that_merge_beads_or_leave_some_out_are_told_apart():
 def test_the_finder_decides_about_beads_without_a_mark():
     image, labels = field()
     fewer = np.where(labels % 8 == 1, 0, labels).astype(np.uint32)
-    assert faults(check(image, fewer, find=lambda _: labels)) == {Fault.MISSED}
-    assert faults(check(image, fewer, find=lambda _: np.zeros_like(labels))) == set()
-    assert check(image, labels, find=lambda _: pytest.fail("asked without need")).findings == ()
+    assert faults(check(image, fewer, find=sees(labels))) == {Fault.MISSED}
+    assert faults(check(image, fewer, find=sees(np.zeros_like(labels)))) == set()
+    assert check(image, labels, find=sees(labels)).findings == ()
+
+
+def drifted(labels, most_px):
+    """Move a label image along y by up to so much, from one end to the other."""
+    y, x = np.indices(labels.shape)
+    share = y / labels.shape[0] - 0.5
+    return labels[np.clip(np.rint(y + most_px * share).astype(int), 0, labels.shape[0] - 1), x]
+
+
+def test_the_finder_sees_a_drift_too_small_for_edges_and_may_deny_one():
+    image, labels = field()
+    slight, much = drifted(labels, 2.1), drifted(labels, 3.5)
+    assert check(image, slight).findings == ()
+    assert faults(check(image, slight, find=sees(labels))) == {Fault.DRIFT}
+    assert faults(check(image, much)) == {Fault.DRIFT}
+    assert check(image, much, find=sees(much)).findings == ()
 
 
 def test_what_cannot_be_compared_is_said():
     image, labels = field()
     assert faults(check(image, np.zeros_like(labels))) == {Fault.EMPTY}
-    assert faults(check(image, np.zeros_like(labels), find=lambda _: labels)) == {Fault.EMPTY}
-    assert check(image, np.zeros_like(labels), find=lambda _: 0 * labels).findings == ()
+    assert faults(check(image, np.zeros_like(labels), find=sees(labels))) == {Fault.EMPTY}
+    assert check(image, np.zeros_like(labels), find=sees(0 * labels)).findings == ()
+    # Of an empty field it is only what would be counted that makes an empty mask wrong.
+    assert check(image, np.zeros_like(labels), find=sees(labels, 0.55)).findings == ()
     assert faults(check(image, np.ones_like(labels))) == {Fault.FULL}
     assert faults(check(np.full(SHAPE, 7, np.uint8), labels)) == {Fault.BLANK}
     assert Fault.SATURATED in faults(check(np.where(labels > 0, 255, image // 2).astype(np.uint8), labels))
@@ -247,5 +273,24 @@ def test_tile_warns_of_masks_that_do_not_fit(run, folder):
 def test_prints_tell_images_apart():
     pairs = [field(seed) for seed in range(8)]
     brighter = [((image * 1.5 + 9).astype(np.uint16), labels) for image, labels in pairs[:2]]
-    every = [printed(image, labels) for image, labels in [*pairs, *brighter]]
-    assert twins(every) == {8: 0, 9: 1}
+    with Album() as album:
+        for number, (image, labels) in enumerate([*pairs, *brighter]):
+            album.keep(number, printed(image, labels))
+        assert album.twins() == {8: 0, 9: 1}
+        assert album.likely_owners([0], most=1) == {0: [8]}
+
+
+def test_an_album_of_several_blocks_compares_all_with_all():
+    count, later = 2 * BLOCK + 7, BLOCK + 5
+    parts = np.random.default_rng(5).integers(-99, 99, (count, 3, 32, 32), dtype=np.int8)
+    parts[later:, 0] = parts[: count - later, 0]
+    parts[-3:, 2] = parts[:3, 1]
+    shapes = [(64, 65)] * (count - 1) + [(65, 64)]
+    with Album() as album:
+        for number, (grey, detail, marks) in enumerate(parts):
+            # Pairs that cannot be read leave gaps.
+            album.keep(3 * number, Print(shapes[number], grey, detail, marks))
+        assert album.twins() == {3 * at: 3 * (at - later) for at in range(later, count - 1)}
+        owners = album.likely_owners([3 * (count - 3), 3 * (count - 2), 3 * (count - 1)], most=2)
+    assert [found[:1] for found in owners.values()] == [[0], [3], []]
+    assert len(owners[3 * (count - 3)]) == 2

@@ -15,23 +15,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.audit.drift import Drift, by_beads, by_edges
 from beadctl.audit.edges import Edges, Outlines, edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict, worst
-from beadctl.audit.fit import Fit, drift, fit, moved
+from beadctl.audit.fit import Fit, fit, moved
 from beadctl.audit.merged import merged
-from beadctl.audit.missed import Unmarked, alike_in_grey, suspected, unmarked
-from beadctl.audit.opinion import AGREES, growth, may_move, overlap, unseen
+from beadctl.audit.missed import Unmarked, suspected, unmarked
+from beadctl.audit.opinion import AGREES, Seen, growth, may_move, overlap, unseen
 from beadctl.audit.presence import presence
 
 # Standing above all other shifts (see `Fit`) from which on a mask belongs to its image, and below which not.
-FITS, NOT = 10.0, 6.5
+FITS, NOT = 10.0, 6.25
 # Images with a shorter side hold too little to compare, px.
 SMALLEST_PX = 16
 # Below this many beads chance alignments are as good as true ones.
 FEWEST = 3
+# Shortest shift, px times standing, that edges tell surely: with beads found under this share of the marks
+# that do not deny it, and alone.
+UNSURE, UNSURE_ALONE, WITNESSES = 22.0, 30.0, 0.3
 # Beads without a mark that are worth a look: as a share of those that a finder sees, and of all marked ones,
 # when it says so and when edges alone do.
 MISSED, MISSED_OF_ALL, MISSED_BY_EDGES = 0.02, 0.015, 0.03
+# How far edges lie outside or inside of outlines that are too small or too large, px and as a share of the
+# diameter: on an average of edges and found beads, and by edges alone.
+SHRUNK, SHRUNK_BY_EDGES = (1.6, 0.17), (1.2, 0.16)
+SWOLLEN, SWOLLEN_BY_EDGES = (2.5, 0.2), (1.5, 0.3)
 SCALES = (0.94, 0.96, 0.97, 0.98, 0.99, 1.01, 1.02, 1.03, 1.04, 1.06)
 TURNS_DEG = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 VARIANTS: dict[str, Callable[[NDArray[np.uint32]], NDArray[np.uint32]]] = {
@@ -90,7 +98,7 @@ def check(
     labels: NDArray[np.uint32],
     *,
     grey: bool = False,
-    find: Callable[[NDArray[Any]], NDArray[np.uint32]] | None = None,
+    find: Callable[[NDArray[Any]], Seen] | None = None,
 ) -> Checked:
     """Hold a label image against its image.
 
@@ -103,8 +111,7 @@ def check(
     grey : bool
         Whether the labels were cut from a mask of grey values.
     find : callable, optional
-        Finds beads in an image, given its pixels, as a label image. Asked for a second opinion where edges
-        and grey values raise a doubt that it can settle, at most once.
+        Finds beads in an image, given its pixels. Asked for a second opinion, once.
     """
     outline = outlines(labels)
     findings = _of_image(pixels)
@@ -170,14 +177,14 @@ def _sharpness(pixels: NDArray[Any]) -> float:
     return float(fine / max(np.percentile(np.abs(np.diff(coarse, axis=0)), 99.5), 1e-12))
 
 
-Ask = Callable[[], NDArray[np.uint32]]
+Ask = Callable[[], Seen]
 
 
 def _of_nothing(ask: Ask | None) -> list[Finding]:
     """Judge an empty mask: right for an empty field, if anybody can tell."""
     if ask is None:
         return [Finding(Fault.EMPTY, Verdict.CHECK, 0, "the mask is empty")]
-    there = int(np.count_nonzero(np.unique(ask())))
+    there = ask().count
     words = f"the mask is empty; the image seems to hold {there} beads"
     return [Finding(Fault.EMPTY, Verdict.CHECK, there, words)] if there else []
 
@@ -189,7 +196,7 @@ def _of_fit(
         other = _misplaced(outline, edge, labels, found)
         if other:
             return [other]
-        agreed = ask is not None and overlap(labels, ask()) >= AGREES
+        agreed = ask is not None and overlap(labels, ask().labels) >= AGREES
         if found.standing < NOT and outline.beads >= FEWEST and not agreed:
             words = f"the mask fits nowhere on this image (fit {found.standing:.1f}, sure from {FITS:g} on)"
             return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, found.standing, words)]
@@ -248,32 +255,45 @@ def _placed(
 ) -> list[Finding]:
     """Judge the shift, and how it changes over the image."""
     findings = []
-    diameter = outline.diameter_px
-    much = max(2.0, 0.12 * diameter)
+    much = max(1.75, 0.12 * outline.diameter_px)
+    beads = None if ask is None else by_beads(labels, ask().labels)
+    # Under most marks of a mask that lies far off there are no beads, or others'.
+    witness = beads if beads and beads.told_by >= WITNESSES * outline.beads else None
 
     def seen(move: NDArray[np.float64]) -> bool:
-        return ask is None or may_move(labels, ask(), move)
+        return ask is None or may_move(labels, ask().labels, move)
 
-    local = drift(outline, edge, found)
     # Few beads with wide edges have a flat top of agreement, and its place is less sure.
     sure = found.standing >= FITS or found.here < found.coherence / 2
-    if sure and found.shift_px > max(0.8, 22.0 / max(found.standing, 1.0), 0.03 * diameter):
+    doubt_px = (UNSURE if witness else UNSURE_ALONE) / max(found.standing, 1.0)
+    if (
+        sure
+        and found.shift_px > max(0.8, doubt_px, 0.03 * outline.diameter_px)
+        and not (witness and witness.shift_px + 2 * witness.doubt_px < found.shift_px / 2)
+        and seen(np.array([[found.dy, 0, 0], [found.dx, 0, 0]]))
+    ):
         words = f"the mask lies off by ({found.dy:+.1f}, {found.dx:+.1f}) px: move it by that in y and x"
         verdict = Verdict.BAD if found.shift_px >= much else Verdict.CHECK
-        if seen(np.array([[found.dy, 0, 0], [found.dx, 0, 0]])):
-            findings.append(Finding(Fault.SHIFTED, verdict, found.shift_px, words))
-    if local and local.spread_px > max(0.75, 3.3 * local.doubt_px) and seen(local.move):
-        verdict = Verdict.BAD if local.spread_px >= much else Verdict.CHECK
-        if abs(local.scale) > 0.012:
-            words = f"the mask is {abs(local.scale):.1%} too {'small' if local.scale > 0 else 'large'}"
-            findings.append(Finding(Fault.SCALED, verdict, local.scale, words))
-        elif abs(local.turn_deg) > 0.7:
-            words = f"the mask is turned by {local.turn_deg:+.1f}°"
-            findings.append(Finding(Fault.TURNED, verdict, local.turn_deg, words))
-        else:
-            words = f"the shift changes by {local.spread_px:.1f} px (standard deviation) over the image"
-            findings.append(Finding(Fault.DRIFT, verdict, local.spread_px, words))
+        findings.append(Finding(Fault.SHIFTED, verdict, found.shift_px, words))
+    drift = by_edges(outline, edge, found)
+    denied = drift and witness and witness.spread_px + 2 * witness.doubt_px < drift.spread_px / 2
+    told = drift and (sure or witness) and drift.spread_px > max(0.75, 3.3 * drift.doubt_px)
+    if drift and told and not denied and seen(drift.move):
+        findings.append(_drifted(drift, much))
+    elif beads and beads.spread_px > max(0.5, 3.0 * beads.doubt_px):
+        findings.append(_drifted(beads, much))
     return findings
+
+
+def _drifted(drift: Drift, much_px: float) -> Finding:
+    verdict = Verdict.BAD if drift.spread_px >= much_px else Verdict.CHECK
+    if abs(drift.scale) > 0.012:
+        words = f"the mask is {abs(drift.scale):.1%} too {'small' if drift.scale > 0 else 'large'}"
+        return Finding(Fault.SCALED, verdict, drift.scale, words)
+    if abs(drift.turn_deg) > 0.7:
+        return Finding(Fault.TURNED, verdict, drift.turn_deg, f"the mask is turned by {drift.turn_deg:+.1f}°")
+    words = f"the shift changes by {drift.spread_px:.1f} px (standard deviation) over the image"
+    return Finding(Fault.DRIFT, verdict, drift.spread_px, words)
 
 
 def _of_beads(
@@ -294,32 +314,35 @@ def _of_beads(
         findings.append(Finding(Fault.MISSED, verdict, missed.share, words))
     nothing, judged = int(seen.unsupported.sum()), int(seen.judged.sum())
     if ask and nothing > 0.12 * judged:
-        nothing = int((seen.unsupported & unseen(labels, ask())).sum())
+        nothing = int((seen.unsupported & unseen(labels, ask().labels)).sum())
     if nothing > max(1, 0.12 * judged):
         words = f"{nothing} of {judged} marks have no edge under them"
         verdict = Verdict.BAD if nothing > 0.5 * judged else Verdict.CHECK
         findings.append(Finding(Fault.NOTHING_THERE, verdict, nothing / judged, words))
-    share = seen.growth_px / max(outline.diameter_px, 1.0)
-    shrunk, swollen = share > 0.16 and seen.growth_px >= 1.2, share < -0.3 and seen.growth_px <= -1.5
-    if ask and (shrunk or swollen):
-        # Twice what edges say, since diameters have two sides; half of that is enough to agree.
-        found_share = growth(labels, ask())
-        shrunk, swollen = shrunk and not found_share < share, swollen and not found_share > share
-    if shrunk:
-        words = f"edges lie {seen.growth_px:.1f} px outside of the outlines"
-        findings.append(Finding(Fault.SHRUNK, Verdict.CHECK, seen.growth_px, words))
-    if swollen:
-        words = f"edges lie {-seen.growth_px:.1f} px inside of the outlines"
-        findings.append(Finding(Fault.SWOLLEN, Verdict.CHECK, -seen.growth_px, words))
-    return findings
+    return findings + _sized(outline, labels, seen.growth_px, ask)
+
+
+def _sized(outline: Outlines, labels: NDArray[np.uint32], growth_px: float, ask: Ask | None) -> list[Finding]:
+    """Judge whether marks are smaller or larger than beads, where edges and found beads agree on which."""
+    found_px = growth(labels, ask().labels) * outline.diameter_px / 2 if ask else float("nan")
+    shrunk, swollen = SHRUNK, SWOLLEN
+    if np.isnan(found_px):
+        shrunk, swollen = SHRUNK_BY_EDGES, SWOLLEN_BY_EDGES
+    else:
+        growth_px = (growth_px + found_px) / 2 if found_px * growth_px > 0 else 0.0
+    share = growth_px / max(outline.diameter_px, 1.0)
+    if growth_px >= shrunk[0] and share > shrunk[1]:
+        words = f"the beads' edges lie {growth_px:.1f} px outside of the outlines"
+        return [Finding(Fault.SHRUNK, Verdict.CHECK, growth_px, words)]
+    if -growth_px >= swollen[0] and -share > swollen[1]:
+        words = f"the beads' edges lie {-growth_px:.1f} px inside of the outlines"
+        return [Finding(Fault.SWOLLEN, Verdict.CHECK, -growth_px, words)]
+    return []
 
 
 def _missed(
     outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, growth_px: float, ask: Ask | None
 ) -> Unmarked:
-    number = suspected(outline, edge, labels, found, growth_px)
     if ask is None:
-        return Unmarked(number, outline.beads)
-    if not number and not alike_in_grey(outline, edge, labels):
-        return Unmarked(0, outline.beads)
+        return Unmarked(suspected(outline, edge, labels, found, growth_px), outline.beads)
     return unmarked(outline, edge, labels, ask(), found, growth_px)

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 SIDE = 32
-# Correlation of two prints from which on two images count as the same.
-SAME = 0.97
 
 
 @dataclass(frozen=True)
 class Print:
-    """What is kept of a pair: 3 kB, so that ten thousand fit in memory.
+    """What is kept of a pair to compare it with others: 3 kB.
 
     Attributes
     ----------
@@ -69,33 +67,3 @@ def _standard(part: NDArray[np.float32]) -> NDArray[np.int8]:
     centred = part - part.mean()
     scaled = np.rint(centred * (32.0 / max(float(centred.std()), 1e-12)))
     return np.asarray(np.clip(scaled, -127, 127), np.int8)
-
-
-def _rows(parts: list[NDArray[np.int8]]) -> NDArray[np.float32]:
-    stacked = np.stack(parts).reshape(len(parts), -1).astype(np.float32)
-    length = np.linalg.norm(stacked, axis=1, keepdims=True)
-    return np.asarray(stacked / np.maximum(length, 1e-6), np.float32)
-
-
-def twins(prints: list[Print]) -> dict[int, int]:
-    """Return, for each image that an earlier one equals or nearly so, the number of that."""
-    found: dict[int, int] = {}
-    if not prints:
-        return found
-    every = _rows([one.grey for one in prints])
-    for start in range(0, len(prints), 512):
-        alike = every[start : start + 512] @ every.T
-        for row, column in np.argwhere(alike > SAME).tolist():
-            number = start + row
-            if column < number and prints[column].shape == prints[number].shape:
-                found.setdefault(number, column)
-    return found
-
-
-def likely_owners(marks: Print, prints: list[Print], most: int = 5) -> list[int]:
-    """Return the numbers of the images whose detail lies most where a mask has its outlines."""
-    same = [number for number, one in enumerate(prints) if one.shape == marks.shape]
-    if not same:
-        return []
-    alike = _rows([prints[number].detail for number in same]) @ _rows([marks.marks])[0]
-    return [same[at] for at in np.argsort(-alike, kind="stable")[:most].tolist()]

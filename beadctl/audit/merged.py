@@ -14,13 +14,13 @@ def merged(labels: NDArray[np.uint32], outline: Outlines) -> int:
     """Count the marks that hold more than one bead by their shape.
 
     Of a disc, the largest circle inside fills all; of two discs that touch, a half. A mark counts as merged
-    when the circle fills less than 0.66 of it, it is larger than 1.3 times the median and it is waisted: less
-    than 0.93 of its convex hull, what other marks take of that aside: a sphere behind another has no waist.
+    when the circle fills less than 0.72 of it, it is larger than 1.2 times the median and it is waisted: less
+    than 0.92 of its convex hull, what other marks take of that aside: a sphere behind another has no waist.
     """
     if not outline.beads:
         return 0
     typical = float(np.median(outline.area_px))
-    large = outline.area_px > 1.3 * typical
+    large = outline.area_px > 1.2 * typical
     if not large.any():
         return 0
     numbers = np.unique(labels[labels > 0])
@@ -30,8 +30,8 @@ def merged(labels: NDArray[np.uint32], outline: Outlines) -> int:
         if region.area < 24:
             continue
         inner = float(ndimage.distance_transform_edt(np.pad(region.image, 1)).max())
-        if np.pi * inner**2 >= 0.66 * region.area:
+        if np.pi * inner**2 >= 0.72 * region.area:
             continue
         others = labels[region.slice][region.image_convex & ~region.image] > 0
-        count += region.area < 0.93 * (region.area_convex - int(others.sum()))
+        count += region.area < 0.92 * (region.area_convex - int(others.sum()))
     return count

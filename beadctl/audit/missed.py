@@ -10,7 +10,7 @@ from scipy import fft, ndimage
 
 from beadctl.audit.edges import Edges, Outlines, outlines
 from beadctl.audit.fit import Fit
-from beadctl.audit.opinion import growth
+from beadctl.audit.opinion import Seen, growth
 from beadctl.audit.presence import support
 
 Floats = NDArray[np.float64]
@@ -28,8 +28,14 @@ SMALLEST, LARGEST = 0.05, 0.95
 FITS = 0.75
 # what thinner rims leave of it is within these shares of the smallest and of the largest diameter,
 RIM, FROM, TO = 0.6, 0.6, 1.5
-# and it has these shares of the marked ones' contrast and agreement with edges.
-LEAST_CONTRAST, LEAST_SUPPORT = 0.4, 0.3
+# it has these shares of the marked ones' contrast and agreement with edges,
+LEAST_CONTRAST, LEAST_SUPPORT = 0.4, 0.4
+# and the largest circle inside fills as much of it as of the least round marks, in this share.
+LEAST_ROUND, OF_ROUND = 0.05, 0.8
+# Where such a share of the marked ones has edges of the other sign, both signs count.
+MIXED = 0.1
+# Of the finder's confidence in the middling bead that has a mark, the share that one without needs.
+LEAST_CONFIDENCE = 0.89
 # By this much and less marks are drawn smaller as anybody would.
 RIM_PX = 0.75
 
@@ -111,27 +117,11 @@ def suspected(
     return len(kept)
 
 
-def alike_in_grey(outline: Outlines, edge: Edges, labels: NDArray[np.uint32]) -> bool:
-    """Tell whether something without a mark is large enough, and bright or dark enough, to be a bead.
-
-    Cheap, and often wrong; but where it says no there is nothing to ask a finder for.
-
-    Parameters
-    ----------
-    outline, edge, labels
-        As for `suspected`.
-    """
-    marked = labels > 0
-    contrast, usual = _contrast(edge.grey, labels, ~marked)
-    free = (contrast > LEAST_CONTRAST * usual) & ~marked
-    return bool(2 * ndimage.distance_transform_edt(free).max() >= FITS * _smallest_px(outline))
-
-
 def unmarked(
     outline: Outlines,
     edge: Edges,
     labels: NDArray[np.uint32],
-    there: NDArray[np.uint32],
+    seen: Seen,
     found: Fit,
     growth_px: float,
 ) -> Unmarked:
@@ -144,17 +134,21 @@ def unmarked(
     ----------
     outline, edge, labels, found, growth_px
         As for `suspected`.
-    there : ndarray of uint32, shape (H, W)
-        Label image of the beads that were found in the image.
+    seen : Seen
+        The beads that were found in the image.
     """
+    there = seen.labels
     numbers = np.unique(labels[labels > 0])
-    beside = int((ndimage.mean(there > 0, labels, numbers) >= 0.5).sum()) if len(numbers) else 0
-    smallest = _smallest_px(outline)
-    # Around marks that are drawn smaller than beads are found lie rims that nobody missed.
-    narrow_px = np.nan_to_num(growth(labels, there)) * outline.diameter_px / 2
+    # Beads may be found wider or narrower than they are marked: what is found is measured by what is found.
+    wider = float(np.nan_to_num(growth(labels, there)))
+    narrower = min(1.0, 1.0 + wider)
+    half = 0.5 * narrower**2
+    beside = int((ndimage.mean(there > 0, labels, numbers) >= half).sum()) if len(numbers) else 0
+    smallest = narrower * _smallest_px(outline)
+    wider_px = wider * outline.diameter_px / 2
     covered = labels > 0
-    if narrow_px > RIM_PX:
-        covered = ndimage.binary_dilation(covered, iterations=round(narrow_px))
+    if wider_px > RIM_PX:
+        covered = ndimage.binary_dilation(covered, iterations=round(wider_px))
     free = (there > 0) & ~covered
     rim = RIM * smallest / 2
     depth = ndimage.distance_transform_edt(free)
@@ -166,18 +160,40 @@ def unmarked(
     diameter_px = np.sqrt(4 / np.pi * np.bincount(parts.ravel(), minlength=count + 1)[1:])
     largest = 2 * float(np.quantile(outline.radius_px, LARGEST))
     good = (diameter_px >= FROM * smallest) & (diameter_px <= TO * largest)
-    good &= 2 * ndimage.maximum(depth, parts, every) >= FITS * smallest
+    inside = ndimage.maximum(depth, parts, every)
+    good &= 2 * inside >= FITS * smallest
+    good &= (2 * inside / diameter_px) ** 2 >= OF_ROUND * _roundness(labels)
+    under = seen.confidence[np.unique(there[(labels > 0) & (there > 0)])]
+    sure = float(np.median(under)) if len(under) else 0.0
+    good &= ndimage.mean(seen.confidence[there], parts, every) >= LEAST_CONFIDENCE * sure
     contrast, usual = _contrast(edge.grey, labels, (labels == 0) & (there == 0))
     good &= ndimage.mean(contrast, parts, every) >= LEAST_CONTRAST * usual
     sign = -1 if found.bright else 1
-    own = np.median(np.abs(support(outline, edge, growth_px + 0.5, found.dy, found.dx, sign)))
-    theirs = support(outlines(parts.astype(np.uint32)), edge, 0.5, 0.0, 0.0, sign)
-    good &= theirs >= LEAST_SUPPORT * own
+    own = support(outline, edge, growth_px + 0.5, found.dy, found.dx, sign)
+    usual = float(np.median(np.abs(own)))
+    away_px = growth_px + 0.5 - wider_px
+    theirs = support(outlines(parts.astype(np.uint32)), edge, away_px, 0.0, 0.0, sign)
+    if (own < -LEAST_SUPPORT * usual).mean() > MIXED:
+        # Above and below the plane of focus beads of one field may be bright and dark.
+        theirs = np.abs(theirs)
+    good &= theirs >= LEAST_SUPPORT * usual
     return Unmarked(int(good.sum()), beside)
 
 
 def _smallest_px(outline: Outlines) -> float:
     return 2 * float(np.quantile(outline.radius_px, SMALLEST))
+
+
+def _roundness(labels: NDArray[np.uint32]) -> float:
+    """Return the share of its area that the largest circle inside a mark fills, of the least round ones."""
+    boxes = ndimage.find_objects(labels)
+    fills = []
+    for number, box in enumerate(boxes, start=1):
+        if box is not None:
+            own = np.pad(labels[box] == number, 1)
+            inside = float(ndimage.distance_transform_edt(own).max())
+            fills.append(np.pi * inside**2 / np.count_nonzero(own))
+    return float(np.quantile(fills, LEAST_ROUND)) if fills else 0.0
 
 
 def _contrast(

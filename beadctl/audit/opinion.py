@@ -1,17 +1,45 @@
 """A second opinion: the beads that a finder sees in the image, held against the mask.
 
 Edges are quick, but light from one side, a ring within a ring or the next row of a lattice may lead them
-astray. A finder of beads costs more and errs otherwise, so it is asked where edges find fault, and a fault
-that it does not see is none.
+astray, and of few beads they tell little. A finder of beads costs more and errs otherwise: a fault that edges
+see and it denies is none, and where it is sure it tells faults that edges cannot.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 Labels = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The beads that a finder sees in an image, doubtful ones too.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    confidence : ndarray of float64, shape (highest number + 1,)
+        How sure the finder is of each bead, 0..1, at its number.
+    counts_from : float
+        Confidence from which on it would count a bead.
+    """
+
+    labels: Labels
+    confidence: NDArray[np.float64]
+    counts_from: float
+
+    @property
+    def count(self) -> int:
+        """How many beads the finder would count."""
+        return int((self.confidence[np.unique(self.labels[self.labels > 0])] >= self.counts_from).sum())
+
+
 # Overlap of mask and found beads from which on the mask is that of its image.
 AGREES = 0.4
 # Moved, it agrees worse from this share of that overlap down; a pixel more or less says nothing.
@@ -62,19 +90,32 @@ def unseen(labels: Labels, there: Labels) -> NDArray[np.bool_]:
     return np.asarray(ndimage.mean(there > 0, labels, numbers) < SEEN, bool)
 
 
-def growth(labels: Labels, there: Labels) -> float:
-    """Return by how much the found beads are wider than their marks, as a share: the median over marks.
+def mates(labels: Labels, there: Labels, factor: float) -> tuple[Labels, Labels]:
+    """Return the numbers of marks and of the found beads that belong to them, shapes (mates,).
 
-    Marks and beads count where one lies mostly in the other, and in no third; nan without any.
+    One lies mostly in the other, in no third, and has at most `factor` times its area.
     """
     both = (labels > 0) & (there > 0)
-    pairs, shared = np.unique(np.stack([labels[both], there[both]]), axis=1, return_counts=True)
+    # Both numbers in one: sorting single values is far quicker than sorting pairs.
+    joint, shared = np.unique(labels[both].astype(np.uint64) << 32 | there[both], return_counts=True)
+    pairs = (joint >> 32).astype(np.uint32), joint.astype(np.uint32)
     marked, found = (np.bincount(plane.ravel()) for plane in (labels, there))
     one, other = marked[pairs[0]], found[pairs[1]]
     # Of a mark that is far too small all lies in the bead, and little of the bead in the mark.
-    mates = shared > 0.5 * np.minimum(one, other)
+    good = shared > 0.5 * np.minimum(one, other)
     for side in pairs:
         # What was found as one bead for several marks, or the other way round, says nothing of outlines.
-        mates &= np.bincount(side, weights=mates)[side] == 1
-    mates &= (other < 4 * one) & (one < 4 * other)
-    return float(np.median(np.sqrt(other[mates] / one[mates]))) - 1 if mates.any() else float("nan")
+        good &= np.bincount(side, weights=good)[side] == 1
+    good &= (other < factor * one) & (one < factor * other)
+    return pairs[0][good], pairs[1][good]
+
+
+def growth(labels: Labels, there: Labels) -> float:
+    """Return by how much the found beads are wider than their marks, as a share: the median over mates.
+
+    nan without any; see `mates`.
+    """
+    one, other = mates(labels, there, 4.0)
+    if not len(one):
+        return float("nan")
+    return float(np.median(np.sqrt(np.bincount(there.ravel())[other] / np.bincount(labels.ravel())[one]))) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from beadctl.annotations.binary_mask import GREY
 from beadctl.annotations.canvas import Load, Remark
 from beadctl.annotations.pairing import Pair
+from beadctl.audit.album import Album
 from beadctl.audit.check import FITS, Checked, check, smoothing_px
 from beadctl.audit.edges import edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
-from beadctl.audit.fingerprint import Print, likely_owners, printed, twins
+from beadctl.audit.fingerprint import Print, printed
 from beadctl.audit.fit import Fit, fit
+from beadctl.audit.opinion import Seen
 from beadctl.devices import usable_cpus
 from beadctl.errors import AnnotationError, BeadctlError
 from beadctl.images import open_image
@@ -30,7 +32,7 @@ SOFT = 0.35
 MOST_THREADS = 4
 # Pairs that are handed out at a time: each that waits costs some memory.
 AHEAD = 64
-Find = Callable[[NDArray[Any]], NDArray[np.uint32]]
+Find = Callable[[NDArray[Any]], Seen]
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def survey(
     find: Find | None = None,
     on_pair: Callable[[Subject], None] = lambda _: None,
 ) -> tuple[Audited, ...]:
-    """Audit pairs; memory grows by 5 kB a pair, most of it what images are compared by.
+    """Audit pairs; what images are compared by goes to a temporary file once it is much.
 
     Parameters
     ----------
@@ -151,7 +153,6 @@ def survey(
         In the order given.
     """
     every: list[Checked] = []
-    prints: dict[int, Print] = {}
 
     def look(subject: Subject) -> tuple[Checked, Print | None]:
         try:
@@ -165,19 +166,20 @@ def survey(
         return checked.plus(*map(_doubt, doubts)), printed(pixels, truth.labels)
 
     pool = ThreadPoolExecutor(min(usable_cpus(), MOST_THREADS))
-    try:
-        for start in range(0, len(subjects), AHEAD):
-            part = subjects[start : start + AHEAD]
-            for number, (checked, small) in enumerate(pool.map(look, part), start):
-                every.append(checked)
-                if small:
-                    prints[number] = small
-                on_pair(subjects[number])
-    finally:
-        # Whoever stops the audit does not wait for the pairs that nobody has begun.
-        pool.shutdown(cancel_futures=True)
-    every = _owners(subjects, every, prints, reading)
-    every = _twins(subjects, every, prints)
+    with Album() as album:
+        try:
+            for start in range(0, len(subjects), AHEAD):
+                part = subjects[start : start + AHEAD]
+                for number, (checked, small) in enumerate(pool.map(look, part), start):
+                    every.append(checked)
+                    if small:
+                        album.keep(number, small)
+                    on_pair(subjects[number])
+        finally:
+            # Whoever stops the audit does not wait for the pairs that nobody has begun.
+            pool.shutdown(cancel_futures=True)
+        every = _owners(subjects, every, album, reading)
+        every = _twins(subjects, every, album)
     every = _out_of_focus(every)
     return tuple(Audited(subject, checked) for subject, checked in zip(subjects, every, strict=True))
 
@@ -193,48 +195,47 @@ def _doubt(remark: Remark) -> Finding:
 
 
 def _owners(
-    subjects: Sequence[Subject], every: list[Checked], prints: dict[int, Print], reading: Reading
+    subjects: Sequence[Subject], every: list[Checked], album: Album, reading: Reading
 ) -> list[Checked]:
     """Say of each mask of another image which image it fits, if one of the folder."""
-    numbers = list(prints)
+    strange = {
+        number: checked
+        for number, checked in enumerate(every)
+        if checked.findings and checked.findings[0].fault is Fault.OTHER_IMAGE
+    }
     named = list(every)
-    for number, checked in enumerate(every):
-        if number not in prints or not checked.findings or checked.findings[0].fault is not Fault.OTHER_IMAGE:
-            continue
-        labels = subjects[number].load(prints[number].shape).labels
-        outline = outlines(labels)
-        best = FITS, ""
-        for place in likely_owners(prints[number], list(prints.values())):
-            other = subjects[numbers[place]]
-            if numbers[place] == number:
-                continue
-            edge = edges(reading.pixels(other.image), smoothing_px(outline.diameter_px))
-            best = max(best, (fit(outline, edge, reach_px=24).standing, other.name))
-        if best[1]:
-            words = f"the mask belongs to {best[1]} (fit {best[0]:.1f}; here {checked.fit.standing:.1f})"
+    for number, others in album.likely_owners(strange).items():
+        checked = strange[number]
+        fits, owner = _owner(subjects[number], [subjects[other] for other in others], reading)
+        if owner:
+            words = f"the mask belongs to {owner} (fit {fits:.1f}; here {checked.fit.standing:.1f})"
             first = Finding(Fault.OTHER_IMAGE, Verdict.BAD, checked.fit.standing, words)
-            named[number] = Checked(
-                checked.beads,
-                checked.diameter_px,
-                checked.fit,
-                (first, *checked.findings[1:]),
-                checked.sharpness,
-            )
+            named[number] = replace(checked, findings=(first, *checked.findings[1:]))
     return named
 
 
-def _twins(subjects: Sequence[Subject], every: list[Checked], prints: dict[int, Print]) -> list[Checked]:
+def _owner(mask: Subject, others: Sequence[Subject], reading: Reading) -> tuple[float, str]:
+    """Return how well a mask fits the best of some images, and its name; none if it fits no image."""
+    best, outline = (FITS, ""), None
+    for other in others:
+        pixels = reading.pixels(other.image)
+        outline = outline or outlines(mask.load((pixels.shape[0], pixels.shape[1])).labels)
+        edge = edges(pixels, smoothing_px(outline.diameter_px))
+        best = max(best, (fit(outline, edge, reach_px=24).standing, other.name))
+    return best
+
+
+def _twins(subjects: Sequence[Subject], every: list[Checked], album: Album) -> list[Checked]:
     """Find images that are the same; over the border of the split that is leakage."""
-    numbers = list(prints)
     marked = list(every)
-    for later, earlier in twins(list(prints.values())).items():
-        one, other = subjects[numbers[later]], subjects[numbers[earlier]]
+    for later, earlier in album.twins().items():
+        one, other = subjects[later], subjects[earlier]
         if one.split == other.split:
             finding = Finding(Fault.DUPLICATE, Verdict.CHECK, 1, f"the image equals {other.name}, or nearly")
         else:
             words = f"in {one.split} as is its twin {other.name} in {other.split}: the split leaks"
             finding = Finding(Fault.LEAK, Verdict.BAD, 1, words)
-        marked[numbers[later]] = marked[numbers[later]].plus(finding)
+        marked[later] = marked[later].plus(finding)
     return marked
 
 

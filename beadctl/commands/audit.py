@@ -22,7 +22,7 @@ def audit(
         Path | None,
         typer.Option(help="Write the pairs that are right, or safe to correct, to this folder."),
     ] = None,
-    find: Annotated[bool, typer.Option(help="Ask the model where beads without a mark seem to be.")] = True,
+    find: Annotated[bool, typer.Option(help="Hold masks against the beads that the model finds, too; several times slower than without.")] = True,
     model: options.ModelFile = None,
     threads: options.Threads = None,
     axes: options.Axes = None,

@@ -1,6 +1,7 @@
 """What ``audit``, ``tile`` and ``train`` share: the pairs to be audited, and a quick look at some."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from beadctl import console, pipeline
 from beadctl.annotations.pairing import pair
 from beadctl.audit.faults import Verdict
+from beadctl.audit.opinion import Seen
 from beadctl.audit.survey import Find, Reading, Subject, of_pairs, of_tiles, survey
 from beadctl.commands import running
 from beadctl.images import InMemory
@@ -18,6 +20,8 @@ from beadctl.tiles import MANIFEST, read_manifest
 
 # Pairs that the quick check looks at: under a second, and one fault in ten is seldom overlooked.
 QUICK = 24
+# Confidence from which on a bead is worth holding against a mask; what is counted is surer.
+DOUBTFUL = 0.5
 
 
 def subjects(images: Path, masks: Path | None, settings: Settings, voice: console.Voice) -> list[Subject]:
@@ -38,11 +42,15 @@ def reading(settings: Settings) -> Reading:
 def finder(settings: Settings, voice: console.Voice) -> Find:
     """Return what finds beads in an image: the model that the settings name, else the one in the package."""
     model = running.open_model(settings, voice)
-    recipe = running.recipe(settings, model)
+    counting = running.recipe(settings, model)
+    recipe = replace(counting, min_confidence=min(counting.min_confidence, DOUBTFUL))
 
-    def find(pixels: NDArray[Any]) -> NDArray[np.uint32]:
+    def find(pixels: NDArray[Any]) -> Seen:
         maps, shrink = pipeline.look(InMemory(pixels), model, recipe)
-        return pipeline.label_plane(maps, pixels, recipe, None, shrink).labels
+        found = pipeline.label_plane(maps, pixels, recipe, None, shrink)
+        confidence = np.zeros(int(found.labels.max()) + 1)
+        confidence[found.table.label] = found.table.confidence
+        return Seen(found.labels, confidence, counting.min_confidence)
 
     return find
 
