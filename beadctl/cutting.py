@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from beadctl.images import measure_normalisation, normalisation_of, open_image
 from beadctl.images.normalisation import MAX_EXACT_PX
 from beadctl.padding import padded
 from beadctl.splitting import split_sources
-from beadctl.tiles import MANIFEST, TileRow, read_manifest
+from beadctl.tiles import MANIFEST, SPLITS, TileRow, read_manifest
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(TileRow))
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,15 @@ class Cut:
 
     Attributes
     ----------
-    rows : tuple of TileRow
-        The manifest's.
+    splits : mapping from str to Counter
+        Of each split how many ``images``, ``tiles`` and ``beads`` the manifest holds.
     failures : tuple of (Path, str)
         The pairs that could not be used, with the reason.
     remarks : tuple of (str, Remark)
         Names of images, and what to say of their annotations.
     """
 
-    rows: tuple[TileRow, ...]
+    splits: Mapping[str, Counter[str]]
     failures: tuple[tuple[Path, str], ...]
     remarks: tuple[tuple[str, Remark], ...]
 
@@ -150,13 +153,13 @@ def cut(
     recipe.split([str(item.image.name) for item in pairs])
     _check_names(pairs, out_dir)
     _clear(pairs, out_dir, overwrite)
-    parts: list[_Part] = []
+    parts: list[_Outline] = []
     failures: list[tuple[Path, str]] = []
     remarks: list[tuple[str, Remark]] = []
     for item in pairs:
         try:
             part, said = _part(item, out_dir, recipe, overwrite)
-            parts.append(part)
+            parts.append(_Outline.of(item, part))
             remarks += [(str(item.image.name), remark) for remark in said]
         except OutputError:
             raise
@@ -165,26 +168,55 @@ def cut(
         on_pair(item)
     density = {part.source: part.density for part in parts}
     splits = recipe.split(list(density), density) if parts else {}
-    rows = [dataclasses.replace(row, split=splits[part.source]) for part in parts for row in part.rows]
-    kept = _kept(rows, recipe)
-    if kept:
-        columns = [field.name for field in dataclasses.fields(TileRow)]
-        with (
-            atomic(out_dir / MANIFEST) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_cell(getattr(row, column), out_dir) for column in columns] for row in kept)
-    return Cut(kept, tuple(failures), tuple(remarks))
+    kept = _kept(parts, recipe)
+    counts = {split: Counter[str]() for split in SPLITS}
+    if any(kept):
+        counts = _write_manifest(out_dir, parts, splits, kept)
+    return Cut(counts, tuple(failures), tuple(remarks))
 
 
-def _kept(rows: Sequence[TileRow], recipe: Recipe) -> tuple[TileRow, ...]:
-    """Leave out of the manifest the empty tiles that are too many; their files stay for another choice."""
-    empty = [number for number, row in enumerate(rows) if row.beads < recipe.min_beads]
+def _kept(parts: "Sequence[_Outline]", recipe: Recipe) -> list[list[int]]:
+    """Return the numbers of each image's tiles without the empty ones that are too many.
+
+    Their files stay, for another choice.
+    """
+    empty = [
+        (part, tile)
+        for part, found in enumerate(parts)
+        for tile, beads in enumerate(found.beads)
+        if beads < recipe.min_beads
+    ]
     number = round(recipe.keep_empty * len(empty))
-    chosen = set(np.random.default_rng(recipe.seed).permutation(empty)[:number].tolist())
-    return tuple(row for at, row in enumerate(rows) if row.beads >= recipe.min_beads or at in chosen)
+    gone = {empty[at] for at in np.random.default_rng(recipe.seed).permutation(len(empty))[number:].tolist()}
+    return [
+        [tile for tile in range(len(found.beads)) if (part, tile) not in gone]
+        for part, found in enumerate(parts)
+    ]
+
+
+def _write_manifest(
+    out_dir: Path,
+    parts: "Sequence[_Outline]",
+    splits: Mapping[str, str],
+    kept: Sequence[Sequence[int]],
+) -> dict[str, Counter[str]]:
+    """Write the manifest, a part at a time as each lies beside the tiles; return what each split holds."""
+    counts = {split: Counter[str]() for split in SPLITS}
+    with atomic(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for outline, tiles in zip(parts, kept, strict=True):
+            part = _Part.read(_beside(out_dir, outline.stem), out_dir)
+            if part is None:
+                raise OutputError(
+                    f"{out_dir}: the tiles of {outline.source} were changed meanwhile; run it again"
+                )
+            split = splits[part.source]
+            for row in (dataclasses.replace(part.rows[tile], split=split) for tile in tiles):
+                writer.writerow([_cell(getattr(row, column), out_dir) for column in COLUMNS])
+                counts[split].update(tiles=1, beads=row.beads)
+            counts[split].update(images=bool(tiles))
+    return counts
 
 
 def _clear(pairs: Sequence[Pair], out_dir: Path, overwrite: bool) -> None:
@@ -218,7 +250,7 @@ class _Part:
     rows: tuple[TileRow, ...]
 
     def write(self, path: Path, out_dir: Path) -> None:
-        rows = [{name: _cell(value, out_dir) for name, value in vars(row).items()} for row in self.rows]
+        rows = [{name: _cell(getattr(row, name), out_dir) for name in COLUMNS} for row in self.rows]
         # One that a power cut takes, or leaves broken, is cut again.
         write_text(path, json.dumps({**vars(self), "rows": rows}), durable=False)
 
@@ -243,9 +275,27 @@ class _Part:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """What is kept in memory of the tiles of an image: there may be many thousands."""
+
+    stem: str
+    source: str
+    density: float
+    beads: tuple[int, ...]
+
+    @classmethod
+    def of(cls, item: Pair, part: _Part) -> "_Outline":
+        return cls(_stem(item), part.source, part.density, tuple(row.beads for row in part.rows))
+
+
+def _beside(out_dir: Path, stem: str) -> Path:
+    return out_dir / ".beadctl" / f"{stem}.json"
+
+
 def _part(item: Pair, out_dir: Path, recipe: Recipe, overwrite: bool) -> tuple[_Part, tuple[Remark, ...]]:
     """Cut a pair, or find that an earlier run did."""
-    path = out_dir / ".beadctl" / f"{_stem(item)}.json"
+    path = _beside(out_dir, _stem(item))
     try:
         files = sha256(item.image.path), sha256(item.truth)
     except OSError as error:

@@ -14,7 +14,7 @@ MANIFEST = "manifest.csv"
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TileRow:
     """One line of the manifest.
 

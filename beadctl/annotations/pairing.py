@@ -42,7 +42,7 @@ LOOKED_FOR = {
 NO_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """An image and what annotates it.
 

@@ -16,8 +16,8 @@ Floats = NDArray[np.float32]
 SAME = 0.97
 # Prints that are compared at a time, with as many others.
 BLOCK = 512
-# Bytes that are kept in memory: some five thousand pairs.
-IN_MEMORY = 2**24
+# Bytes that are kept in memory: some three hundred pairs.
+IN_MEMORY = 2**20
 _RECORD = np.dtype(
     [
         ("number", np.int64),

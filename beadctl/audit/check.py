@@ -53,7 +53,7 @@ VARIANTS: dict[str, Callable[[NDArray[np.uint32]], NDArray[np.uint32]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What was found of one pair.
 

@@ -45,7 +45,7 @@ class Fault(StrEnum):
     LEAK = "leak"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A fault of one pair.
 

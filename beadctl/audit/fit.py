@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 NEARLY = 0.8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A mask on an image.
 

@@ -35,7 +35,7 @@ AHEAD = 64
 Find = Callable[[NDArray[Any]], Seen]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
     """A pair to be audited.
 
@@ -86,7 +86,7 @@ class Reading:
             return opened.read_all()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Audited:
     """A pair and what was found of it."""
 

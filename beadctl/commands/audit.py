@@ -22,7 +22,9 @@ def audit(
         Path | None,
         typer.Option(help="Write the pairs that are right, or safe to correct, to this folder."),
     ] = None,
-    find: Annotated[bool, typer.Option(help="Hold masks against the beads that the model finds, too; several times slower than without.")] = True,
+    find: Annotated[
+        bool, typer.Option(help="Hold masks against the beads that the model finds, too; slower.")
+    ] = True,
     model: options.ModelFile = None,
     threads: options.Threads = None,
     axes: options.Axes = None,

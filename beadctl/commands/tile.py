@@ -1,6 +1,5 @@
 """``beadctl tile``: annotated images into training tiles."""
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,16 +80,12 @@ def tile(
     for _, reason in cut.failures:
         console.fail(reason)
     voice.remarks(said(cut.remarks))
-    tiles, beads = Counter(row.split for row in cut.rows), Counter[str]()
-    for row in cut.rows:
-        beads[row.split] += row.beads
-    sources = Counter(split for split, _ in {(row.split, row.source) for row in cut.rows})
     voice.table(
         str(out),
         ("split", "images", "tiles", "beads"),
         [
-            (split, *(str(counter[split]) for counter in (sources, tiles, beads)))
-            for split in ("train", "val", "test")
+            (split, *(str(counts[of]) for of in ("images", "tiles", "beads")))
+            for split, counts in cut.splits.items()
         ],
     )
     return 1 if cut.failures else 0

@@ -14,7 +14,7 @@ RESULTS_MARK = ".beadctl"
 """A folder that holds this one holds results: its label images and overlays are nobody's input."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """An image that was found.
 
