@@ -34,6 +34,10 @@ _SURE = 0.8
 # usual area: what is smaller may be a splinter of its neighbour.
 COMPANY, COMPANY_AREA = 0.75, 0.6
 
+# Where no bead of a plane has so many times the least confidence, there is none: dirt on an empty field looks
+# a little like beads, and beads, be they ever so few, are seldom all doubtful.
+BEST = 1.15
+
 
 def label(
     probability: NDArray[np.uint8],
@@ -78,7 +82,7 @@ def label(
     min_confidence
         Beads with less are dropped, 0..1: the mean probability times the height of the seed. Those of a clump
         need three quarters of it, if another of the clump has all; `by_population` only if they are about as
-        large as is usual in the plane.
+        large as is usual in the plane, and none is kept if no bead of the plane has 1.15 times as much.
     exclude_border
         Drop beads with a pixel on the edge of the plane.
     by_population
@@ -155,6 +159,9 @@ def label(
             area = np.bincount(instances)
             company &= area >= COMPANY_AREA * np.median(area[sure])
         kept &= confidence >= np.where(company, COMPANY * min_confidence, min_confidence)
+        best = max(min_confidence, min(BEST * min_confidence, _SURE))
+        if by_population and not (confidence[kept] >= best).any():
+            kept[:] = False
     if exclude_border:
         kept[_edge(labels)] = False
     numbers = _numbers(pixels, instances, kept)

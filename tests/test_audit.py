@@ -58,7 +58,13 @@ def folder(tmp_path):
 
 def sees(labels, confidence=0.9):
     """A finder that sees these beads."""
-    return lambda _: Seen(labels, np.full(int(labels.max()) + 1, confidence), 0.6)
+    least = {True: 0.0, False: 0.6}
+
+    def find(_, doubtful):
+        seen = labels if confidence >= least[doubtful] else np.zeros_like(labels)
+        return Seen(seen, np.full(int(labels.max()) + 1, confidence))
+
+    return find
 
 
 def rows(path):

@@ -116,11 +116,6 @@ def test_mates_are_one_mark_and_one_bead():
     assert mates(marks, there, 1.2)[0].tolist() == []
 
 
-def test_what_a_finder_would_count():
-    assert Seen(discs(GRID[:3]), np.array([0.0, 0.9, 0.5, 0.6]), 0.6).count == 2
-    assert Seen(0 * discs(GRID), np.zeros(1), 0.0).count == 0
-
-
 def test_growth_without_a_common_bead_is_unknown():
     assert np.isnan(growth(discs(GRID[:1]), discs(GRID[1:])))
 
@@ -136,7 +131,7 @@ def counted(marked, there, image, confidence=None):
     """What is without a mark."""
     outline = outlines(marked)
     sure = np.full(int(there.max()) + 1, 0.9) if confidence is None else confidence
-    return unmarked(outline, edges(image, 0.8), marked, Seen(there, sure, 0.6), LIES, 0.0)
+    return unmarked(outline, edges(image, 0.8), marked, Seen(there, sure), LIES, 0.0)
 
 
 def test_found_beads_without_a_mark_are_counted_beside_those_with_one():

@@ -24,6 +24,8 @@ from beadctl.audit.missed import Unmarked, suspected, unmarked
 from beadctl.audit.opinion import AGREES, Seen, growth, may_move, overlap, unseen
 from beadctl.audit.presence import presence
 
+Find = Callable[[NDArray[Any], bool], Seen]
+Ask = Callable[[], Seen]
 # Standing above all other shifts (see `Fit`) from which on a mask belongs to its image, and below which not.
 FITS, NOT = 10.0, 6.25
 # Images with a shorter side hold too little to compare, px.
@@ -98,7 +100,7 @@ def check(
     labels: NDArray[np.uint32],
     *,
     grey: bool = False,
-    find: Callable[[NDArray[Any]], Seen] | None = None,
+    find: Find | None = None,
 ) -> Checked:
     """Hold a label image against its image.
 
@@ -111,7 +113,8 @@ def check(
     grey : bool
         Whether the labels were cut from a mask of grey values.
     find : callable, optional
-        Finds beads in an image, given its pixels. Asked for a second opinion, once.
+        Finds beads in an image, given its pixels and whether doubtful ones count: those that may contradict
+        a mask do, those that an empty mask should hold do not.
     """
     outline = outlines(labels)
     findings = _of_image(pixels)
@@ -126,9 +129,9 @@ def check(
             Finding(Fault.GREY, Verdict.CHECK, 1, "the mask holds grey values; it is cut at half its highest")
         )
     cover = float((labels > 0).mean())
-    ask = None if find is None else cache(partial(find, pixels))
+    ask = None if find is None else cache(partial(find, pixels, True))
     if not outline.beads:
-        findings += _of_nothing(ask)
+        findings += _of_nothing(None if find is None else find(pixels, False))
     elif cover > 0.95:
         findings.append(Finding(Fault.FULL, Verdict.BAD, cover, f"the mask covers {cover:.0%} of the image"))
     elif not blank and len(outline.y):
@@ -177,14 +180,11 @@ def _sharpness(pixels: NDArray[Any]) -> float:
     return float(fine / max(np.percentile(np.abs(np.diff(coarse, axis=0)), 99.5), 1e-12))
 
 
-Ask = Callable[[], Seen]
-
-
-def _of_nothing(ask: Ask | None) -> list[Finding]:
+def _of_nothing(seen: Seen | None) -> list[Finding]:
     """Judge an empty mask: right for an empty field, if anybody can tell."""
-    if ask is None:
+    if seen is None:
         return [Finding(Fault.EMPTY, Verdict.CHECK, 0, "the mask is empty")]
-    there = ask().count
+    there = int(np.count_nonzero(np.unique(seen.labels)))
     words = f"the mask is empty; the image seems to hold {there} beads"
     return [Finding(Fault.EMPTY, Verdict.CHECK, there, words)] if there else []
 

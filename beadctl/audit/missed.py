@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage, signal
 
 from beadctl.audit.edges import Edges, Outlines, outlines
 from beadctl.audit.fit import Fit
@@ -223,21 +223,18 @@ def _rings(
     for radius in (float(radii[0]), float(radii[2])):
         if max(radius / chosen[0], chosen[0] / radius) > ALIKE:
             chosen.append(radius)
-    largest = int(np.ceil(max(chosen))) + 2
-    shape = [fft.next_fast_len(length + largest, real=True) for length in edge.y.shape]
-    slopes = [fft.rfft2(slope, shape) for slope in (edge.y, edge.x)]
     found = []
-    span_y, span_x = (np.fft.fftfreq(length, 1 / length) for length in shape)
-    distance = np.hypot(span_y[:, None], span_x[None, :])
     for radius in chosen:
+        span = np.arange(-int(radius) - 1, int(radius) + 2)
+        distance = np.hypot(span[:, None], span[None, :])
         ring = np.clip(1.0 - np.abs(distance - radius), 0.0, 1.0)
-        ring /= ring.sum()
-        safe = np.maximum(distance, 0.5)
-        total = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
-        for span, slope in ((span_y[:, None], slopes[0]), (span_x[None, :], slopes[1])):
-            total += np.conj(fft.rfft2((ring * span / safe).astype(np.float32))) * slope
-        height, width = edge.y.shape
-        found.append((radius, np.asarray(sign * fft.irfft2(total, shape)[:height, :width], np.float32)))
+        ring /= ring.sum() * np.maximum(distance, 0.5)
+        # Turned over, since a convolution turns its kernel.
+        total = sum(
+            signal.oaconvolve(slope, (ring * -along).astype(np.float32), mode="same")
+            for slope, along in ((edge.y, span[:, None]), (edge.x, span[None, :]))
+        )
+        found.append((radius, np.asarray(sign * total, np.float32)))
     return found
 
 

@@ -18,7 +18,7 @@ Labels = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Seen:
-    """The beads that a finder sees in an image, doubtful ones too.
+    """The beads that a finder sees in an image.
 
     Attributes
     ----------
@@ -26,18 +26,10 @@ class Seen:
         Label image.
     confidence : ndarray of float64, shape (highest number + 1,)
         How sure the finder is of each bead, 0..1, at its number.
-    counts_from : float
-        Confidence from which on it would count a bead.
     """
 
     labels: Labels
     confidence: NDArray[np.float64]
-    counts_from: float
-
-    @property
-    def count(self) -> int:
-        """How many beads the finder would count."""
-        return int((self.confidence[np.unique(self.labels[self.labels > 0])] >= self.counts_from).sum())
 
 
 # Overlap of mask and found beads from which on the mask is that of its image.

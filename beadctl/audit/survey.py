@@ -15,12 +15,11 @@ from beadctl.annotations.binary_mask import GREY
 from beadctl.annotations.canvas import Load, Remark
 from beadctl.annotations.pairing import Pair
 from beadctl.audit.album import Album
-from beadctl.audit.check import FITS, Checked, check, smoothing_px
+from beadctl.audit.check import FITS, Checked, Find, check, smoothing_px
 from beadctl.audit.edges import edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fingerprint import Print, printed
 from beadctl.audit.fit import Fit, fit
-from beadctl.audit.opinion import Seen
 from beadctl.devices import usable_cpus
 from beadctl.errors import AnnotationError, BeadctlError
 from beadctl.images import open_image
@@ -32,7 +31,6 @@ SOFT = 0.35
 MOST_THREADS = 4
 # Pairs that are handed out at a time: each that waits costs some memory.
 AHEAD = 64
-Find = Callable[[NDArray[Any]], Seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,7 @@ def survey(
     reading : Reading
         How image files are read.
     find : callable, optional
-        Finds beads in an image, to be asked where there seem to be beads without a mark.
+        Finds beads in an image; see `check`.
     on_pair : callable
         Told of each pair that is done.
 

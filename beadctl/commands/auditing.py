@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from beadctl import console, pipeline
 from beadctl.annotations.pairing import pair
+from beadctl.audit.check import Find
 from beadctl.audit.faults import Verdict
 from beadctl.audit.opinion import Seen
-from beadctl.audit.survey import Find, Reading, Subject, of_pairs, of_tiles, survey
+from beadctl.audit.survey import Reading, Subject, of_pairs, of_tiles, survey
 from beadctl.commands import running
 from beadctl.images import InMemory
 from beadctl.settings import Settings
@@ -43,14 +44,15 @@ def finder(settings: Settings, voice: console.Voice) -> Find:
     """Return what finds beads in an image: the model that the settings name, else the one in the package."""
     model = running.open_model(settings, voice)
     counting = running.recipe(settings, model)
-    recipe = replace(counting, min_confidence=min(counting.min_confidence, DOUBTFUL))
+    doubting = replace(counting, min_confidence=min(counting.min_confidence, DOUBTFUL))
 
-    def find(pixels: NDArray[Any]) -> Seen:
+    def find(pixels: NDArray[Any], doubtful: bool) -> Seen:
+        recipe = doubting if doubtful else counting
         maps, shrink = pipeline.look(InMemory(pixels), model, recipe)
         found = pipeline.label_plane(maps, pixels, recipe, None, shrink)
         confidence = np.zeros(int(found.labels.max()) + 1)
         confidence[found.table.label] = found.table.confidence
-        return Seen(found.labels, confidence, counting.min_confidence)
+        return Seen(found.labels, confidence)
 
     return find
 

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/bench_tile.py [--images 24] [--size 1024] [--pairs 5] [--many 10000]
 
-Ratios: `tile` (tiles of 256 px) and `audit` (without a model) against reading every image and mask and writing
-it again, in tiles and in the same compression, with one thread; `audit`, which writes nothing, against reading
-them alone too. Runs alternate, and the median of the paired ratios of speed is printed. Goal: 0.7. Memory: the
-resident size after a tenth and after all of --many simulated pairs of 96 px; goal: flat.
+Memory: the resident size after a tenth and after all of --many simulated pairs of 96 px; goal: flat. Ratios:
+`tile` (tiles of 256 px) and `audit` (without a model) against reading every image and mask and writing it
+again, in tiles and in the same compression, with one thread; `audit`, which writes nothing, against reading
+alone too. Runs alternate, and the median of the paired ratios of speed is printed. Goal: 0.7 of reading and
+writing.
 """
 
 import argparse
@@ -36,6 +37,26 @@ def seconds(work):
     return time.perf_counter() - start
 
 
+def memory(folder, many, recipe):
+    """Print the resident size over many pairs."""
+    write(folder / "small", many, 96, 8)
+    small = pair(folder / "small/images", folder / "small/masks").pairs
+    subjects = of_pairs(small)
+    for words, work in (
+        ("audit", lambda note: survey(subjects, on_pair=note)),
+        ("tile", lambda note: cutting.cut(small, folder / "tiles", recipe, on_pair=note)),
+    ):
+        seen = []
+
+        def note(_pair, words=words, seen=seen):
+            seen.append(None)
+            if len(seen) in (many // 10, many):
+                print(f"{words}: {resident_mib():.0f} MiB after {len(seen)} pairs", flush=True)
+
+        work(note)
+        print(f"{words}: {resident_mib():.0f} MiB at the end")
+
+
 def main():
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -46,9 +67,10 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        recipe = cutting.Recipe(256, 0, 0.15, 0.15, 0)
+        memory(folder, arguments.many, recipe)
         write(folder / "sim", arguments.images, arguments.size, 7)
         pairs = pair(folder / "sim/images", folder / "sim/masks").pairs
-        recipe = cutting.Recipe(256, 0, 0.15, 0.15, 0)
 
         def decode():
             for item in pairs:
@@ -81,22 +103,6 @@ def main():
             work(), base()
             ratios = [seconds(base) / seconds(work) for _ in range(arguments.pairs)]
             print(f"{words}: {statistics.median(ratios):.2f} of the speed of {base.__name__}")
-        write(folder / "small", arguments.many, 96, 8)
-        small = pair(folder / "small/images", folder / "small/masks").pairs
-        subjects = of_pairs(small)
-        for words, work in (
-            ("audit", lambda note: survey(subjects, on_pair=note)),
-            ("tile", lambda note: cutting.cut(small, folder / "tiles", recipe, on_pair=note)),
-        ):
-            seen = []
-
-            def note(_pair, words=words, seen=seen):
-                seen.append(None)
-                if len(seen) in (arguments.many // 10, arguments.many):
-                    print(f"{words}: {resident_mib():.0f} MiB after {len(seen)} pairs", flush=True)
-
-            work(note)
-            print(f"{words}: {resident_mib():.0f} MiB at the end")
 
 
 if __name__ == "__main__":
