@@ -1,14 +1,17 @@
 """What `audit` finds of faults that were planted in simulated pairs, and how often it is wrong on right ones.
 
-    python tests/benchmarks/bench_audit.py [--pairs 100] [--seed 2026] [--no-find]
+    python tests/benchmarks/bench_audit.py [--pairs 100] [--seed 2026 ...] [--no-find]
 
 Printed: of each fault the share of pairs that are not `ok`, the share that is `bad`, and what was said most
 often; of right pairs the same, which are false alarms. `swap` gives each image the mask of another; `grey` is
 a mask of grey values in a file. Merged masks count only where at least a twentieth of the beads merge. Goals:
-95 % found, at most 2 % false alarms. Scenes differ: try several seeds.
+95 % found, at most 2 % false alarms. Scenes differ, so several seeds say more than one. The limits of `audit`
+were chosen on the seeds 7 11 23 101 202 303 404 505 606 707 808 2026; what the README says is of the others
+909 1010 1111 1212 1313 1414 3001 3002, all in one call.
 """
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections import Counter
@@ -42,7 +45,7 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--seed", type=int, nargs="+", default=[2026])
     parser.add_argument("--no-find", action="store_true", help="ask no model")
     arguments = parser.parse_args()
     find = None if arguments.no_find else finder(settings.load(None, {}).settings, console.voice(True, False))
@@ -54,13 +57,13 @@ def main():
         said.setdefault(name, Counter())[checked.findings[0].fault.value if checked.findings else "-"] += 1
 
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(arguments.pairs):
-            one, other = scene(arguments.seed, number), scene(arguments.seed + 1, number)
+        for seed, number in itertools.product(arguments.seed, range(arguments.pairs)):
+            one, other = scene(seed, number), scene(seed + 1, number)
             judge("none", one.image, one.labels)
             judge("swap", one.image, other.labels)
             judge("grey", one.image, *grey(one.labels, folder))
             for name, plant in FAULTS.items():
-                labels = plant(np.random.default_rng([arguments.seed, number]), one.labels)
+                labels = plant(np.random.default_rng([seed, number]), one.labels)
                 if name != "merged" or labels.max() <= 0.95 * one.labels.max():
                     judge(name, one.image, labels)
     print("planted   pairs  not ok    bad  said most often")
