@@ -35,6 +35,18 @@ def test_label_images_keep_their_labels(tmp_path, dtype):
     np.testing.assert_array_equal(labels, truth)
 
 
+@pytest.mark.parametrize("background", [True, False])
+def test_numbers_beyond_all_sense_are_counted_from_one(tmp_path, background):
+    values = np.full((6, 8), 0 if background else 70_000_000, np.uint32)
+    values[1:3, 1:3], values[4, 4:7], values[0, 7] = 4_000_000_000, 90_000_000, 80_000_000
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    found = read_labels(tmp_path / "a.tif", (6, 8))
+    first = 0 if background else 1
+    assert found.dtype == np.uint32
+    assert found[[5, 0, 4, 1], [0, 7, 4, 1]].tolist() == [first, first + 1, first + 2, first + 3]
+    assert len(np.unique(found)) == 4
+
+
 @pytest.mark.parametrize("form", ["bool", "255", "1", "65535", "png", "jpeg", "rgb"])
 def test_binary_masks_become_instances(tmp_path, form):
     _, truth = discs(6)

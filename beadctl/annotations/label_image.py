@@ -14,13 +14,16 @@ from beadctl.images.failure import failures
 
 # Where the colour type stands in the header of a PNG, and its value for a palette (W3C PNG, 11.2.1).
 PNG_COLOUR_TYPE, PNG_PALETTE = 25, 3
+# A table over so many numbers takes 128 MiB.
+LARGEST = 2**24
 
 
 def read(path: Path, shape: tuple[int, int], *, binary: bool | None = None) -> Labelled:
     """Read an image file as a label image.
 
-    A label image keeps its labels, of 8, 16 or 32 bits; of a palette with colours, such as that of an
-    ImageJ lookup table, the indices are the labels. A binary mask is cut into its parts.
+    A label image keeps its labels, of 8, 16 or 32 bits, but for numbers beyond all sense; of a palette with
+    colours, such as that of an ImageJ lookup table, the indices are the labels. A binary mask is cut into its
+    parts.
 
     Parameters
     ----------
@@ -55,7 +58,20 @@ def read(path: Path, shape: tuple[int, int], *, binary: bool | None = None) -> L
         raise AnnotationError(f"{path}: holds broken numbers; a label image counts 1, 2, 3 ...")
     if indices is None and image.conversion.endswith("luminance of RGB") and not _is_grey(path):
         raise AnnotationError(f"{path}: holds colours; a label image counts 1, 2, 3 ... in one channel")
-    return Labelled(values.astype(np.uint32))
+    return Labelled(_counted(values.astype(np.uint32)))
+
+
+def _counted(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return beads numbered from 1 in the order of their numbers, where those are beyond all sense.
+
+    Some programs number by colour or by frame, up to four thousand millions; tables over all numbers would
+    then not fit in memory.
+    """
+    if labels.max() <= max(labels.size, LARGEST):
+        return labels
+    numbers, places = np.unique(labels, return_inverse=True)
+    first = 0 if numbers[0] == 0 else 1
+    return (places + first).reshape(labels.shape).astype(np.uint32)
 
 
 def _brightness(image: Image) -> NDArray[Any]:

@@ -35,7 +35,7 @@ LEAST_ROUND, OF_ROUND = 0.05, 0.8
 # Where such a share of the marked ones has edges of the other sign, both signs count.
 MIXED = 0.1
 # Of the finder's confidence in the middling bead that has a mark, the share that one without needs.
-LEAST_CONFIDENCE = 0.89
+LEAST_CONFIDENCE = 0.88
 # By this much and less marks are drawn smaller as anybody would.
 RIM_PX = 0.75
 
@@ -170,13 +170,13 @@ def unmarked(
     good &= ndimage.mean(contrast, parts, every) >= LEAST_CONTRAST * usual
     sign = -1 if found.bright else 1
     own = support(outline, edge, growth_px + 0.5, found.dy, found.dx, sign)
-    usual = float(np.median(np.abs(own)))
+    usual_support = float(np.median(np.abs(own)))
     away_px = growth_px + 0.5 - wider_px
     theirs = support(outlines(parts.astype(np.uint32)), edge, away_px, 0.0, 0.0, sign)
-    if (own < -LEAST_SUPPORT * usual).mean() > MIXED:
+    if (own < -LEAST_SUPPORT * usual_support).mean() > MIXED:
         # Above and below the plane of focus beads of one field may be bright and dark.
         theirs = np.abs(theirs)
-    good &= theirs >= LEAST_SUPPORT * usual
+    good &= theirs >= LEAST_SUPPORT * usual_support
     return Unmarked(int(good.sum()), beside)
 
 

@@ -22,7 +22,7 @@ from beadctl.tiles import MANIFEST, read_manifest
 # Pairs that the quick check looks at: under a second, and one fault in ten is seldom overlooked.
 QUICK = 24
 # Confidence from which on a bead is worth holding against a mask; what is counted is surer.
-DOUBTFUL = 0.5
+DOUBTFUL = 0.45
 
 
 def subjects(images: Path, masks: Path | None, settings: Settings, voice: console.Voice) -> list[Subject]:
