@@ -1,6 +1,7 @@
 """Masks that do not fit their images are found, named and, where that is safe, put right."""
 
 import csv
+import errno
 import itertools
 
 import numpy as np
@@ -300,3 +301,15 @@ def test_an_album_of_several_blocks_compares_all_with_all():
         owners = album.likely_owners([3 * (count - 3), 3 * (count - 2), 3 * (count - 1)], most=2)
     assert [found[:1] for found in owners.values()] == [[0], [3], []]
     assert len(owners[3 * (count - 3)]) == 2
+
+
+def test_a_full_disk_is_said(run, folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("beadctl.audit.album.IN_MEMORY", 1)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    said = run("audit", folder / "images", folder / "masks", "--no-find")
+    assert said.code == 3
+    assert "temporary files cannot be written (No space left on device)" in said.err
+    assert said.err.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Collection, Iterator
 
@@ -40,7 +41,9 @@ class Album:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # A full disk was said already.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def keep(self, number: int, small: Print) -> None:
         """Add the print of a pair.
@@ -58,21 +61,20 @@ class Album:
             If the disk for temporary files is full.
         """
         parts = (small.grey.ravel(), small.detail.ravel(), small.marks.ravel())
-        try:
+        with _room():
             self._file.write(np.array((number, small.shape, *parts), _RECORD).tobytes())
-        except OSError as error:
-            raise OutputError(
-                f"{tempfile.gettempdir()}: cannot be written ({error.strerror or error}); make room there, or"
-                " set TMPDIR to another folder"
-            ) from None
 
     def _blocks(self) -> Iterator[NDArray[np.void]]:
-        self._file.seek(0)
-        while content := self._file.read(BLOCK * _RECORD.itemsize):
-            # Between two reads others may have read elsewhere.
-            place = self._file.tell()
+        place = 0
+        while content := self._read(place):
+            place += len(content)
             yield np.frombuffer(content, _RECORD)
+
+    def _read(self, place: int) -> bytes:
+        # What was written last may still wait for its place on the disk.
+        with _room():
             self._file.seek(place)
+            return self._file.read(BLOCK * _RECORD.itemsize)
 
     def twins(self) -> dict[int, int]:
         """Return, for each image that an earlier one equals or nearly so, the number of the first such."""
@@ -117,6 +119,17 @@ class Album:
             for mask, known, others in zip(wanted["number"].tolist(), score, owner, strict=True):
                 found[mask] = others[np.isfinite(known)].tolist()
         return found
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"temporary files cannot be written ({error.strerror or error}); make room for them, or set"
+            " TMPDIR to another folder"
+        ) from None
 
 
 def _rows(parts: NDArray[np.int8]) -> Floats:
