@@ -35,7 +35,7 @@ LEAST_ROUND, OF_ROUND = 0.05, 0.8
 # Where such a share of the marked ones has edges of the other sign, both signs count.
 MIXED = 0.1
 # Of the finder's confidence in the middling bead that has a mark, the share that one without needs.
-LEAST_CONFIDENCE = 0.88
+LEAST_CONFIDENCE = 0.89
 # By this much and less marks are drawn smaller as anybody would.
 RIM_PX = 0.75
 
