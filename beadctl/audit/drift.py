@@ -41,7 +41,7 @@ class Drift:
     move : ndarray of float64, shape (2, 3)
         Shift in y and in x, px: in the middle of the image, and its change a pixel along y and along x.
     told_by : int
-        How many shifts there were.
+        How many parts or beads lie near that plane.
     """
 
     spread_px: float

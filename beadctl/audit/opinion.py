@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Labels = NDArray[np.uint32]
+# Overlap of mask and found beads from which on the mask is that of its image.
+AGREES = 0.4
+# Moved, it agrees worse from this share of that overlap down; a pixel more or less says nothing.
+WORSE = 0.99
+# A mark of which so much lies in found beads is seen.
+SEEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,14 +36,6 @@ class Seen:
 
     labels: Labels
     confidence: NDArray[np.float64]
-
-
-# Overlap of mask and found beads from which on the mask is that of its image.
-AGREES = 0.4
-# Moved, it agrees worse from this share of that overlap down; a pixel more or less says nothing.
-WORSE = 0.99
-# A mark of which so much lies in found beads is seen.
-SEEN = 0.5
 
 
 def overlap(labels: Labels, there: Labels) -> float:
