@@ -1,6 +1,6 @@
 """``python -m beadctl`` is the ``beadctl`` command."""
 
-from beadctl.cli import main
+from beadctl.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -12,21 +12,38 @@
       MissingExtraError          3   a part of beadctl that is not installed
       TrainingError              3   training cannot start or go on
 
-Exit codes: 0 all done; 1 some inputs failed; 2 usage or settings; 3 nothing could be done;
-130 or 143 interrupted. Anything else that is raised is a bug of ours and keeps its traceback.
+Anything else that is raised is a bug of beadctl and keeps its traceback.
 """
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Every exit code of the command line."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    NOTHING_DONE = 3
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @classmethod
+    def of(cls, *, failed: bool) -> "ExitCode":
+        """Return the code of a command that went to its end, with or without failed inputs."""
+        return cls.SOME_FAILED if failed else cls.DONE
 
 
 class BeadctlError(Exception):
     """Anything that beadctl says no to, as one line for a person."""
 
-    exit_code = 1
+    exit_code = ExitCode.SOME_FAILED
 
 
 class SettingsError(BeadctlError):
     """A flag, an environment variable or a key of ``beadctl.toml`` is wrong."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ImageError(BeadctlError):
@@ -40,31 +57,31 @@ class AnnotationError(BeadctlError):
 class ModelError(BeadctlError):
     """A model file, a checkpoint or a training run cannot be used."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class DeviceError(BeadctlError):
     """The device that was asked for cannot be had; beadctl never falls back in silence."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class OutputError(BeadctlError):
     """A result cannot be written, or would replace something that nobody asked to replace."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class MissingExtraError(BeadctlError):
     """A part of beadctl that is not installed; the message names the ``pip install``."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class TrainingError(BeadctlError):
     """Training cannot start, or cannot go on."""
 
-    exit_code = 3
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class Interrupted(BaseException):
@@ -84,6 +101,6 @@ class Interrupted(BaseException):
         self.number = number
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """130 for SIGINT, 143 for SIGTERM."""
-        return 128 + self.number
+        return ExitCode(128 + self.number)

@@ -1,11 +1,15 @@
-"""Files that are either whole or not there: written beside their place, then renamed into it."""
+"""Files that are written whole or not at all, and the text formats that they have."""
 
 import contextlib
+import csv
 import hashlib
+import io
+import json
+import math
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from beadctl.errors import OutputError
@@ -75,6 +79,106 @@ def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True
     """Write `content`, whole or not at all; see `atomic`."""
     with atomic(path, durable=durable) as temporary:
         temporary.write_bytes(content)
+
+
+def fingerprint(*values: object) -> str:
+    """Return a fingerprint of plain values, 32 hexadecimal digits: equal ones mean equal results."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def require_free(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:
+    """Return `folder` if none of `names` exists in it, or overwriting was asked for.
+
+    Raises
+    ------
+    OutputError
+        If one exists.
+    """
+    existing = [folder / name for name in names if folder and (folder / name).exists()]
+    if existing and not overwrite:
+        raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
+    return folder
+
+
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, rounded: bool = False
+) -> None:
+    """Write a table as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : sequence of str
+        Header, and the keys of a row.
+    rows : iterable of mapping
+        May be a stream; None is an empty cell.
+    rounded : bool
+        Write values as `cell` does, floats with six significant digits; else floats in full.
+    """
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        shown = cell if rounded else _in_full
+        writer.writerows([shown(row[column]) for column in columns] for row in rows)
+
+
+def _in_full(value: object) -> object:
+    return value
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Return one line of CSV, without its end."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow(cells)
+    return buffer.getvalue()
+
+
+def cell(value: object) -> str:
+    """Return a value as a cell of a table: empty for None, six significant digits for floats."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a value as strict JSON, whole or not at all; see `json_text`."""
+    write_text(path, json_text(content) + "\n")
+
+
+def json_text(content: object, *, indent: int | None = 2) -> str:
+    """Return a value as strict JSON: nan and infinities become null, other types their text."""
+    return json.dumps(_strict(content), indent=indent, allow_nan=False, ensure_ascii=False, default=str)
+
+
+def _strict(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def toml_text(content: Mapping[str, object]) -> str:
+    """Return a mapping of plain values as TOML; entries of None, which TOML has not, are left out."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(content))
+
+
+def _without_none(content: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in content.items()
+        if value is not None
+    }
 
 
 def sha256(path: Path) -> str:

@@ -3,7 +3,7 @@
 Usage: python examples/make_images.py [FOLDER]; the folder is by default the one of this file.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -78,4 +78,6 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    parser = argparse.ArgumentParser(description="Write the example images and their masks.")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
+    write(parser.parse_args().folder)

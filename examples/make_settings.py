@@ -3,7 +3,7 @@
 Usage: python examples/make_settings.py [FILE]
 """
 
-import sys
+import argparse
 from enum import Enum
 from pathlib import Path
 from typing import get_args
@@ -11,7 +11,7 @@ from typing import get_args
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from beadctl.settings import Settings, toml_value
+from beadctl.cli.settings import Settings, toml_value
 
 HEAD = """\
 # Settings of beadctl. Copy this file as beadctl.toml to where you work, or name it with --config FILE.
@@ -39,8 +39,8 @@ EXAMPLES: dict[str, object] = {
     "inference.diameter": "12px",
     "inference.threads": 4,
     "instances.threshold": 0.5,
-    "instances.seed_threshold": 0.5,
-    "instances.seed_rise": 0.07,
+    "instances.marker_threshold": 0.5,
+    "instances.marker_rise": 0.07,
     "instances.min_confidence": 0.3,
     "instances.min_area": 6,
     "output.out_dir": "results",
@@ -80,5 +80,6 @@ def compose() -> str:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("beadctl.toml")
-    target.write_text(compose(), encoding="utf-8", newline="\n")
+    parser = argparse.ArgumentParser(description="Write the settings file that shows every default.")
+    parser.add_argument("file", type=Path, nargs="?", default=Path(__file__).with_name("beadctl.toml"))
+    parser.parse_args().file.write_text(compose(), encoding="utf-8", newline="\n")

@@ -28,7 +28,7 @@ def test_import_contracts_hold():
 def imported(*arguments: object) -> set[str]:
     """Return the packages that a fresh interpreter has loaded after a run of the command line."""
     code = (
-        "import sys; from beadctl.cli import run\n"
+        "import sys; from beadctl.cli.main import run\n"
         "try: code = run(sys.argv[1:])\n"
         "except SystemExit as end: code = end.code or 0\n"
         "print(code, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"

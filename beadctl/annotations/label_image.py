@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from beadctl.annotations.binary_mask import is_binary, parts
 from beadctl.annotations.canvas import Labelled
 from beadctl.errors import AnnotationError, ImageError
-from beadctl.images import Image, open_image
+from beadctl.images import Image, ReadOptions, open_image
 from beadctl.images.failure import failures
 
 # Where the colour type stands in the header of a PNG, and its value for a palette (W3C PNG, 11.2.1).
@@ -81,7 +81,7 @@ def _brightness(image: Image) -> NDArray[Any]:
 
 def _is_grey(path: Path) -> bool:
     """Whether the three channels of an RGB file are one."""
-    channels = [_brightness(open_image(path, channel=channel)) for channel in range(3)]
+    channels = [_brightness(open_image(path, ReadOptions(channel=channel))) for channel in range(3)]
     return all(np.array_equal(channels[0], other) for other in channels[1:])
 
 

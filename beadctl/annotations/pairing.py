@@ -1,12 +1,9 @@
 """Images and the files that annotate them, paired by name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.canvas import Load, some
@@ -14,6 +11,7 @@ from beadctl.annotations.centres import needed
 from beadctl.annotations.detection import detect
 from beadctl.annotations.matching import matched, place, stem
 from beadctl.annotations.reading import SHARED, by_image, read
+from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError
 from beadctl.images import IMAGE_SUFFIXES, Found, find
 
@@ -42,36 +40,13 @@ LOOKED_FOR = {
 NO_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """An image and what annotates it.
-
-    Attributes
-    ----------
-    image : Found
-        The image.
-    truth : Path
-        The file that annotates it, and perhaps other images.
-    load : Load
-        Reads the annotation as a label image, with remarks.
-    """
-
-    image: Found
-    truth: Path
-    load: Load = field(repr=False, compare=False)
-
-    def labels(self, shape: tuple[int, int]) -> NDArray[np.uint32]:
-        """Read the annotation as a label image; see `beadctl.annotations.reading.read`."""
-        return self.load(shape).labels
-
-
 @dataclass(frozen=True)
 class Pairing:
     """Images with their annotations, and what is left over on either side.
 
     Attributes
     ----------
-    pairs : tuple of Pair
+    samples : tuple of Sample
         In the order of the images.
     images_alone : tuple of Path
         Images that nothing annotates.
@@ -81,7 +56,7 @@ class Pairing:
         Further annotations of images that are paired with a better one.
     """
 
-    pairs: tuple[Pair, ...]
+    samples: tuple[Sample, ...]
     images_alone: tuple[Path, ...]
     masks_alone: tuple[Path, ...]
     unread: tuple[Path, ...] = ()
@@ -100,8 +75,8 @@ class Pairing:
             wanted = {line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()}
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationError(f"{names}: cannot be read ({error}); check --only") from None
-        kept = tuple(p for p in self.pairs if {str(p.image.name), p.image.path.name} & wanted)
-        known = {name for p in kept for name in (str(p.image.name), p.image.path.name)}
+        kept = tuple(p for p in self.samples if {p.name, p.image.name} & wanted)
+        known = {name for p in kept for name in (p.name, p.image.name)}
         missing = sorted(wanted - known)
         if missing:
             raise AnnotationError(
@@ -202,7 +177,7 @@ class _Seek:
     form: AnnotationFormat
     diameter_px: float | None
 
-    def one(self, image: Found, path: Path) -> Pair:
+    def one(self, image: Found, path: Path) -> Sample:
         """Pair an image with a file of its own."""
         if self.form is AnnotationFormat.CENTRES or (
             self.form is AnnotationFormat.AUTO and path.suffix.lower() in TABLES
@@ -210,7 +185,7 @@ class _Seek:
             # One error before any work, not one an image.
             needed(self.diameter_px, path)
         load = partial(read, path, image=image.name, form=self.form, diameter_px=self.diameter_px)
-        return Pair(image, path, load)
+        return _sample(image, path, load)
 
     def shared(self, path: Path) -> dict[str, Load]:
         """Return how to read each image that a file names; empty if it names none."""
@@ -260,15 +235,15 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, seek: _Se
 
 def _named(
     found: Sequence[Found], truth: Path, parts: dict[str, Load]
-) -> tuple[dict[Found, Pair], list[str]]:
+) -> tuple[dict[Found, Sample], list[str]]:
     """Pair images with the parts of a file that name them; also return the names without an image."""
     by_path = {item.name: item for item in found}
     names = matched(parts, by_path)
-    pairs = {by_path[image]: Pair(by_path[image], truth, parts[name]) for name, image in names.items()}
+    pairs = {by_path[image]: _sample(by_path[image], truth, parts[name]) for name, image in names.items()}
     return pairs, [name for name in parts if name not in names]
 
 
-def _by_name(found: Sequence[Found], candidates: Sequence[Found], seek: _Seek) -> dict[Found, Pair]:
+def _by_name(found: Sequence[Found], candidates: Sequence[Found], seek: _Seek) -> dict[Found, Sample]:
     """Pair images with files of their own."""
     by_place: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
@@ -291,9 +266,9 @@ def _by_name(found: Sequence[Found], candidates: Sequence[Found], seek: _Seek) -
 
 def _by_content(
     found: Sequence[Found], paths: Sequence[Path], seek: _Seek
-) -> tuple[dict[Found, Pair], list[str], list[AnnotationError]]:
+) -> tuple[dict[Found, Sample], list[str], list[AnnotationError]]:
     """Pair images with files that name them; also return names without an image, and what cannot be read."""
-    pairs: dict[Found, Pair] = {}
+    pairs: dict[Found, Sample] = {}
     alone: list[str] = []
     errors: list[AnnotationError] = []
     for path in paths:
@@ -318,3 +293,7 @@ def _by_content(
 def _rank(path: Path) -> int:
     suffix = path.suffix.lower()
     return OTHERS.index(suffix) + 1 if suffix in OTHERS else 0
+
+
+def _sample(image: Found, truth: Path, load: Load) -> Sample:
+    return Sample(str(image.name), image.path, truth, load, source=str(image.name))

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.audit.detections import AGREES, Detections, growth, may_move, overlap, unseen
 from beadctl.audit.drift import Drift, by_beads, by_edges
 from beadctl.audit.edges import Edges, Outlines, edges, outlines
 from beadctl.audit.faults import Fault, Finding, Verdict, worst
-from beadctl.audit.fit import Fit, fit, moved
+from beadctl.audit.fit import MaskFit, fit, moved
 from beadctl.audit.merged import merged
 from beadctl.audit.missed import Unmarked, suspected, unmarked
-from beadctl.audit.opinion import AGREES, Seen, growth, may_move, overlap, unseen
-from beadctl.audit.presence import presence
+from beadctl.audit.support import presence
 
-Find = Callable[[NDArray[Any], bool], Seen]
-Ask = Callable[[], Seen]
-# Standing above all other shifts (see `Fit`) from which on a mask belongs to its image, and below which not.
+Find = Callable[[NDArray[Any], bool], Detections]
+Ask = Callable[[], Detections]
+# Standing above all other shifts (see `MaskFit`) from which on a mask belongs to its image, and below which not.
 FITS, NOT = 10.0, 6.25
 # Images with a shorter side hold too little to compare, px.
 SMALLEST_PX = 16
@@ -65,7 +65,7 @@ class Checked:
         Marked beads.
     diameter_px : float
         Their median diameter, px.
-    fit : Fit
+    fit : MaskFit
         How the mask lies on the image.
     findings : tuple of Finding
         Its faults, the worst first.
@@ -75,7 +75,7 @@ class Checked:
 
     beads: int
     diameter_px: float
-    fit: Fit
+    fit: MaskFit
     findings: tuple[Finding, ...]
     sharpness: float
 
@@ -119,7 +119,7 @@ def check(
     outline = outlines(labels)
     findings = _of_image(pixels)
     if min(labels.shape) < SMALLEST_PX:
-        nowhere = Fit(0.0, 0.0, 0.0, True, 0.0, 0.0)
+        nowhere = MaskFit(0.0, 0.0, 0.0, True, 0.0, 0.0)
         return Checked(outline.beads, outline.diameter_px, nowhere, tuple(findings), float("nan"))
     edge = edges(pixels, smoothing_px(outline.diameter_px))
     found = fit(outline, edge, reach_px=_reach(labels.shape))
@@ -180,7 +180,7 @@ def _sharpness(pixels: NDArray[Any]) -> float:
     return float(fine / max(np.percentile(np.abs(np.diff(coarse, axis=0)), 99.5), 1e-12))
 
 
-def _of_nothing(seen: Seen | None) -> list[Finding]:
+def _of_nothing(seen: Detections | None) -> list[Finding]:
     """Judge an empty mask: right for an empty field, if anybody can tell."""
     if seen is None:
         return [Finding(Fault.EMPTY, Verdict.CHECK, 0, "the mask is empty")]
@@ -190,7 +190,7 @@ def _of_nothing(seen: Seen | None) -> list[Finding]:
 
 
 def _of_fit(
-    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: MaskFit, ask: Ask | None
 ) -> list[Finding]:
     if found.standing < FITS:
         other = _misplaced(outline, edge, labels, found)
@@ -208,7 +208,7 @@ def _of_fit(
     return placed + _of_beads(outline, edge, labels, found, ask)
 
 
-def _misplaced(outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit) -> Finding | None:
+def _misplaced(outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: MaskFit) -> Finding | None:
     """Look for the mask turned, mirrored or scaled, as which it fits far better."""
     need = max(FITS, 1.6 * found.standing)
     best: tuple[float, Finding] | None = None
@@ -251,7 +251,7 @@ def _moved(outline: Outlines, shape: tuple[int, ...], scale: float, turn_deg: fl
 
 
 def _placed(
-    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: MaskFit, ask: Ask | None
 ) -> list[Finding]:
     """Judge the shift, and how it changes over the image."""
     findings = []
@@ -297,7 +297,7 @@ def _drifted(drift: Drift, much_px: float) -> Finding:
 
 
 def _of_beads(
-    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, ask: Ask | None
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: MaskFit, ask: Ask | None
 ) -> list[Finding]:
     findings = []
     seen = presence(outline, edge, bright=found.bright, dy=found.dy, dx=found.dx)
@@ -341,7 +341,12 @@ def _sized(outline: Outlines, labels: NDArray[np.uint32], growth_px: float, ask:
 
 
 def _missed(
-    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, growth_px: float, ask: Ask | None
+    outline: Outlines,
+    edge: Edges,
+    labels: NDArray[np.uint32],
+    found: MaskFit,
+    growth_px: float,
+    ask: Ask | None,
 ) -> Unmarked:
     if ask is None:
         return Unmarked(suspected(outline, edge, labels, found, growth_px), outline.beads)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from beadctl.audit.detections import mates
 from beadctl.audit.edges import Edges, Outlines
-from beadctl.audit.fit import Fit, at_shifts, peak
-from beadctl.audit.opinion import mates
+from beadctl.audit.fit import MaskFit, at_shifts, peak
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint32]
@@ -65,14 +65,14 @@ class Drift:
         return float(np.degrees((self.move[0, 2] - self.move[1, 1]) / 2))
 
 
-def by_edges(outline: Outlines, edge: Edges, found: Fit) -> Drift | None:
-    """Fit a plane through the best shifts of the parts of an image; None where too few parts fit.
+def by_edges(outline: Outlines, edge: Edges, found: MaskFit) -> Drift | None:
+    """MaskFit a plane through the best shifts of the parts of an image; None where too few parts fit.
 
     Parameters
     ----------
     outline, edge : Outlines, Edges
         Of one image.
-    found : Fit
+    found : MaskFit
         How the mask lies as a whole.
     """
     height, width = edge.y.shape
@@ -101,7 +101,7 @@ def by_edges(outline: Outlines, edge: Edges, found: Fit) -> Drift | None:
 
 
 def by_beads(labels: Labels, there: Labels) -> Drift | None:
-    """Fit a plane through the ways from marks to the beads found under them; None of fewer than six.
+    """MaskFit a plane through the ways from marks to the beads found under them; None of fewer than six.
 
     Beads that the border cuts do not count: of what is cut off there the two may not agree.
 
@@ -128,7 +128,7 @@ def _at_border(labels: Labels) -> Labels:
 
 
 def _through(places: Floats, moves: Floats, weight: Floats, off_px: float) -> Drift:
-    """Fit a plane of moves, shape (2, n), at places about the middle of the image, shape (2, n)."""
+    """MaskFit a plane of moves, shape (2, n), at places about the middle of the image, shape (2, n)."""
     design = np.column_stack([np.ones(len(weight)), *places])
     move = np.zeros((2, 3))
     off = np.zeros(len(weight))

@@ -16,7 +16,7 @@ NEARLY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class MaskFit:
     """A mask on an image.
 
     Attributes
@@ -46,7 +46,7 @@ class Fit:
         return float(np.hypot(self.dy, self.dx))
 
 
-def moved(labels: NDArray[np.uint32], found: Fit) -> NDArray[np.uint32]:
+def moved(labels: NDArray[np.uint32], found: MaskFit) -> NDArray[np.uint32]:
     """Return a label image moved by the whole pixels of a shift, zeros where nothing is known."""
     dy, dx = round(found.dy), round(found.dx)
     height, width = labels.shape
@@ -80,7 +80,7 @@ def agreement(outline: Outlines, edge: Edges) -> NDArray[np.float32]:
     return np.asarray(fft.irfft2(total, shape) / max(len(outline.y), 1), np.float32)
 
 
-def fit(outline: Outlines, edge: Edges, reach_px: int) -> Fit:
+def fit(outline: Outlines, edge: Edges, reach_px: int) -> MaskFit:
     """Find the shift at which outlines lie best on edges, of either sign.
 
     Parameters
@@ -91,7 +91,7 @@ def fit(outline: Outlines, edge: Edges, reach_px: int) -> Fit:
         Longest shift along an axis that is looked for, px.
     """
     if not len(outline.y):
-        return Fit(0.0, 0.0, 0.0, True, 0.0, 0.0)
+        return MaskFit(0.0, 0.0, 0.0, True, 0.0, 0.0)
     every = agreement(outline, edge)
     span = np.arange(-reach_px, reach_px + 1)
     near = every[np.ix_(span % every.shape[0], span % every.shape[1])].astype(np.float64)
@@ -104,7 +104,7 @@ def fit(outline: Outlines, edge: Edges, reach_px: int) -> Fit:
     spread = float(np.median(np.abs(every[::3, ::3]))) / 0.6745
     sign = np.sign(near[top, left]) or 1.0
     fy, fx = peak(near * sign, top, left)
-    return Fit(
+    return MaskFit(
         float(size[top, left]),
         float(size[reach_px, reach_px]),
         float(size[top, left]) / max(spread, 1e-9),

@@ -6,18 +6,15 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from beadctl.audit.check import Checked, check
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import moved
-from beadctl.audit.survey import Audited, Reading
+from beadctl.audit.run import Audited, read_pixels
 from beadctl.errors import OutputError
-from beadctl.files import atomic
-from beadctl.ledger import compose
+from beadctl.files import atomic, write_csv
+from beadctl.images import ReadOptions
+from beadctl.images.tiff_write import write_tiff
 
 UNCHANGED = "none"
 COLUMNS = ("image", "mask", "verdict", "written", "change")
@@ -44,15 +41,15 @@ class Change:
     def cells(self) -> dict[str, object]:
         """Return the row of ``changes.csv``."""
         return {
-            "image": self.audited.subject.name,
-            "mask": str(self.audited.subject.mask),
+            "image": self.audited.sample.name,
+            "mask": str(self.audited.sample.truth),
             "verdict": self.audited.verdict.value,
             "written": "yes" if self.written else "no",
             "change": self.words,
         }
 
 
-def fix(audited: Sequence[Audited], out_dir: Path, reading: Reading) -> tuple[Change, ...]:
+def fix(audited: Sequence[Audited], out_dir: Path, reading: ReadOptions) -> tuple[Change, ...]:
     """Write the pairs that are right, or can be made so: images, masks and ``changes.csv``.
 
     Masks become label images, so grey ones are cut at half their highest value. One that is shifted is moved
@@ -67,7 +64,7 @@ def fix(audited: Sequence[Audited], out_dir: Path, reading: Reading) -> tuple[Ch
         As `survey` returned them.
     out_dir : Path
         A folder that holds no earlier result.
-    reading : Reading
+    reading : ReadOptions
         How image files are read.
 
     Raises
@@ -86,27 +83,27 @@ def fix(audited: Sequence[Audited], out_dir: Path, reading: Reading) -> tuple[Ch
     if twice:
         raise OutputError(f"{twice}: several images have this name; audit their folders one at a time")
     changes = tuple(_fixed(one, out_dir, reading) for one in audited)
-    compose(out_dir / "changes.csv", COLUMNS, (change.cells() for change in changes))
+    write_csv(out_dir / "changes.csv", COLUMNS, (change.cells() for change in changes), rounded=True)
     return changes
 
 
 def _stem(one: Audited) -> str:
-    return "_".join(PurePosixPath(one.subject.name).with_suffix("").parts)
+    return "_".join(PurePosixPath(one.sample.name).with_suffix("").parts)
 
 
-def _fixed(one: Audited, out_dir: Path, reading: Reading) -> Change:
+def _fixed(one: Audited, out_dir: Path, reading: ReadOptions) -> Change:
     beyond = [finding for finding in _bad(one.checked) if finding.fault is not Fault.SHIFTED]
     if beyond:
         return Change(one, False, f"left out: {beyond[0].words}")
-    pixels = reading.pixels(one.subject.image)
-    labels = one.subject.load((pixels.shape[0], pixels.shape[1])).labels
+    pixels = read_pixels(one.sample.image, reading)
+    labels = one.sample.load((pixels.shape[0], pixels.shape[1])).labels
     words = []
     if any(finding.fault is Fault.GREY for finding in one.checked.findings):
         words.append("cut at half the highest grey")
     found = one.checked.fit
     shifted = any(finding.fault is Fault.SHIFTED for finding in one.checked.findings)
     dy, dx = round(found.dy), round(found.dx)
-    image_path = out_dir / "images" / f"{_stem(one)}{one.subject.image.suffix}"
+    image_path = out_dir / "images" / f"{_stem(one)}{one.sample.image.suffix}"
     if shifted and (dy or dx):
         window = tuple(
             slice(max(0, move), length + min(0, move))
@@ -118,11 +115,11 @@ def _fixed(one: Audited, out_dir: Path, reading: Reading) -> Change:
             return Change(one, False, f"left out: moved by ({dy:+d}, {dx:+d}) px, {again[0].words}")
         words.append(f"moved by ({dy:+d}, {dx:+d}) px and cropped to {labels.shape[0]}x{labels.shape[1]} px")
         image_path = image_path.with_suffix(".tif")
-        _write(image_path, pixels)
+        write_tiff(image_path, pixels, software="beadctl audit")
     else:
         with atomic(image_path) as temporary:
-            shutil.copyfile(one.subject.image, temporary)
-    _write(out_dir / "masks" / f"{_stem(one)}.tif", labels)
+            shutil.copyfile(one.sample.image, temporary)
+    write_tiff(out_dir / "masks" / f"{_stem(one)}.tif", labels, software="beadctl audit")
     merged = next((finding for finding in one.checked.findings if finding.fault is Fault.MERGED), None)
     aside = f" (though {merged.words})" if merged and merged.verdict is Verdict.BAD else ""
     return Change(one, True, ("; ".join(words) or UNCHANGED) + aside)
@@ -135,20 +132,6 @@ def _bad(checked: Checked) -> list[Finding]:
         for finding in checked.findings
         if finding.verdict is Verdict.BAD and finding.fault is not Fault.MERGED
     ]
-
-
-def _write(path: Path, pixels: NDArray[Any]) -> None:
-    import tifffile
-
-    with atomic(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            np.ascontiguousarray(pixels),
-            compression="zlib",
-            photometric="minisblack",
-            metadata=None,
-            software="beadctl audit",
-        )
 
 
 def told(changes: Iterable[Change]) -> str:

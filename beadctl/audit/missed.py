@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
+from beadctl.audit.detections import Detections, growth
 from beadctl.audit.edges import Edges, Outlines, outlines
-from beadctl.audit.fit import Fit
-from beadctl.audit.opinion import Seen, growth
-from beadctl.audit.presence import support
+from beadctl.audit.fit import MaskFit
+from beadctl.audit.support import support
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -62,7 +62,7 @@ class Unmarked:
 
 
 def suspected(
-    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: Fit, growth_px: float
+    outline: Outlines, edge: Edges, labels: NDArray[np.uint32], found: MaskFit, growth_px: float
 ) -> int:
     """Count the places without a mark that have the edges of a bead.
 
@@ -75,7 +75,7 @@ def suspected(
         Of one image, H x W px.
     labels : ndarray of uint32, shape (H, W)
         Its label image, moved to where it lies.
-    found : Fit
+    found : MaskFit
         How it lies.
     growth_px : float
         How far edges lie outside of outlines, px.
@@ -121,8 +121,8 @@ def unmarked(
     outline: Outlines,
     edge: Edges,
     labels: NDArray[np.uint32],
-    seen: Seen,
-    found: Fit,
+    seen: Detections,
+    found: MaskFit,
     growth_px: float,
 ) -> Unmarked:
     """Count the parts of what was found that no mark covers and that look like the marked beads.
@@ -134,7 +134,7 @@ def unmarked(
     ----------
     outline, edge, labels, found, growth_px
         As for `suspected`.
-    seen : Seen
+    seen : Detections
         The beads that were found in the image.
     """
     there = seen.labels

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from beadctl.audit.faults import Verdict
-from beadctl.audit.survey import Audited
-from beadctl.ledger import compose
+from beadctl.audit.run import Audited
+from beadctl.files import write_csv
 
 COLUMNS = (
     "image",
@@ -31,9 +31,9 @@ def cells(one: Audited) -> dict[str, object]:
     checked = one.checked
     judged = checked.fit.standing > 0
     return {
-        "image": one.subject.name,
-        "mask": str(one.subject.mask),
-        "split": one.subject.split,
+        "image": one.sample.name,
+        "mask": str(one.sample.truth),
+        "split": one.sample.split,
         "verdict": one.verdict.value,
         "faults": "; ".join(finding.fault.value for finding in checked.findings),
         "beads": checked.beads,
@@ -54,7 +54,7 @@ def write(path: Path, audited: Iterable[Audited]) -> None:
     OutputError
         If it cannot be written.
     """
-    compose(path, COLUMNS, (cells(one) for one in audited))
+    write_csv(path, COLUMNS, (cells(one) for one in audited), rounded=True)
 
 
 def doubtful(audited: Sequence[Audited]) -> list[Audited]:
@@ -67,10 +67,15 @@ def doubtful(audited: Sequence[Audited]) -> list[Audited]:
 
 def shown(audited: Sequence[Audited]) -> list[tuple[str, str, str]]:
     """Return the rows of the table for people: each doubtful pair with its worst fault."""
-    return [(one.subject.name, one.verdict.value, one.checked.findings[0].words) for one in doubtful(audited)]
+    return [(one.sample.name, one.verdict.value, one.checked.findings[0].words) for one in doubtful(audited)]
 
 
 def counted(audited: Sequence[Audited]) -> str:
     """Return how many pairs got each verdict, in words."""
     tally = Counter(one.verdict for one in audited)
     return f"{len(audited)} pairs: " + ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
+
+
+def any_bad(audited: Iterable[Audited]) -> bool:
+    """Whether any mask is bad."""
+    return any(one.verdict is Verdict.BAD for one in audited)

@@ -9,6 +9,7 @@ import numpy as np
 from beadctl.errors import ImageError
 from beadctl.images.failure import failures
 from beadctl.images.plane import Plane
+from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, check_axes, choose_samples, planes_of
 
 # Formats of microscopes that beadctl does not read, by what to do about them.
@@ -50,9 +51,7 @@ class Image:
     conversion: str
 
 
-def open_image(
-    path: Path, *, axes: str | None = None, channel: int | None = None, plane: int | None = None
-) -> Image:
+def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     """Open an image and list its planes; pixels are read by `Plane.open`.
 
     The format is told by the content, never by the name. Every axis that is not Y, X, S
@@ -63,13 +62,8 @@ def open_image(
     ----------
     path : Path
         TIFF, PNG, JPEG or BMP.
-    axes : str, optional
-        The axes in stored order, in place of what the file says; one letter an axis, without
-        those of length 1, such as ``ZYX``.
-    channel : int, optional
-        Channel to use, 0-based. Needed for several channels; for RGB it replaces the luminance.
-    plane : int, optional
-        The only plane to use, 0-based.
+    options : ReadOptions
+        What replaces or completes the file's metadata.
 
     Returns
     -------
@@ -82,13 +76,15 @@ def open_image(
         supported, too large to be true, or ambiguous without `axes`, `channel` or `plane`.
     """
     found = _series_of(path)
-    if axes is not None:
-        found = [replace(series, axes=axes.upper()) for series in found]
+    named_by_user = options.axes is not None
+    if options.axes is not None:
+        found = [replace(series, axes=options.axes.upper()) for series in found]
+    found = [replace(series, pixel_size_um=series.pixel_size_um or options.pixel_size_um) for series in found]
     planes: list[Plane | None] = []
     words: list[str] = []
     for series in found:
-        check_axes(series, named_by_user=axes is not None)
-        choice = choose_samples(series, channel, named_by_user=axes is not None)
+        check_axes(series, named_by_user=named_by_user)
+        choice = choose_samples(series, options.channel, named_by_user=named_by_user)
         planes.extend(planes_of(series, choice, len(planes)))
         words.append(choice.conversion.words)
     first = found[0]
@@ -98,9 +94,34 @@ def open_image(
         shape=first.shape,
         dtype=first.dtype.newbyteorder("="),
         pixel_size_um=first.pixel_size_um,
-        planes=_chosen(path, planes, plane, is_part=any(s.is_part for s in found)),
+        planes=_chosen(path, planes, options.plane, is_part=any(s.is_part for s in found)),
         conversion=words[0],
     )
+
+
+def only_plane(path: Path, options: ReadOptions = ReadOptions()) -> Plane:
+    """Return the only plane of an image, as one annotation needs it.
+
+    Parameters
+    ----------
+    path : Path
+        As for `open_image`.
+    options : ReadOptions
+        As for `open_image`.
+
+    Returns
+    -------
+    Plane
+
+    Raises
+    ------
+    ImageError
+        As for `open_image`, or if the image has several planes.
+    """
+    planes = open_image(path, options).planes
+    if len(planes) != 1:
+        raise ImageError(f"{path}: has {len(planes)} planes and one mask; choose one with --plane")
+    return planes[0]
 
 
 def _chosen(

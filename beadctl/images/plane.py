@@ -22,7 +22,7 @@ class Samples(Protocol):
         ...
 
 
-class Source(Protocol):
+class PlaneSource(Protocol):
     """Where the stored samples of one plane lie; plain data that can be pickled."""
 
     def open(self) -> AbstractContextManager[Samples]:
@@ -79,7 +79,7 @@ class Plane:
     width: int
     dtype: np.dtype[Any]
     pixel_size_um: float | None
-    source: Source = field(repr=False, compare=False)
+    source: PlaneSource = field(repr=False, compare=False)
     conversion: Conversion = field(repr=False, compare=False)
 
     @contextlib.contextmanager

@@ -13,7 +13,7 @@ from PIL.Image import Image as PillowImage
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
-from beadctl.images.plane import Source
+from beadctl.images.plane import PlaneSource
 from beadctl.images.series import Photometric, Series
 from beadctl.images.tiff_page import check_piece
 from beadctl.images.whole import Pick, WholeSource
@@ -97,7 +97,7 @@ def raster_series(path: Path, head: bytes) -> list[Series]:
     check_piece(path, height * width * samples * dtype.itemsize, path.stat().st_size)
     file = RasterFile(path, codec, shape)
 
-    def locate(picks: tuple[Pick, ...], transposed: bool) -> Source:
+    def locate(picks: tuple[Pick, ...], transposed: bool) -> PlaneSource:
         return WholeSource(file, picks, transposed)
 
     photometric = Photometric.RGB if samples > 2 else Photometric.BLACK_IS_ZERO

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
 from beadctl.images.conversion import LUMINANCE, Conversion, palette_luminance
-from beadctl.images.plane import Plane, Source
+from beadctl.images.plane import Plane, PlaneSource
 from beadctl.images.whole import Pick
 
 SLIVER_PX = 8
@@ -70,7 +70,7 @@ class Series:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     photometric: Photometric
-    locate: Callable[[tuple[Pick, ...], bool], Source | None]
+    locate: Callable[[tuple[Pick, ...], bool], PlaneSource | None]
     bits: int = 0
     has_alpha: bool = False
     palette: NDArray[Any] | None = None

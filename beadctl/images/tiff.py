@@ -15,7 +15,7 @@ from tifffile import TIFF, TiffFile, TiffFrame, TiffPage, TiffPageSeries
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
 from beadctl.images.pixel_size import pixel_sizes_um
-from beadctl.images.plane import Samples, Source
+from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series
 from beadctl.images.tiff_page import (
     ContiguousPage,
@@ -110,7 +110,7 @@ class _Locator:
     roles: str
     whole: SeriesFile
 
-    def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> Source | None:
+    def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> PlaneSource | None:
         split = len(self.lead)
         stays_in_page = all(i is not None for pick in picks for i in pick[:split])
         if not (self.roles and stays_in_page and self._roles_of_plane(picks[0][split:]) == {"L", "W"}):

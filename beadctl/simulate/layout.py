@@ -14,7 +14,7 @@ LAYOUTS = ("singles", "overlapping", "chains", "clumps", "heaps", "lattice", "mi
 
 
 @dataclass(frozen=True)
-class Plan:
+class Arrangement:
     """What to place: how many, how large, in what order, and how close they may come.
 
     Attributes
@@ -41,7 +41,7 @@ class Plan:
     closest: float
 
 
-def radii(rng: np.random.Generator, plan: Plan, shape: Shape) -> Floats:
+def radii(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Floats:
     """Return radii in px, shape (count,): at least 1.5 px, at most a quarter of the image's long side."""
     log_size = rng.standard_normal(plan.count) * plan.spread
     size = plan.diameter_px * np.exp(np.clip(log_size, -1.8, 1.8))
@@ -176,7 +176,7 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
     return keep
 
 
-def place(rng: np.random.Generator, plan: Plan, shape: Shape) -> Beads:
+def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
     """Place beads as planned; every one of them covers part of the image.
 
     Returns

@@ -19,7 +19,7 @@ from beadctl.simulate.drawing import (
     consecutive,
     outline_labels,
 )
-from beadctl.simulate.layout import Plan, place, vary
+from beadctl.simulate.layout import Arrangement, place, vary
 from beadctl.simulate.looks import DRAW, Look
 from beadctl.simulate.optics import Grey, blurred, draw_camera, exposed, illumination, noisy
 from beadctl.simulate.spheres import draw_shading, paint
@@ -87,7 +87,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
+def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Arrangement:
     # Small images get small beads; a bead that fills the frame shows no outline.
     largest = float(np.clip(0.4 * min(shape), 4.0, 110.0))
     draw = rng.random()
@@ -136,7 +136,7 @@ def _plan(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Plan:
     one = np.pi / 4 * diameter**2 * np.exp(2 * spread**2)
     most = (1200 if kind == "sphere" else 1600) * area / 512**2
     count = max(1, int(min(cover * area / one, most)))
-    return Plan(count, diameter, spread, bimodal, layout, closest)
+    return Arrangement(count, diameter, spread, bimodal, layout, closest)
 
 
 def _visible(drawn: _Drawn) -> Floats:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from beadctl.errors import OutputError
-from beadctl.files import atomic
+from beadctl.files import write_csv
+from beadctl.images.tiff_write import write_tiff
 from beadctl.simulate.scene import Fact, Scene, render
 
 COLUMNS = (
@@ -34,19 +33,6 @@ COLUMNS = (
     "gamma",
     "inverted",
 )
-
-
-def _save(path: Path, pixels: NDArray[np.generic]) -> None:
-    # No date and a fixed software tag: the same seed must give the same bytes.
-    with atomic(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            pixels,
-            photometric="minisblack",
-            compression="zlib",
-            metadata=None,
-            software="beadctl simulate",
-        )
 
 
 def write(
@@ -91,22 +77,19 @@ def write(
     if not overwrite:
         for old in (manifest, *sorted(images.glob("sim_*.tif"))[:1], *sorted(masks.glob("sim_*.tif"))[:1]):
             if old.exists():
-                raise OutputError(f"{old}: stands there already; choose another folder or pass --overwrite")
+                raise OutputError(f"{old}: already exists; choose another folder or pass --overwrite")
     paths: list[Path] = []
     rows: list[dict[str, Fact]] = []
     for index in range(count):
         scene = render(np.random.default_rng([seed, index]), size)
         path = images / f"sim_{index:05d}.tif"
-        _save(path, scene.image)
-        _save(masks / path.name, _narrow(scene))
+        write_tiff(path, scene.image, software="beadctl simulate")
+        write_tiff(masks / path.name, _narrow(scene), software="beadctl simulate")
         rows.append({"image": path.name, **scene.facts})
         paths.append(path)
         if on_image is not None:
             on_image(path)
-    with atomic(manifest) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(manifest, COLUMNS, rows)
     return paths
 
 

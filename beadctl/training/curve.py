@@ -43,7 +43,7 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         values = [record[name] for record in history]
         axes.plot(epochs, values, mark, ls="-", ms=3, color=colour, label=name.replace("_", " "))
 
-    for name, colour in (("train_loss", BLUE), ("mask_loss", ORANGE), ("seed_loss", GREEN)):
+    for name, colour in (("train_loss", BLUE), ("mask_loss", ORANGE), ("marker_loss", GREEN)):
         line(loss, name, colour)
     loss.set(title="Training loss", ylim=(0, None))
     loss.legend(frameon=False, fontsize=8)

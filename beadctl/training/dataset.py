@@ -39,7 +39,7 @@ SCENE_MARGIN = 1.25
 VALIDATION_STREAM = 0x5EED_BEAD
 
 
-class Source(Protocol):
+class SceneSource(Protocol):
     """An endless supply of normalised images with labels."""
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     Parameters
     ----------
-    source : Source
+    source : SceneSource
         Where images come from.
     size : int
         Edge of a sample, px.
@@ -136,7 +136,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         None cuts a random square and changes nothing else.
     """
 
-    def __init__(self, source: Source, size: int, seed: int, augmentation: Augmentation | None) -> None:
+    def __init__(self, source: SceneSource, size: int, seed: int, augmentation: Augmentation | None) -> None:
         self.source, self.size, self.seed, self.augmentation = source, size, seed, augmentation
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:

@@ -15,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from beadctl import __version__, instances
+from beadctl import __version__
+from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ModelError, OutputError
 from beadctl.files import atomic
 from beadctl.images import normalisation_of
-from beadctl.inference import Model
-from beadctl.modelfile import METADATA_KEY, ModelFacts
+from beadctl.model.metadata import METADATA_KEY, ModelFacts
+from beadctl.model.session import Model
+from beadctl.segmentation import instances
 from beadctl.simulate import render
-from beadctl.tiles import read_manifest
 from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
@@ -37,7 +38,7 @@ BATCHES = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Report:
+class ExportReport:
     """What the verification saw.
 
     Attributes
@@ -45,7 +46,7 @@ class Report:
     comparisons : int
         Inputs that both ran on.
     largest_difference : float
-        Largest difference of any probability or seed.
+        Largest difference of any probability or marker.
     size_bytes : int
         Size of the file.
     """
@@ -63,7 +64,7 @@ class Deployed(nn.Module):
         self.network = fold(network)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return probability and seed, each (N, 1, H, W) in 0..1."""
+        """Return probability and marker, each (N, 1, H, W) in 0..1."""
         maps = torch.sigmoid(self.network(image))
         return maps[:, :1], maps[:, 1:]
 
@@ -76,12 +77,12 @@ def export(
     name: str = "bead",
     licence: str = "unspecified",
     threshold: float | None = None,
-    seed_threshold: float | None = None,
+    marker_threshold: float | None = None,
     min_area_px: int | None = None,
     blend: Blend | None = None,
     tiles: Path | None = None,
     overwrite: bool = False,
-) -> Report:
+) -> ExportReport:
     """Write the best checkpoint of a run as ONNX, and verify it; a failure leaves no file.
 
     Parameters
@@ -94,7 +95,7 @@ def export(
         ONNX operator set, 18 to 20.
     name, licence : str
         For the file's facts.
-    threshold, seed_threshold, min_area_px : optional
+    threshold, marker_threshold, min_area_px : optional
         For the file's facts; by default those of the run's validation.
     blend : Blend, optional
         What its weights are drawn towards; the figures of the run's validation are then those of no network
@@ -106,7 +107,7 @@ def export(
 
     Returns
     -------
-    Report
+    ExportReport
 
     Raises
     ------
@@ -114,14 +115,14 @@ def export(
         If the run cannot be read, the weights to blend with are of another shape, or onnxruntime and PyTorch
         differ.
     OutputError
-        If `out` stands there already.
+        If `out` already exists.
     """
     if out.exists() and not overwrite:
-        raise OutputError(f"{out}: stands there already; use --overwrite, or another -o")
+        raise OutputError(f"{out}: already exists; use --overwrite, or another -o")
     source = run / "best.pt" if run.is_dir() else run
     state = checkpoint.load(source)
     network = state.network()
-    facts = _facts(state, network, name, licence, threshold, seed_threshold, min_area_px)
+    facts = _facts(state, network, name, licence, threshold, marker_threshold, min_area_px)
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
@@ -131,7 +132,9 @@ def export(
         return verify(temporary, network, images, facts)
 
 
-def verify(path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts) -> Report:
+def verify(
+    path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts
+) -> ExportReport:
     """Compare onnxruntime with PyTorch, at several sizes and batch sizes, by maps and by counts.
 
     Raises
@@ -160,7 +163,7 @@ def verify(path: Path, network: UNet, images: Sequence[NDArray[np.float32]], fac
                 f"counts {counts[1]} for {counts[0]}); no file was written"
             )
         worst, comparisons = max(worst, difference), comparisons + 1
-    return Report(comparisons, worst, path.stat().st_size)
+    return ExportReport(comparisons, worst, path.stat().st_size)
 
 
 def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
@@ -172,7 +175,7 @@ def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
             Deployed(network).eval(),
             (example,),
             input_names=["image"],
-            output_names=["probability", "seed"],
+            output_names=["probability", "marker"],
             opset_version=opset,
             dynamic_shapes=(
                 {
@@ -221,7 +224,7 @@ def _facts(
     name: str,
     licence: str,
     threshold: float | None,
-    seed_threshold: float | None,
+    marker_threshold: float | None,
     min_area_px: int | None,
 ) -> ModelFacts:
     plan = state.settings
@@ -233,7 +236,7 @@ def _facts(
         stride=network.stride,
         halo=network.halo_px,
         threshold=threshold or float(plan["threshold"]),
-        seed_threshold=seed_threshold or float(plan["seed_threshold"]),
+        marker_threshold=marker_threshold or float(plan["marker_threshold"]),
         min_area_px=min_area_px or int(plan["min_area_px"]),
         diameter_px=state.facts.get("diameter_px"),
         polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
@@ -281,12 +284,12 @@ def _down(length: int, stride: int) -> int:
 
 
 def _count(maps: NDArray[np.float32], facts: ModelFacts) -> int:
-    probability, seed = np.rint(maps * 255).astype(np.uint8)
+    probability, marker = np.rint(maps * 255).astype(np.uint8)
     labels = instances.label(
         probability,
-        seed,
+        marker,
         threshold=facts.threshold,
-        seed_threshold=facts.seed_threshold,
+        marker_threshold=facts.marker_threshold,
         min_area_px=facts.min_area_px,
     )
     return int(labels.max(initial=0))

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor
 
-from beadctl.ledger import compose
+from beadctl.files import write_csv
 from beadctl.losses.multi_term import band
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Moment:
+class GradientMoment:
     """When in a run gradients were measured: after which epoch, from 1, and which optimiser step."""
 
     epoch: int
@@ -104,8 +104,8 @@ class GradientShares:
 
 # Fields are collected from the last parent to the first: the moment's come before the shares'.
 @dataclass(frozen=True)
-class GradientRecord(GradientShares, Moment):
-    """A line of ``gradients.csv``: the fields of `Moment`, then those of `GradientShares`."""
+class GradientRecord(GradientShares, GradientMoment):
+    """A line of ``gradients.csv``: the fields of `GradientMoment`, then those of `GradientShares`."""
 
 
 def measure(
@@ -159,7 +159,7 @@ def write(path: Path, records: Iterable[GradientRecord]) -> None:
     OutputError
         If the file cannot be written.
     """
-    compose(path, [field.name for field in fields(GradientRecord)], map(asdict, records))
+    write_csv(path, [field.name for field in fields(GradientRecord)], map(asdict, records), rounded=True)
 
 
 def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor) -> Floats:

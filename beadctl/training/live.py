@@ -14,7 +14,7 @@ from rich.table import Table
 from beadctl import console
 
 if TYPE_CHECKING:
-    from beadctl.training.plan import Plan
+    from beadctl.training.plan import TrainingPlan
     from beadctl.training.records import EpochRecord, StepRecord
 
 COLUMNS = (
@@ -36,7 +36,7 @@ SHOWN_EPOCHS = 15
 class Shown:
     """Takes epochs and steps, and shows them on a terminal or as lines."""
 
-    def __init__(self, plan: "Plan", verbosity: int) -> None:
+    def __init__(self, plan: "TrainingPlan", verbosity: int) -> None:
         self._plan = plan
         self._quiet = verbosity < 0
         self._rows: list[tuple[str, ...]] = []
@@ -61,7 +61,7 @@ class Shown:
             f"{record.epoch}{'*' if record.best else ''}",
             f"{record.train_loss:.4f}",
             f"{record.mask_loss:.4f}",
-            f"{record.seed_loss:.4f}",
+            f"{record.marker_loss:.4f}",
             f"{record.val_jaccard:.4f}",
             f"{record.val_f1:.4f}",
             f"{record.count_mae:.2f}",
@@ -107,12 +107,12 @@ class Shown:
 
 
 @contextmanager
-def table(plan: "Plan", verbosity: int) -> Iterator[Shown]:
+def table(plan: "TrainingPlan", verbosity: int) -> Iterator[Shown]:
     """Show a run while the block lasts.
 
     Parameters
     ----------
-    plan : Plan
+    plan : TrainingPlan
         Of the run.
     verbosity : int
         Below 0 nothing is shown.

@@ -14,24 +14,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from beadctl.dataset.manifest import fingerprint, read_manifest
 from beadctl.devices import usable_cpus
 from beadctl.errors import ModelError, TrainingError
 from beadctl.losses import Loss, weighted
-from beadctl.tiles import fingerprint, read_manifest
 from beadctl.training import checkpoint, device, gradients
 from beadctl.training.augment import Augmentation
 from beadctl.training.checkpoint import Checkpoint
-from beadctl.training.dataset import Batches, Shuffled, Simulated, Source, Views, held_out, load
+from beadctl.training.dataset import Batches, SceneSource, Shuffled, Simulated, Views, held_out, load
 from beadctl.training.ema import WeightAverage
+from beadctl.training.import_onnx import reopen
 from beadctl.training.objective import gradient_energies, objective
-from beadctl.training.plan import Plan
+from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import RunFolder, now
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
-from beadctl.training.unfold import reopen
 from beadctl.training.validation import score
 
 Scenes = Sequence[tuple[NDArray[np.float32], NDArray[Any]]]
@@ -51,7 +51,7 @@ MOST_WORKERS = {"cpu": 2, "cuda": 8}
 
 
 def train(
-    plan: Plan,
+    plan: TrainingPlan,
     *,
     tiles: Path | None,
     run_dir: Path,
@@ -70,7 +70,7 @@ def train(
 
     Parameters
     ----------
-    plan : Plan
+    plan : TrainingPlan
         What is computed.
     tiles : Path or None
         Folder that ``beadctl tile`` wrote; None when the plan simulates.
@@ -156,7 +156,7 @@ class Epoch:
 
     train_loss: float
     mask_loss: float
-    seed_loss: float
+    marker_loss: float
     lr: float
     images_per_s: float
     weights: dict[str, float]
@@ -167,10 +167,10 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         folder: RunFolder,
         target: torch.device,
-        source: Source,
+        source: SceneSource,
         scenes: Scenes,
         data: str,
         workers: int,
@@ -189,7 +189,7 @@ class _Run:
         if start:
             self.begin(start, views)
         self.average = WeightAverage(self.network, plan.ema_decay)
-        self.objective = objective(plan.loss, plan.loss_parameters, plan.seed_weight, plan.contact_weight)
+        self.objective = objective(plan.loss, plan.loss_parameters, plan.marker_weight, plan.contact_weight)
         self.weighting = plan.weighting.load()(self.objective.weights, plan.weighting_parameters)
         self.weighting.to(target)
         groups = _groups(self.network, plan.weight_decay)
@@ -329,11 +329,11 @@ class _Run:
             )
             if self.out_of_time():
                 break
-        (*_, seed), (*mask, weighted_seed) = (sums / seen).tolist()
+        (*_, seed), (*mask, weighted_marker) = (sums / seen).tolist()
         return Epoch(
-            train_loss=sum(mask) + weighted_seed,
+            train_loss=sum(mask) + weighted_marker,
             mask_loss=sum(mask),
-            seed_loss=seed,
+            marker_loss=seed,
             lr=rate,
             images_per_s=seen / (time.monotonic() - began),
             weights=dict(zip(self.objective.names, weights.tolist(), strict=True)),
@@ -357,7 +357,7 @@ class _Run:
             self.scenes,
             self.device,
             threshold=plan.threshold,
-            seed_threshold=plan.seed_threshold,
+            marker_threshold=plan.marker_threshold,
             min_area_px=plan.min_area_px,
         )
         self.epoch += 1
@@ -456,7 +456,7 @@ class _Run:
         )
 
 
-def _data(plan: Plan, tiles: Path | None) -> tuple[Source, Scenes, str]:
+def _data(plan: TrainingPlan, tiles: Path | None) -> tuple[SceneSource, Scenes, str]:
     """Training source, validation scenes and a fingerprint of both."""
     if plan.simulate:
         scenes = held_out(plan.validation_scenes, plan.size)

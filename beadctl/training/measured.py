@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.instances import label
-from beadctl.tiles import read_manifest
+from beadctl.dataset.manifest import read_manifest
+from beadctl.segmentation.instances import label
 from beadctl.training import checkpoint, device
 from beadctl.training.dataset import held_out
 from beadctl.training.tiles import Tiles
@@ -69,12 +69,12 @@ def answers(source: Path, tiles: Path | None, split: str, device_name: str = "au
     network = state.network().to(target)
     names, scenes = _scenes(plan, tiles, split)
     for name, (image, true) in zip(names, scenes, strict=True):
-        probability, seed = maps(network, image, target)
+        probability, marker = maps(network, image, target)
         found = label(
             probability,
-            seed,
+            marker,
             threshold=plan["threshold"],
-            seed_threshold=plan["seed_threshold"],
+            marker_threshold=plan["marker_threshold"],
             min_area_px=plan["min_area_px"],
         )
         mask = probability >= round(plan["threshold"] * 255)

@@ -1,4 +1,4 @@
-"""What training minimises: the terms of the chosen loss on the foreground, and a fit of the seed map."""
+"""What training minimises: the terms of the chosen loss on the foreground, and a fit of the marker map."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from torch import Tensor
 
 from beadctl.losses import Loss, LossParameters
 
-# Beads fill a few per cent of most images; their pixels weigh more in the seed map's loss, up to this.
+# Beads fill a few per cent of most images; their pixels weigh more in the marker map's loss, up to this.
 LARGEST_BEAD_WEIGHT = 10.0
 
-SEED = "seed"
+MARKER = "marker"
 
 
-def seed_loss(
+def marker_loss(
     logits: Tensor,
-    seed: Tensor,
+    marker: Tensor,
     foreground: Tensor,
     contact: Tensor | None = None,
     contact_weight: float = 0.0,
 ) -> Tensor:
-    """Weighted mean divergence of the predicted from the true seed map, one value per sample.
+    """Weighted mean divergence of the predicted from the true marker map, one value per sample.
 
     Cross-entropy between two coins, less the entropy of the true one, so that a perfect map costs 0
     whatever its values. Bead pixels together weigh as much as the background, at most tenfold each; those at
     contacts more, since a few of them part two beads. The border weights of Ronneberger et al. [1]_ do so to
-    the mask; here it is the seed map that parts.
+    the mask; here it is the marker map that parts.
 
     Parameters
     ----------
-    logits, seed, foreground : Tensor
-        (N, H, W); seed in 0..1, foreground 0 or 1.
+    logits, marker, foreground : Tensor
+        (N, H, W); marker in 0..1, foreground 0 or 1.
     contact : Tensor, optional
         (N, H, W), 1 where beads touch or nearly do, else 0.
     contact_weight : float
@@ -51,7 +51,7 @@ def seed_loss(
        MICCAI 2015.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
-    z, t, bead = (x.to(wide).flatten(1) for x in (logits, seed, foreground))
+    z, t, bead = (x.to(wide).flatten(1) for x in (logits, marker, foreground))
     entropy = torch.special.entr(t) + torch.special.entr(1 - t)
     divergence = F.binary_cross_entropy_with_logits(z, t, reduction="none") - entropy
     share = bead.mean(1, keepdim=True)
@@ -65,7 +65,7 @@ def seed_loss(
 
 @dataclass(frozen=True)
 class Objective:
-    """The terms that a run minimises, the seed's fit last.
+    """The terms that a run minimises, the marker map's fit last.
 
     Attributes
     ----------
@@ -74,10 +74,10 @@ class Objective:
     weights : tuple of float
         Their weights at the start.
     channels : tuple of int
-        The network's output that each term looks at: 0 foreground, 1 seed.
+        The network's output that each term looks at: 0 foreground, 1 marker.
     values : callable
         ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; logits are (N, 2, H, W),
-        foreground and seed, and targets (N, 3, H, W), the contacts last.
+        foreground and marker, and targets (N, 3, H, W), the contacts last.
     """
 
     names: tuple[str, ...]
@@ -87,20 +87,20 @@ class Objective:
 
 
 def objective(
-    loss: Loss, parameters: LossParameters, seed_weight: float, contact_weight: float = 0.0
+    loss: Loss, parameters: LossParameters, marker_weight: float, contact_weight: float = 0.0
 ) -> Objective:
-    """Build the objective of a loss on the foreground and of the seed map beside it."""
+    """Build the objective of a loss on the foreground and of the marker map beside it."""
     terms = loss.load()(parameters)
 
     def values(logits: Tensor, targets: Tensor) -> Tensor:
         belief, foreground = logits[:, 0], targets[:, 0]
         rows = [term.loss(belief, foreground) for term in terms]
-        fit = seed_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight)
+        fit = marker_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight)
         return torch.stack([*rows, fit])
 
     return Objective(
-        names=(*(term.name for term in terms), SEED),
-        weights=(*(term.weight for term in terms), seed_weight),
+        names=(*(term.name for term in terms), MARKER),
+        weights=(*(term.weight for term in terms), marker_weight),
         channels=(*(0 for _ in terms), 1),
         values=values,
     )

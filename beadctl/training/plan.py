@@ -31,7 +31,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The numbers of a run.
 
     Attributes
@@ -44,10 +44,10 @@ class Plan:
         Loss of the foreground.
     loss_parameters : LossParameters
         Its numbers.
-    seed_weight : float
-        Weight of the seed map's loss beside it.
+    marker_weight : float
+        Weight of the marker map's loss beside it.
     contact_weight : float
-        What pixels where beads touch weigh more in the seed map's loss than others.
+        What pixels where beads touch weigh more in the marker map's loss than others.
     weighting : WeightingName
         How the weights of the terms change while training.
     weighting_parameters : WeightingParameters
@@ -84,7 +84,7 @@ class Plan:
         Whether samples are augmented, or only cut.
     seed : int
         Of every random choice.
-    threshold, seed_threshold, min_area_px
+    threshold, marker_threshold, min_area_px
         How validation makes beads of the maps.
     validation_scenes : int
         Simulated scenes to validate on, when training on simulated ones.
@@ -94,7 +94,7 @@ class Plan:
     simulate: int = 0
     loss: Loss = Loss.COMBINED
     loss_parameters: LossParameters = field(default_factory=LossParameters)
-    seed_weight: float = 1.0
+    marker_weight: float = 1.0
     contact_weight: float = 4.0
     weighting: WeightingName = WeightingName.FIXED
     weighting_parameters: WeightingParameters = field(default_factory=WeightingParameters)
@@ -124,7 +124,7 @@ class Plan:
     augment: bool = True
     seed: int = 0
     threshold: float = 0.5
-    seed_threshold: float = 0.5
+    marker_threshold: float = 0.5
     min_area_px: int = 4
     validation_scenes: int = 32
 

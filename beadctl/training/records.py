@@ -15,9 +15,9 @@ class EpochRecord:
     ----------
     epoch : int
         From 1.
-    train_loss, mask_loss, seed_loss : float
+    train_loss, mask_loss, marker_loss : float
         Means over the training samples: the terms of the loss together, each with the weight in force,
-        the seed's fit without its weight, and all terms with their weights.
+        the marker map's fit without its weight, and all terms with their weights.
     val_jaccard, val_dice, val_f1, count_mae, count_mape, count_bias : float
         Of the averaged weights on the validation images, see `Scores`.
     lr : float
@@ -35,7 +35,7 @@ class EpochRecord:
     epoch: int
     train_loss: float
     mask_loss: float
-    seed_loss: float
+    marker_loss: float
     val_jaccard: float
     val_dice: float
     val_f1: float

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +13,7 @@ import torch
 
 import beadctl
 from beadctl.errors import ModelError, OutputError
-from beadctl.files import atomic, write_text
+from beadctl.files import write_csv, write_json
 from beadctl.training import checkpoint
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.curve import draw
@@ -80,13 +77,7 @@ class RunFolder:
             checkpoint.save(state, self.best)
         checkpoint.save(state, self.last)
         rows = [EpochRecord(**record).row() for record in state.history]
-        with (
-            atomic(self.path / HISTORY) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(self.path / HISTORY, list(rows[0]), rows)
         draw(state.history, self.path / CURVE)
 
     def describe(self, facts: Mapping[str, Any]) -> None:
@@ -97,16 +88,4 @@ class RunFolder:
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
-        content = _strict({**facts, "versions": versions, "platform": platform.platform()})
-        write_text(self.path / FACTS, json.dumps(content, indent=2, default=str, allow_nan=False) + "\n")
-
-
-def _strict(value: Any) -> Any:
-    """JSON has no nan or infinity: null stands for a figure that does not exist, as without any bead."""
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case Mapping():
-            return {key: _strict(item) for key, item in value.items()}
-        case _:
-            return value
+        write_json(self.path / FACTS, {**facts, "versions": versions, "platform": platform.platform()})

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from beadctl.errors import ModelError
 from beadctl.files import sha256
-from beadctl.inference import DEFAULT_MODEL
-from beadctl.training import checkpoint, unfold
+from beadctl.model.session import DEFAULT_MODEL
+from beadctl.training import checkpoint, import_onnx
 from beadctl.training.architecture import Architecture, Kind
-from beadctl.training.plan import Origin, Plan
+from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.run_folder import BEST, RunFolder
 
 DEFAULT = "default"
@@ -48,7 +48,7 @@ class Start:
         """What a run remembers of its start."""
         return Origin(self.source, self.sha256)
 
-    def planned(self, plan: Plan) -> Plan:
+    def planned(self, plan: TrainingPlan) -> TrainingPlan:
         """Return the plan of a run that starts here: with this network, but for the plan's own dropout."""
         own = self.architecture
         return replace(
@@ -85,7 +85,7 @@ def weights(start: str) -> Start:
     """
     path = _file(start)
     if path.suffix.lower() == ".onnx":
-        architecture, state = unfold.read(path)
+        architecture, state = import_onnx.read(path)
         return Start(architecture, state, _name(start), _digest(path), folded=True)
     held = checkpoint.load(path)
     try:
@@ -101,7 +101,7 @@ def again(start: str, run: Path) -> Start:
     """Return the start of a run that goes on; its weights are in the run's own checkpoint.
 
     So the file that the run started from is not read, and may be gone: then its name has to be the recorded
-    one. Where it is still there, its SHA-256 counts, and `Plan.require_same` refuses another one.
+    one. Where it is still there, its SHA-256 counts, and `TrainingPlan.require_same` refuses another one.
 
     Parameters
     ----------

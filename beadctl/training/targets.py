@@ -1,4 +1,4 @@
-"""What the network shall answer for a label image: foreground, and a seed peak in every bead.
+"""What the network shall answer for a label image: foreground, and a marker peak in every bead.
 
 Beside them, where it must be most careful: at the contacts of beads.
 """
@@ -18,9 +18,9 @@ NEAR_PX = 2
 
 
 def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Foreground and seed maps of a label image.
+    """Foreground and marker maps of a label image.
 
-    The seed of a pixel is its distance to its own bead's edge over the largest such distance in that
+    The marker of a pixel is its distance to its own bead's edge over the largest such distance in that
     bead: 1 in the middle, small but above 0 at the rim, so beads that touch keep separate peaks while a
     bead of any size peaks at 1. Another bead's pixels are edge; the image's border is not, for a bead
     does not end where the camera stops looking.
@@ -32,14 +32,14 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    foreground, seed : ndarray of float32, shape (H, W)
-        Foreground is 0 or 1, seed 0 outside beads and above 0 up to 1 inside.
+    foreground, marker : ndarray of float32, shape (H, W)
+        Foreground is 0 or 1, marker 0 outside beads and above 0 up to 1 inside.
     """
     foreground = labels > 0
     rim = _rim(labels) & foreground
-    seed = np.zeros(labels.shape, np.float32)
+    marker = np.zeros(labels.shape, np.float32)
     if not foreground.any():
-        return foreground.astype(np.float32), seed
+        return foreground.astype(np.float32), marker
     # A rim pixel is one step from the outside; a straight way out of a bead crosses its own rim, so the
     # nearest rim pixel is the bead's own. Without any rim one bead fills the image: no edge is in sight.
     depth = ndimage.distance_transform_edt(~rim) + 1.0 if rim.any() else np.ones(labels.shape)
@@ -48,8 +48,8 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     depths = depth.ravel()[inside]
     deepest = np.zeros(int(instance.max()) + 1)
     np.maximum.at(deepest, instance, depths)
-    seed.ravel()[inside] = depths / deepest[instance]
-    return foreground.astype(np.float32), seed
+    marker.ravel()[inside] = depths / deepest[instance]
+    return foreground.astype(np.float32), marker
 
 
 def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:

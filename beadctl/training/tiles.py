@@ -10,9 +10,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from beadctl.dataset.manifest import TileRow
 from beadctl.errors import AnnotationError, TrainingError
 from beadctl.images import Normalisation
-from beadctl.tiles import TileRow
 
 # Up to here tiles are decoded once and kept; beyond, they are decoded again each time they are asked for.
 MEMORY_LIMIT_BYTES = 2 * 1024**3

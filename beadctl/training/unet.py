@@ -1,4 +1,4 @@
-"""The network: a U-Net with two answers per pixel, foreground and seed, in the kinds of `Kind`.
+"""The network: a U-Net with two answers per pixel, foreground and marker, in the kinds of `Kind`.
 
 Every layer is convolution, folded-away batch normalisation, pooling, nearest-neighbour resizing or an
 operation on single pixels, so an output pixel depends on a bounded neighbourhood of the input and on
@@ -163,7 +163,7 @@ class UNet(nn.Module):
         Returns
         -------
         Tensor
-            (N, 2, H, W): foreground logit, seed logit.
+            (N, 2, H, W): foreground logit, marker logit.
         """
         skips: list[Tensor] = []
         x = image

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from beadctl.instances import label
-from beadctl.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
+from beadctl.evaluation.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
+from beadctl.segmentation.instances import label
 from beadctl.training.unet import UNet
 
 
@@ -77,7 +77,7 @@ def score(
     device: torch.device,
     *,
     threshold: float,
-    seed_threshold: float,
+    marker_threshold: float,
     min_area_px: int,
 ) -> Scores:
     """Label every image as ``segment`` would, and compare.
@@ -90,8 +90,8 @@ def score(
         Normalised images float32 (H, W) of any size with their labels.
     device : torch.device
         Where the network is.
-    threshold, seed_threshold, min_area_px
-        As `beadctl.instances.label` takes them.
+    threshold, marker_threshold, min_area_px
+        As `beadctl.segmentation.instances.label` takes them.
 
     Returns
     -------
@@ -99,9 +99,13 @@ def score(
     """
     total = Counts()
     for image, labels in scenes:
-        probability, seed = maps(network, image, device)
+        probability, marker = maps(network, image, device)
         found = label(
-            probability, seed, threshold=threshold, seed_threshold=seed_threshold, min_area_px=min_area_px
+            probability,
+            marker,
+            threshold=threshold,
+            marker_threshold=marker_threshold,
+            min_area_px=min_area_px,
         )
         total += counts(labels, probability >= round(threshold * 255), found)
     return total.scores
@@ -111,7 +115,7 @@ def score(
 def maps(
     network: UNet, image: NDArray[np.float32], device: torch.device
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Probability and seed of one image, 0 to 255 for 0 to 1, in full precision.
+    """Probability and marker of one image, 0 to 255 for 0 to 1, in full precision.
 
     The image is mirrored outwards to whole strides, to the right and below, as at inference.
 
@@ -126,12 +130,12 @@ def maps(
 
     Returns
     -------
-    probability, seed : ndarray of uint8, shape (H, W)
+    probability, marker : ndarray of uint8, shape (H, W)
     """
     height, width = image.shape
     margins = [(0, -length % network.stride) for length in (height, width)]
     batch = torch.from_numpy(np.pad(image, margins, mode="reflect"))[None, None].to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
     answer = network(batch)[0, :, :height, :width].sigmoid()
-    probability, seed = (answer * 255).round().to(torch.uint8).cpu().numpy()
-    return probability, seed
+    probability, marker = (answer * 255).round().to(torch.uint8).cpu().numpy()
+    return probability, marker

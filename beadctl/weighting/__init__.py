@@ -1,6 +1,6 @@
 """How the terms of an objective are weighed while it is trained: one small file each, one line here each.
 
-The terms are those of the loss and, last, the fit of the seed map. Every member's file has
+The terms are those of the loss and, last, the fit of the marker map. Every member's file has
 ``build(weights, parameters) -> Weighting``. The weights in force are the same for all micro-batches of an
 optimiser step, and what a member learns it learns from the whole step, so accumulation changes nothing.
 Nothing here imports torch until a member is loaded.

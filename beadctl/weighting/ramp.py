@@ -11,7 +11,7 @@ from beadctl.weighting import Weighting, WeightingParameters
 
 
 class Ramp(nn.Module):
-    """Weights ``start + (end - start) min(epoch / length, 1)``, the seed's apart.
+    """Weights ``start + (end - start) min(epoch / length, 1)``, the marker's apart.
 
     With Dice and focal from 0.5, 0.5 to 0.7, 0.3 over 30 epochs: first learn what is bead at all, then fit
     the overlap that is scored. The epoch moves on with every step, so there are no jumps between epochs.
@@ -47,8 +47,8 @@ class Ramp(nn.Module):
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:
     """Return the ramp to `weights`; without another start, from equal shares with the same sum."""
-    *ends, seed = weights
+    *ends, marker = weights
     starts = parameters.ramp_from or (sum(ends) / len(ends),) * len(ends)
     if len(starts) != len(ends):
         raise ValueError(f"the loss has {len(ends)} term(s), the start of the ramp {len(starts)}")
-    return Ramp((*starts, seed), weights, parameters.ramp_epochs)
+    return Ramp((*starts, marker), weights, parameters.ramp_epochs)

@@ -18,7 +18,7 @@ class Uncertainty(nn.Module):
 
     Kendall, Gal, Cipolla: Multi-task learning using uncertainty, CVPR 2018, equation 10 with s = log sigma^2:
     the likelihood of a term with noise sigma^2 is its loss over sigma^2, plus log sigma so that no term is
-    called hopeless for free. At rest a term's weight is 1/2 over its value. The seed's fit is a term like
+    called hopeless for free. At rest a term's weight is 1/2 over its value. The marker map's fit is a term like
     the others, else whatever is learned would only mean that it counts for less. A term whose weight is 0
     stays out.
 

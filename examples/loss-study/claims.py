@@ -13,9 +13,9 @@ from statistics import fmean, median
 import numpy as np
 import tifffile
 
-from beadctl.comparison.outcome import Outcome, read
-from beadctl.comparison.statistics import differences
-from beadctl.tiles import read_manifest
+from beadctl.dataset.manifest import read_manifest
+from beadctl.study.outcome import Outcome, read
+from beadctl.study.statistics import differences
 
 SETS = ("fits-512", "fits-256", "found-512", "found-256")
 

@@ -22,13 +22,14 @@ import tifffile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults import FAULTS, scene
+from beadctl.cli.commands.auditing import finder
+from helpers.faults import FAULTS, scene
 
-from beadctl import console, settings
+from beadctl import console
 from beadctl.annotations.label_image import read
 from beadctl.audit.check import check
-from beadctl.audit.survey import is_grey
-from beadctl.commands.auditing import finder
+from beadctl.audit.run import is_grey
+from beadctl.cli import settings
 
 
 def grey(labels, folder):
@@ -48,7 +49,11 @@ def main():
     parser.add_argument("--seed", type=int, nargs="+", default=[2026])
     parser.add_argument("--no-find", action="store_true", help="ask no model")
     arguments = parser.parse_args()
-    find = None if arguments.no_find else finder(settings.load(None, {}).settings, console.voice(True, False))
+    find = (
+        None
+        if arguments.no_find
+        else finder(settings.load(None, {}).settings, console.Messages.of(True, False))
+    )
     verdicts, said = {}, {}
 
     def judge(name, image, labels, told=False):

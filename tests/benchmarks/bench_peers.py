@@ -35,10 +35,10 @@ from scipy.spatial import KDTree
 from skimage import feature, filters, measure, morphology, segmentation
 
 from beadctl.annotations.pairing import pair
+from beadctl.evaluation.metrics import instance_counts
 from beadctl.images import InMemory, open_image
-from beadctl.inference import DEFAULT_MODEL, Model
-from beadctl.metrics import instance_counts
-from beadctl.pipeline import Recipe, label_plane, look
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.segmentation.plane import SegmentOptions, segment_plane
 
 Labels = NDArray[Any]
 SETS = ("microbeads", "fluorescent", "powder", "nuclei")
@@ -99,13 +99,11 @@ def fluorescent(root: Path) -> Iterator[Sample]:
 
 def labelled(images: Path, masks: Path) -> Iterator[Sample]:
     """Yield images whose truth is label images."""
-    for one in pair(images, masks).pairs:
-        labels = one.labels(grey(one.image.path).shape)
+    for one in pair(images, masks).samples:
+        labels = one.labels(grey(one.image).shape)
         if labels.any():
             diameter_px = diameter_of(labels)
-            yield Sample(
-                one.image.path, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels=labels
-            )
+            yield Sample(one.image, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels=labels)
 
 
 def bright(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -210,19 +208,18 @@ class Beadctl:
     def __init__(self, path: Path = DEFAULT_MODEL) -> None:
         self.model = Model(path, "cpu", 1)
         facts = self.model.facts
-        self.recipe = Recipe(
+        self.recipe = SegmentOptions(
             facts.threshold,
-            facts.seed_threshold,
+            facts.marker_threshold,
             1,
             speck_px=facts.min_area_px,
-            seed_rise=facts.seed_rise,
+            marker_rise=facts.marker_rise,
             min_confidence=facts.min_confidence,
         )
 
     def __call__(self, image: NDArray[Any], _diameter_px: float) -> Labels:
         """Find the beads of a plane."""
-        maps, shrink = look(InMemory(image), self.model, self.recipe)
-        return label_plane(maps, image, self.recipe, None, shrink).labels
+        return segment_plane(InMemory(image), self.model, self.recipe).labels
 
 
 Method = Callable[[NDArray[Any], float], Labels]

@@ -20,25 +20,25 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from beadctl import pipeline
 from beadctl.images import Found, find, measure_normalisation, open_image
-from beadctl.inference import DEFAULT_MODEL, Model
+from beadctl.model.blocks import blocks, read_reflected
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.results import run
 from beadctl.simulate import write
-from beadctl.tiling import blocks, read_reflected
 
 PEAK = """
 import resource, sys
-from beadctl.cli import run
+from beadctl.cli.main import run
 code = run(["segment", sys.argv[1], "-o", sys.argv[2], "-q"])
 assert code == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def recipe(model: Model) -> pipeline.Recipe:
+def recipe(model: Model) -> run.SegmentOptions:
     """Return the model's own recipe."""
     facts = model.facts
-    return pipeline.Recipe(facts.threshold, facts.seed_threshold, facts.min_area_px)
+    return run.SegmentOptions(facts.threshold, facts.marker_threshold, facts.min_area_px)
 
 
 def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
@@ -70,9 +70,9 @@ def bare(ready: list[np.ndarray], model: Model) -> float:
 def whole(found: list[Found], model: Model, overlays: bool) -> float:
     """Seconds of the pipeline, files included."""
     with tempfile.TemporaryDirectory() as folder:
-        outputs = pipeline.Outputs(Path(folder), True, overlays)
+        outputs = run.Outputs(Path(folder), True, overlays)
         start = time.perf_counter()
-        for part in pipeline.run(found, model, recipe(model), outputs):
+        for part in run.run(found, model, recipe(model), outputs):
             assert not part.failed
         return time.perf_counter() - start
 

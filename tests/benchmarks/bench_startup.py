@@ -26,7 +26,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, default=15)
-    pairs = parser.parse_args().pairs
+    pairs = parser.parse_args().samples
     ours, theirs = ["-m", "beadctl", "--help"], ["-c", "import typer"]
     cpu_s(ours), cpu_s(theirs)
     ratios = [cpu_s(ours) / cpu_s(theirs) for _ in range(pairs)]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import tifffile
 
-from beadctl import cutting
 from beadctl.annotations.pairing import pair
-from beadctl.audit.survey import of_pairs, survey
+from beadctl.audit.run import of_pairs, survey
+from beadctl.dataset import tile_writer
 from beadctl.images import open_image
 from beadctl.simulate import write
 
@@ -40,11 +40,11 @@ def seconds(work):
 def memory(folder, many, recipe):
     """Print the resident size over many pairs."""
     write(folder / "small", many, 96, 8)
-    small = pair(folder / "small/images", folder / "small/masks").pairs
+    small = pair(folder / "small/images", folder / "small/masks").samples
     subjects = of_pairs(small)
     for words, work in (
         ("audit", lambda note: survey(subjects, on_pair=note)),
-        ("tile", lambda note: cutting.cut(small, folder / "tiles", recipe, on_pair=note)),
+        ("tile", lambda note: tile_writer.cut(small, folder / "tiles", recipe, on_pair=note)),
     ):
         seen = []
 
@@ -67,10 +67,10 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        recipe = cutting.Recipe(256, 0, 0.15, 0.15, 0)
+        recipe = tile_writer.TilingOptions(256, 0, 0.15, 0.15, 0)
         memory(folder, arguments.many, recipe)
         write(folder / "sim", arguments.images, arguments.size, 7)
-        pairs = pair(folder / "sim/images", folder / "sim/masks").pairs
+        pairs = pair(folder / "sim/images", folder / "sim/masks").samples
 
         def decode():
             for item in pairs:
@@ -90,7 +90,7 @@ def main():
                             tifffile.imwrite(out, part, compression="zlib", metadata=None)
 
         def tile():
-            cutting.cut(pairs, Path(tempfile.mkdtemp(dir=folder)), recipe)
+            tile_writer.cut(pairs, Path(tempfile.mkdtemp(dir=folder)), recipe)
 
         def audit():
             survey(of_pairs(pairs))

@@ -145,7 +145,7 @@ def train_beadctl(out: Path, folder: Path, seconds: float) -> None:
     minutes, pairs = seconds / 60, (folder / "images", folder / "masks")
     if not (out / "tiles/manifest.csv").exists():
         beadctl("tile", *pairs, "-o", out / "tiles", "--size", 256, "--test-fraction", 0)
-    shape = ("--width", 16, "--depth", 5, "--max-channels", 112, "--seed-weight", 2, "--dropout", 0.05)
+    shape = ("--width", 16, "--depth", 5, "--max-channels", 112, "--marker-weight", 2, "--dropout", 0.05)
     length = ("--max-minutes", minutes, "--epochs", 1000, "--patience", 1000)
     load = ("--batch-size", 8, "--workers", 0, "--threads", 1, "--lr", 0.002)
     beadctl("train", "--tiles", out / "tiles", "-o", out / "run", "--size", 256, *shape, *length, *load)

@@ -20,16 +20,16 @@ from pathlib import Path
 import tifffile
 import torch
 
+from beadctl.dataset.manifest import MANIFEST, TileRow, read_manifest
 from beadctl.devices import usable_cpus
 from beadctl.images import normalisation_of
 from beadctl.losses import Loss, LossParameters
 from beadctl.simulate import render
-from beadctl.tiles import MANIFEST, TileRow, read_manifest
 from beadctl.training import device
 from beadctl.training.dataset import Batches, Shuffled, Views, load
 from beadctl.training.loop import train
 from beadctl.training.objective import objective
-from beadctl.training.plan import Plan
+from beadctl.training.plan import TrainingPlan
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
@@ -52,7 +52,7 @@ def write_tiles(folder: Path, count: int, size: int) -> None:
         csv.writer(file).writerows([[field.name for field in dataclasses.fields(TileRow)], *rows])
 
 
-def ours(plan: Plan, tiles: Path, name: str, threads: int) -> float:
+def ours(plan: TrainingPlan, tiles: Path, name: str, threads: int) -> float:
     """Images a second of the second epoch of `train`; the first one starts the workers."""
     with tempfile.TemporaryDirectory() as folder:
         records = []
@@ -61,7 +61,7 @@ def ours(plan: Plan, tiles: Path, name: str, threads: int) -> float:
         return float(records[-1].images_per_s)
 
 
-def bare(plan: Plan, tiles: Path, name: str, threads: int) -> float:
+def bare(plan: TrainingPlan, tiles: Path, name: str, threads: int) -> float:
     """Images a second of the shortest loop that trains, over as many steps."""
     target = device.resolve(name)
     dtype = device.arithmetic(plan.precision, target)
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="fewer where other jobs run")
     parser.add_argument("--pairs", type=int, default=5)
     asked = parser.parse_args()
-    plan = Plan(
+    plan = TrainingPlan(
         size=asked.size, batch_size=asked.batch_size, width=asked.width, precision=asked.precision, epochs=2
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,1 @@
+"""The command line: application, settings, options and one file a subcommand."""

@@ -1,0 +1,43 @@
+"""Settings as the plain arguments that the packages below take."""
+
+from typing import Any
+
+from beadctl.cli.settings import Settings
+from beadctl.dataset.tile_writer import TilingOptions
+from beadctl.images import ReadOptions
+from beadctl.model.metadata import ModelFacts
+from beadctl.segmentation.plane import SegmentOptions
+
+
+def read_options(settings: Settings) -> ReadOptions:
+    """Return how image files are read."""
+    data = settings.data
+    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size)
+
+
+def segment_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
+    """Return how planes become beads: as the settings say, else as the model file says."""
+    return SegmentOptions.of(
+        facts,
+        settings.instances.model_dump(),
+        read=read_options(settings),
+        diameter=settings.inference.diameter,
+        tile_size=settings.inference.tile_size,
+    )
+
+
+def tile_options(settings: Settings) -> TilingOptions:
+    """Return how images become tiles."""
+    data = settings.data
+    return TilingOptions(
+        data.size,
+        **settings.tile.model_dump(exclude={"only"}),
+        seed=data.seed,
+        read=read_options(settings),
+        annotated=f"{data.annotations}, {data.centre_diameter}",
+    )
+
+
+def plain(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return every setting by section, as plain values for a record of the run."""
+    return settings.model_dump(mode="json")

@@ -1,0 +1,65 @@
+"""``beadctl count``: how many beads each image holds, as a table on standard output."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl import console
+from beadctl.cli import options, settings
+from beadctl.errors import ExitCode
+
+
+def count(
+    context: typer.Context,
+    inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    model: options.ModelFile = None,
+    out_dir: options.OutDir = None,
+    format: options.TableForm = None,  # noqa: A002  the flag is --format
+    device: options.Device = None,
+    diameter: options.Diameter = None,
+    tile_size: options.TileSize = None,
+    threads: options.Threads = None,
+    threshold: options.Threshold = None,
+    marker_threshold: options.MarkerThreshold = None,
+    marker_rise: options.MarkerRise = None,
+    min_confidence: options.MinConfidence = None,
+    min_area: options.MinArea = None,
+    exclude_border: options.ExcludeBorder = None,
+    pixel_size: options.PixelSize = None,
+    axes: options.Axes = None,
+    channel: options.Channel = None,
+    plane: options.PlaneNumber = None,
+    overwrite: options.Overwrite = None,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Print one row a plane: a table on a terminal, CSV in a pipe. Files are written only with -o."""
+    loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl.cli import arguments
+    from beadctl.images import find
+    from beadctl.model.session import open_model
+    from beadctl.results.ledger import COLUMNS
+    from beadctl.results.outputs import Outputs
+    from beadctl.results.process import process
+    from beadctl.results.tables import HEADS
+
+    messages, run = console.Messages.of(quiet, verbose), loaded.inference
+    outputs = Outputs(loaded.output.out_dir, (), loaded.output.overwrite)
+    found = find(inputs, exclude=outputs.not_images())
+    opened = open_model(run.model, run.device, run.threads, messages)
+    how, recorded = arguments.segment_options(loaded, opened.facts), arguments.plain(loaded)
+    table = console.printer(loaded.output.format, COLUMNS, HEADS)
+    parts = process(
+        inputs,
+        found,
+        opened,
+        how,
+        outputs,
+        settings=recorded,
+        messages=messages,
+        on_row=lambda row: table.row(row.cells()),
+    )
+    table.end()
+    return ExitCode.of(failed=any(part.failed for part in parts))

@@ -1,0 +1,91 @@
+"""``beadctl eval``: score a model file on tiles or on image/mask pairs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl import console
+from beadctl.cli import options, settings
+from beadctl.errors import ExitCode
+
+
+class Split(StrEnum):
+    """A side of the split."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+def evaluate(
+    context: typer.Context,
+    images: Annotated[Path | None, typer.Argument(help="Folder of images; left out: the tiles.")] = None,
+    masks: Annotated[Path | None, typer.Argument(help="Folder of their annotations, or a file.")] = None,
+    annotations: options.Annotations = None,
+    centre_diameter: options.CentreDiameter = None,
+    model: options.ModelFile = None,
+    tiles: options.Tiles = None,
+    split: Annotated[Split, typer.Option(help="Which tiles to score.")] = Split.TEST,
+    out_dir: options.OutDir = None,
+    device: options.Device = None,
+    diameter: options.Diameter = None,
+    tile_size: options.TileSize = None,
+    threads: options.Threads = None,
+    threshold: options.Threshold = None,
+    marker_threshold: options.MarkerThreshold = None,
+    marker_rise: options.MarkerRise = None,
+    min_confidence: options.MinConfidence = None,
+    min_area: options.MinArea = None,
+    axes: options.Axes = None,
+    channel: options.Channel = None,
+    plane: options.PlaneNumber = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Choose thresholds on these images by F1 and count error; write the model with them."
+        ),
+    ] = None,
+    overwrite: options.Overwrite = None,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Print the figures as JSON; with -o also write eval.csv (one row an image) and eval.json.
+
+    With --calibrate the figures are those of the model that it writes.
+    """
+    loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl.annotations.canvas import said
+    from beadctl.cli import arguments
+    from beadctl.evaluation import calibration, scoring
+    from beadctl.files import json_text, require_free
+    from beadctl.model.session import open_model
+
+    messages, run, data = console.Messages.of(quiet, verbose), loaded.inference, loaded.data
+    samples = scoring.samples(
+        images,
+        masks,
+        tiles=data.tiles,
+        split=split.value,
+        annotations=data.annotations,
+        centre_diameter_px=data.centre_diameter,
+        warn=messages.warn,
+    )
+    out = require_free(loaded.output.out_dir, ("eval.csv", "eval.json"), loaded.output.overwrite)
+    opened = open_model(run.model, run.device, run.threads, messages)
+    how = arguments.segment_options(loaded, opened.facts)
+    if calibrate:
+        opened = calibration.calibrated_model(
+            opened, samples, how, calibrate, overwrite=loaded.output.overwrite, messages=messages
+        )
+        how = arguments.segment_options(loaded, opened.facts)
+    scored = scoring.evaluated(samples, opened, how, messages)
+    messages.notes(said((one.sample.name, remark) for one in scored for remark in one.remarks))
+    result = scoring.result(opened, scored)
+    messages.table(f"{opened.path.name} on {len(scored)} images", ("figure", "value"), scoring.rows(result))
+    typer.echo(json_text(result))
+    if out:
+        scoring.write_scores(out, scored, result)
+    return ExitCode.of(failed=any(one.score is None for one in scored))

@@ -1,0 +1,92 @@
+"""``beadctl train``: a network from tiles, or from simulated scenes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl import console
+from beadctl.cli import options, settings
+
+
+def train(
+    context: typer.Context,
+    tiles: options.Tiles = None,
+    out_dir: options.OutDir = None,
+    start: options.Start = None,
+    loss: options.LossName = None,
+    weights: options.Weights = None,
+    weighting: options.Weighting = None,
+    ramp_from: options.RampFrom = None,
+    ramp_epochs: options.RampEpochs = None,
+    size: options.Size = None,
+    epochs: options.Epochs = None,
+    steps_per_epoch: options.StepsPerEpoch = None,
+    max_minutes: options.MaxMinutes = None,
+    batch_size: options.BatchSize = None,
+    accumulate: options.Accumulate = None,
+    lr: options.LearningRate = None,
+    weight_decay: options.WeightDecay = None,
+    warmup_epochs: options.WarmupEpochs = None,
+    schedule: options.Schedule = None,
+    plateau_epochs: options.PlateauEpochs = None,
+    plateau_factor: options.PlateauFactor = None,
+    patience: options.Patience = None,
+    arch: options.Arch = None,
+    width: options.Width = None,
+    depth: options.Depth = None,
+    max_channels: options.MaxChannels = None,
+    dropout: options.Dropout = None,
+    dilation: options.Dilation = None,
+    clip_norm: options.ClipNorm = None,
+    ema_decay: options.EmaDecay = None,
+    precision: options.Precision = None,
+    augment: options.Augment = None,
+    focal_alpha: options.FocalAlpha = None,
+    focal_gamma: options.FocalGamma = None,
+    tversky_alpha: options.TverskyAlpha = None,
+    tversky_beta: options.TverskyBeta = None,
+    tversky_gamma: options.TverskyGamma = None,
+    boundary_px: options.BoundaryWidth = None,
+    marker_weight: options.MarkerWeight = None,
+    contact_weight: options.ContactWeight = None,
+    simulate: options.Simulate = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    workers: options.Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    gradient_audit: Annotated[
+        bool,
+        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
+    ] = False,
+    config: options.Config = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
+    loaded = settings.load(config, options.given(context.params))
+    from beadctl.audit.glance import glance
+    from beadctl.cli.commands import learning
+    from beadctl.dataset import manifest
+    from beadctl.images import ReadOptions
+
+    asked = loaded.settings
+    out = asked.output.out_dir or Path("runs") / f"{asked.loss.name.value}-{asked.data.size}"
+    messages = console.Messages.of(quiet, verbose)
+    if not asked.train.simulate and not resume:
+        tiles_dir = asked.data.tiles
+        every = manifest.samples(manifest.read_manifest(tiles_dir))
+        glance(every, ReadOptions(), messages, f"beadctl audit {tiles_dir}")
+    result = learning.learn(loaded, out, messages, resume=resume, gradient_audit=gradient_audit)
+    if result.record and result.best:
+        messages.info(
+            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "
+            f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
+        )
+    if result.stopped == "interrupted":
+        messages.info(f"go on with the same command and --resume; export with: beadctl export {out}")
+        return learning.interruption()
+    return 0

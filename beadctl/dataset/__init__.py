@@ -1,0 +1,1 @@
+"""Training tiles: manifest, tile plan, tile writer and splits."""

@@ -1,0 +1,152 @@
+"""A folder of tiles as ``beadctl tile`` writes it: its manifest."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from beadctl.annotations import AnnotationFormat
+from beadctl.annotations.reading import read
+from beadctl.annotations.sample import Sample
+from beadctl.errors import AnnotationError, TrainingError
+from beadctl.images import Normalisation
+
+MANIFEST = "manifest.csv"
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """One line of the manifest.
+
+    Attributes
+    ----------
+    split : str
+        ``train``, ``val`` or ``test``.
+    image, mask : Path
+        The tile and its label image.
+    source : str
+        The image that the tile was cut from.
+    top, left, height, width : int
+        Its place in that image, px.
+    beads : int
+        Beads in it. Their labels are those of the source image.
+    offset, scale : float
+        Normalisation of the whole source plane.
+    sha256 : str
+        Fingerprint of the tile.
+    cut : int
+        How many of the beads the tile's border cuts; 0 too in manifests that do not say.
+    """
+
+    split: str
+    image: Path
+    mask: Path
+    source: str
+    top: int
+    left: int
+    height: int
+    width: int
+    beads: int
+    offset: float
+    scale: float
+    sha256: str
+    cut: int = 0
+
+
+_TYPES = {
+    "top": int,
+    "left": int,
+    "height": int,
+    "width": int,
+    "beads": int,
+    "cut": int,
+    "offset": float,
+    "scale": float,
+}
+
+
+def read_manifest(folder: Path) -> tuple[TileRow, ...]:
+    """Read the manifest of a tile folder.
+
+    Parameters
+    ----------
+    folder : Path
+        As ``beadctl tile`` wrote it.
+
+    Returns
+    -------
+    tuple of TileRow
+        In the manifest's order, with paths below `folder`.
+
+    Raises
+    ------
+    TrainingError
+        If there is no manifest.
+    AnnotationError
+        If it lacks columns or a value cannot be read.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            records, columns = list(reader), reader.fieldnames or ()
+    except (FileNotFoundError, NotADirectoryError):
+        raise TrainingError(f"{path}: not found; write training tiles with: beadctl tile") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AnnotationError(
+            f"{path}: cannot be read ({error}); write it again with: beadctl tile"
+        ) from None
+    missing = [
+        field.name for field in fields(TileRow) if field.name not in columns and field.default is MISSING
+    ]
+    if missing:
+        raise AnnotationError(
+            f"{path}: lacks the column {', '.join(missing)}; write it again with: beadctl tile"
+        )
+    return tuple(_row(folder, record, f"{path}, line {line}") for line, record in enumerate(records, start=2))
+
+
+def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
+    values: dict[str, Any] = {
+        field.name: record[field.name] or "" for field in fields(TileRow) if field.name in record
+    }
+    for name, kind in _TYPES.items():
+        if name not in values:
+            continue
+        try:
+            values[name] = kind(values[name])
+        except ValueError:
+            raise AnnotationError(f"{place}: {name} = {values[name]!r} is not a number; correct it") from None
+    if values["split"] not in SPLITS:
+        raise AnnotationError(
+            f"{place}: split = {values['split']!r} is none of {', '.join(SPLITS)}; correct it"
+        )
+    values["image"], values["mask"] = folder / values["image"], folder / values["mask"]
+    return TileRow(**values)
+
+
+def samples(rows: Iterable[TileRow]) -> list[Sample]:
+    """Return tiles as annotated images, each with the normalisation of its source."""
+    return [
+        Sample(
+            row.image.name,
+            row.image,
+            row.mask,
+            partial(read, row.mask, form=AnnotationFormat.LABELS),
+            row.source,
+            row.split,
+            Normalisation(row.offset, row.scale),
+        )
+        for row in rows
+    ]
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 of the manifest, which names every tile with its own: 64 hexadecimal digits."""
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()

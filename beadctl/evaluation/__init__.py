@@ -1,0 +1,1 @@
+"""Metrics, scoring against annotations, and calibration of thresholds."""

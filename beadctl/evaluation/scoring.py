@@ -1,0 +1,291 @@
+"""How well a model file does on labelled images: counts summed over the folder, then one ratio."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.annotations import AnnotationFormat
+from beadctl.annotations.canvas import Remark
+from beadctl.annotations.pairing import pair
+from beadctl.annotations.sample import Sample
+from beadctl.console import Messages, fail
+from beadctl.dataset import manifest
+from beadctl.errors import AnnotationError, BeadctlError, ModelError, SettingsError
+from beadctl.evaluation.metrics import (
+    CentreCounts,
+    CountErrors,
+    InstanceCounts,
+    PixelCounts,
+    centre_counts,
+    instance_counts,
+    pixel_counts,
+)
+from beadctl.files import cell, write_csv, write_json
+from beadctl.images import only_plane
+from beadctl.model.session import Model
+from beadctl.segmentation.measure import measure
+from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
+
+# Centres of beads of a few pixels are not known better than this.
+LEAST_TOLERANCE_PX = 3.0
+
+COLUMNS = (
+    "image",
+    "status",
+    "true_count",
+    "count",
+    "jaccard",
+    "dice",
+    "precision",
+    "recall",
+    "f1@0.50",
+    "ap@0.50",
+    "pq",
+    "centre_f1",
+    "reason",
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of one image, or summed over many; ratios are taken of the sums.
+
+    Attributes
+    ----------
+    pixels : PixelCounts
+        Foreground pixels.
+    instances : InstanceCounts
+        Beads matched at IoU 0.50 to 0.90.
+    centres : CentreCounts
+        Beads matched by their centres, within half a typical true diameter: what a truth of painted centres
+        can tell, and the others cannot.
+    counts : CountErrors
+        Numbers of beads.
+    """
+
+    pixels: PixelCounts = field(default_factory=lambda: PixelCounts(0, 0, 0, 0))
+    instances: InstanceCounts = field(default_factory=InstanceCounts)
+    centres: CentreCounts = field(default_factory=CentreCounts)
+    counts: CountErrors = field(default_factory=CountErrors)
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(
+            self.pixels + other.pixels,
+            self.instances + other.instances,
+            self.centres + other.centres,
+            self.counts + other.counts,
+        )
+
+    def figures(self) -> dict[str, float | int]:
+        """Return every figure by its name."""
+        figures: dict[str, float | int] = {
+            "images": len(self.counts.true),
+            "true_count": sum(self.counts.true),
+            "count": sum(self.counts.found),
+            "jaccard": self.pixels.jaccard,
+            "dice": self.pixels.dice,
+            "precision": self.pixels.precision,
+            "recall": self.pixels.recall,
+        }
+        for hundredths in range(50, 91, 10):
+            threshold = hundredths / 100
+            figures[f"f1@{threshold:.2f}"] = self.instances.f1(threshold)
+            figures[f"ap@{threshold:.2f}"] = self.instances.ap(threshold)
+        figures |= {
+            "mean_ap": self.instances.mean_ap,
+            "pq": self.instances.pq(0.5),
+            "centre_f1": self.centres.f1,
+            "count_mae": self.counts.mae,
+            "count_mape": self.counts.mape,
+            "count_bias": self.counts.bias,
+            "r2": self.counts.r2,
+        }
+        return figures
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One image of an evaluation: its score, or the reason why it has none."""
+
+    sample: Sample
+    score: Score | None
+    reason: str = ""
+    remarks: tuple[Remark, ...] = ()
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row of the per-image table."""
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
+        row |= {"image": self.sample.name, "status": "ok" if self.score else "failed", "reason": self.reason}
+        if self.score:
+            figures = self.score.figures()
+            row |= {key: figures[key] for key in COLUMNS if key in figures}
+        return row
+
+
+def samples(
+    images: Path | None,
+    masks: Path | None,
+    *,
+    tiles: Path,
+    split: str,
+    annotations: AnnotationFormat,
+    centre_diameter_px: float | None,
+    warn: Callable[[str], None],
+) -> list[Sample]:
+    """Return what is to be scored: annotated images where they are given, else one split of the tiles.
+
+    Parameters
+    ----------
+    images, masks : Path or None
+        Folder of images, and folder of their annotations or one file for all.
+    tiles : Path
+        Folder of tiles, used where no images are given.
+    split : str
+        Which of the tiles: ``train``, ``val`` or ``test``.
+    annotations : AnnotationFormat
+        Format of `masks`.
+    centre_diameter_px : float or None
+        Diameter of the beads, px, where the annotations mark centres.
+    warn : callable
+        Told of images and annotations that are left over.
+
+    Raises
+    ------
+    SettingsError
+        If images are given without masks.
+    AnnotationError
+        If the split is empty, or nothing can be paired.
+    """
+    if images is None:
+        chosen = [one for one in manifest.samples(manifest.read_manifest(tiles)) if one.split == split]
+        if not chosen:
+            raise AnnotationError(
+                f"{tiles}: has no {split} tiles; choose another --split, or tile more images"
+            )
+        return chosen
+    if masks is None:
+        raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
+    pairing = pair(images, masks, form=annotations, diameter_px=centre_diameter_px)
+    pairing.tell(warn)
+    return list(pairing.samples)
+
+
+def evaluate(samples: Iterable[Sample], model: Model, options: SegmentOptions) -> Iterator[Scored]:
+    """Segment each image with the model file as `segment` does, and score it against its truth.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        Images and truths.
+    model : Model
+        What ships is what is measured.
+    options : SegmentOptions
+        As for `beadctl.segmentation.plane.segment_plane`.
+
+    Yields
+    ------
+    Scored
+        One an image, in order; an image that cannot be scored says why.
+    """
+    for sample in samples:
+        try:
+            seen = predict(sample, model, options)
+            found = label_plane(seen.predicted, seen.image, options).labels
+            yield Scored(sample, score(seen.truth, found), remarks=seen.remarks)
+        except ModelError:
+            raise
+        except BeadctlError as error:
+            yield Scored(sample, None, str(error))
+
+
+def evaluated(
+    samples: Sequence[Sample], model: Model, options: SegmentOptions, messages: Messages
+) -> list[Scored]:
+    """Return `evaluate` of all samples, with a progress bar and a line for each that cannot be scored."""
+    scored = []
+    with messages.progress(len(samples), "scoring") as progress:
+        for one in evaluate(samples, model, options):
+            scored.append(one)
+            progress.advance(progress.task_ids[0])
+    for one in scored:
+        if one.score is None:
+            fail(one.reason)
+    return scored
+
+
+def result(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
+    """Return the figures over all scored images, with the model that they are of."""
+    total = sum((one.score for one in scored if one.score), Score())
+    return {"model": str(model.path), "model_sha256": model.sha256, "figures": total.figures()}
+
+
+def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the figures of a `result` as cells: name and value."""
+    return [
+        (name, "" if isinstance(value, float) and math.isnan(value) else cell(value))
+        for name, value in result["figures"].items()
+    ]
+
+
+def score(truth: NDArray[np.uint32], found: NDArray[np.uint32]) -> Score:
+    """Score one label image against another of the same shape."""
+    true, seen = measure(truth), measure(found)
+    within_px = max(LEAST_TOLERANCE_PX, float(np.median(true.diameter_px)) / 2) if len(true) else 0.0
+    centres = centre_counts(
+        np.column_stack((true.y_px, true.x_px)), np.column_stack((seen.y_px, seen.x_px)), within_px
+    )
+    instances = instance_counts(truth, found)
+    true_count, found_count = (int(np.count_nonzero(np.unique(labels))) for labels in (truth, found))
+    counts = CountErrors((true_count,), (found_count,))
+    return Score(pixel_counts(truth, found), instances, centres, counts)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The network's maps of a sample, beside its truth.
+
+    Attributes
+    ----------
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
+    truth : ndarray of uint32, shape (H, W)
+        Label image.
+    predicted : PredictedPlane
+        The maps, of the same size.
+    remarks : tuple of Remark
+        Notes on the truth.
+    """
+
+    image: NDArray[Any]
+    truth: NDArray[np.uint32]
+    predicted: PredictedPlane
+    remarks: tuple[Remark, ...] = ()
+
+
+def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction:
+    """Run the network over a sample and read its truth.
+
+    Raises
+    ------
+    ImageError, AnnotationError
+        If either cannot be read, or they do not belong together.
+    """
+    plane = only_plane(sample.image, options.read)
+    with plane.open() as pixels:
+        truth = sample.read_truth((plane.height, plane.width))
+        predicted = predict_plane(
+            pixels, model, options, pixel_size_um=plane.pixel_size_um, normalisation=sample.normalisation
+        )
+        image = pixels.read_all()
+    return Prediction(image, truth.labels, predicted, truth.remarks)
+
+
+def write_scores(folder: Path, scored: Sequence[Scored], result: Mapping[str, object]) -> None:
+    """Write ``eval.csv``, one row an image, and ``eval.json``."""
+    write_csv(folder / "eval.csv", COLUMNS, (one.cells() for one in scored), rounded=True)
+    write_json(folder / "eval.json", result)

@@ -1,0 +1,109 @@
+"""A plane shrunk, and a map enlarged again, by whole factors.
+
+Whole factors keep both ways exact: each shrunk pixel is the mean of its own square of pixels and each
+enlarged one a fixed blend of four neighbours, whatever window is read. So blocks stay seamless.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.images import Pixels, Window
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The pixels of a plane, shrunk by a whole factor; read like those of any open plane.
+
+    Attributes
+    ----------
+    pixels : Pixels
+        The plane as it is.
+    factor : int
+        Edge of the square of pixels whose mean is one pixel here; squares that reach beyond the plane are
+        the mean of what lies inside.
+    """
+
+    pixels: Pixels
+    factor: int
+
+    @property
+    def height(self) -> int:
+        """Rows, px."""
+        return -(-self.pixels.height // self.factor)
+
+    @property
+    def width(self) -> int:
+        """Columns, px."""
+        return -(-self.pixels.width // self.factor)
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Return a window of the shrunk plane, shape (window.height, window.width), float32."""
+        step = self.factor
+        top, left = window.top * step, window.left * step
+        inside = Window(
+            top,
+            left,
+            min(window.height * step, self.pixels.height - top),
+            min(window.width * step, self.pixels.width - left),
+        )
+        part = self.pixels.read(inside)
+        rows = _sums(part.astype(np.float64), step, window.height)
+        sums = _sums(rows.T, step, window.width).T
+        down = np.minimum(step, inside.height - step * np.arange(window.height))
+        across = np.minimum(step, inside.width - step * np.arange(window.width))
+        return np.asarray(sums / (down[:, None] * across[None, :]), np.float32)
+
+    def read_all(self) -> NDArray[np.float32]:
+        """Return the whole shrunk plane."""
+        return self.read(Window(0, 0, self.height, self.width))
+
+
+def _sums(values: NDArray[np.float64], step: int, groups: int) -> NDArray[np.float64]:
+    """Add up `step` rows at a time, in one order wherever a window begins; the last group may be short."""
+    total = np.zeros((groups, values.shape[1]))
+    for offset in range(step):
+        rows = values[offset::step]
+        total[: len(rows)] += rows
+    return total
+
+
+def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Enlarge a map of a shrunk plane to the plane's own pixels, bilinearly.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8, shape (h, w)
+        A map of the shrunk plane.
+    factor : int
+        By which the plane was shrunk.
+    shape : tuple of int
+        Height and width of the plane as it is, at most (h * factor, w * factor).
+
+    Returns
+    -------
+    ndarray of uint8, shape `shape`
+    """
+    if factor == 1:
+        return plane[: shape[0], : shape[1]]
+    result = np.empty(shape, np.uint8)
+    above, below, down = _neighbours(shape[0], factor, plane.shape[0])
+    before, after, across = _neighbours(shape[1], factor, plane.shape[1])
+    whole = (2 * factor) ** 2
+    # In bands, because the sums are four times as wide as the result.
+    for start in range(0, shape[0], 256):
+        rows = slice(start, start + 256)
+        weight = down[rows, None]
+        blend = plane[above[rows]].astype(np.int32) * (2 * factor - weight) + plane[below[rows]] * weight
+        blend = blend[:, before] * (2 * factor - across) + blend[:, after] * across
+        result[rows] = (blend + whole // 2) // whole
+    return result
+
+
+def _neighbours(length: int, factor: int, size: int) -> tuple[NDArray[np.intp], ...]:
+    """Return, for each enlarged pixel, its two neighbours and the second one's share of 2 * factor parts."""
+    # Pixel i's centre lies at (i + 0.5) / factor - 0.5 of the shrunk grid; twice the factor makes it whole.
+    place = 2 * np.arange(length) + 1 - factor
+    first, share = np.divmod(place, 2 * factor)
+    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), share

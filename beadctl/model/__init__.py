@@ -1,0 +1,1 @@
+"""The model file: session, metadata and inference by blocks."""

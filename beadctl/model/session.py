@@ -1,0 +1,309 @@
+"""A model file at work: an onnxruntime session, and the facts that the file carries."""
+
+import contextlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.console import Messages
+from beadctl.devices import cuda_index, usable_cpus
+from beadctl.errors import DeviceError, ModelError
+from beadctl.files import sha256
+from beadctl.images import Normalisation, Pixels, Window, measure_normalisation
+from beadctl.images.resample import enlarged
+from beadctl.model.blocks import blocks, read_reflected
+from beadctl.model.metadata import METADATA_KEY, ModelFacts
+
+DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
+CPU_BUILD, GPU_BUILD = "onnxruntime", "onnxruntime-gpu"
+GPU_ADVICE = (
+    f"install the GPU build with: pip uninstall -y {CPU_BUILD} {GPU_BUILD} && "
+    f'pip install "{GPU_BUILD}[cuda,cudnn]"'
+)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The network's answer for one plane, 0..255 for 0..1.
+
+    Eight bits are plenty for a probability, and two bytes a pixel keep a gigapixel plane in memory.
+
+    Attributes
+    ----------
+    probability : ndarray of uint8, shape (H, W)
+        Foreground.
+    marker : ndarray of uint8, shape (H, W), or None
+        Height of the marker map: 1 in a bead's centre, 0 at its edge; None if the model has none.
+    """
+
+    probability: NDArray[np.uint8]
+    marker: NDArray[np.uint8] | None = None
+
+    @property
+    def planes(self) -> list[NDArray[np.uint8]]:
+        """The maps that the model has, in the order of its outputs."""
+        return [plane for plane in (self.probability, self.marker) if plane is not None]
+
+    def enlarged(self, factor: int, height: int, width: int) -> "Maps":
+        """Return the maps of a shrunk plane in the size of the plane itself, bilinearly.
+
+        Parameters
+        ----------
+        factor : int
+            By which the plane was shrunk; 1 returns the maps as they are.
+        height, width : int
+            Size of the plane, px.
+        """
+        if factor == 1:
+            return self
+        return Maps(*(enlarged(plane, factor, (height, width)) for plane in self.planes))
+
+
+class Model:
+    """A model file, opened on a device.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.onnx`` file.
+    device : str
+        ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+    threads : int, optional
+        CPU threads; by default what the job may use.
+
+    Attributes
+    ----------
+    facts : ModelFacts
+        What the file says of itself.
+    device : str
+        The device in use: ``cpu`` or ``cuda:N``.
+    sha256 : str
+        The file's content, for the record.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, not an ONNX model, or not one of ours.
+    DeviceError
+        If CUDA was asked for and cannot be had: onnxruntime itself would only warn.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such model; give one with --model FILE.onnx")
+        self.path = path
+        self.asked_device = device
+        self.threads = threads or usable_cpus()
+        self.session, self.device = _open(path, device, self.threads)
+        self.facts = ModelFacts.from_json(
+            self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), str(path)
+        )
+        outputs = [output.name for output in self.session.get_outputs()]
+        if "probability" not in outputs or [given.name for given in self.session.get_inputs()] != ["image"]:
+            raise ModelError(
+                f"{path}: its inputs and outputs are not those of a beadctl model; export it again"
+            )
+        # Files of schema 1 call the marker map "seed".
+        self._outputs = [name for name in ("probability", "marker", "seed") if name in outputs]
+        self.sha256 = sha256(path)
+        if self.device != "cpu":
+            self._prove()
+
+    def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network once.
+
+        Parameters
+        ----------
+        tile : ndarray of float32, shape (N, 1, H, W)
+            Normalised pixels; H and W multiples of the stride.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (N, 1, H, W)
+            Probability and, where the model has one, marker.
+        """
+        return list(self.session.run(self._outputs, {"image": tile}))
+
+    def maps(
+        self,
+        pixels: Pixels,
+        window: Window | None = None,
+        *,
+        normalisation: Normalisation | None = None,
+        tile_size: int = 1024,
+        known: Mapping[Window, Maps] = MappingProxyType({}),
+    ) -> Maps:
+        """Run the network over a plane, or a window of it, block by block.
+
+        Each block is read with a halo from the plane around it, so the result depends neither on `tile_size`
+        nor on `window`.
+
+        Parameters
+        ----------
+        pixels : Pixels
+            An opened plane; read a block at a time where its file allows that.
+        window : Window, optional
+            The part of the plane to return, its origin on a multiple of the stride; by default all of it.
+        normalisation : Normalisation, optional
+            By default measured on this plane; a tile is given that of the image it was cut from.
+        tile_size : int
+            Edge of a block without its halo, px; 0 for the whole window at once.
+        known : mapping of Window to Maps
+            Maps of windows of this plane that were computed before: blocks with these cores are copied.
+
+        Returns
+        -------
+        Maps
+            The maps over the window.
+        """
+        window = window or Window(0, 0, pixels.height, pixels.width)
+        if known.keys() == {window}:
+            return known[window]
+        normalisation = normalisation or measure_normalisation(pixels)
+        shape = (window.height, window.width)
+        planes = [np.empty(shape, np.uint8) for _ in self._outputs]
+        for block in blocks(
+            pixels.height,
+            pixels.width,
+            window,
+            tile_size=tile_size,
+            halo=self.facts.halo,
+            stride=self.facts.stride,
+        ):
+            target = Window(
+                block.core.top - window.top,
+                block.core.left - window.left,
+                block.core.height,
+                block.core.width,
+            ).slices
+            if block.core in known:
+                answers = known[block.core].planes
+            else:
+                tile = normalisation.apply(read_reflected(pixels, block))
+                answers = [_quantise(answer[0, 0][block.crop]) for answer in self.run(tile[None, None])]
+            for plane, answer in zip(planes, answers, strict=True):
+                plane[target] = answer
+        return Maps(*planes)
+
+    def _prove(self) -> None:
+        """Run one tile: a provider that is listed may still fail on its first kernel."""
+        edge = self.facts.stride * 4
+        try:
+            self.run(np.zeros((1, 1, edge, edge), np.float32))
+        except Exception as error:
+            message = str(error).splitlines()[0]
+            raise DeviceError(f"{self.device}: cannot run the model ({message}); use --device cpu") from None
+
+
+def open_model(path: Path | None, device: str, threads: int | None, messages: Messages) -> Model:
+    """Open a model file, by default the one in the package, and say where it runs.
+
+    Parameters
+    ----------
+    path : Path or None
+        The ``.onnx`` file; None for the default model.
+    device, threads
+        As for `Model`.
+    messages : Messages
+        Takes the device, and a warning if two builds of onnxruntime are installed.
+    """
+    if len(installed_builds()) > 1:
+        messages.warn(f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
+    model = Model(path or DEFAULT_MODEL, device, threads)
+    messages.detail(f"model {model.path} ({model.facts.name}), sha256 {model.sha256[:12]}")
+    messages.info(f"device {model.device}, {model.threads} CPU threads")
+    return model
+
+
+def providers() -> list[str]:
+    """Return the execution providers of the installed onnxruntime."""
+    import onnxruntime
+
+    return list(onnxruntime.get_available_providers())
+
+
+def installed_builds() -> dict[str, str]:
+    """Return the installed builds of onnxruntime and their versions; more than one is a broken install."""
+    found = {}
+    for name in (CPU_BUILD, GPU_BUILD):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
+    return levels
+
+
+def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
+    """Open a session on exactly the device that was asked for, and say which one it is."""
+    import onnxruntime
+
+    index = cuda_index(device)
+    wanted = "CUDAExecutionProvider"
+    listed = wanted in onnxruntime.get_available_providers()
+    if index is not None and not listed:
+        raise DeviceError(
+            f"--device {device}: this onnxruntime has no CUDA; {GPU_ADVICE}, or use --device cpu"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Half the peak memory at the same speed: tile shapes vary, so a planned pattern seldom fits.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    if listed and device != "cpu":
+        if hasattr(onnxruntime, "preload_dlls"):
+            with _stdout_to_stderr():
+                onnxruntime.preload_dlls()
+        cuda = (wanted, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
+        try:
+            # onnxruntime tells of its fallback on standard output, where our tables go.
+            with _stdout_to_stderr():
+                session = onnxruntime.InferenceSession(path, options, providers=[cuda])
+        except Exception as error:
+            if index is not None:
+                message = str(error).splitlines()[0]
+                raise DeviceError(f"--device {device}: {message}; use --device cpu") from None
+        else:
+            if session.get_providers()[0] == wanted:
+                return session, f"cuda:{index or 0}"
+            if index is not None:
+                raise DeviceError(
+                    f"--device {device}: onnxruntime could not start CUDA (driver or libraries missing?); "
+                    "see beadctl info, or use --device cpu"
+                )
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime raises a class of its own for each status; all mean that the file is no good.
+        message = str(error).splitlines()[0].removeprefix("[ONNXRuntimeError] : ")
+        raise ModelError(f"{path}: not a model that onnxruntime can run ({message[:160]})") from None
+    return session, "cpu"
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send what C++ code writes to file descriptor 1 to 2 instead: results own standard output."""
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(saved, 1)
+        os.close(saved)

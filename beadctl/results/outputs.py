@@ -1,0 +1,77 @@
+"""Where the files of a run go, and which of them may be written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from beadctl.errors import OutputError
+from beadctl.images import Found
+from beadctl.model.session import Model
+from beadctl.results import ledger
+from beadctl.results.formats import Output, format_of, stem
+from beadctl.segmentation.plane import SegmentOptions
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Folder of the results; None writes no file at all.
+    save : tuple of Output
+        What is written of each image beside the tables.
+    overwrite : bool
+        Replace results of an earlier run.
+    """
+
+    folder: Path | None = None
+    save: tuple[Output, ...] = ()
+    overwrite: bool = False
+
+    def not_images(self) -> list[Path]:
+        """Return the folders in which a run's own pictures may lie beside the images."""
+        return [self.folder, *(self.folder / output.value for output in self.save)] if self.folder else []
+
+    def paths(self, output: Output, image: PurePosixPath, planes: int) -> list[Path]:
+        """Return the files of one output of an image with so many planes."""
+        if self.folder is None:
+            return []
+        return [self.folder / path for path in format_of(output).paths(image, planes)]
+
+    def all_paths(self, image: PurePosixPath, planes: int) -> list[Path]:
+        """Return each file that an image with so many planes gives."""
+        return [path for output in self.save for path in self.paths(output, image, planes)]
+
+
+def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs) -> None:
+    """Refuse, before any work, what would share a file or replace a result.
+
+    Raises
+    ------
+    OutputError
+        If two images would write one file, or the folder holds results of another model or other settings,
+        or files that no run of beadctl wrote.
+    """
+    taken: dict[str, Found] = {}
+    for item in found:
+        other = taken.setdefault(str(item.name.parent / stem(item.name)).casefold(), item)
+        if outputs.folder and other is not item:
+            raise OutputError(
+                f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
+                "rename one, or give them in separate runs"
+            )
+    if outputs.folder is None or outputs.overwrite:
+        return
+    base = options.fingerprint(model)
+    for item in found:
+        recalled = ledger.recall(outputs.folder, item.name)
+        existing = [path for path in outputs.all_paths(item.name, 1) if path.exists()]
+        if recalled is None and existing:
+            raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
+        if recalled and not recalled[1].failed and not recalled[0].startswith(base):
+            raise OutputError(
+                f"{outputs.folder}: holds the result of {item.name} from another model or other settings; "
+                "use --overwrite, or another -o"
+            )

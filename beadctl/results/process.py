@@ -1,0 +1,156 @@
+"""A whole run over images: checks first, then images in order, tables and record in any case."""
+
+import contextlib
+import dataclasses
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from beadctl import __version__, console
+from beadctl.files import require_free, toml_text, write_json, write_text
+from beadctl.images import Found
+from beadctl.model.session import Model, installed_builds
+from beadctl.results import ledger, run
+from beadctl.results.ledger import Part, Row
+from beadctl.results.outputs import Outputs, check_outputs
+from beadctl.results.tables import write_tables
+from beadctl.segmentation.plane import SegmentOptions
+
+# What a run writes at the top of its folder.
+RUN_FILES = ("counts.csv", "beads.csv", "run.json", "settings.toml")
+
+
+def process(
+    inputs: Sequence[Path],
+    found: Sequence[Found],
+    model: Model,
+    options: SegmentOptions,
+    outputs: Outputs,
+    *,
+    settings: Mapping[str, Mapping[str, Any]],
+    messages: console.Messages,
+    on_row: Callable[[Row], None] = lambda _: None,
+) -> list[Part]:
+    """Segment images, write their results, and leave a record of the run.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files and folders as the user gave them, for the record.
+    found : sequence of Found
+        The images in them.
+    model : Model
+        The opened model.
+    options : SegmentOptions
+        How planes become beads.
+    outputs : Outputs
+        What is written, and where.
+    settings : mapping
+        The effective settings by section, as plain values, for the record.
+    messages : Messages
+        Takes failures and progress.
+    on_row : callable
+        Told of each plane as it is done.
+
+    Returns
+    -------
+    list of Part
+        One an image, in order, without beads.
+
+    Raises
+    ------
+    OutputError
+        If a result would replace another, or cannot be written.
+    """
+    folder = outputs.folder
+    check_outputs(found, model, options, outputs)
+    if folder and not (folder / ledger.FOLDER).exists():
+        require_free(folder, RUN_FILES, outputs.overwrite)
+    with _recorded(
+        folder, {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
+    ):
+        if folder:
+            # Written first: it marks the folder as one of ours, whose tables a rerun may replace.
+            write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
+            # A rerun with these settings must not overwrite unless it is asked to again.
+            saved = {**settings, "output": {**settings["output"], "overwrite": False}}
+            write_text(folder / "settings.toml", toml_text(saved))
+        parts: list[Part] = []
+        try:
+            # Closing the run waits for the image that is being written: it counts as finished.
+            with (
+                messages.progress(len(found), "segmenting") as progress,
+                contextlib.closing(run.run(found, model, options, outputs)) as images,
+            ):
+                for part in images:
+                    parts.append(dataclasses.replace(part, beads=()))
+                    for row in part.rows:
+                        on_row(row)
+                        if row.status == "failed":
+                            console.fail(f"{row.image}: {row.reason}")
+                    progress.advance(progress.task_ids[0])
+        finally:
+            if folder is not None:
+                with _signals_blocked():
+                    write_tables(folder, found, parts, options.fingerprint(model), outputs.overwrite)
+    return parts
+
+
+def _facts(
+    found: Sequence[Found], model: Model, options: SegmentOptions, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run before it starts."""
+    return {
+        "beadctl": __version__,
+        "python": platform.python_version(),
+        "onnxruntime": installed_builds(),
+        "host": platform.node(),
+        "images": len(found),
+        "model": str(model.path),
+        "model_sha256": model.sha256,
+        "device_asked": settings["inference"]["device"],
+        "device_used": model.device,
+        "threads": model.threads,
+        "options": dataclasses.asdict(options),
+        "settings": settings,
+    }
+
+
+@contextlib.contextmanager
+def _recorded(folder: Path | None, facts: Mapping[str, Any]) -> Iterator[None]:
+    """Write ``run.json`` at the start of a run, and again at its end."""
+
+    def write(end: str | None, outcome: str) -> None:
+        if folder is not None:
+            write_json(folder / "run.json", {**facts, "start": start, "end": end, "outcome": outcome})
+
+    start = _now()
+    write(None, "running")
+    outcome = "stopped"
+    try:
+        yield
+        outcome = "finished"
+    finally:
+        with _signals_blocked():
+            write(_now(), outcome)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Hold off a second signal while the tables of what is finished are written."""
+    if sys.platform == "win32":
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -1,0 +1,191 @@
+"""From a folder of images to rows, beads and files: one plane at a time, nothing changed between images."""
+
+import dataclasses
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.errors import BeadctlError, ImageError
+from beadctl.files import sha256
+from beadctl.images import Found, Plane, open_image
+from beadctl.model.session import Model
+from beadctl.results import ledger
+from beadctl.results.formats import Output, format_of
+from beadctl.results.ledger import Part, Row
+from beadctl.results.outputs import Outputs
+from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
+
+# Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
+OVERLAPPED_PX = 64 * 2**20
+
+
+def run(
+    found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs
+) -> Generator[Part, None, None]:
+    """Process images in order and yield the part of each as it is complete.
+
+    A bad image is a row that says why, and the others go on. While the network works on one image
+    a second thread labels, measures and writes the one before.
+
+    Parameters
+    ----------
+    found : sequence of Found
+        The images.
+    model : Model
+        The opened model.
+    options : SegmentOptions
+        How planes become beads.
+    outputs : Outputs
+        What is written, and where.
+
+    Yields
+    ------
+    Part
+        One an image, in order.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written: no further image would fare better.
+    """
+    base = options.fingerprint(model)
+    with ThreadPoolExecutor(1, thread_name_prefix="label") as worker:
+        waiting: Future[Part] | None = None
+        for item in found:
+            started = _start(item, model, options, outputs, base, worker)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = started
+        if waiting is not None:
+            yield waiting.result()
+
+
+def _start(
+    item: Found,
+    model: Model,
+    options: SegmentOptions,
+    outputs: Outputs,
+    base: str,
+    worker: ThreadPoolExecutor,
+) -> Future[Part]:
+    """Run the network over an image's planes; the future gives its part once all is written."""
+    try:
+        fingerprint = f"{base}:{sha256(item.path)}" if outputs.folder else ""
+        earlier = _earlier(item, outputs, fingerprint)
+        if earlier:
+            return worker.submit(ledger.skipped, earlier)
+        image = open_image(item.path, options.read)
+        labelled = [_plane(plane, model, options, outputs, worker) for plane in image.planes]
+    except ImageError as error:
+        return worker.submit(ledger.failed, item.name, _reason(error, item.path))
+    except OSError as error:
+        return worker.submit(ledger.failed, item.name, f"cannot be read ({error.strerror or error})")
+    return worker.submit(_finish, item, labelled, outputs, fingerprint)
+
+
+def _earlier(item: Found, outputs: Outputs, fingerprint: str) -> Part | None:
+    """Return what an earlier run made of an image, or None where it is still, or again, to be done."""
+    recalled = ledger.recall(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
+    if recalled is None or recalled[1].failed:
+        return None
+    key, part = recalled
+    expected = outputs.all_paths(item.name, len(part.rows))
+    if key == fingerprint:
+        return part if all(path.exists() for path in expected) else None
+    if any(path.exists() for path in expected):
+        raise ImageError(
+            f"{item.path}: changed since its result was written; use --overwrite to replace that"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """A segmented plane: its row, its beads, and what its outputs keep of it."""
+
+    row: Row
+    beads: tuple[dict[str, Any], ...] = ()
+    encoded: Mapping[Output, Any] = dataclasses.field(default_factory=dict)
+
+
+def _plane(
+    plane: Plane, model: Model, options: SegmentOptions, outputs: Outputs, worker: ThreadPoolExecutor
+) -> Future[_Plane]:
+    """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
+    try:
+        with plane.open() as pixels:
+            predicted = predict_plane(pixels, model, options, pixel_size_um=plane.pixel_size_um)
+            image = pixels.read_all()
+    except ImageError as error:
+        return worker.submit(_failed_plane, plane, _reason(error, plane.path))
+    future = worker.submit(_label, plane, predicted, image, options, outputs)
+    if plane.height * plane.width > OVERLAPPED_PX:
+        future.exception()
+    return future
+
+
+def _label(
+    plane: Plane, predicted: PredictedPlane, image: NDArray[Any], options: SegmentOptions, outputs: Outputs
+) -> _Plane:
+    pixel_size_um = plane.pixel_size_um
+    segmented = label_plane(predicted, image, options, pixel_size_um)
+    table = segmented.table
+    diameters = np.asarray(table.diameter_px, float)
+    count = len(diameters)
+    mean = float(diameters.mean()) if count else None
+    row = Row(
+        image="",
+        plane=plane.index,
+        position=plane.position,
+        status="ok",
+        count=count,
+        height_px=plane.height,
+        width_px=plane.width,
+        pixel_size_um=pixel_size_um,
+        mean_diameter_px=mean,
+        sd_diameter_px=float(diameters.std(ddof=1)) if count > 1 else None,
+        mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
+        covered_fraction=float(np.asarray(table.area_px, float).sum() / (plane.height * plane.width)),
+        mean_confidence=float(np.mean(table.confidence)) if count else None,
+        shrink=predicted.shrink,
+    )
+    encoded = {
+        output: format_of(output).encode(image, segmented, pixel_size_um)
+        for output in outputs.save
+        if outputs.folder
+    }
+    return _Plane(row, tuple(table.rows()), encoded)
+
+
+def _failed_plane(plane: Plane, reason: str) -> _Plane:
+    row = Row("", plane.index, plane.position, "failed", None, plane.height, plane.width, plane.pixel_size_um)
+    return _Plane(dataclasses.replace(row, reason=reason))
+
+
+def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, fingerprint: str) -> Part:
+    """Write an image's results, the ledger's part first: files without one never count as done."""
+    planes = [future.result() for future in labelled]
+    name = str(item.name)
+    part = Part(
+        tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
+        tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),
+    )
+    if outputs.folder is None:
+        return part
+    ledger.save(outputs.folder, item.name, fingerprint, part)
+    if not part.failed:
+        # Label images last: where they exist, everything of the image does.
+        for output in sorted(outputs.save, key=list(Output).index, reverse=True):
+            paths = outputs.paths(output, item.name, len(planes))
+            format_of(output).write(paths, [plane.encoded[output] for plane in planes])
+    return part
+
+
+def _reason(error: BeadctlError, path: Path) -> str:
+    """Return an error's words without the file's name, which its row has already."""
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,1 @@
+"""From one plane to instances and measurements, in order of execution."""

@@ -1,0 +1,322 @@
+"""One plane, in the order of execution: normalise, scale, network, label, artefacts, declump, measure.
+
+`predict_plane` runs the network at the scale that suits the plane; `label_plane` turns the maps into beads.
+They are two functions because a run overlaps the second with the network's work on the next plane.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.errors import ImageError
+from beadctl.files import fingerprint
+from beadctl.images import Normalisation, Pixels, ReadOptions, Window, measure_normalisation
+from beadctl.images.resample import Shrunk
+from beadctl.model.metadata import ModelFacts
+from beadctl.model.session import Maps, Model
+from beadctl.segmentation import artefacts, declump, instances, scale
+from beadctl.segmentation.measure import BeadTable, measure
+from beadctl.segmentation.scale import Diameter
+from beadctl.segmentation.watershed import MARKER_RISE
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How a plane becomes beads; the same for every image of a run.
+
+    Attributes
+    ----------
+    threshold, marker_threshold : float
+        Foreground probability and marker height, 0 to 1.
+    marker_rise, min_confidence : float
+        How far a marker rises above the pass to the next, and the least confidence of a bead, 0 to 1.
+    min_area_px : int
+        Smallest bead, in pixels of the file.
+    min_area_network_px : int
+        Smallest bead, in pixels of the network's input: multiplied by the square of the factor by which a
+        plane is shrunk.
+    exclude_border : bool
+        Leave out beads that touch the border of the plane.
+    read : ReadOptions
+        How image files are read.
+    diameter : Diameter or None
+        Of a typical bead, which sets the scale of the network's input; None to find it for each plane.
+    tile_size : int
+        Edge of a block, px; it changes memory and time, never the result.
+    """
+
+    threshold: float
+    marker_threshold: float
+    min_area_px: int
+    min_area_network_px: int = 0
+    marker_rise: float = MARKER_RISE
+    min_confidence: float = 0.0
+    exclude_border: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
+    diameter: Diameter | None = None
+    tile_size: int = 1024
+
+    @classmethod
+    def of(
+        cls,
+        facts: ModelFacts,
+        asked: Mapping[str, Any],
+        *,
+        read: ReadOptions = ReadOptions(),
+        diameter: str | None = None,
+        tile_size: int = 1024,
+    ) -> "SegmentOptions":
+        """Complete what the user asked for with the numbers of the model file.
+
+        Parameters
+        ----------
+        facts : ModelFacts
+            The model's own numbers.
+        asked : mapping
+            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``, None where
+            the model's own number is to be used.
+        read, diameter, tile_size
+            As the attributes; the diameter as text, such as ``12px``.
+
+        Raises
+        ------
+        SettingsError
+            If `diameter` is not a diameter.
+        """
+        min_confidence = asked["min_confidence"]
+        return cls(
+            threshold=asked["threshold"] or facts.threshold,
+            marker_threshold=asked["marker_threshold"] or facts.marker_threshold,
+            marker_rise=asked["marker_rise"] or facts.marker_rise,
+            min_confidence=facts.min_confidence if min_confidence is None else min_confidence,
+            min_area_px=asked["min_area"] or 1,
+            min_area_network_px=0 if asked["min_area"] else facts.min_area_px,
+            exclude_border=asked["exclude_border"],
+            read=read,
+            diameter=Diameter.parse(diameter) if diameter else None,
+            tile_size=tile_size,
+        )
+
+    def fingerprint(self, model: Model) -> str:
+        """Return what, besides an image's content, decides its result."""
+        facts = dataclasses.asdict(self)
+        del facts["tile_size"]
+        return fingerprint(model.sha256, facts)
+
+
+@dataclass(frozen=True)
+class PredictedPlane:
+    """The network's maps of a plane, and the work on them that the scale rule has already done.
+
+    Attributes
+    ----------
+    maps : Maps
+        Of the plane's own size.
+    shrink : int
+        Factor by which the plane was shrunk for the network.
+    labels : ndarray of uint32, shape (H, W), or None
+        The label image of these maps, where the scale rule made it.
+    table : BeadTable or None
+        Its measurements, without intensities.
+    """
+
+    maps: Maps
+    shrink: int = 1
+    labels: NDArray[np.uint32] | None = None
+    table: BeadTable | None = None
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A plane's beads.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    table : BeadTable
+        One row a bead.
+    """
+
+    labels: NDArray[np.uint32]
+    table: BeadTable
+
+
+def segment_plane(
+    pixels: Pixels,
+    model: Model,
+    options: SegmentOptions,
+    *,
+    pixel_size_um: float | None = None,
+    normalisation: Normalisation | None = None,
+) -> Segmented:
+    """Find and measure the beads of a plane.
+
+    Parameters
+    ----------
+    pixels : Pixels
+        An opened plane.
+    model : Model
+        The opened model file.
+    options : SegmentOptions
+        How planes become beads.
+    pixel_size_um : float, optional
+        Edge of a pixel, um, where known.
+    normalisation : Normalisation, optional
+        By default measured on this plane; a tile is given that of the image it was cut from.
+
+    Returns
+    -------
+    Segmented
+
+    Raises
+    ------
+    ImageError
+        If the diameter is stated in um and the pixel size is unknown; or the pixels cannot be decoded.
+
+    Examples
+    --------
+    >>> from beadctl.images import InMemory
+    >>> from beadctl.model.session import DEFAULT_MODEL
+    >>> y, x = np.mgrid[:64, :64]
+    >>> disc = np.where((y - 30) ** 2 + (x - 30) ** 2 < 49, 40, 200).astype(np.uint8)
+    >>> model = Model(DEFAULT_MODEL, "cpu")
+    >>> asked = dict.fromkeys(("threshold", "marker_threshold", "marker_rise", "min_confidence", "min_area"))
+    >>> options = SegmentOptions.of(model.facts, {**asked, "exclude_border": False})
+    >>> len(segment_plane(InMemory(disc), model, options).table)
+    1
+    """
+    predicted = predict_plane(
+        pixels, model, options, pixel_size_um=pixel_size_um, normalisation=normalisation
+    )
+    return label_plane(predicted, pixels.read_all(), options, pixel_size_um)
+
+
+def predict_plane(
+    pixels: Pixels,
+    model: Model,
+    options: SegmentOptions,
+    *,
+    pixel_size_um: float | None = None,
+    normalisation: Normalisation | None = None,
+) -> PredictedPlane:
+    """Run the network over a plane, at the stated scale or at the one that the scale rule chooses.
+
+    Parameters and errors are those of `segment_plane`.
+    """
+
+    def trial(factor: int, windows: list[Window]) -> _Trial:
+        """Run the network over windows of the plane shrunk by a factor, and label what it finds."""
+        shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
+        # The windows are normalised by the whole plane, as the plane itself is.
+        scaled = normalisation or measure_normalisation(shrunk)
+        maps = {
+            window: model.maps(shrunk, window, normalisation=scaled, tile_size=options.tile_size)
+            for window in windows
+        }
+        labels = [label_maps(one, options) for one in maps.values()]
+        tables = [
+            measure(label, None, one.probability, one.marker)
+            for label, one in zip(labels, maps.values(), strict=True)
+        ]
+        return _Trial(shrunk, scaled, maps, labels, tables)
+
+    if options.diameter:
+        diameter_px = options.diameter.in_px(pixel_size_um)
+        if diameter_px is None:
+            raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
+        factor = scale.factor_for(diameter_px)
+        shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
+        maps = model.maps(shrunk, normalisation=normalisation, tile_size=options.tile_size)
+        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
+
+    trials: dict[int, _Trial] = {}
+
+    def tables(factor: int) -> list[BeadTable]:
+        height, width = -(-pixels.height // factor), -(-pixels.width // factor)
+        trials[factor] = trial(factor, scale.sample_windows(height, width))
+        return trials[factor].tables
+
+    factor = scale.chosen(pixels.height, pixels.width, tables)
+    chosen = trials[factor]
+    maps = model.maps(
+        chosen.pixels, normalisation=chosen.normalisation, tile_size=options.tile_size, known=chosen.maps
+    )
+    if factor > 1 or len(chosen.maps) > 1:
+        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
+    return PredictedPlane(maps, 1, chosen.labels[0], chosen.tables[0])
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What the scale rule computed at one scale."""
+
+    pixels: Pixels
+    normalisation: Normalisation
+    maps: Mapping[Window, Maps]
+    labels: list[NDArray[np.uint32]]
+    tables: list[BeadTable]
+
+
+def label_plane(
+    predicted: PredictedPlane,
+    image: NDArray[Any],
+    options: SegmentOptions,
+    pixel_size_um: float | None = None,
+) -> Segmented:
+    """Turn the network's maps of a plane into beads.
+
+    Parameters
+    ----------
+    predicted : PredictedPlane
+        From `predict_plane`.
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
+    options : SegmentOptions
+        As for `predict_plane`.
+    pixel_size_um : float, optional
+        Edge of a pixel, um, where known.
+    """
+    maps, labels, table = predicted.maps, predicted.labels, predicted.table
+    if labels is None or table is None:
+        labels = label_maps(maps, options, predicted.shrink)
+        table = measure(labels, None, maps.probability, maps.marker)
+    gone = artefacts.artefacts(labels, image, table)
+    if gone.any():
+        labels = artefacts.without(labels, gone)
+        table = measure(labels, None, maps.probability, maps.marker)
+    labels, parts = declump.declumped(labels, image, table)
+    table = measure(labels, image, maps.probability, maps.marker, pixel_size_um=pixel_size_um, parts=parts)
+    return Segmented(labels, table)
+
+
+def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[np.uint32]:
+    """Label the beads of maps, by the maps alone.
+
+    Parameters
+    ----------
+    maps : Maps
+        Of a plane or a window of it.
+    options : SegmentOptions
+        Thresholds and least area.
+    shrink : int
+        Factor by which the plane was shrunk for these maps.
+
+    Returns
+    -------
+    ndarray of uint32, shape (H, W)
+    """
+    return instances.label(
+        maps.probability,
+        maps.marker,
+        threshold=options.threshold,
+        marker_threshold=options.marker_threshold,
+        min_area_px=max(options.min_area_px, options.min_area_network_px * shrink**2),
+        marker_rise=options.marker_rise,
+        min_confidence=options.min_confidence,
+        exclude_border=options.exclude_border,
+    )

@@ -1,1 +1,0 @@
-"""What is written of a segmented plane: one small file a format."""

@@ -1,0 +1,172 @@
+"""Label images and binary masks as people have them."""
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import discs
+from PIL import Image
+
+from beadctl.annotations import AnnotationFormat
+from beadctl.annotations.reading import read
+from beadctl.errors import AnnotationError
+from beadctl.images import open_image
+
+
+def read_labels(path, shape=None, **options):
+    """Read an image file, by default for an image of its own shape."""
+    if shape is None:
+        plane = open_image(path).planes[0]
+        shape = plane.height, plane.width
+    return read(path, shape, **options).labels
+
+
+def same_parts(labels, truth):
+    """Whether two label images cut the plane alike, whatever the numbers."""
+    pairs = np.unique(np.stack([labels.ravel(), truth.ravel()]), axis=1).T
+    return len(pairs) == len(np.unique(labels)) == len(np.unique(truth))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int32, np.float32])
+def test_label_images_keep_their_labels(tmp_path, dtype):
+    _, truth = discs(6)
+    tifffile.imwrite(tmp_path / "m.tif", truth.astype(dtype))
+    labels = read_labels(tmp_path / "m.tif", truth.shape)
+    assert labels.dtype == np.uint32
+    np.testing.assert_array_equal(labels, truth)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_numbers_beyond_all_sense_are_counted_from_one(tmp_path, background):
+    values = np.full((6, 8), 0 if background else 70_000_000, np.uint32)
+    values[1:3, 1:3], values[4, 4:7], values[0, 7] = 4_000_000_000, 90_000_000, 80_000_000
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    found = read_labels(tmp_path / "a.tif", (6, 8))
+    first = 0 if background else 1
+    assert found.dtype == np.uint32
+    assert found[[5, 0, 4, 1], [0, 7, 4, 1]].tolist() == [first, first + 1, first + 2, first + 3]
+    assert len(np.unique(found)) == 4
+
+
+@pytest.mark.parametrize("form", ["bool", "255", "1", "65535", "png", "jpeg", "rgb"])
+def test_binary_masks_become_instances(tmp_path, form):
+    _, truth = discs(6)
+    white = truth > 0
+    path = tmp_path / ("m.tif" if form not in ("png", "jpeg", "rgb") else f"m.{form.replace('rgb', 'png')}")
+    grey = (white * 255).astype(np.uint8)
+    match form:
+        case "bool":
+            tifffile.imwrite(path, white, photometric="minisblack")
+        case "1" | "255" | "65535":
+            tifffile.imwrite(path, (white * int(form)).astype(np.uint16 if form == "65535" else np.uint8))
+        case "rgb":
+            Image.fromarray(np.stack([grey] * 3, -1)).save(path)
+        case _:
+            Image.fromarray(grey).save(path)
+    assert same_parts(read_labels(path), truth)
+
+
+def test_a_label_image_with_255_beads_is_no_binary_mask(tmp_path):
+    truth = np.zeros((64, 64), np.uint8)
+    truth[::4, ::4] = np.arange(256).reshape(16, 16)
+    tifffile.imwrite(tmp_path / "m.tif", truth)
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), truth)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_a_mask_of_one_value(tmp_path, value):
+    tifffile.imwrite(tmp_path / "m.tif", np.full((5, 6), value, np.uint8))
+    assert np.unique(read_labels(tmp_path / "m.tif")).tolist() == [1 if value else 0]
+
+
+def test_diagonal_neighbours_are_one_bead(tmp_path):
+    tifffile.imwrite(tmp_path / "m.tif", np.eye(5, dtype=np.uint8) * 255)
+    assert read_labels(tmp_path / "m.tif").max() == 1
+
+
+def test_masks_that_cannot_be(tmp_path):
+    broken = {
+        "stack": np.zeros((3, 5, 6), np.uint8),
+        "negative": np.array([[0, -1], [2, 3]], np.int16),
+        "fractions": np.array([[0, 0.5], [1.25, 3]], np.float32),
+        "nan": np.array([[0, np.nan], [1, 3]], np.float32),
+        "negative-two": np.array([[0, -1], [0, 0]], np.int16),
+        "infinite": np.array([[0, np.inf], [1, 3]], np.float32),
+    }
+    for name, values in broken.items():
+        axes = {"imagej": True, "metadata": {"axes": "ZYX"}} if name == "stack" else {}
+        tifffile.imwrite(tmp_path / f"{name}.tif", values, **axes)
+        with pytest.raises(AnnotationError, match=rf"{name}\.tif: ") as caught:
+            read_labels(tmp_path / f"{name}.tif")
+        assert "\n" not in str(caught.value)
+    (tmp_path / "words.tif").write_text("words")
+    with pytest.raises(AnnotationError, match=r"words\.tif"):
+        read_labels(tmp_path / "words.tif", (5, 6))
+    tifffile.imwrite(tmp_path / "small.tif", np.zeros((5, 6), np.uint8))
+    with pytest.raises(AnnotationError, match="is 5x6 px, its image 6x5"):
+        read_labels(tmp_path / "small.tif", (6, 5))
+
+
+def test_the_threshold_of_a_grey_mask_is_stated_and_told(tmp_path):
+    _, truth = discs(6)
+    path = tmp_path / "m.tif"
+    for highest, threshold in ((255, "127.5"), (1, "0.5"), (250, "125")):
+        tifffile.imwrite(path, ((truth > 0) * highest).astype(np.uint8))
+        (remark,) = read(path, truth.shape).remarks
+        assert f"above {threshold}, half its highest value" in remark.words
+        assert not remark.doubtful
+    rims = np.where(truth > 0, 255, 0).astype(np.uint8)
+    rims[np.roll(truth, 1, axis=1) * (truth == 0) > 0] = 128
+    rims[np.roll(truth, -1, axis=1) * (truth == 0) > 0] = 127
+    tifffile.imwrite(path, rims)
+    np.testing.assert_array_equal(read_labels(path) > 0, rims > 127.5)
+
+
+def test_whoever_names_the_kind_of_a_mask_is_believed(tmp_path):
+    """Two values may be a binary mask, or one bead that another one cuts in two."""
+    values = np.zeros((5, 9), np.uint8)
+    values[1:4, 1:3] = values[1:4, 5:8] = 1
+    path = tmp_path / "m.tif"
+    tifffile.imwrite(path, values)
+    assert read_labels(path).max() == 2
+    assert read_labels(path, form=AnnotationFormat.BINARY).max() == 2
+    for form in ("labels", "cellpose", "stardist"):
+        np.testing.assert_array_equal(read_labels(path, form=AnnotationFormat(form)), values)
+    tifffile.imwrite(path, values * np.arange(9, dtype=np.uint8))
+    assert read_labels(path).max() == 7
+    assert read_labels(path, form=AnnotationFormat.BINARY).max() == 1
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_of_a_coloured_palette_the_indices_are_the_labels(tmp_path, kind):
+    """A lookup table of ImageJ or a palette PNG: two colours may be equally bright."""
+    _, truth = discs(6)
+    colours = np.zeros((256, 3), np.uint8)
+    colours[1:7] = [(255, 0, 0), (0, 130, 0), (0, 0, 255), (90, 90, 0), (0, 90, 90), (90, 0, 90)]
+    path = tmp_path / f"m.{kind}"
+    if kind == "png":
+        image = Image.fromarray(truth.astype(np.uint8), mode="P")
+        image.putpalette(colours.ravel().tolist())
+        image.save(path)
+    else:
+        table = (colours.T.astype(np.uint16) * 257)[:, :256]
+        tifffile.imwrite(path, truth.astype(np.uint8), photometric="palette", colormap=table)
+    np.testing.assert_array_equal(read_labels(path), truth)
+
+
+def test_a_grey_palette_is_brightness(tmp_path):
+    _, truth = discs(6)
+    image = Image.fromarray((truth > 0).astype(np.uint8), mode="P")
+    # Index 0 is white: the beads are black in a white frame only if indices were taken.
+    image.putpalette([255] * 3 + [0] * 3)
+    image.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.png") > 0, truth == 0)
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_colours_are_no_labels(tmp_path, scale):
+    """Even where their brightness happens to be whole numbers, of which two colours may share one."""
+    colours = np.zeros((6, 6, 3), np.uint16)
+    colours[1, 1], colours[3, 3], colours[5, 5] = (10, 0, 0), (0, 10, 0), (0, 0, 20)
+    tifffile.imwrite(tmp_path / "m.tif", colours * scale, photometric="rgb")
+    with pytest.raises(AnnotationError, match=r"m\.tif: holds"):
+        read_labels(tmp_path / "m.tif")

@@ -1,0 +1,315 @@
+"""Masks that do not fit their images are found, named and, where that is safe, put right."""
+
+import csv
+import errno
+import itertools
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.faults import FAULTS, scene, shifted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beadctl.audit.check import check
+from beadctl.audit.detections import Detections
+from beadctl.audit.drift import by_edges
+from beadctl.audit.duplicates import BLOCK, Album
+from beadctl.audit.edges import edges, outlines
+from beadctl.audit.faults import Fault, Verdict
+from beadctl.audit.fingerprint import Print, printed
+from beadctl.audit.fit import fit
+from beadctl.simulate.drawing import circles, outline_labels
+
+SHAPE = (256, 256)
+
+
+def field(seed=0, count=60, radius_px=5.0, shape=SHAPE, contrast=80.0):
+    """Return an image of bright discs on noise, and its label image."""
+    rng = np.random.default_rng(seed)
+    spots = rng.uniform(8, np.array(shape) - 8, (20 * count, 2))
+    kept = []
+    for spot in spots:
+        if all(np.hypot(*(spot - other)) > 2.6 * radius_px for other in kept) and len(kept) < count:
+            kept.append(spot)
+    y, x = np.array(kept).T
+    labels = outline_labels(circles(y, x, np.full(len(y), radius_px)), shape)
+    image = 100 + contrast * (labels > 0) + rng.normal(0, 6, shape)
+    return image.astype(np.uint16), labels
+
+
+def faults(checked):
+    return {finding.fault for finding in checked.findings}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six pairs: two whose masks are swapped, one that is shifted, three that are right."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    pairs = [field(seed) for seed in range(6)]
+    masks = [labels for _, labels in pairs]
+    masks[0], masks[1] = masks[1], masks[0]
+    masks[2] = shifted(masks[2], 4, -3)
+    for number, ((image, _), mask) in enumerate(zip(pairs, masks, strict=True)):
+        tifffile.imwrite(tmp_path / f"images/f{number}.tif", image)
+        tifffile.imwrite(tmp_path / f"masks/f{number}_masks.tif", mask.astype(np.uint16))
+    return tmp_path
+
+
+def sees(labels, confidence=0.9):
+    """A finder that sees these beads."""
+    least = {True: 0.0, False: 0.6}
+
+    def find(_, doubtful):
+        seen = labels if confidence >= least[doubtful] else np.zeros_like(labels)
+        return Detections(seen, np.full(int(labels.max()) + 1, confidence))
+
+    return find
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_right_pair_is_ok_whatever_its_polarity():
+    image, labels = field()
+    assert check(image, labels).findings == ()
+    assert check(1000 - image, labels).findings == ()
+    assert check(image, labels).fit.bright
+    assert not check(1000 - image, labels).fit.bright
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(-15, 15), st.integers(-15, 15))
+def test_a_shift_is_measured(dy, dx):
+    image, labels = field()
+    found = check(image, shifted(labels, dy, dx))
+    assert abs(found.fit.dy + dy) < 0.4
+    assert abs(found.fit.dx + dx) < 0.4
+    assert (Fault.SHIFTED in faults(found)) == bool(dy or dx)
+    assert (found.verdict is Verdict.BAD) == (np.hypot(dy, dx) >= 2)
+
+
+@pytest.mark.parametrize("by", [0.96, 0.98, 1.02, 1.04])
+def test_a_scale_is_measured(by):
+    image, labels = field(shape=(400, 400), count=150)
+    y, x = np.mgrid[:400, :400]
+    source = [np.clip(np.rint((axis - 200) / by + 200), 0, 399).astype(int) for axis in (y, x)]
+    outline = outlines(labels[tuple(source)])
+    edge = edges(image, 1.0)
+    found = by_edges(outline, edge, fit(outline, edge, 24))
+    assert found is not None
+    assert found.scale == pytest.approx(1 / by - 1, abs=0.004)
+    assert Fault.SCALED in faults(check(image, labels[tuple(source)]))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("number", range(3))
+def test_planted_faults_are_found_in_simulated_scenes(name, number):
+    one = scene(41, number, size=320, least=30)
+    planted = FAULTS[name](np.random.default_rng([7, number]), one.labels)
+    if name == "merged" and planted.max() > 0.95 * one.labels.max():
+        pytest.skip("no beads touch in this scene")
+    assert check(one.image, planted).verdict is not Verdict.OK
+
+
+def test_masks_that_merge_beads_or_leave_some_out_are_told_apart():
+    image, labels = field()
+    fewer = np.where(labels % 8 == 1, 0, labels).astype(np.uint32)
+    assert faults(check(image, fewer)) == {Fault.MISSED}
+    more = shifted(labels, 40, 40)
+    more = np.where((labels == 0) & (more % 2 == 1), more + labels.max(), labels).astype(np.uint32)
+    assert Fault.NOTHING_THERE in faults(check(image, more))
+
+
+def test_the_finder_decides_about_beads_without_a_mark():
+    image, labels = field()
+    fewer = np.where(labels % 8 == 1, 0, labels).astype(np.uint32)
+    assert faults(check(image, fewer, find=sees(labels))) == {Fault.MISSED}
+    assert faults(check(image, fewer, find=sees(np.zeros_like(labels)))) == set()
+    assert check(image, labels, find=sees(labels)).findings == ()
+
+
+def drifted(labels, most_px):
+    """Move a label image along y by up to so much, from one end to the other."""
+    y, x = np.indices(labels.shape)
+    share = y / labels.shape[0] - 0.5
+    return labels[np.clip(np.rint(y + most_px * share).astype(int), 0, labels.shape[0] - 1), x]
+
+
+def test_the_finder_sees_a_drift_too_small_for_edges_and_may_deny_one():
+    image, labels = field()
+    slight, much = drifted(labels, 2.1), drifted(labels, 3.5)
+    assert check(image, slight).findings == ()
+    assert faults(check(image, slight, find=sees(labels))) == {Fault.DRIFT}
+    assert faults(check(image, much)) == {Fault.DRIFT}
+    assert check(image, much, find=sees(much)).findings == ()
+
+
+def test_what_cannot_be_compared_is_said():
+    image, labels = field()
+    assert faults(check(image, np.zeros_like(labels))) == {Fault.EMPTY}
+    assert faults(check(image, np.zeros_like(labels), find=sees(labels))) == {Fault.EMPTY}
+    assert check(image, np.zeros_like(labels), find=sees(0 * labels)).findings == ()
+    # Of an empty field it is only what would be counted that makes an empty mask wrong.
+    assert check(image, np.zeros_like(labels), find=sees(labels, 0.55)).findings == ()
+    assert faults(check(image, np.ones_like(labels))) == {Fault.FULL}
+    assert faults(check(np.full(SHAPE, 7, np.uint8), labels)) == {Fault.BLANK}
+    assert Fault.SATURATED in faults(check(np.where(labels > 0, 255, image // 2).astype(np.uint8), labels))
+    assert Fault.BIT_DEPTH in faults(check((image // 32 * 32).astype(np.uint16), labels))
+    assert faults(check(image, labels, grey=True)) == {Fault.GREY}
+    broken = image.astype(np.float32)
+    broken[3, 4], broken[5, 6] = np.nan, np.inf
+    assert check(broken, labels).findings == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (16, 16), (20, 300)])
+def test_small_images_are_audited_too(shape):
+    labels = np.zeros(shape, np.uint32)
+    labels[shape[0] // 2, shape[1] // 2] = 70_000
+    image = np.random.default_rng(1).integers(0, 1000, shape).astype(np.uint16)
+    assert check(image, labels).beads == 1
+
+
+def test_the_table_names_the_owner_of_a_swapped_mask(run, folder):
+    said = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
+    assert said.code == 1
+    table = {row["image"]: row for row in rows(folder / "out/audit.csv")}
+    assert [row["verdict"] for row in table.values()] == ["bad", "bad", "bad", "ok", "ok", "ok"]
+    assert "belongs to f1.tif" in table["f0.tif"]["findings"]
+    assert "belongs to f0.tif" in table["f1.tif"]["findings"]
+    assert float(table["f2.tif"]["shift_y_px"]) == pytest.approx(-4, abs=0.3)
+    assert float(table["f2.tif"]["shift_x_px"]) == pytest.approx(3, abs=0.3)
+    assert "f0.tif" in said.out
+    assert "f3.tif" not in said.out
+    page = (folder / "out/audit.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 7
+    assert "mask moved by (-4.0, +3.0) px" in page
+    again = run("audit", folder / "images", folder / "masks", "-o", folder / "out")
+    assert again.code == 3
+    assert "--overwrite" in again.err
+
+
+def test_a_file_that_cannot_be_read_is_a_row(run, folder):
+    (folder / "images/f3.tif").write_bytes(b"II*\0nothing")
+    tifffile.imwrite(folder / "masks/f4_masks.tif", np.ones((9, 9), np.uint16))
+    said = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
+    assert said.code == 1
+    table = {row["image"]: row for row in rows(folder / "out/audit.csv")}
+    assert len(table) == 6
+    assert table["f3.tif"]["faults"] == table["f4.tif"]["faults"] == "unreadable"
+    assert "9x9" in table["f4.tif"]["findings"]
+
+
+def test_right_pairs_exit_with_0_and_the_model_is_asked(run, folder, model_path):
+    for number in range(3):
+        (folder / f"images/f{number}.tif").unlink()
+        (folder / f"masks/f{number}_masks.tif").unlink()
+    said = run("audit", folder / "images", folder / "masks", "-m", model_path)
+    assert said.code == 0
+    assert "3 ok, 0 check, 0 bad" in said.err
+
+
+def test_fix_writes_what_is_safe_and_touches_no_source(run, folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*.tif")}
+    said = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
+    assert said.code == 1
+    assert "4 pairs written, 1 of them corrected; 2 left out" in said.err
+    assert {path: path.read_bytes() for path in before} == before
+    changes = {row["image"]: row for row in rows(folder / "fixed/changes.csv")}
+    assert [changes[f"f{n}.tif"]["written"] for n in range(6)] == ["no", "no", "yes", "yes", "yes", "yes"]
+    assert "moved by (-4, +3) px" in changes["f2.tif"]["change"]
+    image, labels = field(2)
+    assert np.array_equal(tifffile.imread(folder / "fixed/images/f2.tif"), image[:-4, 3:])
+    moved = tifffile.imread(folder / "fixed/masks/f2.tif")
+    assert np.array_equal(moved > 0, labels[:-4, 3:] > 0)
+    assert run("audit", folder / "fixed/images", folder / "fixed/masks", "--no-find").code == 0
+    twice = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
+    assert twice.code == 3
+
+
+def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
+    y, x = np.indices(SHAPE)
+    labels = np.zeros(SHAPE, np.uint16)
+    for number, (top, left) in enumerate(itertools.product(range(20, 250, 36), repeat=2), start=1):
+        labels[np.hypot(y - top, x - left) <= 5] = number
+        if number % 3 == 0:
+            labels[np.hypot(y - top - 9, x - left - 3) <= 5] = number
+    image = 100 + 80.0 * (labels > 0) + np.random.default_rng(0).normal(0, 6, SHAPE)
+    for part, plane in (("images", image.astype(np.uint16)), ("masks", labels)):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "dimers.tif", plane)
+    said = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
+    assert said.code == 1
+    assert "1 pairs written, 0 of them corrected; 0 left out" in said.err
+    (change,) = rows(tmp_path / "fixed/changes.csv")
+    assert change["change"] == "none (though 16 of 49 marks hold several beads by their shape)"
+    assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)
+
+
+def test_an_image_on_both_sides_of_the_split_is_a_leak(run, folder):
+    for number in range(3):
+        (folder / f"images/f{number}.tif").unlink()
+        (folder / f"masks/f{number}_masks.tif").unlink()
+    for name in ("a", "b"):
+        image = tifffile.imread(folder / "images/f3.tif")
+        tifffile.imwrite(folder / f"images/{name}.tif", image + np.uint16(ord(name) % 2))
+        tifffile.imwrite(folder / f"masks/{name}.tif", tifffile.imread(folder / "masks/f3_masks.tif"))
+    tiles = folder / "tiles"
+    cut = run("tile", folder / "images", folder / "masks", "--size", "256", "-o", tiles)
+    assert cut.code == 0
+    lines = (tiles / "manifest.csv").read_text().splitlines()
+    body = [line.split(",", 1) for line in lines[1:]]
+    split = [("val" if "/f3_" in rest else "train") + "," + rest for _, rest in body]
+    (tiles / "manifest.csv").write_text("\n".join([lines[0], *split]) + "\n")
+    said = run("audit", tiles, "--no-find", "-o", folder / "out")
+    assert said.code == 1
+    faulty = {row["image"]: row["faults"] for row in rows(folder / "out/audit.csv") if row["faults"]}
+    assert set(faulty.values()) == {"leak", "duplicate"}
+
+
+def test_tile_warns_of_masks_that_do_not_fit(run, folder):
+    said = run("tile", folder / "images", folder / "masks", "--size", "128", "-o", folder / "tiles")
+    assert said.code == 0
+    assert "3 of 6 masks looked at are bad" in said.err
+    assert "beadctl audit" in said.err
+
+
+def test_prints_tell_images_apart():
+    pairs = [field(seed) for seed in range(8)]
+    brighter = [((image * 1.5 + 9).astype(np.uint16), labels) for image, labels in pairs[:2]]
+    with Album() as album:
+        for number, (image, labels) in enumerate([*pairs, *brighter]):
+            album.keep(number, printed(image, labels))
+        assert album.twins() == {8: 0, 9: 1}
+        assert album.likely_owners([0], most=1) == {0: [8]}
+
+
+def test_an_album_of_several_blocks_compares_all_with_all():
+    count, later = 2 * BLOCK + 7, BLOCK + 5
+    parts = np.random.default_rng(5).integers(-99, 99, (count, 3, 32, 32), dtype=np.int8)
+    parts[later:, 0] = parts[: count - later, 0]
+    parts[-3:, 2] = parts[:3, 1]
+    shapes = [(64, 65)] * (count - 1) + [(65, 64)]
+    with Album() as album:
+        for number, (grey, detail, marks) in enumerate(parts):
+            # Pairs that cannot be read leave gaps.
+            album.keep(3 * number, Print(shapes[number], grey, detail, marks))
+        assert album.twins() == {3 * at: 3 * (at - later) for at in range(later, count - 1)}
+        owners = album.likely_owners([3 * (count - 3), 3 * (count - 2), 3 * (count - 1)], most=2)
+    assert [found[:1] for found in owners.values()] == [[0], [3], []]
+    assert len(owners[3 * (count - 3)]) == 2
+
+
+def test_a_full_disk_is_said(run, folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("beadctl.audit.duplicates.IN_MEMORY", 1)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    said = run("audit", folder / "images", folder / "masks", "--no-find")
+    assert said.code == 3
+    assert "temporary files cannot be written (No space left on device)" in said.err
+    assert said.err.count("\n") == 1

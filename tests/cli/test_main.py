@@ -1,0 +1,262 @@
+"""The command line: streams, forms of the table, exit codes, help."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import COUNTS, discs
+
+from beadctl import __version__
+from beadctl.results.ledger import COLUMNS
+
+COMMANDS = (
+    "tile",
+    "train",
+    "eval",
+    "compare-losses",
+    "export",
+    "segment",
+    "count",
+    "simulate",
+    "info",
+    "audit",
+)
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def count(run, model_path):
+    return lambda *arguments: run("count", *arguments, "-m", model_path)
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def key(row):
+    return row["image"], int(row["plane"])
+
+
+def test_a_count_is_csv_in_a_pipe_and_writes_no_file(count, bead_folder, tmp_path):
+    before = files(tmp_path)
+    said = count(bead_folder)
+    assert said.code == 0
+    rows = rows_of(said.out)
+    assert tuple(rows[0]) == COLUMNS
+    assert {key(row): int(row["count"]) for row in rows if row["image"] != "deep/sim.tif"} == COUNTS
+    assert re.fullmatch(r"device cpu, \d+ CPU threads\n", said.err)
+    assert files(tmp_path) == before
+
+
+def test_the_csv_of_count_is_counts_csv(count, run, model_path, bead_folder, tmp_path):
+    printed = count(bead_folder, "--format", "csv", "-o", tmp_path / "out")
+    assert printed.out == (tmp_path / "out/counts.csv").read_text()
+    assert not (tmp_path / "out/masks").exists()
+    assert count(bead_folder).out == printed.out
+    run("segment", bead_folder, "-m", model_path, "-o", tmp_path / "segmented")
+    assert (tmp_path / "segmented/counts.csv").read_text() == printed.out
+
+
+def test_every_form_tells_the_same(count, bead_folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    wanted = [(key(row), int(row["count"])) for row in rows_of(count(bead_folder, "--format", "csv").out)]
+    whole = json.loads(count(bead_folder, "--format", "json").out)
+    lines = [json.loads(line) for line in count(bead_folder, "--format", "jsonl").out.splitlines()]
+    assert whole == lines
+    assert [(key(row), row["count"]) for row in whole] == wanted
+    assert tuple(whole[0]) == COLUMNS
+    table = count(bead_folder, "--format", "table").out
+    cells = [line.split() for line in table.splitlines() if " ok " in line]
+    assert [((line[0], int(line[1])), int(line[3])) for line in cells] == wanted
+
+
+def test_a_form_that_is_none_is_refused(count, bead_folder):
+    said = count(bead_folder, "--format", "xml")
+    assert said.code == 2
+    assert "'csv', 'json', 'jsonl' or 'table'" in said.error
+
+
+def test_quiet_says_errors_only(run, model_path, bead_folder):
+    said = run("segment", bead_folder, "-m", model_path, "-o", "out", "-q")
+    assert (said.code, said.out, said.err) == (0, "", "")
+    (bead_folder / "bad.tif").write_text("no image")
+    said = run("segment", bead_folder, "-m", model_path, "-o", "out", "-q")
+    assert said.code == 1
+    assert said.err.splitlines() == [said.error]
+
+
+def test_verbose_says_which_model(count, model_path, bead_folder):
+    assert str(model_path) in count(bead_folder, "-v").err
+
+
+def test_the_summary_goes_to_standard_error(run, model_path, bead_folder):
+    said = run("segment", bead_folder, "-m", model_path, "-o", "out")
+    assert said.out == ""
+    assert "Beads in out" in said.err
+    assert "7 planes" in said.err
+
+
+def test_colour_only_where_it_is_wanted(count, monkeypatch, tmp_path):
+    plain = count(tmp_path / "absent")
+    assert "\x1b" not in plain.err
+    # rich reads these for each console: as if standard error were a terminal.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    red = re.compile(r"\x1b\[[0-9;]*31m")
+    assert red.search(count(tmp_path / "absent").err)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not red.search(count(tmp_path / "absent").err)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(run, command):
+    said = run(command, "--help")
+    assert said.code == 0
+    assert "Usage: " in said.out
+    assert said.err == ""
+
+
+def test_help_lists_the_commands_and_the_version(run):
+    said = run("--help")
+    assert all(re.search(rf"^  {command} ", said.out, re.MULTILINE) for command in COMMANDS)
+    assert run("--version").out == f"beadctl {__version__}\n"
+    assert run("-h").out == said.out
+
+
+def test_nothing_asked_is_help_and_a_usage_error(run):
+    said = run()
+    assert said.code == 2
+    assert "Usage: " in said.err + said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("segmnt", "x"), "segmnt"),
+        (("segment",), "inputs"),
+        (("segment", "x", "--tile-sise", "4"), "--tile-size"),
+        (("segment", "x", "--threads", "many"), "--threads"),
+        (("segment", "x", "--threads", "0"), "inference.threads = 0"),
+        (("segment", "x", "--threshold", "1"), "instances.threshold = 1.0"),
+        (("segment", "x", "--device", "tpu"), "inference.device = 'tpu'"),
+        (("train", "--loss", "hinge"), "hinge"),
+        (("train", "--width", "1000"), "train.width = 1000"),
+        (("simulate", "x", "-n", "0"), "--count"),
+        (("compare-losses", "--losses", "dice,hinge"), "hinge"),
+        (("compare-losses", "--losses", "dice,dice"), "once"),
+        (("eval", "images-only"), "masks"),
+        (("tile", "a", "b", "--val-fraction", "1.5"), "tile.val_fraction = 1.5"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(run, tmp_path, arguments, words):
+    said = run(*arguments)
+    assert said.code == 2
+    assert words in said.error
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert files(tmp_path) == []
+
+
+def test_each_flag_is_a_setting_or_the_commands_own():
+    """A flag whose parameter is not mapped to its setting would be taken and then forgotten."""
+    import typer.main
+
+    from beadctl.cli import main, options, settings
+
+    fields = {field for _, field in settings.fields()}
+    own = {
+        "segment": {"inputs"},
+        "count": {"inputs"},
+        "eval": {"images", "masks", "split", "calibrate"},
+        "tile": {"images", "masks", "dry_run"},
+        "train": {"resume", "gradient_audit"},
+        "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
+        | {"weightings", "lrs", "batch_sizes", "dropouts"},
+        "export": {"run", "out"},
+        "audit": {"images", "masks", "fix", "find"},
+        "simulate": {"out", "count"},
+        "info": {"file", "show_settings"},
+    }
+    application = main.application(tuple(main.COMMANDS))
+    group = typer.main.get_command(application)
+    assert set(group.commands) == set(COMMANDS)
+    for name, command in group.commands.items():
+        parameters = {parameter.name for parameter in command.params} - {"help"}
+        assert own[name] <= parameters
+        rest = parameters - own[name] - {"config", "quiet", "verbose"}
+        assert rest <= set(options.FIELDS), name
+        for parameter in rest:
+            assert options.FIELDS[parameter].split(".")[1] in fields
+            assert next(p for p in command.params if p.name == parameter).default is None, (name, parameter)
+
+
+def test_info_describes_images_models_and_the_installation(run, model_path, bead_folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    image = run("info", bead_folder / "deep/sixteen.tif")
+    assert image.code == 0
+    for words in ("96 x 128", "uint16", "0.5 um", "1 plane(s)"):
+        assert words in image.out
+    assert "3 plane(s) of 64 x 128 px" in run("info", bead_folder / "stack.tif").out
+    assert "1 plane(s)" in run("info", bead_folder / "stack.tif", "--plane", "1").out
+    model = run("info", model_path)
+    assert model.code == 0
+    for words in ("CC0-1.0", "blobs", "halo"):
+        assert words in model.out
+    said = run("info")
+    assert said.code == 0
+    assert __version__ in said.out
+    assert "CPUExecutionProvider" in said.out
+
+
+def test_simulate_writes_what_it_says(run, tmp_path):
+    said = run("simulate", "sim", "-n", "3", "--size", "64", "--seed", "5")
+    assert (said.code, said.out) == (0, "")
+    assert "3 images" in said.err
+    assert files(tmp_path / "sim/images") == [f"sim_0000{index}.tif" for index in range(3)]
+    again = run("simulate", "sim", "-n", "3", "--size", "64")
+    assert again.code == 3
+    assert "--overwrite" in again.error
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path, model_path):
+    """As with `beadctl count ... | head -1`."""
+    for index in range(5):
+        tifffile.imwrite(tmp_path / f"{index}.tif", discs(1)[0])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beadctl", "count", tmp_path, "-m", model_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    process.stdout.close()
+    err = process.stderr.read().decode()
+    assert process.wait(60) == 1
+    assert "Traceback" not in err
+    assert "BrokenPipe" not in err
+
+
+def test_a_bug_of_ours_keeps_its_traceback(run, monkeypatch, model_path, bead_folder):
+    from beadctl.segmentation import instances
+
+    def broken(*_, **__):
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(instances, "label", broken)
+    with pytest.raises(RuntimeError, match="ours"):
+        run("count", bead_folder, "-m", model_path)
+
+
+def test_a_count_of_an_empty_plane_is_zero_in_every_form(count, tmp_path):
+    tifffile.imwrite(tmp_path / "none.tif", np.zeros((30, 30), np.uint8))
+    (row,) = json.loads(count("none.tif", "--format", "json").out)
+    assert (row["count"], row["mean_diameter_px"], row["status"]) == (0, None, "ok")

@@ -1,0 +1,268 @@
+"""Settings: where each value comes from, what is refused, and the way back through --config."""
+
+import difflib
+import types
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beadctl.cli import settings
+from beadctl.cli.settings import Settings
+from beadctl.errors import SettingsError
+from beadctl.losses import Loss
+
+KEYS = [f"{section}.{field}" for section, field in settings.fields()]
+STRINGS = {"data.axes": ("ZYX", "TYX", "CYX"), "inference.device": ("cpu", "cuda", "cuda:1")}
+
+
+def info_of(key):
+    section, field = key.split(".")
+    return Settings.model_fields[section].annotation.model_fields[field]
+
+
+def bound(info, *names):
+    for item in info.metadata:
+        for name in names:
+            if getattr(item, name, None) is not None:
+                return getattr(item, name)
+    return None
+
+
+def three(key):
+    """Three valid values of a setting, neighbours different."""
+    info = info_of(key)
+    kinds = [kind for kind in get_args(info.annotation) if kind is not types.NoneType] or [info.annotation]
+    if get_origin(info.annotation) is Literal:
+        choices = get_args(info.annotation)
+        return [choices[index % len(choices)] for index in (1, 2, 3 if len(choices) == 2 else 0)]
+    kind = get_args(kinds[0])[0] if get_origin(kinds[0]) else kinds[0]
+    if kind is bool:
+        return [not info.default, info.default, not info.default]
+    if kind is int:
+        low = bound(info, "ge") or 0
+        return [low + 1, low + 2, low]
+    if kind is float:
+        return [0.25, 0.5, 0.75]
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return list(kind)[:3]
+    if key in ("loss.weights", "loss.ramp_from"):
+        return [(0.5, 0.5), (0.25, 0.75), (1.0, 0.0)]
+    return [kind(text) for text in STRINGS.get(key, ("one", "two", "three"))]
+
+
+def value(loaded, key):
+    section, field = key.split(".")
+    return getattr(getattr(loaded.settings, section), field)
+
+
+def as_text(one):
+    if isinstance(one, tuple):
+        return ",".join(map(str, one))
+    return getattr(one, "value", str(one).lower() if isinstance(one, bool) else str(one))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path):
+    in_file, in_environment, on_line = three(key)
+    section, field = key.split(".")
+    assert value(settings.load(), key) == info_of(key).default
+    assert settings.load().origins[key] == "default"
+
+    text = settings.toml_value(in_file if isinstance(in_file, int | float | tuple) else as_text(in_file))
+    Path("beadctl.toml").write_text(f"[{section}]\n{field} = {text}\n")
+    loaded = settings.load()
+    assert value(loaded, key) == in_file
+    assert loaded.origins[key] == "beadctl.toml"
+
+    name = f"BEADCTL_{section}__{field}".upper()
+    monkeypatch.setenv(name, as_text(in_environment))
+    loaded = settings.load()
+    assert value(loaded, key) == in_environment
+    assert loaded.origins[key] == name
+
+    loaded = settings.load(flags={key: on_line})
+    assert value(loaded, key) == on_line
+    assert loaded.origins[key] == "flag"
+    assert value(settings.load(flags={key: None}), key) == in_environment
+
+    other = next(one for one in KEYS if one != key)
+    assert loaded.origins[other] == "default"
+    assert value(loaded, other) == info_of(other).default
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if bound(info_of(key), "ge", "gt", "le", "lt") is not None]
+)
+def test_a_value_out_of_its_bounds_is_refused_at_every_door(key, monkeypatch):
+    info = info_of(key)
+    section, field = key.split(".")
+    low, high = bound(info, "ge", "gt"), bound(info, "le", "lt")
+    for bad in [limit for limit in (low - 1, None if high is None else high + 1) if limit is not None]:
+        doors = [{"flags": {key: bad}}, {}, {}]
+        with pytest.raises(SettingsError, match=rf"{key} = {bad}: ") as caught:
+            settings.load(**doors[0])
+        assert "\n" not in str(caught.value)
+        Path("beadctl.toml").write_text(f"[{section}]\n{field} = {bad}\n")
+        with pytest.raises(SettingsError, match=rf"{key} = {bad} \(from beadctl.toml\)"):
+            settings.load()
+        Path("beadctl.toml").unlink()
+        with monkeypatch.context() as patch:
+            patch.setenv(f"BEADCTL_{section}__{field}".upper(), str(bad))
+            with pytest.raises(SettingsError, match=f"from BEADCTL_{section.upper()}__{field.upper()}"):
+                settings.load()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_misspelt_name_is_told_the_nearest(key, monkeypatch):
+    section, field = key.split(".")
+    wrong = field + "s"
+    fields = [name for known, name in settings.fields() if known == section]
+    assert difflib.get_close_matches(wrong, fields, n=1) == [field], "the oracle itself"
+    Path("beadctl.toml").write_text(f"[{section}]\n{wrong} = 1\n")
+    with pytest.raises(SettingsError, match=rf"unknown setting {section}\.{wrong}; did you mean {field}\?"):
+        settings.load()
+    Path("beadctl.toml").unlink()
+    monkeypatch.setenv(f"BEADCTL_{section}__{wrong}".upper(), "1")
+    with pytest.raises(SettingsError, match=rf"did you mean BEADCTL_{section.upper()}__{field.upper()}\?"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[trian]\nlr = 1\n", r"unknown section \[trian\]; did you mean train\?"),
+        ("[train]\nlr = \n", "not valid TOML"),
+        ("[train\n", "not valid TOML"),
+        ("train = 3\n", r"train is a section; write \[train\]"),
+        ("[train]\nlr = 'fast'\n", r"train.lr = 'fast' \(from beadctl.toml\)"),
+        ("[train]\nepochs = 1.5\n", "train.epochs = 1.5"),
+        ("[train]\nlr = {a = 1}\n", "train.lr"),
+        ("[data]\nsize = 2020-01-01\n", "data.size"),
+        ("[loss]\nname = 'hinge'\n", "'bce' or 'lovasz'"),
+        ("[train]\nlr = nan\n", "train.lr"),
+        ("[train]\nlr = inf\n", "train.lr"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_exit_code_2(text, words, run):
+    Path("beadctl.toml").write_text(text)
+    said = run("info", "--settings")
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    import re
+
+    assert re.search(words, said.error)
+    assert "beadctl.toml" in said.error
+
+
+def test_a_file_that_is_no_text_is_one_line(run):
+    Path("beadctl.toml").write_bytes(b"\xff\xfe\x00")
+    assert "not valid TOML" in run("info", "--settings").error
+
+
+def test_environment_errors_reach_the_person(run, monkeypatch):
+    monkeypatch.setenv("BEADCTL_TRIAN__LR", "1")
+    said = run("info", "--settings")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "did you mean BEADCTL_TRAIN__LR?" in said.error
+    monkeypatch.delenv("BEADCTL_TRIAN__LR")
+    monkeypatch.setenv("BEADCTL_TRAIN__LR", "soon")
+    assert "BEADCTL_TRAIN__LR" in run("info", "--settings").error
+
+
+def test_names_that_are_no_settings_are_left_alone(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("BEADCTL_DATA", "/anywhere")
+    monkeypatch.setenv("BEADCTL", "1")
+    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere.write_text("[train]\nlr = 0.5\n")
+    monkeypatch.setenv("BEADCTL_CONFIG", str(elsewhere))
+    assert settings.load().settings.train.lr == 0.5
+    assert run("info", "--settings").code == 0
+
+
+def test_a_settings_file_that_is_asked_for_must_be_there(run, monkeypatch):
+    said = run("info", "--settings", "--config", "absent.toml")
+    assert said.code == 2
+    assert "absent.toml" in said.error
+    monkeypatch.setenv("BEADCTL_CONFIG", "gone.toml")
+    assert "gone.toml" in run("info", "--settings").error
+
+
+def test_config_names_another_file_than_the_one_here():
+    Path("beadctl.toml").write_text("[train]\nlr = 0.1\n")
+    Path("other.toml").write_text("[train]\nepochs = 7\n")
+    loaded = settings.load(Path("other.toml"))
+    assert (loaded.settings.train.epochs, loaded.settings.train.lr) == (7, None)
+
+
+def test_settings_are_frozen_at_both_levels():
+    loaded = settings.load()
+    with pytest.raises(Exception, match="frozen"):
+        loaded.settings.train.lr = 1.0
+    with pytest.raises(Exception, match="frozen"):
+        loaded.settings.train = loaded.settings.train
+    with pytest.raises(AttributeError):
+        loaded.origins = {}
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(
+    lr=st.floats(min_value=1e-300, max_value=1e300, allow_nan=False),
+    epochs=st.integers(1, 10**9),
+    augment=st.booleans(),
+    name=TEXTS,
+    group_by=st.none() | TEXTS,
+    loss=st.sampled_from(list(Loss)),
+    pixel_size=st.none() | st.floats(1e-9, 1e9),
+)
+def test_effective_settings_come_back_through_config(
+    tmp_path_factory, lr, epochs, augment, name, group_by, loss, pixel_size
+):
+    given_ = {
+        "train.lr": lr,
+        "train.epochs": epochs,
+        "train.augment": augment,
+        "export.name": name,
+        "tile.group_by": group_by,
+        "loss.name": loss,
+        "data.pixel_size": pixel_size,
+    }
+    first = settings.load(flags=given_).settings
+    path = tmp_path_factory.mktemp("round") / "saved.toml"
+    path.write_text(settings.to_toml(first), encoding="utf-8", newline="")
+    assert settings.load(path).settings == first
+
+
+def test_info_tells_every_value_and_its_origin(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("beadctl.toml").write_text("[train]\nlr = 0.25\n")
+    monkeypatch.setenv("BEADCTL_DATA__SEED", "11")
+    said = run("info", "--settings", "--axes", "ZYX")
+    lines = {words[0]: words[1:] for line in said.out.splitlines() if (words := line.split())}
+    assert set(KEYS) <= set(lines)
+    assert lines["train.lr"] == ["0.25", "beadctl.toml"]
+    assert lines["data.seed"] == ["11", "BEADCTL_DATA__SEED"]
+    assert lines["data.axes"] == ['"ZYX"', "flag"]
+    assert lines["train.epochs"] == ["100", "default"]
+    assert lines["inference.model"] == ["default"]
+
+
+def test_a_run_leaves_its_settings_in_a_form_that_config_takes(run, model_path, bead_folder):
+    first = run("segment", bead_folder / "dark.png", "-m", model_path, "-o", "one", "--threshold", "0.4")
+    assert first.code == 0
+    Path("one/settings.toml").rename("saved.toml")
+    again = run("segment", bead_folder / "dark.png", "--config", "saved.toml", "-o", "two")
+    assert again.code == 0
+    assert settings.load(Path("two/settings.toml")).settings.instances.threshold == 0.4
+    assert Path("one/beads.csv").read_bytes() == Path("two/beads.csv").read_bytes()

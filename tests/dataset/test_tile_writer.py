@@ -1,0 +1,317 @@
+"""Tiles: they cover their images, no image is on two sides, and the manifest tells the truth."""
+
+import csv
+import hashlib
+import itertools
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import discs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beadctl.dataset.manifest import read_manifest
+from beadctl.dataset.padding import padded
+from beadctl.dataset.splitting import split_sources
+from beadctl.dataset.tile_writer import origins
+from beadctl.errors import SettingsError
+from beadctl.images import normalisation_of
+
+NAMES = st.lists(st.text("abcxyz/_0123", min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
+SHARE = st.sampled_from([0.0, 0.1, 0.15, 0.3, 0.45])
+
+
+@given(st.integers(1, 3000), st.integers(1, 600), st.data())
+def test_origins_cover_an_axis_with_the_overlap_asked_for(length, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    starts = origins(length, size, overlap)
+    covered = np.zeros(max(length, size), bool)
+    for start in starts:
+        covered[start : start + size] = True
+    assert covered[:length].all()
+    assert starts[0] == 0
+    if length > size:
+        assert starts[-1] + size == length
+    assert all(0 < after - before <= size - overlap for before, after in itertools.pairwise(starts))
+
+
+@given(NAMES, SHARE, SHARE, st.integers(0, 5))
+def test_a_split_is_whole_repeatable_and_served_fairly(names, val, test, seed):
+    splits = split_sources(names, val_fraction=val, test_fraction=test, seed=seed)
+    assert splits == split_sources(names[::-1], val_fraction=val, test_fraction=test, seed=seed)
+    assert set(splits) == set(names)
+    held = {split: list(splits.values()).count(split) for split in ("train", "val", "test")}
+    assert held["train"] >= 1
+    for split, share in (("val", val), ("test", test)):
+        assert (held[split] > 0) == (share > 0) or len(names) < 3
+        assert abs(held[split] - share * len(names)) <= 1 or held[split] == 1
+
+
+@given(NAMES, st.integers(0, 5))
+def test_groups_stay_together(names, seed):
+    splits = split_sources(names, val_fraction=0.3, test_fraction=0.3, seed=seed, group_by=r"^(.)")
+    sides = defaultdict(set)
+    for name, split in splits.items():
+        sides[name[0]].add(split)
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_other_seeds_split_otherwise():
+    names = [f"{index}.tif" for index in range(20)]
+    splits = [split_sources(names, val_fraction=0.3, test_fraction=0.2, seed=seed) for seed in range(5)]
+    assert any(split != splits[0] for split in splits)
+
+
+def test_splits_that_cannot_be():
+    with pytest.raises(SettingsError, match="below 1"):
+        split_sources(["a"], val_fraction=0.5, test_fraction=0.5, seed=0)
+    with pytest.raises(SettingsError, match="regular expression"):
+        split_sources(["a"], val_fraction=0.1, test_fraction=0.1, seed=0, group_by="(")
+
+
+SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif": (40, 30)}
+
+
+@pytest.fixture
+def dataset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for index, (name, shape) in enumerate(SIZES.items()):
+        image, labels = (
+            discs(min(index + 1, 2), *shape, dtype=np.uint16) if min(shape) > 40 else discs(1, *shape)
+        )
+        for folder, array in (("images", image), ("masks", labels)):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / name, array)
+    return "tile", "images", "masks", "--size", "64", "--overlap", "16", "-o", "tiles"
+
+
+def content(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in Path(folder).rglob("*.*")
+        if path.is_file()
+    }
+
+
+def test_the_manifest_tells_the_truth(run, dataset):
+    assert run(*dataset).code == 0
+    rows = read_manifest(Path("tiles"))
+    sides = defaultdict(set)
+    covered = {name: np.zeros(shape, bool) for name, shape in SIZES.items()}
+    for row in rows:
+        sides[row.source].add(row.split)
+        source, truth = (tifffile.imread(Path(folder, row.source)) for folder in ("images", "masks"))
+        tile, labels = tifffile.imread(row.image), tifffile.imread(row.mask)
+        assert tile.shape == labels.shape == (row.height, row.width) == (64, 64)
+        assert tile.dtype == source.dtype
+        window = slice(row.top, row.top + 64), slice(row.left, row.left + 64)
+        covered[row.source][window] = True
+        padding = [(0, 64 - length) for length in source[window].shape]
+        np.testing.assert_array_equal(tile, np.pad(source[window], padding, mode="reflect"))
+        mirrored = np.pad(truth[window], padding, mode="reflect")
+        np.testing.assert_array_equal(labels > 0, mirrored > 0)
+        own = tuple(slice(length) for length in truth[window].shape)
+        np.testing.assert_array_equal(labels[own], truth[window])
+        assert row.beads == len(set(truth[window].ravel()) - {0})
+        assert row.cut == sum(
+            (truth[window] == bead).sum() < (truth == bead).sum() for bead in set(truth[window].ravel()) - {0}
+        )
+        assert row.sha256 == hashlib.sha256(row.image.read_bytes()).hexdigest()
+        normalisation = normalisation_of(source)
+        assert (row.offset, row.scale) == (normalisation.offset, normalisation.scale)
+    assert set(sides) == set(SIZES)
+    assert all(len(side) == 1 for side in sides.values())
+    assert {split for side in sides.values() for split in side} == {"train", "val", "test"}
+    assert all(mask.all() for mask in covered.values())
+    listed = {path for row in rows for path in (row.image, row.mask)}
+    assert listed == set(Path("tiles").rglob("*.tif"))
+
+
+def test_the_same_call_gives_the_same_bytes(run, dataset):
+    assert run(*dataset).code == 0
+    assert run(*dataset[:-1], "again").code == 0
+    assert content("tiles") == content("again")
+    assert run(*dataset[:-1], "other", "--seed", "3").code == 0
+    assert content("other") != content("again")
+
+
+def test_tiles_stand_until_they_are_overwritten(run, dataset):
+    assert run(*dataset).code == 0
+    before = content("tiles")
+    Path("tiles/images/mine.tif").write_text("mine")
+    said = run(*dataset, "--size", "32")
+    assert said.code == 3
+    assert "--overwrite" in said.error
+    assert content("tiles") == before | {"images/mine.tif": b"mine"}
+    assert run(*dataset, "--size", "32", "--overwrite").code == 0
+    rows = read_manifest(Path("tiles"))
+    assert {row.height for row in rows} == {32}
+    assert set(Path("tiles/images").iterdir()) == {
+        *(row.image for row in rows),
+        Path("tiles/images/mine.tif"),
+    }
+
+
+def test_a_manifest_of_an_earlier_beadctl_is_read(run, dataset):
+    assert run(*dataset).code == 0
+    with Path("tiles/manifest.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    columns = [name for name in lines[0] if name != "cut"]
+    with Path("tiles/manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(lines)
+    rows = read_manifest(Path("tiles"))
+    assert len(rows) == len(lines)
+    assert all(row.cut == 0 for row in rows)
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*.tif")}
+
+
+def test_a_second_run_cuts_only_what_is_missing(run, dataset):
+    assert run(*dataset).code == 0
+    manifest, before = Path("tiles/manifest.csv").read_bytes(), times("tiles")
+    assert run(*dataset).code == 0
+    assert times("tiles") == before
+    assert Path("tiles/manifest.csv").read_bytes() == manifest
+    for folder in ("images", "masks"):
+        tifffile.imwrite(Path(folder, "new.tif"), tifffile.imread(Path(folder, "a.tif")))
+    gone = next(iter(before))
+    gone.unlink()
+    assert run(*dataset).code == 0
+    after = times("tiles")
+    source = gone.name.split("_")[0]
+    assert {path for path in before if after[path] != before[path]} == {
+        path for path in before if path.name.startswith(f"{source}_")
+    }
+    assert {row.source for row in read_manifest(Path("tiles"))} == {*SIZES, "new.tif"}
+    Path("images/new.tif").unlink()
+    said = run(*dataset)
+    assert said.code == 3
+    assert "new.tif" in said.error
+
+
+def test_a_source_that_changed_is_not_mixed_with_its_old_tiles(run, dataset):
+    assert run(*dataset).code == 0
+    tifffile.imwrite("masks/a.tif", np.zeros(SIZES["a.tif"], np.uint16))
+    said = run(*dataset)
+    assert said.code == 3
+    assert "a.tif" in said.error
+    assert run(*dataset, "--overwrite").code == 0
+    assert all(row.beads == 0 for row in read_manifest(Path("tiles")) if row.source == "a.tif")
+
+
+def test_empty_tiles_are_thinned(run, dataset):
+    tifffile.imwrite("masks/b.tif", np.zeros(SIZES["b.tif"], np.uint16))
+    assert run(*dataset).code == 0
+    every = read_manifest(Path("tiles"))
+    empty = sum(row.beads == 0 for row in every)
+    assert empty >= 6
+    assert run(*dataset, "--keep-empty", "0.5").code == 0
+    kept = read_manifest(Path("tiles"))
+    assert sum(row.beads == 0 for row in kept) == round(empty / 2)
+    assert {row.image for row in every if row.beads} <= {row.image for row in kept}
+    assert run(*dataset, "--keep-empty", "0", "--min-beads", "2").code == 0
+    assert min(row.beads for row in read_manifest(Path("tiles"))) == 2
+
+
+def test_a_dry_run_says_what_would_be_cut_and_writes_nothing(run, dataset):
+    said = run(*dataset, "--dry-run")
+    assert said.code == 0
+    assert not Path("tiles").exists()
+    assert run(*dataset).code == 0
+    for row in read_manifest(Path("tiles")):
+        line = next(line for line in said.out.splitlines() if line.split()[:1] == [row.source])
+        assert line.split()[2] == row.split
+    tifffile.imwrite("masks/a.tif", np.zeros((5, 5), np.uint16))
+    assert run(*dataset, "--dry-run").code == 1
+
+
+@given(NAMES, st.integers(0, 3), st.data())
+def test_each_split_has_sparse_and_dense_images(names, seed, data):
+    density = {name: data.draw(st.sampled_from([0.0, 1.0, 5.0])) for name in names}
+    splits = split_sources(names, val_fraction=0.25, test_fraction=0.25, seed=seed, density=density)
+    assert splits == split_sources(
+        names[::-1], val_fraction=0.25, test_fraction=0.25, seed=seed, density=density
+    )
+    ranked = sorted(density.values())
+    if len(names) >= 16:
+        for split in ("val", "test"):
+            own = sorted(density[name] for name in names if splits[name] == split)
+            ideal = ranked[2::4]
+            assert abs(np.mean(own) - np.mean(ideal)) <= 5 * 2 / len(own)
+
+
+@given(st.integers(3, 30), st.integers(3, 30), st.data())
+def test_padding_mirrors_beads_under_numbers_of_their_own(height, width, data):
+    labels = np.zeros((height, width), np.uint32)
+    for number in range(1, 4):
+        y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        labels[y : y + 2, x : x + 2] = number
+    right = padded(labels, ((0, height - 1), (0, width - 1)))
+    np.testing.assert_array_equal(right > 0, np.pad(labels, ((0, height - 1), (0, width - 1)), "reflect") > 0)
+    np.testing.assert_array_equal(right[:height, :width], labels)
+    for number in set(right.ravel()) - set(labels.ravel()):
+        y, x = np.nonzero(right == number)
+        assert np.ptp(y) < 4
+        assert np.ptp(x) < 4
+
+
+@pytest.mark.parametrize("extra", [(), ("--overwrite",)])
+def test_the_images_themselves_are_never_the_place_of_the_tiles(run, tmp_path, extra):
+    """A simulated data set has the layout of a tile folder; cutting it into itself would destroy it."""
+    assert run("simulate", "sim", "-n", "2", "--size", "64").code == 0
+    before = content("sim")
+    call = ("tile", "sim/images", "sim/masks", "--size", "32", "--overlap", "0", "-o", "sim", *extra)
+    said = run(*call)
+    assert said.code == 3
+    assert "choose another -o" in said.error
+    assert content("sim") == before
+
+
+@pytest.mark.parametrize("second", ["a_b.tif", "a/b.png"])
+def test_two_images_whose_tiles_would_share_names_are_refused(run, tmp_path, second):
+    from PIL import Image
+
+    for name in ("a/b.tif", second):
+        for folder, array in zip(("images", "masks"), discs(2), strict=True):
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array.astype(np.uint8)).save(path)
+    said = run("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "8")
+    assert said.code == 3
+    assert "b.tif" in said.error
+    assert Path(second).name in said.error
+    assert not Path("tiles").exists()
+
+
+def test_grouping_reaches_the_manifest(run, dataset):
+    assert run(*dataset, "--group-by", r"^[^.]").code == 0
+    assert run(*dataset[:-1], "one", "--group-by", r"\.tif$").code == 0
+    with Path("one/manifest.csv").open(newline="") as file:
+        assert {row["split"] for row in csv.DictReader(file)} == {"train"}
+
+
+def test_an_overlap_as_large_as_the_tile_is_refused(run, dataset):
+    said = run(*dataset, "--overlap", "64")
+    assert said.code == 2
+    assert "tile.overlap = 64" in said.error
+
+
+def test_only_the_listed_images_are_cut(run, dataset, tmp_path):
+    (tmp_path / "names.txt").write_text("a.tif\nb.tif\n")
+    assert run(*dataset, "--only", "names.txt").code == 0
+    assert {row.source for row in read_manifest(Path("tiles"))} == {"a.tif", "b.tif"}
+
+
+def test_a_bad_pair_is_told_and_the_others_are_cut(run, dataset, tmp_path):
+    (tmp_path / "masks/b.tif").write_text("words")
+    said = run(*dataset)
+    assert said.code == 1
+    assert "b.tif" in said.error
+    assert {row.source for row in read_manifest(Path("tiles"))} == set(SIZES) - {"b.tif"}

@@ -1,0 +1,203 @@
+"""Scoring a model file: on tiles and on pairs, with ratios of the sums."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import discs
+
+from beadctl.evaluation.scoring import COLUMNS, Score, score
+from beadctl.files import json_text, sha256
+
+
+@pytest.fixture
+def pairs(tmp_path, monkeypatch):
+    """Two images that the model gets right, and one whose mask holds a bead too many."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, count in (("a", 2), ("b", 7), ("c", 4)):
+        image, labels = discs(count)
+        if name == "c":
+            labels[88:96, 118:128] = 99
+        tifffile.imwrite(f"images/{name}.tif", image)
+        tifffile.imwrite(f"masks/{name}.tif", labels)
+    return tmp_path
+
+
+def table(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_pairs_are_scored_and_summed(run, model_path, pairs):
+    said = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
+    assert said.code == 0
+    result = json.loads(said.out)
+    assert json.loads(Path("scores/eval.json").read_text()) == result
+    assert result["model_sha256"] == sha256(model_path)
+    figures = result["figures"]
+    assert (figures["images"], figures["true_count"], figures["count"]) == (3, 2 + 7 + 5, 2 + 7 + 4)
+    # 13 of 14 beads are matched and none is invented: over the sums, not the mean of the images' ratios.
+    assert figures["f1@0.50"] == pytest.approx(2 * 13 / (2 * 13 + 1))
+    assert figures["ap@0.50"] == pytest.approx(13 / 14)
+    assert figures["centre_f1"] == pytest.approx(2 * 13 / (2 * 13 + 1))
+    assert figures["count_mae"] == pytest.approx(1 / 3)
+    assert figures["count_bias"] == pytest.approx(-1 / 14)
+    rows = table("scores/eval.csv")
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["image"], row["status"], row["true_count"], row["count"]) for row in rows] == [
+        ("a.tif", "ok", "2", "2"),
+        ("b.tif", "ok", "7", "7"),
+        ("c.tif", "ok", "5", "4"),
+    ]
+    assert float(rows[0]["f1@0.50"]) == 1
+    assert float(rows[2]["f1@0.50"]) == pytest.approx(8 / 9, abs=1e-5)
+    # Pixel ratios against an oracle over all pixels at once: what segment itself writes.
+    assert run("segment", "images", "-m", model_path, "-o", "out", "--save", "masks").code == 0
+    truth = np.stack([tifffile.imread(f"masks/{name}.tif") for name in "abc"]) > 0
+    found = np.stack([tifffile.imread(f"out/masks/{name}_masks.tif") for name in "abc"]) > 0
+    assert figures["jaccard"] == pytest.approx((truth & found).sum() / (truth | found).sum())
+    assert figures["dice"] == pytest.approx(2 * (truth & found).sum() / (truth.sum() + found.sum()))
+    assert figures["precision"] == pytest.approx((truth & found).sum() / found.sum())
+    assert figures["recall"] == pytest.approx((truth & found).sum() / truth.sum())
+
+
+def test_what_is_scored_is_what_segment_finds_without_specks(run, model_path, tmp_path, monkeypatch):
+    """The model sees a small faint thing too; only the image tells that it is none."""
+    monkeypatch.chdir(tmp_path)
+    image, labels = discs(8)
+    rows, columns = np.indices(image.shape)
+    for y, x in ((24, 24), (24, 100), (72, 60)):
+        near = np.hypot(rows - y, columns - x) <= 2
+        if not labels[near].any():
+            image[near] += 25
+    for folder, content in (("images", image), ("masks", labels)):
+        Path(folder).mkdir()
+        tifffile.imwrite(f"{folder}/a.tif", content)
+    low = ("--threshold", "0.3", "--min-area", "1")
+    rows = list(csv.DictReader(run("count", "images", "-m", model_path, *low).out.splitlines()))
+    figures = json.loads(run("eval", "images", "masks", "-m", model_path, *low).out)["figures"]
+    assert figures["count"] == int(rows[0]["count"])
+
+
+def test_scores_stand_until_they_are_overwritten(run, model_path, pairs):
+    call = ("eval", "images", "masks", "-m", model_path, "-o", "scores")
+    assert run(*call).code == 0
+    before = Path("scores/eval.csv").read_bytes()
+    said = run(*call)
+    assert said.code == 3
+    assert "--overwrite" in said.error
+    assert said.out == ""
+    assert run(*call, "--overwrite").code == 0
+    assert Path("scores/eval.csv").read_bytes() == before
+
+
+def test_tiles_are_scored_by_split_with_their_sources_normalisation(run, model_path, pairs):
+    """A dim corner of a bright image: by itself it would be stretched until its noise became beads."""
+    call = ("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "0")
+    assert run(*call, "--val-fraction", "0.3", "--test-fraction", "0.3").code == 0
+    rows = table("tiles/manifest.csv")
+    truths = 0
+    for split in ("train", "val", "test"):
+        said = run("eval", "--tiles", "tiles", "--split", split, "-m", model_path)
+        assert said.code == 0
+        figures = json.loads(said.out)["figures"]
+        mine = [row for row in rows if row["split"] == split]
+        assert figures["images"] == len(mine)
+        assert figures["true_count"] == sum(int(row["beads"]) for row in mine)
+        truths += figures["true_count"]
+    assert truths == sum(int(row["beads"]) for row in rows)
+
+    changed = [row | {"scale": "1e9"} for row in rows]
+    with Path("tiles/manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(changed)
+    figures = json.loads(run("eval", "--tiles", "tiles", "--split", "train", "-m", model_path).out)["figures"]
+    assert figures["count"] == 0, "the manifest's scale must be the one that is used"
+
+
+def test_a_split_without_tiles_is_refused(run, model_path, pairs):
+    call = ("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "0")
+    assert run(*call, "--val-fraction", "0", "--test-fraction", "0").code == 0
+    said = run("eval", "--tiles", "tiles", "-m", model_path)
+    assert said.code == 1
+    assert "no test tiles" in said.error
+
+
+def test_an_image_that_cannot_be_scored_is_told_and_the_others_are(run, model_path, pairs):
+    Path("images/b.tif").write_text("words")
+    said = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
+    assert said.code == 1
+    assert "b.tif" in said.error
+    assert json.loads(said.out)["figures"]["images"] == 2
+    rows = table("scores/eval.csv")
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+    assert "b.tif" in rows[1]["reason"]
+    assert rows[1]["count"] == rows[1]["jaccard"] == ""
+
+
+def test_figures_that_do_not_exist_are_null(run, model_path, tmp_path):
+    for folder in ("images", "masks"):
+        Path(folder).mkdir()
+        tifffile.imwrite(f"{folder}/none.tif", np.zeros((32, 32), np.uint8))
+    said = run("eval", "images", "masks", "-m", model_path)
+    assert said.code == 0
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    figures = json.loads(said.out, parse_constant=refuse)["figures"]
+    assert (figures["true_count"], figures["count"], figures["count_mae"]) == (0, 0, 0)
+    assert figures["r2"] is None
+
+
+def test_sums_of_scores_are_scores_of_the_whole():
+    rng = np.random.default_rng(0)
+    truths = [discs(count, seed=count)[1].astype(np.uint32) for count in (3, 5)]
+    founds = [np.where(rng.random(truth.shape) < 0.8, truth, 0).astype(np.uint32) for truth in truths]
+    parts = [score(truth, found) for truth, found in zip(truths, founds, strict=True)]
+    summed = sum(parts, Score()).figures()
+    shifted = [np.where(labels > 0, labels + 100, 0) for labels in (truths[1], founds[1])]
+    whole = score(
+        np.concatenate([truths[0], shifted[0]]).astype(np.uint32),
+        np.concatenate([founds[0], shifted[1]]).astype(np.uint32),
+    ).figures()
+    names = (
+        "true_count",
+        "count",
+        "jaccard",
+        "dice",
+        "precision",
+        "recall",
+        "f1@0.50",
+        "pq",
+        "mean_ap",
+        "centre_f1",
+    )
+    for name in names:
+        assert summed[name] == pytest.approx(whole[name]), name
+    assert 0 < summed["jaccard"] < 1
+
+
+def test_centres_match_within_half_a_typical_diameter():
+    """Small beads overlap little with large discs in their places, yet they are the same beads."""
+    truth = np.zeros((60, 60), np.uint32)
+    found = np.zeros_like(truth)
+    rows, columns = np.indices(truth.shape)
+    for label, (y, x, away) in enumerate([(15, 15, 0), (15, 45, 4), (45, 15, 7)], start=1):
+        truth[np.hypot(rows - y, columns - x) <= 6] = label
+        found[np.hypot(rows - y - away, columns - x) <= 2] = label
+    figures = score(truth, found).figures()
+    assert figures["f1@0.50"] == 0
+    assert figures["centre_f1"] == pytest.approx(2 / 3)
+
+
+def test_nothing_scored_is_no_figure():
+    figures = json.loads(json_text(Score().figures()))
+    assert figures["images"] == 0
+    assert figures["jaccard"] is None

@@ -1,0 +1,72 @@
+"""Blocks: their cores tile the plane, they sit on the stride's grid, and only the last one is mirrored."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beadctl.images import InMemory, Window
+from beadctl.model.blocks import Block, blocks, read_reflected
+
+
+def ramp(height, width):
+    return InMemory(np.arange(height * width, dtype=np.uint32).reshape(height, width))
+
+
+SIZES = st.integers(1, 90)
+
+
+@given(SIZES, SIZES, st.integers(0, 100), st.integers(0, 40), st.sampled_from([1, 2, 4, 8, 16]))
+def test_cores_tile_the_plane_and_blocks_sit_on_the_grid(height, width, tile_size, halo, stride):
+    covered = np.zeros((height, width), int)
+    found = list(blocks(height, width, tile_size=tile_size, halo=halo, stride=stride))
+    for block in found:
+        covered[block.core.slices] += 1
+        assert block.core.is_inside(height, width)
+        assert not any(value % stride for value in (block.top, block.left, block.height, block.width))
+        rows, columns = block.crop
+        bottom, right = block.top + block.height, block.left + block.width
+        assert rows.start >= halo or block.top == 0
+        assert columns.start >= halo or block.left == 0
+        assert block.height - rows.stop >= halo or bottom == -(-height // stride) * stride
+        assert block.width - columns.stop >= halo or right == -(-width // stride) * stride
+        assert min(block.top, block.left) >= 0
+        assert max(bottom - height, right - width) < stride
+        assert (block.top + rows.start, block.left + columns.start) == (block.core.top, block.core.left)
+    assert (covered == 1).all()
+    if tile_size == 0 or tile_size >= max(height, width):
+        assert len(found) == 1
+
+
+@given(SIZES, SIZES, st.integers(9, 60), st.integers(0, 70), st.sampled_from([1, 4, 8]))
+def test_a_block_reads_what_the_reflected_plane_holds(height, width, tile_size, halo, stride):
+    plane = ramp(height, width)
+    margin = 100 + halo
+    whole = np.pad(plane.pixels, margin, mode="reflect")
+    for block in blocks(height, width, tile_size=tile_size, halo=halo, stride=stride):
+        y, x = block.top + margin, block.left + margin
+        read = read_reflected(plane, block)
+        np.testing.assert_array_equal(read, whole[y : y + block.height, x : x + block.width])
+        assert read.dtype == np.uint32
+        np.testing.assert_array_equal(read[block.crop], plane.pixels[block.core.slices])
+
+
+@given(SIZES, SIZES, st.integers(-100, 100), st.integers(-100, 100), SIZES, SIZES)
+def test_any_window_may_reach_beyond_the_plane(height, width, top, left, rows, columns):
+    plane = ramp(height, width)
+    whole = np.pad(plane.pixels, 200, mode="reflect")
+    read = read_reflected(plane, Block(Window(0, 0, 1, 1), top, left, rows, columns))
+    np.testing.assert_array_equal(read, whole[top + 200 :, left + 200 :][:rows, :columns])
+
+
+def test_only_what_a_block_needs_is_read():
+    sizes = []
+
+    class Counting(InMemory):
+        def read(self, window):
+            sizes.append(window.height * window.width)
+            return super().read(window)
+
+    plane = Counting(ramp(400, 400).pixels)
+    for block in blocks(400, 400, tile_size=64, halo=16, stride=8):
+        read_reflected(plane, block)
+    assert max(sizes) == 96 * 96

@@ -1,0 +1,98 @@
+"""What is written of a plane, read back by others."""
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from beadctl.images import open_image
+from beadctl.results.formats import masks, overlays
+from beadctl.segmentation.measure import measure
+from beadctl.segmentation.plane import Segmented
+
+
+def write_masks(path, planes, pixel_size_um):
+    """Write label images as a run does."""
+    encoded = [masks.encode(plane, Segmented(plane, measure(plane)), pixel_size_um) for plane in planes]
+    masks.write([path], encoded)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 1100), st.integers(1, 700)), min_size=1, max_size=3), st.integers(0, 9)
+)
+def test_label_images_are_read_back(tmp_path_factory, shapes, seed):
+    path = tmp_path_factory.mktemp("masks") / "a_masks.tif"
+    rng = np.random.default_rng(seed)
+    planes = [rng.integers(0, 2**32, shape, np.uint32, endpoint=False) for shape in shapes]
+    write_masks(path, planes, 0.25)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.is_ome
+        assert all(page.is_tiled for page in tiff.pages)
+        found = [
+            plane for series in tiff.series for plane in series.asarray().reshape(-1, *series.shape[-2:])
+        ]
+    assert len(found) == len(planes)
+    for plane, back in zip(planes, found, strict=True):
+        assert back.dtype == np.uint32
+        np.testing.assert_array_equal(back, plane)
+
+
+@pytest.mark.parametrize("size", [0.325, None])
+def test_label_images_carry_the_pixel_size(tmp_path, size):
+    path = tmp_path / "a_masks.tif"
+    write_masks(path, [np.eye(40, dtype=np.uint32)], size)
+    image = open_image(path)
+    assert image.pixel_size_um == (None if size is None else pytest.approx(size))
+    assert image.dtype == np.uint32
+
+
+def test_equal_planes_make_one_stack(tmp_path):
+    path = tmp_path / "a_masks.tif"
+    planes = [np.full((20, 30), value, np.uint32) for value in (1, 70_000, 3)]
+    write_masks(path, planes, None)
+    stack = tifffile.imread(path)
+    assert stack.shape == (3, 20, 30)
+    assert [int(plane.max()) for plane in stack] == [1, 70_000, 3]
+    assert len(open_image(path).planes) == 3
+
+
+def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):
+    labels = np.zeros((40, 60), np.uint32)
+    labels[10:20, 10:20] = 1
+    labels[10:20, 20:30] = 2
+    image = np.tile(np.arange(60, dtype=np.uint16) * 100, (40, 1))
+    overlays.write([tmp_path / "a.png"], [overlays.paint(image, labels)])
+    picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
+    assert picture.shape == (40, 60, 3)
+    coloured = np.ptp(picture, axis=2) > 0
+    wanted = np.zeros((40, 60), bool)
+    for columns in (slice(10, 20), slice(20, 30)):
+        wanted[10:20, columns] = True
+    wanted[11:19, 11:19] = wanted[11:19, 21:29] = False
+    np.testing.assert_array_equal(coloured, wanted)
+    assert (picture[15, 19] != picture[15, 20]).any(), "neighbours differ"
+    grey = picture[0, :, 0]
+    assert (np.diff(grey) >= 0).all()
+    assert grey[0] == 0
+    assert grey[-1] >= 254
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((9, 9), np.nan, np.float32),
+        np.full((9, 9), np.inf, np.float64),
+        np.array([[0, np.inf], [np.nan, 5]], np.float32),
+        np.zeros((1, 1), bool),
+        np.full((9, 9), -5, np.int16),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_any_pixels_make_a_picture(image):
+    assert overlays.paint(image, np.zeros(image.shape, np.uint32)).shape == image.shape
+
+
+def test_large_planes_are_thinned():
+    assert overlays.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (3000, 4)

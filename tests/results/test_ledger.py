@@ -1,0 +1,103 @@
+"""The ledger: parts come back as they were saved, and tables hold what they were given."""
+
+import csv
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beadctl import files
+from beadctl.errors import OutputError
+from beadctl.results import ledger
+from beadctl.results.ledger import COLUMNS, Part, Row
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+FIGURES = st.none() | st.floats(0, 1e6, allow_nan=False)
+ROWS = st.builds(
+    Row,
+    image=st.just("deep/a.tif"),
+    plane=st.integers(0, 500),
+    position=WORDS,
+    status=st.sampled_from(["ok", "failed", "skipped"]),
+    count=st.none() | st.integers(0, 10**6),
+    mean_diameter_px=FIGURES,
+    covered_fraction=FIGURES,
+    reason=WORDS,
+)
+BEADS = st.builds(
+    lambda plane, area: {"image": "deep/a.tif", "plane": plane, "area_px": area},
+    st.integers(0, 9),
+    st.floats(1, 99),
+)
+
+
+@given(
+    st.builds(Part, st.lists(ROWS, min_size=1, max_size=4).map(tuple), st.lists(BEADS, max_size=4).map(tuple))
+)
+def test_a_part_comes_back_as_it_was_saved(tmp_path_factory, part):
+    out = tmp_path_factory.mktemp("out")
+    name = PurePosixPath("deep/a.tif")
+    assert ledger.recall(out, name) is None
+    ledger.save(out, name, "key", part)
+    assert ledger.recall(out, name) == ("key", part)
+    assert ledger.images(out) == ["deep/a.tif"]
+    assert ledger.recalled(out, "deep/a.tif") == ("key", part)
+    assert part.failed == any(row.status == "failed" for row in part.rows)
+
+
+def test_an_earlier_part_is_told_as_skipped_with_its_figures():
+    part = Part((Row("a.tif", 0, "", "ok", count=3, covered_fraction=0.5),), ({"label": 1},))
+    told = ledger.skipped(part)
+    assert (told.rows[0].status, told.rows[0].count, told.beads) == ("skipped", 3, part.beads)
+
+
+def test_an_unreadable_image_is_a_row_without_a_count():
+    (row,) = ledger.failed(PurePosixPath("deep/a.tif"), "truncated").rows
+    assert (row.image, row.status, row.count, row.reason) == ("deep/a.tif", "failed", None, "truncated")
+
+
+def test_keys_differ_when_anything_differs():
+    keys = [files.fingerprint("model", {"a": 1, "b": value}) for value in (1, 2, None, "1")]
+    assert len(set(keys)) == 4
+    assert files.fingerprint({"a": 1, "b": 2}) == files.fingerprint({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"key": 1}', '{"key": "k", "rows": [{"x": 1}], "beads": []}']
+)
+def test_a_broken_part_is_one_line(tmp_path, text):
+    name = PurePosixPath("a.tif")
+    ledger.save(tmp_path, name, "key", Part((Row("a.tif", 0, "", "ok"),), ()))
+    ledger.path_of(tmp_path, name).write_text(text)
+    with pytest.raises(OutputError, match="--overwrite") as caught:
+        ledger.recall(tmp_path, name)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_a_table_is_read_back_by_csv(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("table") / "counts.csv"
+    files.write_csv(path, COLUMNS, (row.cells() for row in rows), rounded=True)
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *read = csv.reader(file)
+    assert tuple(header) == COLUMNS
+    assert len(read) == len(rows)
+    for row, cells in zip(rows, read, strict=True):
+        found = dict(zip(header, cells, strict=True))
+        assert (found["image"], found["position"], found["reason"]) == (row.image, row.position, row.reason)
+        assert found["count"] == ("" if row.count is None else str(row.count))
+        if row.mean_diameter_px is None:
+            assert found["mean_diameter_px"] == ""
+        else:
+            assert float(found["mean_diameter_px"]) == pytest.approx(row.mean_diameter_px, rel=1e-5)
+        assert list(csv.reader([files.csv_line([files.cell(value) for value in row.cells().values()])])) == [
+            cells
+        ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")]
+)
+def test_cells(value, text):
+    assert files.cell(value) == text

@@ -1,0 +1,207 @@
+"""The scale at which the network looks: stated by a diameter, or found from what it makes of the plane."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import discs
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from beadctl.errors import SettingsError
+from beadctl.images import open_image
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.segmentation import measure, scale
+from beadctl.segmentation.plane import SegmentOptions, label_plane, predict_plane
+from beadctl.segmentation.scale import Diameter, chosen, factor_for, sample_windows, soundness
+from beadctl.simulate import render
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [("12", 12, "px"), ("12px", 12, "px"), (" 7.5 px ", 7.5, "px"), ("5um", 5, "um"), ("0.5 µm", 0.5, "um")],
+)
+def test_a_diameter_has_a_number_and_a_unit(text, value, unit):
+    assert Diameter.parse(text) == Diameter(value, unit)
+
+
+@pytest.mark.parametrize("text", ["", "px", "-3", "0", "0um", "12mm", "1e3", "12 13"])
+def test_what_is_no_diameter_is_refused(text):
+    with pytest.raises(SettingsError, match=r"not a diameter; give it as 12px or 5um"):
+        Diameter.parse(text)
+
+
+def test_micrometres_become_pixels_by_the_pixel_size():
+    assert Diameter(5, "um").in_px(0.25) == 20
+    assert Diameter(5, "um").in_px(None) is None
+    assert Diameter(5, "px").in_px(None) == 5
+
+
+@given(st.floats(0.1, 2000))
+def test_a_stated_bead_is_shrunk_no_more_than_it_takes(diameter_px):
+    factor = factor_for(diameter_px)
+    assert factor in scale.FACTORS
+    assert diameter_px / factor <= scale.LARGEST_PX or factor == scale.FACTORS[-1]
+    assert factor == 1 or diameter_px / (factor / 2) > scale.LARGEST_PX
+
+
+def table(*shapes):
+    """Measure discs and others, each of an own kind, with a probability for each."""
+    labels = np.zeros((60 * len(shapes), 60), np.uint32)
+    probability = np.zeros(labels.shape, np.uint8)
+    y, x = np.mgrid[:60, :60] - 30
+    for index, (kind, certainty) in enumerate(shapes):
+        mask = {
+            "disc": np.hypot(y, x) <= 12,
+            "half": (np.hypot(y, x) <= 12) & (y <= 0),
+            "bar": (abs(y) <= 3) & (abs(x) <= 20),
+            "star": (np.minimum(abs(y), abs(x)) <= 2) & (np.hypot(y, x) <= 20),
+            "moon": (np.hypot(y, x) <= 14) & (np.hypot(y, x - 7) > 14),
+        }[kind]
+        labels[60 * index : 60 * index + 60][mask] = index + 1
+        probability[60 * index : 60 * index + 60][mask] = round(255 * certainty)
+    return measure.measure(labels, None, probability)
+
+
+def test_beads_are_sound_where_they_are_round_and_certain():
+    assert soundness([table(("disc", 0.9))]) == 1
+    assert soundness([table(("half", 0.9))]) == 1
+    for kind in ("bar", "star", "moon"):
+        assert soundness([table((kind, 0.9))]) == 0, kind
+    assert soundness([table(("disc", 0.4))]) == 0
+    assert soundness([]) == soundness([measure.measure(np.zeros((5, 5), np.uint32))]) == 0
+
+
+def test_soundness_is_a_share_of_the_area_over_all_parts():
+    both = table(("disc", 0.9), ("star", 0.9))
+    share = both.area_px[0] / both.area_px.sum()
+    assert soundness([both]) == pytest.approx(share)
+    disc, star = table(("disc", 0.9)), table(("star", 0.9))
+    assert soundness([disc, star]) == pytest.approx(share)
+
+
+SOUND, DOUBTFUL, UNSOUND = (
+    table(("disc", 0.9)),
+    table(("disc", 0.9), ("star", 0.9)),
+    table(("star", 0.9)),
+)
+
+
+def chosen_of(*answers, height=5000, width=5000):
+    asked = []
+
+    def look(factor):
+        asked.append(factor)
+        return [answers[scale.FACTORS.index(factor)]]
+
+    return chosen(height, width, look), asked
+
+
+def test_the_finest_sound_scale_is_taken_and_no_coarser_one_tried():
+    assert chosen_of(SOUND) == (1, [1])
+    assert chosen_of(UNSOUND, SOUND) == (2, [1, 2])
+    assert chosen_of(UNSOUND, DOUBTFUL, SOUND) == (4, [1, 2, 4])
+
+
+def test_where_none_is_sound_a_clearly_sounder_one_is_taken():
+    assert chosen_of(UNSOUND, DOUBTFUL, UNSOUND, UNSOUND, UNSOUND)[0] == 2
+    assert chosen_of(DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL)[0] == 1
+
+
+def test_clumps_of_small_beads_do_not_speak_for_a_coarser_scale():
+    """The test's discs are 24 px wide: small ones, as sound as they may be, are no reason to shrink."""
+    small = np.zeros((20, 20), np.uint32)
+    small[np.hypot(*(np.mgrid[:20, :20] - 10)) <= 5] = 1
+    few = measure.measure(small, None, np.full(small.shape, 250, np.uint8))
+    assert soundness([few]) == 1
+    assert chosen_of(UNSOUND, few, few, few, few)[0] == 1
+    assert chosen_of(UNSOUND, few, SOUND)[0] == 4
+
+
+def test_an_empty_or_a_small_plane_stays_as_it_is():
+    nothing = measure.measure(np.zeros((9, 9), np.uint32))
+    assert chosen_of(*[nothing] * 5)[0] == 1
+    assert chosen_of(UNSOUND, SOUND, height=95) == (1, [1])
+    assert chosen_of(UNSOUND, SOUND, height=96) == (2, [1, 2])
+
+
+@given(st.integers(1, 100_000), st.integers(1, 100_000))
+def test_the_parts_that_are_looked_at_lie_inside_and_are_few(height, width):
+    windows = sample_windows(height, width)
+    assert all(window.is_inside(height, width) for window in windows)
+    if max(height, width) <= 4096:
+        assert [(w.height, w.width) for w in windows] == [(height, width)]
+    else:
+        assert len(windows) <= 4
+        assert all(max(w.height, w.width) <= 1024 for w in windows)
+
+
+default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
+
+
+def found(tmp_path, image, **recipe):
+    model = Model(DEFAULT_MODEL, "cpu", 1)
+    facts = model.facts
+    path = tmp_path / "plane.tif"
+    tifffile.imwrite(path, image)
+    numbers = SegmentOptions(
+        facts.threshold,
+        facts.marker_threshold,
+        1,
+        min_area_network_px=facts.min_area_px,
+        marker_rise=facts.marker_rise,
+        **recipe,
+    )
+    with open_image(path).planes[0].open() as pixels:
+        predicted = predict_plane(pixels, model, numbers)
+        return label_plane(predicted, image, numbers).table, predicted.shrink
+
+
+@default
+@pytest.mark.parametrize("times", [1, 4, 12, 40])
+def test_beads_of_10_to_400_px_are_found_with_no_setting(tmp_path, times):
+    """The same four beads, magnified; where they are larger than the network's view it shrinks the plane."""
+    truth = discs(4, 60, 60)[1]
+    clean = np.kron(100.0 + 90 * (truth > 0), np.ones((times, times)))
+    image = ndimage.gaussian_filter(clean, 0.12 * times) + np.random.default_rng(1).normal(0, 3, clean.shape)
+    table, factor = found(tmp_path, image.clip(0, 255).astype(np.uint8))
+    large = table.diameter_px[table.diameter_px > 6 * times]
+    assert large == pytest.approx([10 * times] * 4, rel=0.15)
+    assert (factor > 1) == (times == 40)
+
+
+@default
+def test_an_empty_noisy_plane_has_no_beads_at_any_scale(tmp_path):
+    noise = np.random.default_rng(5).normal(1000, 30, (300, 300)).astype(np.uint16)
+    table, _ = found(tmp_path, noise)
+    assert len(table) == 0
+
+
+@default
+def test_a_stated_diameter_sets_the_scale(tmp_path):
+    image = render(np.random.default_rng(4), 256).image
+    assert found(tmp_path, image, diameter=Diameter(10, "px"))[1] == 1
+    assert found(tmp_path, image, diameter=Diameter(120, "px"))[1] == 2
+
+
+def test_the_command_line_takes_a_diameter_and_tells_the_factor(run, tmp_path, model_path):
+    """In pixels, or in um where the pixel size is known."""
+    tifffile.imwrite(tmp_path / "a.tif", discs(6)[0])
+
+    def segment(*arguments):
+        return run("segment", tmp_path / "a.tif", "-m", model_path, "--overwrite", *arguments)
+
+    for text, factor in (("10px", 1), ("200px", 4)):
+        said = segment("--diameter", text)
+        assert said.code == 0, said.err
+        assert json.loads(Path("segmented/run.json").read_text())["options"]["diameter"]["value"] > 0
+        head, row = Path("segmented/counts.csv").read_text().splitlines()
+        assert dict(zip(head.split(","), row.split(","), strict=True))["shrink"] == str(factor)
+    said = segment("--diameter", "10um")
+    assert said.code == 1
+    assert "pixel size is unknown; give --pixel-size, or --diameter in px" in said.error
+    assert segment("--diameter", "10um", "--pixel-size", "1").code == 0
+    assert "not a diameter" in segment("--diameter", "ten").error

@@ -1,0 +1,213 @@
+"""``compare-losses`` through the command line: what is run, kept, shared out, refused and told."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+SMALL = (
+    *("--epochs", "1", "--width", "4", "--depth", "2", "--size", "32"),
+    *("--batch-size", "4", "--threads", "1", "--workers", "0", "-o", "out"),
+)
+
+
+@pytest.fixture
+def compare(run, tmp_path, monkeypatch):
+    """Run the command on four simulated scenes cut into tiles."""
+    monkeypatch.setenv("COLUMNS", "150")
+    assert run("simulate", "sim", "-n", "4", "--size", "64", "--seed", "3").code == 0
+    cut = ("tile", "sim/images", "sim/masks", "-o", "tiles", "--size", "32", "--overlap", "0")
+    assert run(*cut, "--val-fraction", "0.25", "--test-fraction", "0.25").code == 0
+
+    def call(*arguments):
+        return run("compare-losses", *SMALL, *arguments)
+
+    return call
+
+
+def rows(name="runs.csv"):
+    with Path("out", name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def stamps():
+    return {path: path.stat().st_mtime_ns for path in Path("out").glob("*/*.pt")}
+
+
+def results():
+    return {path: path.stat().st_mtime_ns for path in Path("out").glob("*/result.json")}
+
+
+def test_runs_are_kept_and_not_run_again(compare):
+    first = compare("--losses", "dice,focal", "--seeds", "1", "--gradient-audit")
+    assert first.code == 0, first.err
+    assert [line.split()[0] for line in first.out.splitlines() if "dice" in line or "focal" in line]
+    assert "fewer than 3 seeds prove nothing" in first.err
+    assert [(row["loss"], row["seed"], row["split"]) for row in rows()] == [
+        ("dice", "0", "test"),
+        ("focal", "0", "test"),
+    ]
+    names = {"runs.csv", "summary.csv", "differences.csv", "comparison.json", "comparison.md"}
+    assert {path.name for path in Path("out").iterdir() if path.is_file()} == {
+        *names,
+        "report.png",
+        "report.html",
+    }
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert page.count("<figcaption>") >= 4
+    assert "dice, seed 0: worst test tile" in page
+    audited = {row["loss"] for row in rows("dice-fixed-lr0.001-batch4-dropout0.1-seed0/gradients.csv")}
+    assert audited == {"dice", "focal", "combined", "tversky", "focal-tversky", "multi-term", "bce", "lovasz"}
+
+    before = stamps()
+    assert len(before) == 4
+    again = compare("--losses", "dice,focal", "--seeds", "1")
+    assert again.code == 0, again.err
+    assert again.out == first.out
+    assert stamps() == before
+
+    # Another loss and another seed: only they are run.
+    more = compare("--losses", "dice,focal,bce", "--seeds", "2", "--no-pictures")
+    assert more.code == 0, more.err
+    assert "4 of 6 trials to run" in more.err
+    assert {path: stamp for path, stamp in stamps().items() if path in before} == before
+    assert len(rows()) == 6
+    assert "worst test tile" not in Path("out/report.html").read_text(encoding="utf-8")
+
+
+def test_the_figures_are_those_of_eval(compare, run):
+    """The outcome of a run is what exporting its best checkpoint and scoring the same tiles gives."""
+    assert compare("--losses", "combined", "--seeds", "1", "--epochs", "4", "--lr", "0.01").code == 0
+    (row,) = rows()
+    assert run("export", f"out/{row['folder']}", "-o", "bead.onnx").code == 0
+    said = run("eval", "--tiles", "tiles", "--split", row["split"], "-m", "bead.onnx")
+    figures = json.loads(said.out)["figures"]
+    for ours, theirs in (("jaccard", "jaccard"), ("f1", "f1@0.50"), ("count_mape", "count_mape")):
+        assert float(row[ours]) == pytest.approx(figures[theirs], abs=0.01), ours
+
+
+def test_a_grid_of_settings(compare):
+    grid = ("--losses", "dice,combined", "--weighting", "fixed,ramp", "--lr", "1e-3,1e-2")
+    said = compare(*grid, "--seeds", "1")
+    assert said.code == 0, said.err
+    arms = [(row["loss"], row["weighting"], float(row["lr"])) for row in rows()]
+    # A ramp needs two terms, so Dice has none.
+    assert arms == [
+        ("dice", "fixed", 1e-3),
+        ("dice", "fixed", 1e-2),
+        ("combined", "fixed", 1e-3),
+        ("combined", "fixed", 1e-2),
+        ("combined", "ramp", 1e-3),
+        ("combined", "ramp", 1e-2),
+    ]
+
+
+def test_tasks_of_a_job_array_share_the_runs(compare):
+    grid = ("--losses", "dice,focal,bce", "--seeds", "1", "--no-pictures")
+    first = compare(*grid, "--shard", "1/2")
+    assert first.code == 0, first.err
+    assert [row["loss"] for row in rows()] == ["dice", "bce"]
+    assert "1 of 3 trials are missing" in first.err
+    before = stamps()
+    second = compare(*grid, "--shard", "2/2")
+    assert second.code == 0, second.err
+    assert "1 of 1 trials to run" in second.err
+    assert sorted(row["loss"] for row in rows()) == ["bce", "dice", "focal"]
+    assert before.items() <= stamps().items()
+
+
+def test_a_failed_run_is_a_row_with_its_reason_until_it_is_retried(compare, monkeypatch):
+    from beadctl.study import trial
+
+    real = trial.train
+
+    def train(plan, **rest):
+        if plan.loss == "focal":
+            raise RuntimeError("CUDA out of memory.\nTried to allocate")
+        return real(plan, **rest)
+
+    grid = ("--losses", "focal,dice", "--seeds", "1", "--no-pictures")
+    monkeypatch.setattr(trial, "train", train)
+    said = compare(*grid)
+    assert said.code == 1
+    reasons = {row["loss"]: row["reason"] for row in rows()}
+    assert reasons == {"focal": "CUDA out of memory.", "dice": ""}
+    assert "CUDA out of memory" in Path("out/report.html").read_text(encoding="utf-8")
+
+    monkeypatch.setattr(trial, "train", real)
+    assert compare(*grid).code == 1, "a failure stays until it is asked to go"
+    said = compare(*grid, "--retry")
+    assert said.code == 0, said.err
+    assert {row["reason"] for row in rows()} == {""}
+
+
+def test_another_budget_is_another_comparison(compare):
+    grid = ("--losses", "dice", "--seeds", "1", "--no-pictures")
+    assert compare(*grid).code == 0
+    said = compare(*grid, "--epochs", "2")
+    assert said.code == 3
+    assert len(said.errors) == 1
+    assert "epochs = 1, not 2" in said.error
+    assert "-o" in said.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--losses", "dice,hinge"), ("hinge", "lovasz")),
+        (("--losses", "dice,dice"), ("--losses", "once")),
+        (("--losses", "dice,"), ("--losses", "commas")),
+        (("--weighting", "fixed,best"), ("best", "uncertainty")),
+        (("--losses", "dice", "--weighting", "ramp"), ("ramp", "combined")),
+        (("--lr", "1e-3,-1"), ("train.lr", "-1")),
+        (("--batch-size", "4,x"), ("train.batch_size", "'x'")),
+        (("--dropout", "0,1"), ("train.dropout", "1")),
+        (("--shard", "3/2"), ("--shard 3/2", "K/N")),
+        (("--shard", "half"), ("--shard half", "K/N")),
+    ],
+)
+def test_a_wrong_list_is_one_line_and_exit_code_2(run, arguments, words):
+    said = run("compare-losses", "-o", "out", *arguments)
+    assert said.code == 2
+    assert len(said.errors) == 1
+    assert all(word in said.error for word in words)
+    assert not Path("out").exists()
+
+
+def test_tiles_that_are_not_there_end_it_before_the_first_run(run):
+    said = run("compare-losses", "--losses", "dice,focal", "--seeds", "1", "--tiles", "absent", "-o", "out")
+    assert said.code == 3
+    assert len(said.errors) == 1
+    assert "absent" in said.error
+    assert "beadctl tile" in said.error
+    assert not Path("out").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_comparison_that_is_killed_goes_on_where_it_was(compare):
+    grid = ("--losses", "dice,focal,bce,combined", "--seeds", "1", "--no-pictures", "--epochs", "6")
+    command = [sys.executable, "-m", "beadctl", "compare-losses", *SMALL, *grid]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environment, **silent) as one:
+        deadline = time.monotonic() + 120
+        while not results() or len(list(Path("out").glob("*/last.pt"))) < 2:
+            assert one.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        one.send_signal(signal.SIGKILL)
+    finished = results()
+    assert 1 <= len(finished) < 4
+    said = compare(*grid)
+    assert said.code == 0, said.err
+    assert f"{4 - len(finished)} of 4 trials to run" in said.err
+    assert finished.items() <= results().items()
+    assert [row["epochs"] for row in rows()] == ["6"] * 4

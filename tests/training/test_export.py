@@ -1,0 +1,211 @@
+"""From a run to a model file: verified, self-contained, and nobody's paths in it."""
+
+import getpass
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from beadctl.errors import ModelError, OutputError
+from beadctl.model.metadata import NORMALISATION
+from beadctl.model.session import Model
+from beadctl.training import checkpoint
+from beadctl.training import export as exporting
+from beadctl.training.blend import Blend
+from beadctl.training.fold import fold
+from beadctl.training.loop import train
+from beadctl.training.plan import TrainingPlan
+from beadctl.training.start import weights
+
+PLAN = TrainingPlan(
+    simulate=4,
+    size=32,
+    epochs=1,
+    batch_size=2,
+    width=4,
+    depth=3,
+    validation_scenes=2,
+    warmup_epochs=0,
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run of a few steps."""
+    folder = tmp_path_factory.mktemp("training") / "run"
+    train(PLAN, tiles=None, run_dir=folder, device_name="cpu", workers=0, threads=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "beads.onnx"
+    return path, exporting.export(trained, path, name="tiny", licence="CC0-1.0", threshold=0.4, min_area_px=9)
+
+
+def test_a_run_becomes_a_model_that_says_what_it_is(trained, exported):
+    path, report = exported
+    facts = Model(path, "cpu").facts
+    network = checkpoint.load(trained / "best.pt").network()
+    assert (facts.name, facts.licence, facts.normalisation) == ("tiny", "CC0-1.0", NORMALISATION)
+    assert (facts.threshold, facts.marker_threshold, facts.min_area_px) == (0.4, PLAN.marker_threshold, 9)
+    assert (facts.stride, facts.halo) == (network.stride, network.halo_px)
+    assert facts.training["loss"] == "combined"
+    assert facts.training["seed"] == 3
+    assert facts.data
+    assert "val_jaccard" in facts.validation
+    assert report.size_bytes == path.stat().st_size
+    assert report.largest_difference <= exporting.TOLERANCE
+    assert report.comparisons >= 5
+
+
+def test_the_file_is_whole_plain_and_current(exported):
+    path, _ = exported
+    proto = onnx.load(path, load_external_data=False)
+    assert not any(tensor.external_data for tensor in proto.graph.initializer)
+    assert {node.domain for node in proto.graph.node} == {""}
+    assert [(item.domain, item.version) for item in proto.opset_import if item.domain == ""] == [("", 20)]
+    assert proto.ir_version <= 10
+    assert proto.producer_name == "beadctl"
+    assert [item.key for item in proto.metadata_props] == ["beadctl"]
+    assert not any("BatchNormalization" in node.op_type for node in proto.graph.node)
+    assert [path] == list(path.parent.iterdir())
+
+
+def test_nothing_of_this_machine_is_in_the_file(exported):
+    content = exported[0].read_bytes()
+    for word in (
+        sys.prefix,
+        str(Path(exporting.__file__).parents[2]),
+        "site-packages",
+        str(Path.home()),
+        str(Path.cwd()),
+    ):
+        if len(word) > 4:
+            assert word.encode() not in content, word
+    assert b".py" not in content
+    if len(getpass.getuser()) > 4:
+        assert getpass.getuser().encode() not in content
+
+
+def test_any_batch_and_size_is_taken(trained, exported):
+    path, _ = exported
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    network = checkpoint.load(trained / "best.pt").network()
+    (given,) = session.get_inputs()
+    assert (given.name, given.type, given.shape[1]) == ("image", "tensor(float)", 1)
+    rng = np.random.default_rng(1)
+    for shape in ((1, 1, 4, 4), (3, 1, 24, 60), (2, 1, 100, 36)):
+        image = rng.normal(0, 1, shape).astype(np.float32)
+        probability, seed = session.run(["probability", "seed"], {"image": image})
+        with torch.inference_mode():
+            wanted = torch.sigmoid(network(torch.from_numpy(image))).numpy()
+        np.testing.assert_allclose(np.concatenate([probability, seed], 1), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("opset", [18, 19])
+def test_older_operator_sets(trained, tmp_path, opset):
+    path = tmp_path / "old.onnx"
+    exporting.export(trained, path, opset=opset)
+    assert next(item.version for item in onnx.load(path).opset_import if item.domain == "") == opset
+
+
+def test_a_file_that_stands_there_is_kept(trained, tmp_path):
+    path = tmp_path / "beads.onnx"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        exporting.export(trained, path)
+    assert path.read_text() == "mine"
+    exporting.export(trained, path, overwrite=True)
+    assert Model(path, "cpu").facts.stride == 4
+
+
+def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp_path, monkeypatch):
+    real = exporting._write
+
+    def tampered(network, path, opset, facts):
+        real(network, path, opset, facts)
+        proto = onnx.load(path)
+        weights = proto.graph.initializer[0]
+        values = onnx.numpy_helper.to_array(weights) + np.float32(0.05)
+        weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+        onnx.save(proto, path)
+
+    monkeypatch.setattr(exporting, "_write", tampered)
+    with pytest.raises(ModelError, match="differs from the trained one") as caught:
+        exporting.export(trained, tmp_path / "beads.onnx")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_exporter_keeps_its_inner_life_to_itself(trained, tmp_path):
+    """In a process of its own: torch says each of these once."""
+    path = tmp_path / "beads.onnx"
+    done = subprocess.run(
+        [sys.executable, "-m", "beadctl", "export", trained, "-o", path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith(f"{path}: ")
+    assert path.exists()
+
+
+@pytest.fixture(scope="module")
+def tuned(trained, tmp_path_factory) -> Path:
+    """A run of a few steps that started from `trained`."""
+    folder = tmp_path_factory.mktemp("tuning") / "run"
+    start = weights(str(trained))
+    plan = start.planned(replace(PLAN, seed=4, lr=1e-2))
+    train(plan, tiles=None, run_dir=folder, start=start, device_name="cpu", workers=0, threads=1)
+    return folder
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_blended_weights_are_the_mean_of_both(trained, tuned, share):
+    own, start = checkpoint.load(tuned / "best.pt").network(), checkpoint.load(trained / "best.pt").network()
+    mean = Blend(weights(str(trained)), share).of(own)
+    moved = 0.0
+    for one, ours, theirs in zip(*(n.parameters() for n in (mean, fold(own), fold(start))), strict=True):
+        torch.testing.assert_close(one, (1 - share) * ours + share * theirs)
+        moved += (ours - theirs).detach().abs().sum().item()
+    assert moved > 0
+
+
+def test_a_run_blended_with_its_own_weights_stays_what_it_is(trained, exported, tmp_path):
+    """Its checkpoint and the file exported from it are the same network, folded or not."""
+    image = np.random.default_rng(5).normal(size=(1, 1, 64, 64)).astype(np.float32)
+    want = Model(exported[0], "cpu").run(image)
+    for number, other in enumerate((trained, exported[0])):
+        path = tmp_path / f"{number}.onnx"
+        exporting.export(trained, path, blend=Blend(weights(str(other)), 0.3))
+        for found, wanted in zip(Model(path, "cpu").run(image), want, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_blended_model_says_so_and_claims_no_figures(trained, tuned, tmp_path, run):
+    path = tmp_path / "blended.onnx"
+    assert run("export", tuned, "-o", path, "--blend", trained, "--blend-share", 0.75).code == 0
+    facts = Model(path, "cpu").facts
+    start = facts.training["start"]
+    assert facts.training["blend"] == {**start, "share": 0.75}
+    assert facts.validation == {}
+
+
+def test_weights_of_another_shape_cannot_be_blended(trained, tmp_path, run):
+    done = run("export", trained, "-o", tmp_path / "x.onnx", "--blend", "default")
+    assert done.code == 3
+    assert "default: is a network of another shape" in done.err
+    assert not (tmp_path / "x.onnx").exists()
