@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,13 @@ from beadctl.study.grid import Run
 from beadctl.study.outcome import Outcome, TileScore
 from beadctl.training.loop import train
 from beadctl.training.measured import answers, measure, measured_split
+from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan, same, told
 from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
 
 if TYPE_CHECKING:
-    from beadctl.training.records import EpochRecord, RunResult, StepRecord
+    from beadctl.training.records import RunResult
 
 RESULT = "result.json"
 
@@ -106,13 +107,8 @@ def run(
     *,
     tiles: Path | None,
     start: Start | None = None,
-    device_name: str = "auto",
-    workers: int | None = None,
-    threads: int | None = None,
-    gradient_audit: bool = False,
-    on_epoch: Callable[[EpochRecord], None] = lambda _: None,
-    on_step: Callable[[StepRecord], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    options: TrainOptions = DEFAULT_OPTIONS,
+    callbacks: TrainCallbacks = NO_CALLBACKS,
 ) -> Outcome | None:
     """Train one trial, or go on where it was stopped, measure it, and keep its outcome.
 
@@ -124,8 +120,8 @@ def run(
         Folder of the comparison; the trial's is below.
     tiles : Path or None
         Folder of tiles; None when the plan simulates.
-    start, device_name, workers, threads, gradient_audit, on_epoch, on_step, should_stop
-        As `beadctl.training.loop.train` takes them.
+    start, options, callbacks
+        As `beadctl.training.loop.train` takes them; resumption and settings are the trial's own.
 
     Returns
     -------
@@ -144,22 +140,15 @@ def run(
     try:
         result = train(
             trial.plan,
+            folder,
             tiles=tiles,
-            run_dir=folder,
             start=start,
-            resume=resume,
-            device_name=device_name,
-            workers=workers,
-            threads=threads,
-            settings=trial.settings,
-            gradient_audit=gradient_audit,
-            on_epoch=on_epoch,
-            on_step=on_step,
-            should_stop=should_stop,
+            options=replace(options, resume=resume, settings=trial.settings),
+            callbacks=callbacks,
         )
         if result.stopped == "interrupted":
             return None
-        outcome = _outcome(trial, result, tiles, device_name)
+        outcome = _outcome(trial, result, tiles, options.device)
     except OF_ALL:
         raise
     except (BeadctlError, MemoryError, RuntimeError) as error:

@@ -7,15 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
-
-class Kind(StrEnum):
-    """What the blocks and the skips of the network are made of."""
-
-    UNET = "unet"
-    RESUNET = "resunet"
-    ATTENTION_UNET = "attention-unet"
+from beadctl.training.choices import ArchName
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,7 @@ class Architecture:
     max_channels : int
         Cap on the channels of a level.
     kind : str
-        One of `Kind`. It changes neither the stride nor the reach.
+        One of `ArchName`. It changes neither the stride nor the reach.
     dilation : int
         Spacing of the taps of the deepest level's second convolution, at least 1; more than 1 widens
         the reach without a further level.
@@ -44,7 +37,7 @@ class Architecture:
     depth: int = 4
     dropout: float = 0.1
     max_channels: int = 512
-    kind: str = Kind.UNET.value
+    kind: str = ArchName.UNET.value
     dilation: int = 1
 
     def __post_init__(self) -> None:
@@ -53,7 +46,7 @@ class Architecture:
             or self.depth < 2
             or self.max_channels < self.width
             or not 0 <= self.dropout < 1
-            or self.kind not in [*Kind]
+            or self.kind not in [*ArchName]
             or self.dilation < 1
         )
         if impossible:
@@ -106,5 +99,5 @@ class Architecture:
 
     def as_dict(self) -> dict[str, int | float | str]:
         """Plain values, for a checkpoint or JSON."""
-        # A member of `Kind` is a str too, but no checkpoint reader would know its class.
+        # A member of `ArchName` is a str too, but no checkpoint reader would know its class.
         return asdict(self) | {"kind": str(self.kind)}

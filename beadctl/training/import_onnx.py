@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from beadctl.errors import ModelError
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 from beadctl.training.unet import UNet
 
 # Above this the file and the network made from it are not the same function.
@@ -171,7 +172,7 @@ def _architecture(facts: ModelFacts, path: Path) -> Architecture:
             depth=int(told["depth"]),
             dropout=float(told.get("dropout", 0)),
             max_channels=int(told.get("max_channels", FIRST_CAP)),
-            kind=str(told.get("arch", Kind.UNET.value)),
+            kind=str(told.get("arch", ArchName.UNET.value)),
             dilation=int(told.get("dilation", 1)),
         )
     except (KeyError, TypeError, ValueError, AttributeError):

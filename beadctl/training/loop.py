@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from beadctl.training.dataset import Batches, SceneSource, Shuffled, Simulated, 
 from beadctl.training.ema import WeightAverage
 from beadctl.training.import_onnx import reopen
 from beadctl.training.objective import gradient_energies, objective
+from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import RunFolder, now
@@ -52,19 +53,12 @@ MOST_WORKERS = {"cpu": 2, "cuda": 8}
 
 def train(
     plan: TrainingPlan,
-    *,
-    tiles: Path | None,
     run_dir: Path,
+    *,
+    tiles: Path | None = None,
     start: Start | None = None,
-    resume: bool = False,
-    device_name: str = "auto",
-    workers: int | None = None,
-    threads: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    gradient_audit: bool = False,
-    on_epoch: Callable[[EpochRecord], None] = lambda _: None,
-    on_step: Callable[[StepRecord], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    options: TrainOptions = DEFAULT_OPTIONS,
+    callbacks: TrainCallbacks = NO_CALLBACKS,
 ) -> RunResult:
     """Train a network and leave its checkpoints, history and learning curve in a folder.
 
@@ -72,40 +66,26 @@ def train(
     ----------
     plan : TrainingPlan
         What is computed.
-    tiles : Path or None
-        Folder that ``beadctl tile`` wrote; None when the plan simulates.
     run_dir : Path
         Folder of the run: ``best.pt``, ``last.pt``, ``history.csv``, ``run.json``, ``learning_curve.png``.
+    tiles : Path, optional
+        Folder that ``beadctl tile`` wrote; not needed when the plan simulates.
     start : Start, optional
         Weights to start from, those of `plan`; by default random ones. A resumed run has its own.
-    resume : bool
-        Go on with the run in `run_dir`; on a CPU with equal threads the result is bit for bit that of a
-        run that was never stopped.
-    device_name : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    workers : int, optional
-        Processes that prepare samples; by default up to two where cores are left. The result does not
-        depend on it.
-    threads : int, optional
-        CPU threads of the network; by default all that the job may use.
-    settings : mapping, optional
-        Plain values for ``run.json``.
-    gradient_audit : bool
-        Measure in each epoch, on its first batch, where the gradient of every loss falls, and write
-        ``gradients.csv``. The training itself is not changed by it.
-    on_epoch, on_step : callable
-        Told of every finished epoch and optimiser step.
-    should_stop : callable
-        Asked before every micro-batch; True ends the run with ``last.pt`` of the last finished epoch.
+    options : TrainOptions
+        Device, processes, resumption.
+    callbacks : TrainCallbacks
+        Progress and early stop.
 
     Returns
     -------
     RunResult
+        How the run ended, and its best epoch.
 
     Raises
     ------
     OutputError, ModelError
-        If `run_dir` holds a run and `resume` is off, or the other way round.
+        If `run_dir` holds a run and `options.resume` is off, or the other way round.
     DeviceError
         If the device or the precision cannot be had.
     TrainingError, AnnotationError
@@ -113,24 +93,29 @@ def train(
     ValueError
         If `plan` starts from something else than `start`.
     """
+    resume = options.resume
     if not resume and plan.start != (start.origin if start else None):
         raise ValueError(f"the plan starts from {plan.start}, not from what was given")
     folder = RunFolder(run_dir, resume=resume)
-    target = device.resolve(device_name)
+    target = device.resolve(options.device)
     threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads or usable_cpus())
+    torch.set_num_threads(options.threads or usable_cpus())
     started = now()
     try:
         source, scenes, data = _data(plan, tiles)
-        processes = _workers(workers, target)
+        processes = _workers(options.workers, target)
         begin = None if resume else start
-        run = _Run(plan, folder, target, source, scenes, data, processes, gradient_audit, begin)
+        run = _Run(plan, folder, target, source, scenes, data, processes, options.gradient_audit, begin)
         if resume:
             run.restore(checkpoint.load(folder.last))
         facts = {
-            "settings": dict(settings or {}),
+            "settings": dict(options.settings),
             "plan": plan.as_dict(),
-            "device": {"asked": device_name, "used": str(target), "precision": str(run.dtype).split(".")[1]},
+            "device": {
+                "asked": options.device,
+                "used": str(target),
+                "precision": str(run.dtype).split(".")[1],
+            },
             "threads": torch.get_num_threads(),
             "workers": processes,
             "data": {
@@ -142,7 +127,7 @@ def train(
             "started": started,
         }
         folder.describe(facts)
-        result = run.go(on_epoch, on_step, should_stop)
+        result = run.go(callbacks.on_epoch, callbacks.on_step, callbacks.should_stop)
         outcome = {"ended": now(), "stopped": result.stopped, "epochs": result.epochs}
         folder.describe(facts | outcome | {"best": result.record and asdict(result.record)})
         return result

@@ -7,7 +7,8 @@ from typing import Any
 
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 from beadctl.weighting import WeightingName, WeightingParameters
 
 # A resumed run may be given more time or patience; anything else would make it another run.
@@ -114,7 +115,7 @@ class TrainingPlan:
     patience: int = 25
     clip_norm: float = 1.0
     ema_decay: float = 0.995
-    arch: Kind = Kind.UNET
+    arch: ArchName = ArchName.UNET
     width: int = 16
     depth: int = 4
     max_channels: int = 512

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from beadctl.errors import ModelError
+from beadctl.errors import ModelError, SettingsError
 from beadctl.files import sha256
 from beadctl.model.session import DEFAULT_MODEL
 from beadctl.training import checkpoint, import_onnx
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.run_folder import BEST, RunFolder
 
 DEFAULT = "default"
+
+# Peak learning rates where none is given: trained weights need small corrections only.
+RANDOM_START_LR, FINE_TUNING_LR = 1e-3, 3e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +53,69 @@ class Start:
         """What a run remembers of its start."""
         return Origin(self.source, self.sha256)
 
+    @property
+    def network(self) -> dict[str, Any]:
+        """Its network by the names of `TrainingPlan`, without dropout, which the run chooses."""
+        own = self.architecture
+        return {
+            "arch": ArchName(own.kind),
+            "width": own.width,
+            "depth": own.depth,
+            "max_channels": own.max_channels,
+            "dilation": own.dilation,
+        }
+
     def planned(self, plan: TrainingPlan) -> TrainingPlan:
         """Return the plan of a run that starts here: with this network, but for the plan's own dropout."""
-        own = self.architecture
-        return replace(
-            plan,
-            start=self.origin,
-            arch=Kind(own.kind),
-            width=own.width,
-            depth=own.depth,
-            max_channels=own.max_channels,
-            dilation=own.dilation,
-        )
+        return replace(plan, start=self.origin, **self.network)
+
+
+def begin(
+    source: str | None,
+    *,
+    lr: float | None,
+    network: Mapping[str, tuple[Any, str]],
+    run: Path | None = None,
+) -> tuple[Start | None, dict[str, Any]]:
+    """Read the weights that a run starts from, with the settings that follow from them.
+
+    Parameters
+    ----------
+    source : str or None
+        As `weights` takes it; None for random weights.
+    lr : float or None
+        Peak learning rate; None for the default of the start.
+    network : mapping of str to (value, origin)
+        Settings of the network that were asked for, by name in `TrainingPlan`, and where each came from
+        (``flag``, or a file or variable for the message).
+    run : Path, optional
+        Folder of a run that goes on; it has its own weights.
+
+    Returns
+    -------
+    start : Start or None
+        None for random weights.
+    settings : dict
+        ``lr``, and the network of the start.
+
+    Raises
+    ------
+    SettingsError
+        If another network was asked for than that of the start.
+    ModelError
+        If the start cannot be read.
+    """
+    if source is None:
+        return None, {"lr": lr or RANDOM_START_LR}
+    start = again(source, run) if run else weights(source)
+    for name, (asked, origin) in network.items():
+        if asked != start.network[name]:
+            shown = "" if origin == "flag" else f" (from {origin})"
+            raise SettingsError(
+                f"train.{name} = {asked}{shown}: the network of {source} has {start.network[name]}; "
+                "leave it out, or start from other weights"
+            )
+    return start, {"lr": lr or FINE_TUNING_LR, **start.network}
 
 
 def weights(start: str) -> Start:

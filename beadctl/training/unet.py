@@ -1,4 +1,4 @@
-"""The network: a U-Net with two answers per pixel, foreground and marker, in the kinds of `Kind`.
+"""The network: a U-Net with two answers per pixel, foreground and marker, in the kinds of `ArchName`.
 
 Every layer is convolution, folded-away batch normalisation, pooling, nearest-neighbour resizing or an
 operation on single pixels, so an output pixel depends on a bounded neighbourhood of the input and on
@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 
 # A head that starts near "no bead anywhere" spends its first steps on beads, not on unlearning a
 # grey half-belief over the background (Lin et al., ICCV 2017, section 4.1).
@@ -84,7 +85,7 @@ class Gate(nn.Module):
 
 def _block(kind: str, inputs: int, outputs: int, dropout: float = 0.0, dilation: int = 1) -> nn.Sequential:
     layers: list[nn.Module]
-    if kind == Kind.RESUNET:
+    if kind == ArchName.RESUNET:
         layers = [Residual(inputs, outputs, dilation)]
     else:
         layers = [
@@ -105,7 +106,7 @@ class UNet(nn.Module):
     Parameters
     ----------
     architecture : Architecture
-        Kind, width, depth, dilation and dropout.
+        ArchName, width, depth, dilation and dropout.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -126,7 +127,7 @@ class UNet(nn.Module):
         levels = range(last - 1, -1, -1)
         self.shrink = nn.ModuleList(nn.Conv2d(channels[level + 1], channels[level], 1) for level in levels)
         self.up = nn.ModuleList(_block(kind, 2 * channels[level], channels[level]) for level in levels)
-        gated = levels if kind == Kind.ATTENTION_UNET else ()
+        gated = levels if kind == ArchName.ATTENTION_UNET else ()
         self.gate = nn.ModuleList(Gate(channels[level]) for level in gated)
         self.head = nn.Conv2d(channels[0], 2, 1)
         for module in self.modules():

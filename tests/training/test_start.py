@@ -21,7 +21,8 @@ from beadctl.files import sha256
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.training import checkpoint, start
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 from beadctl.training.dataset import Simulated, Views
 from beadctl.training.export import export
 from beadctl.training.import_onnx import reopen
@@ -59,21 +60,21 @@ def learned(tmp_path_factory):
     @cache
     def made(kind):
         run_dir = tmp_path_factory.mktemp(f"trained-{kind}") / "run"
-        go(replace(LEARNED, arch=kind, dilation=1 if kind == Kind.UNET else 2), run_dir)
+        go(replace(LEARNED, arch=kind, dilation=1 if kind == ArchName.UNET else 2), run_dir)
         export(run_dir, run_dir.parent / "tiny.onnx")
         return run_dir
 
     return made
 
 
-@pytest.fixture(params=list(Kind))
+@pytest.fixture(params=list(ArchName))
 def trained(request, learned):
     return learned(request.param)
 
 
 @pytest.fixture
 def tiny(learned):
-    return learned(Kind.UNET)
+    return learned(ArchName.UNET)
 
 
 def untrained(run_dir, folder):

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from beadctl.training import checkpoint, export
-from beadctl.training.architecture import Architecture, Kind
+from beadctl.training.architecture import Architecture
+from beadctl.training.choices import ArchName
 from beadctl.training.unet import PRIOR, UNet
 
 SMALL = [
     *(Architecture(2, depth) for depth in (2, 3, 4)),
-    *(Architecture(2, 3, kind=kind, dilation=dilation) for kind in Kind for dilation in (1, 2, 4)),
+    *(Architecture(2, 3, kind=kind, dilation=dilation) for kind in ArchName for dilation in (1, 2, 4)),
 ]
-KINDS = [Architecture(4, 3, kind=kind, dilation=2) for kind in Kind]
+KINDS = [Architecture(4, 3, kind=kind, dilation=2) for kind in ArchName]
 
 
 def ready(architecture, seed=0):
@@ -147,7 +148,7 @@ def test_known_reach_of_the_usual_network():
         8,
     )
     assert [Architecture(16, 4, dilation=dilation).halo_px for dilation in (2, 4)] == [56, 72]
-    assert {Architecture(16, 4, kind=kind).reach_px for kind in Kind} == {51}
+    assert {Architecture(16, 4, kind=kind).reach_px for kind in ArchName} == {51}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def saved_and_loaded(network, architecture, folder):
 
 
 def test_plain_values_of_a_kind():
-    values = Architecture(kind=Kind.RESUNET).as_dict()
+    values = Architecture(kind=ArchName.RESUNET).as_dict()
     assert type(values["kind"]) is str
     assert Architecture(**json.loads(json.dumps(values))) == Architecture(kind="resunet")
 
@@ -257,7 +258,7 @@ def test_the_exported_network_is_the_trained_one(architecture, tmp_path):
     assert report.largest_difference < 1e-5
     operators = {node.op_type for node in onnx.load(path).graph.node}
     assert "BatchNormalization" not in operators
-    assert ("Mul" in operators) == (architecture.kind == Kind.ATTENTION_UNET)
+    assert ("Mul" in operators) == (architecture.kind == ArchName.ATTENTION_UNET)
 
 
 @torch.no_grad()

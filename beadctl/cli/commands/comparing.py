@@ -1,6 +1,7 @@
 """What ``compare-losses`` is made of: from lists of settings to trials, their runs and the report."""
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any, TypeVar
 
 from beadctl import console
 from beadctl.cli import settings
-from beadctl.cli.commands import learning
+from beadctl.cli import training_arguments as arguments
 from beadctl.cli.settings import Settings
+from beadctl.console.stopping import stoppable
 from beadctl.errors import Interrupted, SettingsError
 from beadctl.losses import Loss
 from beadctl.study import grid, statistics, tables
@@ -19,6 +21,7 @@ from beadctl.study.live import Progress, TrialProgress
 from beadctl.study.outcome import Outcome
 from beadctl.study.trial import Trial, kept, pictures, require_tiles
 from beadctl.study.trial import run as run_trial
+from beadctl.training.options import TrainCallbacks
 from beadctl.training.records import EpochRecord, StepRecord
 from beadctl.training.start import Start
 from beadctl.weighting import WeightingName
@@ -51,7 +54,7 @@ def trials(
     ModelError
         If the weights to start from cannot be read.
     """
-    base, start = learning.begin(settings.load(config, flags))
+    base, start = arguments.first_weights(settings.load(config, flags))
 
     def each(name: str, given: str | None) -> list[Any]:
         """Values of a list, each checked as the setting would be."""
@@ -119,7 +122,13 @@ def run(
     shown = Progress([trial.run for trial in chosen], messages.verbosity)
     for outcome in filter(None, before):
         shown.kept(outcome)
-    with learning.stoppable() as stopped, shown:
+    with stoppable() as stop, shown:
+        options = arguments.train_options(base, gradient_audit=gradient_audit)
+        callbacks = TrainCallbacks(
+            on_epoch=lambda record: shown.at(_after_epoch(shown.moment, record)),
+            on_step=lambda record: shown.at(_after_step(shown.moment, record)),
+            should_stop=stop.made,
+        )
         for trial in missing:
             shown.start(trial.run, trial.plan.epochs)
             finished = run_trial(
@@ -127,16 +136,11 @@ def run(
                 out,
                 tiles=tiles,
                 start=start,
-                device_name=base.inference.device,
-                workers=base.train.workers,
-                threads=base.inference.threads,
-                gradient_audit=gradient_audit,
-                on_epoch=lambda record: shown.at(_after_epoch(shown.moment, record)),
-                on_step=lambda record: shown.at(_after_step(shown.moment, record)),
-                should_stop=lambda: bool(stopped),
+                options=options,
+                callbacks=callbacks,
             )
             if finished is None:
-                raise Interrupted(stopped[-1])
+                raise Interrupted(stop.signal or signal.SIGINT)
             shown.finish(finished)
 
 
@@ -185,7 +189,7 @@ def _trial(base: Settings, run: Run, start: Start | None) -> Trial:
             "loss": base.loss.model_copy(update={"name": loss, "weighting": weighting, **given}),
         }
     )
-    return Trial(run, learning.plan(chosen, start), chosen.model_dump(mode="json"))
+    return Trial(run, arguments.training_plan(chosen, start), chosen.model_dump(mode="json"))
 
 
 def _tiles(base: Settings) -> Path | None:

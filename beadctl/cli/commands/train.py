@@ -1,6 +1,5 @@
 """``beadctl train``: a network from tiles, or from simulated scenes."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,25 +67,16 @@ def train(
 ) -> int:
     """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
     loaded = settings.load(config, options.given(context.params))
-    from beadctl.audit.glance import glance
-    from beadctl.cli.commands import learning
-    from beadctl.dataset import manifest
-    from beadctl.images import ReadOptions
+    from beadctl.cli import training_arguments as arguments
+    from beadctl.training.run import learn
 
-    asked = loaded.settings
-    out = asked.output.out_dir or Path("runs") / f"{asked.loss.name.value}-{asked.data.size}"
-    messages = console.Messages.of(quiet, verbose)
-    if not asked.train.simulate and not resume:
-        tiles_dir = asked.data.tiles
-        every = manifest.samples(manifest.read_manifest(tiles_dir))
-        glance(every, ReadOptions(), messages, f"beadctl audit {tiles_dir}")
-    result = learning.learn(loaded, out, messages, resume=resume, gradient_audit=gradient_audit)
-    if result.record and result.best:
-        messages.info(
-            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "
-            f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
-        )
-    if result.stopped == "interrupted":
-        messages.info(f"go on with the same command and --resume; export with: beadctl export {out}")
-        return learning.interruption()
-    return 0
+    out = arguments.run_folder(loaded.settings)
+    chosen, weights_at_start = arguments.first_weights(loaded, out if resume else None)
+    return learn(
+        arguments.training_plan(chosen, weights_at_start),
+        out,
+        console.Messages.of(quiet, verbose),
+        tiles=arguments.training_tiles(chosen),
+        start=weights_at_start,
+        options=arguments.train_options(chosen, resume=resume, gradient_audit=gradient_audit),
+    )

@@ -1,0 +1,93 @@
+"""Settings as plain arguments of `beadctl.training`; it imports torch, so commands import it when they run."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from beadctl.cli.arguments import plain
+from beadctl.cli.settings import Loaded, Settings
+from beadctl.losses import LossParameters
+from beadctl.training.choices import ArchName
+from beadctl.training.options import TrainOptions
+from beadctl.training.plan import TrainingPlan
+from beadctl.training.run import default_folder
+from beadctl.training.start import Start, begin
+from beadctl.weighting import WeightingParameters
+
+
+def run_folder(settings: Settings) -> Path:
+    """Return the folder of a training run."""
+    return settings.output.out_dir or default_folder(settings.loss.name, settings.data.size)
+
+
+def training_tiles(settings: Settings) -> Path | None:
+    """Return the folder of tiles to train on; None for simulated scenes."""
+    return None if settings.train.simulate else settings.data.tiles
+
+
+def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, Start | None]:
+    """Return the weights to start from, and the settings with what follows from them.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The settings and where they come from.
+    run : Path, optional
+        Folder of a run that goes on.
+
+    Returns
+    -------
+    settings : Settings
+        With a learning rate, and the network of the start.
+    start : Start or None
+        None for random weights.
+    """
+    train, origins = loaded.settings.train, loaded.origins
+    network = {
+        name: (getattr(train, name), origins[f"train.{name}"])
+        for name in ("arch", "width", "depth", "max_channels", "dilation")
+        if origins[f"train.{name}"] != "default"
+    }
+    start, known = begin(train.start, lr=train.lr, network=network, run=run)
+    return loaded.settings.model_copy(update={"train": train.model_copy(update=known)}), start
+
+
+def training_plan(settings: Settings, start: Start | None = None) -> TrainingPlan:
+    """Return what a run computes, from settings and start as `first_weights` returned them."""
+    loss, instances = settings.loss, settings.instances
+    validation: dict[str, Any] = {
+        "threshold": instances.threshold,
+        "marker_threshold": instances.marker_threshold,
+        "min_area_px": instances.min_area,
+    }
+    plan = TrainingPlan(
+        **settings.train.model_dump(exclude={"workers", "arch", "start"}),
+        arch=ArchName(settings.train.arch),
+        loss=loss.name,
+        loss_parameters=LossParameters(**_fields(LossParameters, loss)),
+        marker_weight=loss.marker_weight,
+        contact_weight=loss.contact_weight,
+        weighting=loss.weighting,
+        weighting_parameters=WeightingParameters(**_fields(WeightingParameters, loss)),
+        size=settings.data.size,
+        seed=settings.data.seed,
+        **{name: value for name, value in validation.items() if value is not None},
+    )
+    return start.planned(plan) if start else plan
+
+
+def train_options(settings: Settings, *, resume: bool = False, gradient_audit: bool = False) -> TrainOptions:
+    """Return how a training run is carried out."""
+    return TrainOptions(
+        device=settings.inference.device,
+        workers=settings.train.workers,
+        threads=settings.inference.threads,
+        resume=resume,
+        gradient_audit=gradient_audit,
+        settings=plain(settings),
+    )
+
+
+def _fields(kind: type, section: object) -> dict[str, Any]:
+    """Return those values of a section that a dataclass has fields for."""
+    return {field.name: getattr(section, field.name) for field in fields(kind)}

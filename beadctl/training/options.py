@@ -1,0 +1,59 @@
+"""How a training run is carried out, apart from what it computes (`beadctl.training.plan`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from beadctl.training.records import EpochRecord, StepRecord
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Machine, records and continuation of a run; the trained weights do not depend on them.
+
+    Attributes
+    ----------
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    workers : int or None
+        Processes that prepare samples; None for two where cores are left, up to eight beside a GPU.
+    threads : int or None
+        CPU threads of the network; None for all that the job may use.
+    resume : bool
+        Go on with the run in the folder; on a CPU with equal threads the result is bit for bit that of a
+        run without a stop.
+    gradient_audit : bool
+        Measure on the first batch of each epoch where the gradient of every loss falls, and write
+        ``gradients.csv``.
+    settings : mapping
+        Plain values for ``run.json``.
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+    threads: int | None = None
+    resume: bool = False
+    gradient_audit: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainCallbacks:
+    """Functions that the loop calls.
+
+    Attributes
+    ----------
+    on_epoch, on_step : callable
+        Take the record of every finished epoch and optimiser step.
+    should_stop : callable
+        Asked before every micro-batch; True ends the run with ``last.pt`` of the last finished epoch.
+    """
+
+    on_epoch: Callable[[EpochRecord], None] = lambda _: None
+    on_step: Callable[[StepRecord], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+DEFAULT_OPTIONS, NO_CALLBACKS = TrainOptions(), TrainCallbacks()
