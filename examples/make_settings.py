@@ -6,17 +6,16 @@ Usage: python examples/make_settings.py [FILE]
 import argparse
 from enum import Enum
 from pathlib import Path
-from typing import get_args
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from beadctl.cli.settings import Settings, toml_value
+from beadctl.cli.settings import Settings, section_of, toml_value
 
 HEAD = """\
 # Settings of beadctl. Copy this file as beadctl.toml to where you work, or name it with --config FILE.
-# A flag or BEADCTL_<SECTION>__<FIELD> in the environment goes over it. Every line shows the default and is
-# commented out; take the # away to change a value. Settings without a default show an example.
+# A flag, or BEADCTL_<SECTION>__<FIELD> in the environment, overrides it. Each setting is commented out and
+# shows its default, or an example where it has none; remove the # to change a value.
 """
 # Values for the settings that are unset by default.
 EXAMPLES: dict[str, object] = {
@@ -52,25 +51,22 @@ def bounds(info: FieldInfo) -> str:
     """Return the bounds or choices of a setting in words, or nothing."""
     kind = info.annotation
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return ", ".join(member.value for member in kind)
-    if get_args(kind) and all(isinstance(choice, str) for choice in get_args(kind)):
-        return ", ".join(get_args(kind))
-    said = [(WORDS[type(bound)], bound) for bound in info.metadata if type(bound) in WORDS]
-    return ", ".join(f"{words} {getattr(bound, name):g}" for (name, words), bound in said)
+        return "one of " + ", ".join(member.value for member in kind)
+    limits = [(WORDS[type(bound)], bound) for bound in info.metadata if type(bound) in WORDS]
+    return ", ".join(f"{words} {getattr(bound, name):g}" for (name, words), bound in limits)
 
 
 def compose() -> str:
     """Return the text of the file."""
     lines = [HEAD.rstrip()]
-    for section, part in Settings.model_fields.items():
-        kind = part.annotation
-        assert kind is not None
+    for section in Settings.model_fields:
+        kind = section_of(section)
         lines += ["", f"# {(kind.__doc__ or '').strip()}", f"[{section}]"]
         defaults = kind().model_dump(mode="json")
         for field, info in kind.model_fields.items():
             limits = bounds(info)
-            words = (info.description or "").removesuffix(".")
-            lines.append(f"# {words}; {limits}." if limits else f"# {words}.")
+            meaning = (info.description or "").removesuffix(".")
+            lines.append(f"# {meaning}; {limits}." if limits else f"# {meaning}.")
             value = defaults[field]
             shown = EXAMPLES[f"{section}.{field}"] if value is None else value
             lines.append(

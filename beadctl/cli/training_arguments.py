@@ -1,4 +1,4 @@
-"""Settings as plain arguments of `beadctl.training`; it imports torch, so commands import it when they run."""
+"""Settings as plain arguments of `beadctl.training`. Imports torch, so commands import this when they run."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -4,7 +4,7 @@ import difflib
 import types
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from beadctl.cli import settings
 from beadctl.cli.settings import Settings
 from beadctl.errors import SettingsError
+from beadctl.files import toml_text
 from beadctl.losses import Loss
+from beadctl.results.formats import Output
 
 KEYS = [f"{section}.{field}" for section, field in settings.fields()]
 STRINGS = {"data.axes": ("ZYX", "TYX", "CYX"), "inference.device": ("cpu", "cuda", "cuda:1")}
@@ -36,9 +38,8 @@ def three(key):
     """Three valid values of a setting, neighbours different."""
     info = info_of(key)
     kinds = [kind for kind in get_args(info.annotation) if kind is not types.NoneType] or [info.annotation]
-    if get_origin(info.annotation) is Literal:
-        choices = get_args(info.annotation)
-        return [choices[index % len(choices)] for index in (1, 2, 3 if len(choices) == 2 else 0)]
+    if key == "output.save":
+        return [(Output.OVERLAYS,), (Output.MASKS,), (Output.OVERLAYS, Output.MASKS)]
     kind = get_args(kinds[0])[0] if get_origin(kinds[0]) else kinds[0]
     if kind is bool:
         return [not info.default, info.default, not info.default]
@@ -48,7 +49,8 @@ def three(key):
     if kind is float:
         return [0.25, 0.5, 0.75]
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return list(kind)[:3]
+        choices = list(kind)
+        return [choices[index % len(choices)] for index in (1, 2, 3 if len(choices) == 2 else 0)]
     if key in ("loss.weights", "loss.ramp_from"):
         return [(0.5, 0.5), (0.25, 0.75), (1.0, 0.0)]
     return [kind(text) for text in STRINGS.get(key, ("one", "two", "three"))]
@@ -77,8 +79,8 @@ def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path
     assert value(settings.load(), key) == info_of(key).default
     assert settings.load().origins[key] == "default"
 
-    text = settings.toml_value(in_file if isinstance(in_file, int | float | tuple) else as_text(in_file))
-    Path("beadctl.toml").write_text(f"[{section}]\n{field} = {text}\n")
+    plain = in_file if isinstance(in_file, int | float | tuple) else as_text(in_file)
+    Path("beadctl.toml").write_text(toml_text({section: {field: plain}}))
     loaded = settings.load()
     assert value(loaded, key) == in_file
     assert loaded.origins[key] == "beadctl.toml"
@@ -240,7 +242,7 @@ def test_effective_settings_come_back_through_config(
     }
     first = settings.load(flags=given_).settings
     path = tmp_path_factory.mktemp("round") / "saved.toml"
-    path.write_text(settings.to_toml(first), encoding="utf-8", newline="")
+    path.write_text(toml_text(first.model_dump(mode="json")), encoding="utf-8", newline="")
     assert settings.load(path).settings == first
 
 

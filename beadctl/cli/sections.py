@@ -1,0 +1,231 @@
+"""The sections of the settings: every field with its default, bounds, unit and meaning.
+
+A bracket at the end of a description names the value that a field of None stands for.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from beadctl.annotations import AnnotationFormat
+from beadctl.console import Form
+from beadctl.losses import Loss, checked_weights
+from beadctl.results.formats import Output
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
+from beadctl.weighting import WeightingName
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+Weight = Annotated[float, Field(ge=0.0)]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+
+
+def _list(value: object) -> object:
+    """Split a list as flags and the environment give it: ``0.7,0.3``."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Outputs = Annotated[tuple[Output, ...], BeforeValidator(_list)]
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_list)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Tiles, and how image files and annotations are read."""
+
+    tiles: Path = Field(Path("tiles"), description="Folder of training tiles, as `beadctl tile` writes it.")
+    size: int = Field(512, ge=16, le=8192, description="Edge of a tile or simulated scene, px.")
+    seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    axes: str | None = Field(
+        None, pattern=r"^[A-Z]{2,8}$", description="Axes of the image files, such as ZYX [from the metadata]."
+    )
+    channel: int | None = Field(None, ge=0, description="Channel to use of a multi-channel image, from 0.")
+    plane: int | None = Field(None, ge=0, description="Plane to use of a stack, from 0 [all].")
+    pixel_size: float | None = Field(
+        None, gt=0, description="Pixel size, um, where the file's metadata has none."
+    )
+    annotations: AnnotationFormat = Field(
+        AnnotationFormat.AUTO, description="Format of the annotations; auto detects it by their content."
+    )
+    centre_diameter: float | None = Field(
+        None, gt=0, description="Diameter of the beads, px, where annotations mark their centres."
+    )
+
+
+class Tile(Section):
+    """Cutting image/mask pairs into tiles."""
+
+    overlap: int = Field(64, ge=0, description="Overlap of neighbouring tiles, px.")
+    val_fraction: Fraction = Field(0.15, description="Fraction of the source images for validation.")
+    test_fraction: Fraction = Field(0.15, description="Fraction of the source images for the final test.")
+    group_by: str | None = Field(
+        None, description="Regular expression on the image's path; equal matches stay in one split."
+    )
+    only: Path | None = Field(None, description="File with the names of the images to use, one a line [all].")
+    min_beads: int = Field(1, ge=1, description="A tile with fewer beads counts as empty.")
+    keep_empty: Share = Field(1.0, description="Share of the empty tiles to keep, chosen by the seed.")
+
+
+class Train(Section):
+    """Network, optimiser and duration of a training run."""
+
+    # Choices are checked as enums and kept as plain strings, which checkpoints can hold.
+    model_config = ConfigDict(use_enum_values=True)
+
+    start: str | None = Field(
+        None,
+        min_length=1,
+        description="Weights to start from: default, a run's folder, a checkpoint or a model file; they "
+        "determine the network [random].",
+    )
+    simulate: int = Field(
+        0, ge=0, description="Simulated scenes an epoch to train on instead of tiles; 0: tiles."
+    )
+    epochs: int = Field(100, ge=1, description="Passes over the training tiles.")
+    max_minutes: float | None = Field(
+        None, gt=0, description="Plan the learning rate for, and stop after, this many minutes [no limit]."
+    )
+    batch_size: int = Field(4, ge=1, description="Tiles in a micro-batch.")
+    accumulate: int = Field(1, ge=1, description="Accumulation steps: micro-batches in an optimiser step.")
+    lr: float | None = Field(None, gt=0, description="Peak learning rate [0.001; 0.0003 with --from].")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW weight decay.")
+    warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises.")
+    schedule: ScheduleName = Field(
+        ScheduleName.COSINE, description="Fall of the learning rate; plateau lowers it when progress stops."
+    )
+    plateau_epochs: int = Field(
+        5, ge=1, description="Plateau: epochs without a better validation Jaccard before the rate falls."
+    )
+    plateau_factor: Probability = Field(0.5, description="Plateau: factor on the learning rate.")
+    patience: int = Field(
+        25, ge=1, description="Stop after this many epochs without a better validation Jaccard."
+    )
+    arch: ArchName = Field(
+        ArchName.UNET, description="Network; resunet: residual blocks, attention-unet: gated skips."
+    )
+    width: int = Field(16, ge=2, le=256, description="Channels of the first level; doubled at each level.")
+    depth: int = Field(4, ge=2, le=7, description="Levels of the U-Net; the stride is 2^(depth-1).")
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="Optimiser steps of an epoch [one pass over the tiles]."
+    )
+    max_channels: int = Field(512, ge=2, description="Cap on the channels of a level.")
+    dropout: Fraction = Field(0.1, description="Dropout in the deepest level.")
+    dilation: int = Field(
+        1, ge=1, le=16, description="Dilation in the deepest level; widens receptive field and halo."
+    )
+    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    ema_decay: Fraction = Field(
+        0.995, description="Decay of the weight average that is validated and exported."
+    )
+    precision: PrecisionName = Field(PrecisionName.AUTO, description="Arithmetic of training.")
+    augment: bool = Field(True, description="Augment the tiles: geometry, intensity, both polarities.")
+    workers: int | None = Field(None, ge=0, description="Processes that prepare tiles [by the CPU count].")
+
+
+class LossSection(Section):
+    """Training loss: its terms, their weights and parameters."""
+
+    name: Loss = Field(Loss.COMBINED, description="Loss on the foreground.")
+    weights: Weights | None = Field(
+        None,
+        description="Weights of the terms: dice,focal in `combined`; dice,focal,boundary in `multi-term` "
+        "[0.7,0.3; 0.6,0.3,0.1].",
+    )
+    weighting: WeightingName = Field(
+        WeightingName.FIXED,
+        description="Weights while training; ramp: from --ramp-from, uncertainty: learned, balance: of "
+        "gradients.",
+    )
+    ramp_from: Weights | None = Field(None, description="Ramp: weights at the start [equal shares].")
+    ramp_epochs: float = Field(
+        30.0, gt=0, description="Ramp: epochs until the weights are those of the loss."
+    )
+    focal_alpha: Probability = Field(0.25, description="Focal loss: weight of the foreground.")
+    focal_gamma: float = Field(2.0, ge=0, description="Focal loss: focusing exponent.")
+    tversky_alpha: float = Field(0.7, ge=0, description="Tversky losses: weight of missed bead pixels.")
+    tversky_beta: float = Field(0.3, ge=0, description="Tversky losses: weight of false bead pixels.")
+    tversky_gamma: float = Field(0.75, gt=0, description="Focal Tversky loss: exponent.")
+    boundary_px: int = Field(
+        2, ge=1, le=32, description="Boundary term: half the width of the band along the edges, px."
+    )
+    marker_weight: float = Field(1.0, ge=0, description="Weight of the marker map's loss.")
+    contact_weight: float = Field(
+        4.0, ge=0, description="Marker map's loss: extra weight of pixels where beads touch."
+    )
+
+    @model_validator(mode="after")
+    def _one_weight_per_term(self) -> Self:
+        for name in ("weights", "ramp_from"):
+            try:
+                checked_weights(self.name, getattr(self, name))
+            except ValueError as error:
+                given = ",".join(f"{weight:g}" for weight in getattr(self, name))
+                raise ValueError(f"{name} = {given} does not fit: {error}") from None
+        return self
+
+
+class Export(Section):
+    """The ONNX file that is made of a training run."""
+
+    opset: int = Field(20, ge=18, le=20, description="ONNX operator set.")
+    licence: str = Field("unspecified", description="Licence of the model, written into the file.")
+    name: str = Field("bead", description="Name of the model, written into the file.")
+    blend: str | None = Field(
+        None,
+        description="Weights to average with the run's, such as those it started from: default, a run's "
+        "folder, a checkpoint or a model file [none].",
+    )
+    blend_share: float = Field(0.5, gt=0, lt=1, description="Share of the --blend weights in the average.")
+
+
+class Inference(Section):
+    """The model file and how it is run."""
+
+    model: Path | None = Field(None, description="Model file (.onnx) [the default model in the package].")
+    device: Device = Field("auto", description="auto, cpu, cuda or cuda:N.")
+    diameter: str | None = Field(
+        None, description="Typical bead, such as 12px or 5um [found for each image]."
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads [those granted to the job].")
+    tile_size: int = Field(
+        1024, ge=0, description="Edge of a block without its halo, px; 0: the whole image."
+    )
+
+
+class Instances(Section):
+    """Turning the network's maps into beads."""
+
+    threshold: Probability | None = Field(None, description="Probability of foreground [the model's own].")
+    marker_threshold: Probability | None = Field(
+        None, description="Least height of a marker [the model's own]."
+    )
+    marker_rise: Probability | None = Field(
+        None, description="Rise of a marker of 10 px above the saddle to the next [the model's own]."
+    )
+    min_confidence: Fraction | None = Field(
+        None, description="Least mean probability times marker height of a bead [the model's own]."
+    )
+    min_area: int | None = Field(None, ge=1, description="Smallest bead, px [the model's own].")
+    exclude_border: bool = Field(False, description="Leave out beads that touch the image's border.")
+
+
+class OutputSection(Section):
+    """Output files and console tables."""
+
+    out_dir: Path | None = Field(None, description="Folder of the results.")
+    overwrite: bool = Field(False, description="Replace results that already exist.")
+    format: Form = Field(
+        Form.AUTO,
+        description="Form of the table on standard output; auto: table on a terminal, csv in a pipe.",
+    )
+    save: Outputs = Field(
+        (Output.MASKS, Output.OVERLAYS),
+        description="Files to write of each image, separated by commas: " + ", ".join(Output) + ".",
+    )
