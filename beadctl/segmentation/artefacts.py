@@ -1,13 +1,14 @@
-"""What is too small and too faint, beside the beads of its plane, to be one of them.
+"""Artefacts: objects much smaller and much fainter than the beads of their plane.
 
-The network sees a bead's surroundings, not the plane: a grain of noise that a lens or a filter has rounded
-looks to it like a small bead. Beside others it does not. Small beads are as bright as large ones or nearly
-so, and faint ones, out of focus, are large; what is both much smaller and much fainter is background.
+The network judges a pixel by its surroundings, so a grain of noise that a lens or a filter has rounded looks
+to it like a small bead. Small beads are about as bright as large ones, and faint ones, out of focus, are
+large: an object that is both small and faint is background.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,32 @@ from beadctl.segmentation.contrast import contrasts
 from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.size_prior import SizePrior
 
-# So many spreads of the prior below its median diameter,
-SMALL = -3.0
-# and with so little of the typical contrast.
-FAINT = 0.3
-# So many beads are enough to tell what contrast is typical.
-ENOUGH = 64
-# Width of the surroundings that a bead is held against, px.
-AROUND_PX = 4
+
+@dataclass(frozen=True)
+class ArtefactLimits:
+    """Limits of the artefact rule.
+
+    ============  =====  =======  ================================================================
+    name          value  unit     why
+    ============  =====  =======  ================================================================
+    deviation     -3.0   spreads  an artefact lies this far below the median diameter of the plane
+    contrast      0.3    share    and has less than this share of the median contrast
+    sample        64     beads    enough to estimate the median contrast
+    around_px     4      px       width of the background measured around a bead
+    ============  =====  =======  ================================================================
+    """
+
+    deviation: float = -3.0
+    contrast: float = 0.3
+    sample: int = 64
+    around_px: int = 4
+
+
+LIMITS = ArtefactLimits()
 
 
 def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.bool_]:
-    """Tell which beads are none.
+    """Return which beads are artefacts.
 
     Parameters
     ----------
@@ -42,27 +57,27 @@ def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable)
     Returns
     -------
     ndarray of bool, shape (n,)
-        All False where there are too few beads to tell what is usual.
+        All False where there are too few beads for a size prior.
     """
-    none = np.zeros(len(table), bool)
+    found = np.zeros(len(table), bool)
     whole = np.flatnonzero(~table.border)
-    # By area: specks may well be more than the beads.
+    # Weighted by area, because artefacts may outnumber the beads.
     prior = SizePrior.of(table.diameter_px[whole], table.area_px[whole].astype(float))
     if prior is None:
-        return none
-    small = np.flatnonzero(prior.deviation(table.diameter_px) < SMALL)
+        return found
+    small = np.flatnonzero(prior.deviation(table.diameter_px) < LIMITS.deviation)
     if not len(small):
-        return none
-    usual_size = whole[prior.deviation(table.diameter_px[whole]) >= SMALL]
-    some = usual_size[:: math.ceil(len(usual_size) / ENOUGH)]
-    usual = np.abs(contrasts(labels, image, table, some, around_px=AROUND_PX))
-    if not np.isnan(usual).all():
-        seen = np.abs(contrasts(labels, image, table, small, around_px=AROUND_PX))
-        none[small] = seen < FAINT * np.nanmedian(usual)
-    return none
+        return found
+    typical = whole[prior.deviation(table.diameter_px[whole]) >= LIMITS.deviation]
+    typical = typical[:: math.ceil(len(typical) / LIMITS.sample)]
+    reference = np.abs(contrasts(labels, image, table, typical, around_px=LIMITS.around_px))
+    if not np.isnan(reference).all():
+        contrast = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
+        found[small] = contrast < LIMITS.contrast * np.nanmedian(reference)
+    return found
 
 
-def without(labels: NDArray[np.uint32], gone: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Return labels 1..n without those that are gone, shape (n,), the others moved up."""
-    numbers = np.append(0, np.where(gone, 0, np.cumsum(~gone))).astype(np.uint32)
+def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Return labels 1..n without the removed ones, shape (n,), and the others renumbered from 1."""
+    numbers = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
     return numbers[labels]

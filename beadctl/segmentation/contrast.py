@@ -1,4 +1,4 @@
-"""How far beads stand out from what is around them, and what they weigh: the light they give or take."""
+"""Contrast of beads against the background around them, and their integrated intensity or optical density."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from beadctl.segmentation.measure import BeadTable
 
-# A pixel darker than this share of the background is no better known: the camera's noise, or its black level.
+# Floor of a pixel under a dark bead, as a share of the background: camera noise or black level.
 DARKEST = 0.02
 
 
@@ -23,7 +23,7 @@ def contrasts(
     *,
     around_px: int,
 ) -> NDArray[np.float64]:
-    """Measure how much brighter beads are than the median of the background around each.
+    """Return the mean intensity of beads minus the median of the background around each.
 
     Parameters
     ----------
@@ -36,23 +36,23 @@ def contrasts(
     chosen : ndarray of int, shape (n,)
         Rows of the table.
     around_px : int
-        How far around a bead the background is looked at, px.
+        Width of the background around a bead, px.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        In the image's units, below 0 for dark beads; nan where there is no background.
+        In the image's units, negative for dark beads; nan where there is no background.
     """
     found = np.full(len(chosen), np.nan)
     for at, bead in enumerate(chosen):
-        part, seen = _surroundings(labels, image, table, bead, around_px)
-        around = seen[part == 0]
-        if around.size:
-            found[at] = seen[part == table.label[bead]].mean() - np.median(around)
+        part, pixels = _surroundings(labels, image, table, bead, around_px)
+        background = pixels[part == 0]
+        if background.size:
+            found[at] = pixels[part == table.label[bead]].mean() - np.median(background)
     return found
 
 
-def weights(
+def integrated(
     labels: NDArray[np.uint32],
     image: NDArray[Any],
     table: BeadTable,
@@ -62,45 +62,45 @@ def weights(
     rim_px: int,
     dark: bool,
 ) -> NDArray[np.float64]:
-    """Sum what beads give or take of the light: what adds up where they lie over one another.
+    """Integrate the signal of beads: the quantity that adds up where beads overlap.
 
-    Of bright beads that is the light itself, of dark ones the optical density, the natural logarithm of
-    background over bead (Beer-Lambert).
+    It is the intensity above the background for bright beads, and for dark ones the optical density, the
+    natural logarithm of background over bead (Beer-Lambert).
 
     Parameters
     ----------
     labels, image, table, chosen, around_px
         As for `contrasts`.
     rim_px : int
-        How far outside of its outline a bead's blurred edge counts too, px; less than `around_px`.
+        Width of the blurred edge outside of the outline that is included, px; less than `around_px`.
     dark : bool
         Whether the beads are darker than the background.
 
     Returns
     -------
     ndarray of float64, shape (n, 2)
-        The sum, and the mean within the outline; nan where there is no background, or none above 0 beneath
+        The sum, and the mean within the outline; nan where there is no background, or none above 0 around
         dark beads.
     """
     found = np.full((len(chosen), 2), np.nan)
     for at, bead in enumerate(chosen):
-        part, seen = _surroundings(labels, image, table, bead, around_px)
+        part, pixels = _surroundings(labels, image, table, bead, around_px)
         outline = part == table.label[bead]
         reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))
-        around = seen[(part == 0) & ~reached]
+        around = pixels[(part == 0) & ~reached]
         background = float(np.median(around)) if around.size else math.nan
         if math.isnan(background) or (dark and background <= 0):
             continue
-        own = seen.astype(np.float64)
-        taken = np.log(background / np.maximum(own, DARKEST * background)) if dark else own - background
-        found[at] = taken[reached].sum(), taken[outline].mean()
+        own = pixels.astype(np.float64)
+        signal = np.log(background / np.maximum(own, DARKEST * background)) if dark else own - background
+        found[at] = signal[reached].sum(), signal[outline].mean()
     return found
 
 
 def _surroundings(
     labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable, bead: np.intp, around_px: int
 ) -> tuple[NDArray[np.uint32], NDArray[Any]]:
-    """Cut a bead and what is around it out of labels and image."""
+    """Cut a bead and its surroundings out of labels and image."""
     half = math.ceil(table.major_axis_px[bead] / 2) + around_px
     middle = round(float(table.y_px[bead])), round(float(table.x_px[bead]))
     rows, columns = (slice(max(0, at - half), at + half + 1) for at in middle)

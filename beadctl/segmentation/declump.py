@@ -1,15 +1,14 @@
-"""Beads so close that no outline and no gap tells them apart: counted by what they weigh.
+"""Declumping by integrated signal: clumps without gaps are divided into as many beads as their signal holds.
 
-Where all beads of a plane are of one kind, a patch as large and as dark as three of them is three. Its light,
-or the light it takes, is the sum of theirs: fluorescence adds up, and so does the optical density of beads
-that absorb. So a patch that outweighs every single bead, and does not look like a larger one, is divided into
-as many parts as it weighs beads. Where the beads' sizes or weights differ, nobody could tell, and nothing is
-done.
+Fluorescence adds up where beads overlap, and so does the optical density of absorbing beads. Where all beads
+of a plane are of one kind, a clump with the integrated signal of three beads, and not the shape of one
+larger bead, is three. Where sizes or signals of the single beads differ, nothing is divided.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,35 +18,58 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 from skimage.segmentation import watershed
 
-from beadctl.segmentation.contrast import contrasts, weights
+from beadctl.segmentation.contrast import contrasts, integrated
 from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.size_prior import FEWEST, SizePrior
 
-# Beads of one kind: their diameters, and what they weigh, spread by no more than this (of the logarithm): two
-# beads then weigh twice the spread more than the one and a half at which they are told from one.
-LIKE_SIZES, LIKE_WEIGHTS = 0.1, 0.2
-# Single beads from which that is told have at least this confidence, and so many of them are enough.
-SURE, ENOUGH = 0.8, 256
-# Weights are not known better than this.
-LEAST_SPREAD = 0.12
-# A pile is this much larger than a bead, has more contrast,
-LARGER, DARKER = 1.2, 1.1
-# weighs more than a bead by so many spreads, and by this factor,
-HEAVIER, WEIGHS = 2.5, 1.5
-# and is no larger bead: longer than wide by this much, or its area is less than this share of its ellipse's.
-LONG, FILLED = 1.15, 0.93
-# Beads may lie over one another, but seldom more than two at a place.
-LAYERS = 2.0
-# Of a bead's diameter, how far its blurred edge reaches beyond its outline.
-RIM = 0.25
-# Of k-means, from places in raster order: enough for them to spread evenly.
-ROUNDS = 20
+
+@dataclass(frozen=True)
+class DeclumpLimits:
+    """Limits of declumping.
+
+    ==================  =====  =======  ====================================================================
+    name                value  unit     why
+    ==================  =====  =======  ====================================================================
+    confidence          0.8    0..1     single beads that serve as reference have at least this
+    sample              256    beads    enough of them to estimate the reference
+    size_spread         0.1    log      largest spread of their diameters: beads of one kind
+    signal_spread       0.2    log      largest spread of their signals: two beads then differ from one
+    least_spread        0.12   log      signals are not measured more precisely than this
+    area                1.2    factor   a clump is so much larger than a single bead
+    contrast            1.1    factor   has so much more contrast
+    spreads             2.5    spreads  has so much more signal, in spreads of the single beads' signal
+    signal              1.5    factor   and at least so much more signal
+    aspect              1.15   ratio    a bead of another size is at most so much longer than wide
+    solidity            0.93   0..1     and its area is at least this share of its ellipse's
+    layers              2.0    beads    beads that may lie over one another at one place
+    rim                 0.25   share    of a diameter: reach of the blurred edge beyond the outline
+    rounds              20     count    rounds of k-means, enough to spread the parts evenly
+    ==================  =====  =======  ====================================================================
+    """
+
+    confidence: float = 0.8
+    sample: int = 256
+    size_spread: float = 0.1
+    signal_spread: float = 0.2
+    least_spread: float = 0.12
+    area: float = 1.2
+    contrast: float = 1.1
+    spreads: float = 2.5
+    signal: float = 1.5
+    aspect: float = 1.15
+    solidity: float = 0.93
+    layers: float = 2.0
+    rim: float = 0.25
+    rounds: int = 20
+
+
+LIMITS = DeclumpLimits()
 
 
 def declumped(
     labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable
 ) -> tuple[NDArray[np.uint32], list[int]]:
-    """Divide what weighs several beads into so many parts.
+    """Divide objects that hold the signal of several beads.
 
     Parameters
     ----------
@@ -61,51 +83,48 @@ def declumped(
     Returns
     -------
     tuple
-        The label image, in which the first part of a pile keeps its number and the others have new ones after
-        all there were; and the numbers of the parts. `labels` itself and no number where nothing was divided.
+        The label image, in which the first part of a clump keeps its number and the others get new ones above
+        n; and the numbers of the parts. `labels` itself and no number where nothing was divided.
     """
     ellipse = np.pi / 4 * table.major_axis_px * table.minor_axis_px
-    shapely = (table.major_axis_px < LONG * table.minor_axis_px) & (table.area_px > FILLED * ellipse)
-    alone = np.flatnonzero((table.confidence >= SURE) & ~table.clump & ~table.border)
-    prior = SizePrior.of(table.diameter_px[alone])
-    if prior is None or prior.spread > LIKE_SIZES:
+    elliptic = (table.major_axis_px < LIMITS.aspect * table.minor_axis_px) & (
+        table.area_px > LIMITS.solidity * ellipse
+    )
+    single = np.flatnonzero((table.confidence >= LIMITS.confidence) & ~table.clump & ~table.border)
+    prior = SizePrior.of(table.diameter_px[single])
+    if prior is None or prior.spread > LIMITS.size_spread:
         return labels, []
-    usual_px = np.pi / 4 * prior.diameter_px**2
-    large = np.flatnonzero(table.area_px > LARGER * usual_px)
+    bead_px = np.pi / 4 * prior.diameter_px**2
+    large = np.flatnonzero(table.area_px > LIMITS.area * bead_px)
     if not len(large):
         return labels, []
-    alone = alone[:: math.ceil(len(alone) / ENOUGH)]
+    single = single[:: math.ceil(len(single) / LIMITS.sample)]
     around_px = math.ceil(prior.diameter_px)
-    dark = bool(np.nanmedian(contrasts(labels, image, table, alone, around_px=around_px)) < 0)
-    weighed = partial(
-        weights,
-        labels,
-        image,
-        table,
-        around_px=around_px,
-        rim_px=math.ceil(RIM * prior.diameter_px),
-        dark=dark,
-    )
-    single = weighed(alone)
-    single = single[(single > 0).all(axis=1)]
-    if len(single) < FEWEST:
+    dark = bool(np.nanmedian(contrasts(labels, image, table, single, around_px=around_px)) < 0)
+    rim_px = math.ceil(LIMITS.rim * prior.diameter_px)
+    signal_of = partial(integrated, labels, image, table, around_px=around_px, rim_px=rim_px, dark=dark)
+    reference = signal_of(single)
+    reference = reference[(reference > 0).all(axis=1)]
+    if len(reference) < FEWEST:
         return labels, []
-    usual, usual_contrast = np.median(single, axis=0)
-    spread = 1.4826 * float(np.median(np.abs(np.log(single[:, 0] / usual))))
-    if spread > LIKE_WEIGHTS:
+    bead_signal, bead_contrast = np.median(reference, axis=0)
+    spread = 1.4826 * float(np.median(np.abs(np.log(reference[:, 0] / bead_signal))))
+    if spread > LIMITS.signal_spread:
         return labels, []
-    weight, contrast = weighed(large).T
-    # Through a larger bead of the same matter the light's way is longer, as is its diameter.
-    thicker = np.where(shapely, table.diameter_px / prior.diameter_px, 1.0)[large]
-    beads = np.where(contrast > DARKER * thicker * usual_contrast, weight / usual, 0)
-    beads[beads < max(WEIGHS, math.exp(HEAVIER * max(spread, LEAST_SPREAD)))] = 1
-    parts = np.rint(np.minimum(beads, LAYERS * table.area_px[large] / usual_px)).astype(int)
+    signal, contrast = signal_of(large).T
+    # The path of light through a larger bead is longer in proportion to its diameter.
+    thicker = np.where(elliptic, table.diameter_px / prior.diameter_px, 1.0)[large]
+    beads = np.where(contrast > LIMITS.contrast * thicker * bead_contrast, signal / bead_signal, 0)
+    least = max(LIMITS.signal, math.exp(LIMITS.spreads * max(spread, LIMITS.least_spread)))
+    beads[beads < least] = 1
+    parts = np.rint(np.minimum(beads, LIMITS.layers * table.area_px[large] / bead_px)).astype(int)
     return _cut(labels, table.label[large][parts > 1], parts[parts > 1])
 
 
 def _cut(
     labels: NDArray[np.uint32], chosen: NDArray[np.int64], parts: NDArray[np.intp]
 ) -> tuple[NDArray[np.uint32], list[int]]:
+    """Cut each chosen label into its number of parts."""
     result = labels.copy() if len(chosen) else labels
     boxes = ndimage.find_objects(labels) if len(chosen) else []
     last, numbers = int(labels.max()), []
@@ -121,12 +140,12 @@ def _cut(
 
 
 def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
-    """Cut a patch into connected pieces of about one size, numbered from 0: k-means, then a watershed."""
+    """Cut a mask into connected pieces of about one size, numbered from 0: k-means, then a watershed."""
     pixels = np.argwhere(inside).astype(np.float64)
     middles = _middles(pixels, count)
     relief, markers = np.zeros(inside.shape), np.zeros(inside.shape, np.int32)
     relief[inside], _ = KDTree(middles).query(pixels)
-    # Two middles may have one nearest pixel: then they are one piece.
+    # Two middles with one nearest pixel give one piece.
     for number, nearest in enumerate(np.unique(KDTree(pixels).query(middles)[1]), start=1):
         markers[tuple(pixels[nearest].astype(np.intp))] = number
     flooded = watershed(relief, markers, mask=inside, connectivity=2)  # type: ignore[no-untyped-call]
@@ -136,7 +155,7 @@ def _pieces(inside: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
 def _middles(pixels: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Place `count` middles evenly among (n, 2) pixels in raster order: Lloyd's k-means."""
     middles = pixels[np.linspace(0, len(pixels) - 1, count).astype(np.intp)]
-    for _ in range(ROUNDS):
+    for _ in range(LIMITS.rounds):
         owner = KDTree(middles).query(pixels)[1]
         number = np.bincount(owner, minlength=count)[:, None]
         sums = np.stack([np.bincount(owner, axis, count) for axis in pixels.T], axis=1)

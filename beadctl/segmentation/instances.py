@@ -1,19 +1,20 @@
 """From the network's maps to instances: which pixel belongs to which bead.
 
-Both maps arrive as 8 bit, 0..255 standing for 0..1: two bytes a pixel keep a whole plane in memory where
-float32 would take eight, comparisons and connected components run several times faster on them, and a
-step of 1/255 lies far below the networks' own error. A threshold ``t`` is compared as ``round(255 t)``.
+Both maps are uint8, 0..255 for 0..1: two bytes a pixel keep a whole plane in memory, comparisons and
+connected components run several times faster than on float32, and a step of 1/255 lies far below the
+network's error. A threshold ``t`` is compared as ``round(255 t)``.
 
-The *marker* map is trained as the distance to the bead's own edge over the largest such distance in that
-bead: 1 in the middle, 0 at the rim, so beads that touch keep separate peaks. Most beads stand alone and
-need no flooding at all; only components of the foreground with several peaks are flooded, by `basins`.
-Those that stand alone tell how large a bead is in this plane, which helps to decide about the others.
+The marker map is trained as the distance to the bead's own edge over the largest such distance in that bead:
+1 in the middle, 0 at the rim, so touching beads have separate peaks. Components of the foreground with one
+peak are beads; only those with several are flooded (`watershed`). The beads that stand alone give the size
+prior.
 
-Everything is 8-connected: foreground, peaks and flooding. A thin crescent of a half-hidden bead has a
-slanting one-pixel ridge, which 4-connected peaks would break into several beads; and with one rule for all
-three a peak lies in exactly one component and floods all of it.
+Foreground, peaks and flooding are 8-connected: the thin crescent of a half-hidden bead has a slanting
+one-pixel ridge, which 4-connected peaks would break up; and with one connectivity for all, each peak lies in
+exactly one component.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,17 +27,29 @@ from beadctl.segmentation.watershed import EIGHT, MARKER_RISE, divided_by_distan
 
 _Flat = NDArray[np.intp]
 
-# Beads from whose sizes the usual one is told: of those with less confidence more than a quarter are none.
-_SURE = 0.8
 
-# In good company a bead needs less of the least confidence: beads that cover one another look less like beads
-# than they do alone, and what is left out of a clump leaves a hole. It must be so large, as a share of the
-# usual area: what is smaller may be a splinter of its neighbour.
-COMPANY, COMPANY_AREA = 0.75, 0.6
+@dataclass(frozen=True)
+class ConfidenceLimits:
+    """Limits on the confidence of beads.
 
-# Where no bead of a plane has so many times the least confidence, there is none: dirt on an empty field looks
-# a little like beads, and beads, be they ever so few, are seldom all doubtful.
-BEST = 1.15
+    =============  =====  ======  ======================================================================
+    name           value  unit    why
+    =============  =====  ======  ======================================================================
+    sure           0.8    0..1    beads for the size prior; of less confident ones over a quarter are wrong
+    relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
+    relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
+    best           1.15   factor  of the minimum confidence that one bead of a plane must reach: dirt on an
+                                  empty field is doubtful throughout, beads seldom are
+    =============  =====  ======  ======================================================================
+    """
+
+    sure: float = 0.8
+    relaxed: float = 0.75
+    relaxed_area: float = 0.6
+    best: float = 1.15
+
+
+LIMITS = ConfidenceLimits()
 
 
 def label(
@@ -48,56 +61,48 @@ def label(
     min_area_px: int,
     marker_rise: float = MARKER_RISE,
     min_confidence: float = 0.0,
-    exclude_border: bool = False,
     use_size_prior: bool = True,
 ) -> NDArray[np.uint32]:
     """Label every bead of a plane.
 
     A component of the foreground with one peak of the marker map, or with none (a small bead may not reach
-    `marker_threshold`), is one bead. One with several is divided by a watershed of the falling marker map that
-    starts at the peaks [1]_, and what a peak gained is given back to its neighbour where the peak rises less
-    than `marker_rise` above the pass between them: the peaks of that dynamics [2]_. A fixed level would join
-    two beads whose pass lies above it and lose one whose peak lies below. Where a model has no marker map the
-    peaks are those of the distance transform.
-    Holes that one bead encloses and that are no larger than the rest of it are filled: rings are beads.
-    What a component becomes depends on nothing outside it but the sizes of the beads that stand alone, and
-    that only `use_size_prior`.
+    `marker_threshold`), is one bead. One with several is divided by a marker-controlled watershed [1]_, and
+    a peak that rises less than `marker_rise` above the pass to a higher one (its dynamics [2]_) is joined to
+    it. Without a marker map the peaks are those of the distance transform. Holes that one bead encloses and
+    that are no larger than the rest of it are filled: rings are beads.
 
     Parameters
     ----------
-    probability
-        (H, W), that a pixel is bead, 0..255 for 0..1.
-    marker
-        (H, W), relative distance to the bead's edge, 0..255 for 0..1; None where the model gives none.
-    threshold
-        Pixels with at least this probability are foreground, 0..1. Probability 0 never is.
-    marker_threshold
-        A peak of the marker map must reach this, 0..1.
-    marker_rise
-        Of two peaks the lower is a bead of its own if it rises this far above the pass between them, 0..1;
-        for beads of 10 px, and for others in proportion to the diameter to the power of 1.5, from 0.3 to 6
-        times as far.
-    min_area_px
+    probability : ndarray of uint8, shape (H, W)
+        Probability of foreground, 0..255 for 0..1.
+    marker : ndarray of uint8, shape (H, W), or None
+        Relative distance to the bead's edge, 0..255 for 0..1; None if the model has none.
+    threshold : float
+        Least probability of foreground, 0..1. Probability 0 is always background.
+    marker_threshold : float
+        Least height of a peak of the marker map, 0..1.
+    min_area_px : int
         Beads with fewer pixels, holes filled, are dropped.
-    min_confidence
-        Beads with less are dropped, 0..1: the mean probability times the height of the marker. Those of a clump
-        need three quarters of it, if another of the clump has all; `use_size_prior` only if they are about as
-        large as is usual in the plane, and none is kept if no bead of the plane has 1.15 times as much.
-    exclude_border
-        Drop beads with a pixel on the edge of the plane.
-    use_size_prior
-        Where enough beads stand alone, let their sizes speak when others are divided: a rise must be higher
-        to part a bead of the usual size, and may be lower to part one of twice that.
+    marker_rise : float
+        Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; for others in
+        proportion to the diameter to the power of 1.5, from 0.3 to 6 times as much.
+    min_confidence : float
+        Least confidence of a bead, 0..1: its mean probability times its marker height. Beads that touch a
+        confident one need three quarters of it if their area is typical; no bead is kept if none of the plane
+        has 1.15 times as much.
+    use_size_prior : bool
+        Let the sizes of the beads that stand alone raise or lower the rise at which others are divided, and
+        decide which areas are typical.
 
     Returns
     -------
-    NDArray[np.uint32]
-        (H, W), 0 where no bead is, beads 1..n in raster order of their first pixel.
+    ndarray of uint32, shape (H, W)
+        0 for background, beads 1..n in raster order of their first pixel.
 
     Raises
     ------
     ValueError
-        The maps are not 2-D uint8 of one shape.
+        If the maps are not 2-D uint8 of one shape.
 
     References
     ----------
@@ -117,18 +122,17 @@ def label(
         return labels
     pixels = np.flatnonzero(foreground)
     component = components.ravel()[pixels].astype(np.intp)
-    instances = component.copy()
     if marker is None:
         instances = divided_by_distance(pixels, component, labels.shape).astype(np.intp)
     else:
-        # A peak is one among its component's pixels: what the marker map does outside is nobody's business.
+        instances = component.copy()
+        # Peaks within the foreground only: the marker map outside is ignored.
         inside = np.where(foreground, marker, 0)
         high = local_maxima(inside, connectivity=2) & foreground  # type: ignore[no-untyped-call]
         peaks, peak_count = ndimage.label(high, structure=EIGHT)
         where = np.flatnonzero(high)
         component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)
-        # Of low peaks too: a hill that nobody starts from could be climbed from two sides at once, and the
-        # border of the two basins would run over its top instead of through a pass.
+        # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
         least = _level(marker_threshold)
         tall = where[inside.ravel()[where] >= least]
         component_of_peak[peaks.ravel()[tall]] = components.ravel()[tall]
@@ -140,38 +144,40 @@ def label(
             instances[crowded] = count + basins.joined(marker_rise * 255, least)
             if use_size_prior:
                 alone = _alone(pixels, component, instances, labels.shape)
-                alone &= _confidence(pixels, instances, probability, marker) >= _SURE
-                areas = np.bincount(instances)[alone]
-                prior = SizePrior.of(np.sqrt(4 / np.pi * areas))
+                alone &= _confidence(pixels, instances, probability, marker) >= LIMITS.sure
+                prior = SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone]))
                 if prior:
                     instances[crowded] = count + basins.joined(marker_rise * 255, least, prior)
     labels.ravel()[pixels] = instances
     holes, owners = _holes(foreground, labels)
     labels.ravel()[holes] = owners
-
     areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
     kept = areas >= max(1, min_area_px)
     if min_confidence:
         both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
         confidence = _confidence(*both, probability, marker)
-        company = _in_company(component, instances, confidence, min_confidence)
-        if use_size_prior and (sure := confidence >= _SURE).any():
-            area = np.bincount(instances)
-            company &= area >= COMPANY_AREA * np.median(area[sure])
-        kept &= confidence >= np.where(company, COMPANY * min_confidence, min_confidence)
-        best = max(min_confidence, min(BEST * min_confidence, _SURE))
+        area = np.bincount(instances) if use_size_prior else None
+        relaxed = _relaxed(component, instances, confidence, min_confidence, area)
+        kept &= confidence >= np.where(relaxed, LIMITS.relaxed * min_confidence, min_confidence)
+        best = max(min_confidence, min(LIMITS.best * min_confidence, LIMITS.sure))
         if use_size_prior and not (confidence[kept] >= best).any():
             kept[:] = False
-    if exclude_border:
-        kept[_edge(labels)] = False
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
     return labels
 
 
+def without_border(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return labels 1..n without the beads that have a pixel on the edge of the plane, renumbered from 1."""
+    numbers = np.ones(int(labels.max()) + 1, np.uint32)
+    numbers[_edge(labels)] = 0
+    numbers[0] = 0
+    return (np.cumsum(numbers, dtype=np.uint32) * numbers)[labels]
+
+
 def _alone(pixels: _Flat, components: _Flat, instances: _Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Tell which instances have a component to themselves, with no pixel on the edge of the plane."""
+    """Return which instances are alone in their component, with no pixel on the edge of the plane."""
     component = np.zeros(int(instances.max()) + 1, np.intp)
     component[instances] = components
     alone: NDArray[np.bool_] = (np.bincount(component) == 1)[component] & (component > 0)
@@ -181,21 +187,28 @@ def _alone(pixels: _Flat, components: _Flat, instances: _Flat, shape: tuple[int,
     return alone
 
 
-def _in_company(
-    components: _Flat, instances: _Flat, confidence: NDArray[np.float64], least: float
+def _relaxed(
+    components: _Flat,
+    instances: _Flat,
+    confidence: NDArray[np.float64],
+    min_confidence: float,
+    area: NDArray[np.intp] | None,
 ) -> NDArray[np.bool_]:
-    """Tell which instances share a component with another one of at least that confidence."""
+    """Return which instances touch a confident one and, if areas are given, are of typical area."""
     component = np.zeros(confidence.size, np.intp)
     component[instances] = components
     best = np.zeros(int(component.max()) + 1)
     np.maximum.at(best, component, confidence)
-    return np.asarray((best[component] >= least) & (component > 0), bool)
+    relaxed = (best[component] >= min_confidence) & (component > 0)
+    if area is not None and (sure := confidence >= LIMITS.sure).any():
+        relaxed &= area >= LIMITS.relaxed_area * np.median(area[sure])
+    return np.asarray(relaxed, bool)
 
 
 def _confidence(
     pixels: _Flat, instances: _Flat, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
 ) -> NDArray[np.float64]:
-    """Return the mean probability of each instance times its highest marker, 0..1."""
+    """Return the mean probability of each instance times its marker height, 0..1."""
     areas = np.maximum(np.bincount(instances), 1)
     mean = np.bincount(instances, weights=probability.ravel()[pixels]) / areas / 255
     if marker is None:
@@ -210,16 +223,16 @@ def _level(threshold: float) -> int:
 
 
 def _holes(foreground: NDArray[np.bool_], labels: NDArray[np.uint32]) -> tuple[_Flat, NDArray[np.intp]]:
-    """Find the holes to fill.
+    """Return the holes to fill.
 
     Returns
     -------
     tuple
-        Flat pixels of holes that one instance alone encloses and that are no larger than it, and that
+        Flat pixels of the holes that are enclosed by a single instance and no larger than it, and that
         instance's label for each.
     """
-    # Background is 4-connected, the dual of the 8-connected foreground: so a hole's four neighbours tell
-    # who encloses it, and an outline closed only by corners does close.
+    # Background is 4-connected, the dual of the 8-connected foreground: an outline closed by corners is
+    # closed.
     background, count = ndimage.label(~foreground)
     hole = np.ones(count + 1, dtype=bool)
     outside = _edge(background)
@@ -228,7 +241,7 @@ def _holes(foreground: NDArray[np.bool_], labels: NDArray[np.uint32]) -> tuple[_
     nothing = np.empty(0, dtype=np.intp)
     if not hole.any():
         return nothing, nothing
-    # Leaving out the one huge component by comparison spares a look-up of every pixel of the plane.
+    # Excluding the largest component by comparison avoids a look-up for every pixel of the plane.
     huge = int(np.bincount(outside)[1:].argmax()) + 1 if outside.any() else 0
     pixels = np.flatnonzero((background != huge) & ~foreground)
     holes = background.ravel()[pixels]
@@ -253,7 +266,7 @@ def _edge(labels: NDArray[Any]) -> NDArray[Any]:
 def _numbers(pixels: _Flat, instances: _Flat, kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Give the kept instances the numbers 1..n in order of their first pixel, and the others 0."""
     first = np.zeros(kept.size, dtype=np.intp)
-    # Of several values for one index the last stays, so going backwards leaves the first pixel.
+    # The last assignment to an index wins: going backwards leaves the first pixel.
     first[instances[::-1]] = pixels[::-1]
     survivors = np.flatnonzero(kept)
     numbers = np.zeros(kept.size, dtype=np.uint32)

@@ -1,8 +1,7 @@
 """From a label image to one row of measurements a bead.
 
-Everything is summed over *runs*, the horizontal stretches of one label: a bead of 24 px diameter has 24 of
-them and some 450 pixels, and the sums of x and of x squared over a run are closed forms. Only intensities
-need every pixel.
+Sums run over *runs*, the horizontal stretches of one label: a bead of 24 px diameter has 24 of them and 450
+pixels, and the sums of x and of x squared over a run are closed forms. Only intensities need every pixel.
 """
 
 import itertools
@@ -16,19 +15,19 @@ from numpy.typing import NDArray
 
 _Column = NDArray[np.float64]
 
-FLAGS = ("clump", "pile", "border", "saturated", "low-confidence")
+FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
 
-# Of beads with less, fewer than half are right on simulated scenes: see the model card.
+# Fewer than half of the beads below are right on simulated scenes: see the model card.
 LOW_CONFIDENCE = 0.6
 
-# A bead is saturated when at least this share of it is.
+# Share of saturated pixels from which a bead is flagged.
 _SATURATED = 0.1
 _TOP_LEVELS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)
 
 _HALF_SLANTED = (1 + math.sqrt(2)) / 2
 
-# What an outline pixel adds to the perimeter, by the number of outline pixels of its bead beside it (down,
-# 0..4) and at its corners (across, 0..4): 1 where the outline passes straight, sqrt 2 where it slants.
+# Length that an outline pixel adds to the perimeter, by its number of edge neighbours (rows, 0..4) and of corner
+# neighbours (columns, 0..4) on the outline: 1 where the outline is straight, sqrt 2 where it slants.
 _PASS_PX = np.array(
     [
         (0, 0, math.sqrt(2), 0, 0),
@@ -46,36 +45,36 @@ class BeadTable:
 
     Attributes
     ----------
-    label
-        (N,) int64, as in the label image, ascending.
+    label : ndarray of int64, shape (N,)
+        As in the label image, ascending; all columns have this shape, float64 unless stated.
     y_px, x_px
         Centroid; (0, 0) is the middle of the first pixel.
     area_px
-        (N,) int64, pixels.
+        Pixels, int64.
     diameter_px
         Diameter of the disc of equal area, ``sqrt(4 A / pi)``.
     perimeter_px
-        Estimate of Benkrid & Crookes ("Design and FPGA implementation of a perimeter estimator"), that
-        of scikit-image's ``perimeter``: by the pattern in which outline pixels neighbour each other.
+        Estimate of Benkrid & Crookes ("Design and FPGA implementation of a perimeter estimator"), equal to
+        scikit-image's ``perimeter``.
     major_axis_px, minor_axis_px
         Axes of the ellipse of equal second moments.
     circularity
-        ``4 pi A / P**2`` (Cox 1927), 1 for a disc. The perimeter of a digital disc a few pixels wide is
-        estimated too short, so it is cut at 1; nan where the perimeter is 0 (one or two pixels).
+        ``4 pi A / P**2`` (Cox 1927), 1 for a disc and clipped at 1, because the perimeter of discs of a few
+        pixels is underestimated; nan where the perimeter is 0 (one or two pixels).
     mean_intensity
         In the image's own units; nan without an image.
     confidence
-        Mean probability inside times the height of the marker, 0..1: about the chance that the bead is one.
+        Mean probability inside times the marker height, 0..1: about the probability that the bead is real.
         Without a marker map the mean probability; nan without either.
     border
-        (N,) bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
+        bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
     clump
-        (N,) bool, whether it touches another bead: its outline there is a guess.
-    pile
-        (N,) bool, whether it was told from its neighbours by their weight alone: its place is a guess too.
+        bool, whether it touches another bead: the outline between them is estimated.
+    declumped
+        bool, whether it was divided from its neighbours by integrated signal alone: its place is estimated too.
     saturated
-        (N,) bool, whether a tenth of it or more is at the camera's top grey level: it is at least as
-        bright as it seems. The top level is that of 8, 10, 12, 14 or 16 bits which the plane just reaches.
+        bool, whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
+        The top level is that of 8, 10, 12, 14 or 16 bits, if the plane reaches it.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
     """
@@ -95,19 +94,19 @@ class BeadTable:
     diameter_um: _Column
     border: NDArray[np.bool_]
     clump: NDArray[np.bool_]
-    pile: NDArray[np.bool_]
+    declumped: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """Count the beads."""
+        """Return the number of beads."""
         return len(self.label)
 
     @property
     def flags(self) -> list[str]:
-        """Say what a reader should know of each bead: some of `FLAGS`, with spaces between them, or none."""
-        doubtful = self.confidence < LOW_CONFIDENCE
-        told = zip(self.clump, self.pile, self.border, self.saturated, doubtful, strict=True)
-        return [" ".join(itertools.compress(FLAGS, one)) for one in told]
+        """Return the `FLAGS` of each bead that apply, separated by spaces."""
+        low_confidence = self.confidence < LOW_CONFIDENCE
+        columns = zip(self.clump, self.declumped, self.border, self.saturated, low_confidence, strict=True)
+        return [" ".join(itertools.compress(FLAGS, bead)) for bead in columns]
 
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
         """Yield each bead as plain Python values keyed by `COLUMNS`, in that order; unknown is None."""
@@ -123,7 +122,7 @@ COLUMNS = (
     *(
         field.name
         for field in fields(BeadTable)
-        if field.name not in ("border", "clump", "pile", "saturated")
+        if field.name not in ("border", "clump", "declumped", "saturated")
     ),
     "flags",
 )
@@ -133,8 +132,8 @@ COLUMNS = (
 class _Runs:
     """The horizontal runs of equal label of a plane, in raster order.
 
-    ``starts`` holds the flat first pixel of every run, background too; the rest is of the beads' runs:
-    their place among `starts`, row, first and last column, and whose they are, as position in `labels`.
+    ``starts`` holds the flat first pixel of every run, background included. The rest is of the beads' runs:
+    their index in `starts`, row, first and last column, and bead as an index in `labels`.
     """
 
     starts: NDArray[np.intp]
@@ -175,26 +174,34 @@ def measure(
 
     Parameters
     ----------
-    labels
-        (H, W) of integers, 0 for background, labels in any order and with gaps.
-    image
-        (H, W), the intensities in the image's own units, any real dtype, not normalised.
-    probability, marker
-        (H, W) uint8, 0..255 for 0..1.
-    pixel_size_um
-        Edge of a (square) pixel in um, None where unknown.
-    parts
-        Labels of the parts of piles.
+    labels : ndarray of int, shape (H, W)
+        Label image, 0 for background, labels in any order and with gaps.
+    image : ndarray, shape (H, W), optional
+        Intensities in the image's own units, any real dtype, not normalised.
+    probability, marker : ndarray of uint8, shape (H, W), optional
+        The network's maps, 0..255 for 0..1.
+    pixel_size_um : float, optional
+        Edge of a (square) pixel, um; None where unknown.
+    parts : sequence of int
+        Labels of the beads that declumping divided.
 
     Returns
     -------
     BeadTable
-        A row for each label, in ascending order; none for an empty plane.
+        A row for each label, in ascending order.
 
     Raises
     ------
     ValueError
-        The planes are not 2-D or not of one shape.
+        If the planes are not 2-D or not of one shape.
+
+    Examples
+    --------
+    >>> labels = np.zeros((9, 9), np.uint32)
+    >>> labels[2:6, 3:7] = 1
+    >>> table = measure(labels, pixel_size_um=0.5)
+    >>> table.area_px.tolist(), table.area_um2.tolist(), table.y_px.tolist()
+    ([16], [4.0], [3.5])
     """
     for name, plane in (("image", image), ("probability", probability), ("marker", marker)):
         if plane is not None and plane.shape != labels.shape:
@@ -231,13 +238,13 @@ def measure(
         diameter_um=unknown if pixel_size_um is None else diameter * pixel_size_um,
         border=runs.sums(at_edge) > 0,
         clump=np.isin(runs.labels, _touching(labels)),
-        pile=np.isin(runs.labels, parts),
+        declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, runs),
     )
 
 
 def _touching(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels that have a pixel beside or cornerwise to one of another bead."""
+    """Return the labels that touch another one, 8-connected."""
     found = []
     for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
         one = labels[: labels.shape[0] - down, max(0, -across) : labels.shape[1] - max(0, across)]
@@ -273,8 +280,7 @@ def _runs(labels: NDArray[Any]) -> _Runs:
 def _axes(runs: _Runs, area: _Column, y: _Column, x: _Column) -> tuple[_Column, _Column]:
     """Full axes, 4 sqrt(eigenvalue) of the covariance of pixel centres.
 
-    Coordinates are taken from a whole pixel near the centroid: small whole numbers, whose sums are exact,
-    where those of squared plane coordinates would lose the digits that matter.
+    Coordinates are relative to the whole pixel nearest the centroid, so the sums of squares are exact.
     """
     near_y, near_x = np.rint(y), np.rint(x)
     length = runs.last - runs.first + 1
@@ -282,7 +288,7 @@ def _axes(runs: _Runs, area: _Column, y: _Column, x: _Column) -> tuple[_Column, 
     middle = (runs.first + runs.last) / 2 - near_x[runs.bead]
     yy = runs.sums(length * dy**2) / area - (y - near_y) ** 2
     xy = runs.sums(length * dy * middle) / area - (y - near_y) * (x - near_x)
-    # A run of n pixels about its own middle has the variance (n**2 - 1) / 12 of the discrete uniform.
+    # A run of n pixels has the variance (n**2 - 1) / 12 of the discrete uniform distribution.
     xx = runs.sums(length * (middle**2 + (length**2 - 1) / 12)) / area - (x - near_x) ** 2
     half_trace, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     major = 4 * np.sqrt(np.maximum(half_trace + spread, 0))

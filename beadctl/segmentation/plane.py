@@ -310,7 +310,7 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
     -------
     ndarray of uint32, shape (H, W)
     """
-    return instances.label(
+    labels = instances.label(
         maps.probability,
         maps.marker,
         threshold=options.threshold,
@@ -318,5 +318,5 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
         min_area_px=max(options.min_area_px, options.min_area_network_px * shrink**2),
         marker_rise=options.marker_rise,
         min_confidence=options.min_confidence,
-        exclude_border=options.exclude_border,
     )
+    return instances.without_border(labels) if options.exclude_border else labels

@@ -1,4 +1,4 @@
-"""How large the beads of a plane are, as a whole: what a doubtful one is held against."""
+"""The size prior: the distribution of bead diameters in a plane, by which doubtful beads are judged."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# From fewer beads nobody knows what is usual.
+# Fewer beads give no prior.
 FEWEST = 6
-# Outlines of a few pixels are not known better than this, as a share of the diameter.
+# Least relative spread: outlines of a few pixels are not measured more precisely.
 LEAST_SPREAD = 0.12
-# Beyond this a bead is odd, and more odd is no more: other beads, not this prior.
+# Cap of `SizePrior.oddness`: beyond it a bead belongs to another kind, however far it is off.
 MOST_ODD = 4.0
 
 
 @dataclass(frozen=True)
 class SizePrior:
-    """The diameters of the beads of a plane, log-normal.
+    """Log-normal distribution of the diameters of the beads of a plane.
 
     Attributes
     ----------
     diameter_px : float
-        The median.
+        Median, px.
     spread : float
         Standard deviation of the logarithm of the diameter: about the coefficient of variation.
     """
@@ -35,34 +35,39 @@ class SizePrior:
     def of(
         cls, diameters_px: NDArray[np.float64], weights: NDArray[np.float64] | None = None
     ) -> SizePrior | None:
-        """Take the median, and the spread from the median of the distances to it, which strays bend little.
+        """Estimate the prior robustly, by the median and the median absolute deviation.
 
         Parameters
         ----------
         diameters_px : ndarray, shape (n,)
-            Of beads that are beyond doubt.
+            Of confident beads, px.
         weights : ndarray, shape (n,), optional
-            How much each one counts; all alike if left out.
+            Weight of each bead; all equal if left out.
 
         Returns
         -------
         SizePrior or None
-            None for fewer than `FEWEST`.
+            None for fewer than 6 beads.
+
+        Examples
+        --------
+        >>> SizePrior.of(np.full(6, 9.0))
+        SizePrior(diameter_px=9.0, spread=0.0)
         """
         if len(diameters_px) < FEWEST:
             return None
         size = np.log(diameters_px)
         middle = _median(size, weights)
-        # 1.4826: of a normal law, the standard deviation over the median absolute deviation.
+        # 1.4826 is the standard deviation over the median absolute deviation of a normal distribution.
         spread = 1.4826 * _median(np.abs(size - middle), weights)
         return cls(math.exp(middle), spread)
 
     def deviation(self, diameter_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how many spreads diameters lie above the median, below 0 for smaller ones; shape (n,)."""
+        """Return how many spreads diameters lie above the median, negative for smaller ones; shape (n,)."""
         return np.asarray(np.log(diameter_px / self.diameter_px) / max(self.spread, LEAST_SPREAD))
 
     def oddness(self, area_px: int) -> float:
-        """Return minus the logarithm of how usual an area is: 0 for the median, at most `MOST_ODD`."""
+        """Return minus the log-likelihood of an area relative to the median: 0 there, at most 4."""
         size = math.log(math.sqrt(4 / math.pi * area_px) / self.diameter_px) / max(self.spread, LEAST_SPREAD)
         return min(size * size / 2, MOST_ODD)
 

@@ -1,8 +1,7 @@
-"""Hills of a map, flooded one by one and joined where a low pass does not part them.
+"""Watershed of components with several peaks, and joining of basins that a low pass separates.
 
-Only components with several peaks come here. They are packed together on a small canvas, so that the cost
-follows the crowded pixels and not the plane; and whatever is done to one depends on nothing but its own
-pixels and on what is said of the beads as a whole.
+The components are packed on a small canvas, so the cost follows the crowded pixels and not the plane; the
+result of each depends on its own pixels and the size prior alone.
 """
 
 import itertools
@@ -20,25 +19,41 @@ from beadctl.segmentation.size_prior import SizePrior
 
 EIGHT = np.ones((3, 3), dtype=bool)
 
-# A peak of the distance transform counts as a bead of its own when it rises this far above the pass to a
-# higher one: half a pixel is the digital grid's own ripple, a tenth of the radius an uneven outline's.
-_PEAK_RISE_PX = 0.5
-_PEAK_RISE_FRACTION = 0.1
-
-# The same for the marker map: of two peaks the lower one is a bead of its own if it rises this far above the
-# pass between them, where the larger is of this diameter. The map runs from 0 to 1 in every bead, but a
-# network's errors in it, above all on rough surfaces, spread over more of a large bead's map, and a gap of a
-# pixel means more to a small one: so the rise grows with the diameter, within a range. On simulated scenes of
-# small beads a low rise did best, on those of large ones a high one; the power joins the two.
+# Least rise of a peak of the marker map, for beads of `RiseLimits.diameter_px`; calibration sets the model's
+# own.
 MARKER_RISE = 0.07
-RISE_DIAMETER_PX = 10.0
-RISE_POWER = 1.5
-RISE_RANGE = (0.3, 6.0)
 
-# Half of what the sizes say, as a logarithm of odds, goes into the rise: they are evidence beside that of the
-# map, which has seen the sizes too. And by no more than this factor, either way.
-PRIOR_WEIGHT = 0.5
-PRIOR_RANGE = (1 / 8, 8.0)
+
+@dataclass(frozen=True)
+class RiseLimits:
+    """How far a peak rises above the pass to a higher one, to be a bead of its own.
+
+    ==================  ==========  ======  ================================================================
+    name                value       unit    why
+    ==================  ==========  ======  ================================================================
+    diameter_px         10.0        px      beads for which the stated rise of the marker map holds
+    power               1.5         --      the rise grows with the diameter to this power: errors of the map
+                                            spread over more of a large bead, a gap of 1 px means more to a
+                                            small one (chosen on simulated scenes)
+    range               0.3, 6.0    factor  of that growth
+    prior_weight        0.5         --      share of the log-odds of the size prior in the rise: sizes are
+                                            evidence beside the map, which depends on them too
+    prior_range         1/8, 8      factor  of the size prior's influence
+    distance_px         0.5         px      least rise in a distance transform: ripple of the pixel grid
+    distance_share      0.1         share   of the height there: ripple of an uneven outline
+    ==================  ==========  ======  ================================================================
+    """
+
+    diameter_px: float = 10.0
+    power: float = 1.5
+    range: tuple[float, float] = (0.3, 6.0)
+    prior_weight: float = 0.5
+    prior_range: tuple[float, float] = (1 / 8, 8.0)
+    distance_px: float = 0.5
+    distance_share: float = 0.1
+
+
+LIMITS = RiseLimits()
 
 Flat = NDArray[np.intp]
 Ids = NDArray[np.signedinteger[Any]]
@@ -46,18 +61,20 @@ Ids = NDArray[np.signedinteger[Any]]
 
 @dataclass(frozen=True)
 class Basins:
-    """Flooded components on a canvas of their own.
+    """Flooded components on a canvas.
 
     Attributes
     ----------
-    places
-        (N,) flat place on the canvas of each pixel.
-    number
-        The canvas, 2-D: the basin of each pixel, 0 where there is none.
-    level
-        The canvas, 2-D: the marker map, 0..255.
-    pairs, passes
-        (M, 2) neighbouring basins, and (M,) the height of the pass between them, highest first.
+    places : ndarray of intp, shape (N,)
+        Flat index on the canvas of each pixel.
+    number : ndarray of int, shape (h, w)
+        Basin of each canvas pixel, 0 for none.
+    level : ndarray of intp, shape (h, w)
+        Marker map on the canvas, 0..255.
+    pairs : ndarray of intp, shape (M, 2)
+        Neighbouring basins.
+    passes : ndarray of intp, shape (M,)
+        Height of the pass between them, highest first.
     """
 
     places: Flat
@@ -67,32 +84,31 @@ class Basins:
     passes: Flat
 
     def joined(self, rise: float, least: int, prior: SizePrior | None = None) -> Flat:
-        """Tell the basin of each pixel once peaks too low or of too little rise are given up.
+        """Return the basin of each pixel after joining basins whose peak is too low or rises too little.
 
-        The highest pass goes first, so that a peak falls to the neighbour that it is least parted from. What
-        the rise is measured by is the larger of the two as far as they have grown; where the sizes of the
-        beads around are known, a rise that would part beads of a usual size into unusual ones must be
-        higher, and one that would join usual ones into an unusual one lower.
+        The highest pass goes first, so a peak joins the neighbour from which it is least separated. The rise
+        scales with the larger of two basins as far as they have grown. A size prior raises it where dividing
+        would part beads of typical size, and lowers it where joining would exceed the typical size.
 
         Parameters
         ----------
-        rise
-            Of a peak of `RISE_DIAMETER_PX`, 0..255.
-        least
-            Height that a peak must reach, 0..255.
-        prior
-            The sizes of beads around, where they are known.
+        rise : float
+            For beads of 10 px, 0..255.
+        least : int
+            Least height of a peak, 0..255.
+        prior : SizePrior, optional
+            Of the beads that stand alone.
 
         Returns
         -------
-        ndarray of intp
-            (N,), numbers of basins.
+        ndarray of intp, shape (N,)
+            Numbers of basins.
         """
         owner = np.arange(int(self.number.max()) + 1)
         height = ndimage.maximum(self.level, self.number, owner).astype(np.intp)
         # Only a low peak, or a pass close below the lower of its two peaks, can join them.
         lower = np.minimum(height[self.pairs[:, 0]], height[self.pairs[:, 1]])
-        most = rise * RISE_RANGE[1] * (PRIOR_RANGE[1] if prior else 1.0)
+        most = rise * LIMITS.range[1] * (LIMITS.prior_range[1] if prior else 1.0)
         shallow = (lower - self.passes < most) | (lower < least)
         parent, peak = owner.tolist(), height.tolist()
         area = np.bincount(self.number.ravel(), minlength=owner.size).tolist()
@@ -117,15 +133,15 @@ class Basins:
 
 
 def _share(one_px: int, other_px: int, prior: SizePrior | None) -> float:
-    """Return how many times the rise of a bead of `RISE_DIAMETER_PX` two basins of these areas must have."""
+    """Return the factor on the rise for two basins of these areas."""
     diameter_px = math.sqrt(4 / math.pi * max(one_px, other_px))
-    grown = float((diameter_px / RISE_DIAMETER_PX) ** RISE_POWER)
-    share = min(max(grown, RISE_RANGE[0]), RISE_RANGE[1])
+    grown = float((diameter_px / LIMITS.diameter_px) ** LIMITS.power)
+    share = min(max(grown, LIMITS.range[0]), LIMITS.range[1])
     if prior is None:
         return share
     apart = (prior.oddness(one_px) + prior.oddness(other_px)) / 2
-    odds = math.exp(PRIOR_WEIGHT * (apart - prior.oddness(one_px + other_px)))
-    return share * min(max(odds, PRIOR_RANGE[0]), PRIOR_RANGE[1])
+    odds = math.exp(LIMITS.prior_weight * (apart - prior.oddness(one_px + other_px)))
+    return share * min(max(odds, LIMITS.prior_range[0]), LIMITS.prior_range[1])
 
 
 def flooded(pixels: Flat, components: Flat, heights: Flat, peaks: Ids, shape: tuple[int, ...]) -> Basins:
@@ -133,14 +149,10 @@ def flooded(pixels: Flat, components: Flat, heights: Flat, peaks: Ids, shape: tu
 
     Parameters
     ----------
-    pixels, components, heights, peaks
-        (N,): flat place in the plane, component, marker 0..255, and number of the peak or 0, of each pixel.
-    shape
+    pixels, components, heights, peaks : ndarray of int, shape (N,)
+        Flat index in the plane, component, marker map 0..255, and number of the peak or 0, of each pixel.
+    shape : tuple of int
         Of the plane.
-
-    Returns
-    -------
-    Basins
     """
     places, canvas = _packed(pixels, components, shape)
     relief = np.zeros(canvas)
@@ -156,13 +168,7 @@ def flooded(pixels: Flat, components: Flat, heights: Flat, peaks: Ids, shape: tu
 
 
 def _passes(basins: Ids, level: Flat) -> tuple[Flat, Flat]:
-    """Find the neighbouring basins and the height of the pass between them.
-
-    Returns
-    -------
-    tuple
-        (N, 2) the pairs, lower number first, and (N,) the passes, highest first.
-    """
+    """Return pairs of neighbouring basins, (N, 2), and the heights of their passes, (N,), highest first."""
     found = []
     size = int(basins.max()) + 1
     for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -182,7 +188,7 @@ def _passes(basins: Ids, level: Flat) -> tuple[Flat, Flat]:
 
 
 def divided_by_distance(pixels: Flat, components: Flat, shape: tuple[int, ...]) -> Ids:
-    """Divide components at the necks of their outline.
+    """Divide components at the necks of their outline; used for models without a marker map.
 
     The peaks are the h-maxima of the distance transform (Soille, Morphological Image Analysis, 2nd ed.,
     section 6.3.4), with an h that grows with the radius so that large rough beads stay whole.
@@ -191,29 +197,28 @@ def divided_by_distance(pixels: Flat, components: Flat, shape: tuple[int, ...]) 
     mask = np.zeros(canvas, dtype=bool)
     mask.ravel()[places] = True
     distance = ndimage.distance_transform_edt(mask)
-    lowered = np.maximum(distance * (1 - _PEAK_RISE_FRACTION) - _PEAK_RISE_PX, 0)
+    lowered = np.maximum(distance * (1 - LIMITS.distance_share) - LIMITS.distance_px, 0)
     without_ripple = reconstruction(lowered, distance)  # type: ignore[no-untyped-call]
     peaks = local_maxima(without_ripple, connectivity=2) & mask  # type: ignore[no-untyped-call]
     markers, _ = ndimage.label(peaks, structure=EIGHT)
-    # Squared distances on a grid are whole numbers, which is what `_watershed` needs to break ties.
+    # `_watershed` breaks ties by fractions, so the relief is whole numbers: squared distances are.
     relief = -np.rint(np.square(distance))
     return _watershed(relief, markers, mask).ravel()[places]
 
 
 def _watershed(relief: NDArray[np.float64], markers: Ids, mask: NDArray[np.bool_]) -> Ids:
-    """Watershed of a whole-numbered relief whose outcome in a component depends on that component alone.
+    """Watershed of a whole-numbered relief; the result in a component depends on that component alone.
 
-    The heap of the watershed orders equal pixels by the time they entered, but all marker pixels enter at
-    once, and which of two equal ones leaves first depends on what else is in the heap: a bead far away. So
-    each marker pixel is lowered by its own fraction of a step, in raster order.
+    The order in which equal marker pixels leave the watershed's heap depends on what else is in it, such as a
+    bead far away. So each marker pixel is lowered by its own fraction of a step, in raster order.
     """
-    # A marker pixel amid its marker has nobody to flood: keeping it out makes for a far shorter heap.
+    # Inner marker pixels flood nothing: leaving them out shortens the heap.
     amid = _amid(markers > 0)
     rim, open_mask = np.where(amid, 0, markers), mask & ~amid
     where = np.flatnonzero(rim)
     relief.ravel()[where] -= 0.5 - 0.5 * np.arange(where.size) / max(1, where.size)
     flooded = np.where(amid, markers, 0)
-    # Shelf by shelf, because a short heap stays in the processor's cache.
+    # Shelf by shelf: a short heap stays in the cache.
     for top, bottom in itertools.pairwise(np.flatnonzero(~mask.any(axis=1))):
         rows = slice(top, bottom)
         if bottom - top > 1:
@@ -224,7 +229,7 @@ def _watershed(relief: NDArray[np.float64], markers: Ids, mask: NDArray[np.bool_
 
 
 def _amid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which pixels have all their eight neighbours in the mask too."""
+    """Return which pixels have all eight neighbours in the mask."""
     amid = np.zeros_like(mask)
     across = mask[:, 1:-1] & mask[:, :-2] & mask[:, 2:]
     amid[1:-1, 1:-1] = across[1:-1] & across[:-2] & across[2:]
@@ -232,15 +237,11 @@ def _amid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _packed(pixels: Flat, components: Flat, shape: tuple[int, ...]) -> tuple[Flat, tuple[int, int]]:
-    """Lay components out on a canvas, by their bounding boxes on shelves, tallest first.
+    """Place components on a canvas by their bounding boxes, on shelves, tallest first.
 
-    The boxes are one pixel apart and one from the canvas's edge. Long slanting components have boxes that
-    overlap in the plane, and packing them would cost more than it saves: then the plane is the canvas.
-
-    Returns
-    -------
-    tuple
-        Flat place on the canvas of each pixel, and the canvas's shape.
+    The boxes are one pixel apart and one from the edge. If the canvas would be larger than the plane, as with
+    long slanting components, the plane itself is the canvas. Returns the flat index on the canvas of each
+    pixel, and the canvas's shape.
     """
     height, width = shape
     rows, columns = np.divmod(pixels, width)

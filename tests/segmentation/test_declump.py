@@ -125,9 +125,9 @@ def test_the_parts_of_a_pile_are_told():
     maps, image = plane([(100, 180, 5.0), (100, 186, 5.0), (100, 192, 5.0)], dark=True)
     table = label_plane(PredictedPlane(maps), image, RECIPE).table
     flags = [one.split() for one in table.flags]
-    assert ["pile" in one for one in flags] == [x > 140 for x in table.x_px]
-    assert all("clump" in one for one in flags if "pile" in one)
-    assert sum("pile" in one for one in flags) == 3
+    assert ["declumped" in one for one in flags] == [x > 140 for x in table.x_px]
+    assert all("clump" in one for one in flags if "declumped" in one)
+    assert sum("declumped" in one for one in flags) == 3
 
 
 @pytest.mark.parametrize("level", [0, 60_000])

@@ -13,6 +13,7 @@ from beadctl.evaluation import metrics
 from beadctl.segmentation import instances
 from beadctl.segmentation import watershed as watershed_module
 from beadctl.segmentation.measure import measure
+from beadctl.segmentation.watershed import RiseLimits
 
 EIGHT = np.ones((3, 3), dtype=bool)
 FULL = {"threshold": 0.5, "marker_threshold": 0.5, "min_area_px": 1}
@@ -151,7 +152,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, marker_threshold, rise):
     probability, seed = noisy_scene(random, 64)
     seed[probability < 128] = 0
     with pytest.MonkeyPatch.context() as all_sizes_alike:
-        all_sizes_alike.setattr(watershed_module, "RISE_RANGE", (1.0, 1.0))
+        all_sizes_alike.setattr(watershed_module, "LIMITS", RiseLimits(range=(1.0, 1.0)))
         found = instances.label(
             probability,
             seed,
@@ -253,7 +254,7 @@ def test_a_plane_full_of_bead_is_one_bead(seed, shape):
     probability = np.full(shape, 255, dtype=np.uint8)
     seeds = None if seed is None else np.full(shape, seed, dtype=np.uint8)
     assert (instances.label(probability, seeds, **FULL) == 1).all()
-    assert not instances.label(probability, seeds, **FULL, exclude_border=True).any()
+    assert not instances.without_border(instances.label(probability, seeds, **FULL)).any()
 
 
 def test_single_pixels_are_beads_and_corners_connect():
@@ -306,7 +307,8 @@ def test_what_is_kept(random, levels, min_area_px, exclude_border):
         covered = everything > 0
         assert covered[on].all()
         options = {"threshold": threshold, "marker_threshold": 0.5, "min_area_px": min_area_px}
-        kept = instances.label(probability, seed, **options, exclude_border=exclude_border)
+        kept = instances.label(probability, seed, **options)
+        kept = instances.without_border(kept) if exclude_border else kept
         areas = np.bincount(everything.ravel())
         wanted = areas >= min_area_px
         wanted[0] = False

@@ -44,8 +44,8 @@ def test_micrometres_become_pixels_by_the_pixel_size():
 def test_a_stated_bead_is_shrunk_no_more_than_it_takes(diameter_px):
     factor = factor_for(diameter_px)
     assert factor in scale.FACTORS
-    assert diameter_px / factor <= scale.LARGEST_PX or factor == scale.FACTORS[-1]
-    assert factor == 1 or diameter_px / (factor / 2) > scale.LARGEST_PX
+    assert diameter_px / factor <= scale.LIMITS.largest_diameter_px or factor == scale.FACTORS[-1]
+    assert factor == 1 or diameter_px / (factor / 2) > scale.LIMITS.largest_diameter_px
 
 
 def table(*shapes):

@@ -1,0 +1,139 @@
+"""One plane, in order: what it costs, and that windows of a large plane are the plane's own."""
+
+import numpy as np
+import pytest
+from helpers.images import discs
+
+from beadctl.errors import ImageError
+from beadctl.images import InMemory, measure_normalisation
+from beadctl.model.session import Model
+from beadctl.segmentation import instances, plane, scale
+from beadctl.segmentation.plane import SegmentOptions, label_maps, label_plane, predict_plane, segment_plane
+from beadctl.segmentation.scale import Diameter, ScaleLimits
+
+OPTIONS = SegmentOptions(0.5, 0.3, 12)
+
+
+@pytest.fixture
+def model(model_path):
+    return Model(model_path, "cpu", 1)
+
+
+@pytest.fixture
+def calls(monkeypatch, model):
+    """Count the network's pixels, the labellings and the measurements of a plane."""
+    counted = {"network_px": 0, "label": 0, "measure": 0}
+    run, label, measure = model.run, instances.label, plane.measure
+
+    def counting(name, function, amount=lambda *_: 1):
+        def call(*arguments, **named):
+            counted[name] += amount(*arguments)
+            return function(*arguments, **named)
+
+        return call
+
+    monkeypatch.setattr(model, "run", counting("network_px", run, lambda tile: tile.size))
+    monkeypatch.setattr(instances, "label", counting("label", label))
+    monkeypatch.setattr(plane, "measure", counting("measure", measure))
+    return counted
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (2200, 2200)])
+def test_a_plain_plane_costs_one_network_pass_one_labelling_and_two_measurements(model, calls, height, width):
+    image, truth = discs(height * width // 1500, height, width)
+    found = segment_plane(InMemory(image), model, OPTIONS)
+    assert len(found.table) == truth.max()
+    assert calls["label"] == 1
+    assert calls["measure"] == 2
+    blocks = list(model_blocks(model, height, width))
+    assert calls["network_px"] == sum(block.height * block.width for block in blocks)
+
+
+def model_blocks(model, height, width):
+    from beadctl.model.blocks import blocks
+
+    return blocks(height, width, tile_size=1024, halo=model.facts.halo, stride=model.facts.stride)
+
+
+def test_windows_of_a_large_plane_are_handed_on(model, calls, monkeypatch):
+    """The network runs once over a plane whose scale is judged by windows, and the maps are the plane's."""
+    image, _ = discs(30, 300, 500)
+    whole = predict_plane(InMemory(image), model, OPTIONS)
+    monkeypatch.setattr(scale, "LIMITS", ScaleLimits(sample_edge_px=64, whole_edge_px=128))
+    calls["network_px"] = calls["label"] = 0
+    options = SegmentOptions(0.5, 0.3, 12, tile_size=64)
+    windows = scale.sample_windows(*image.shape)
+    assert len(windows) == 4
+    assert all(window.is_inside(*image.shape) for window in windows)
+    assert all(window.is_inside(*image.shape) for window in windows)
+    large = predict_plane(InMemory(image), model, options)
+    np.testing.assert_array_equal(large.maps.probability, whole.maps.probability)
+    np.testing.assert_array_equal(large.maps.marker, whole.maps.marker)
+    from beadctl.model.blocks import blocks
+
+    once = blocks(*image.shape, tile_size=64, halo=model.facts.halo, stride=model.facts.stride)
+    assert calls["network_px"] == sum(block.height * block.width for block in once)
+    assert calls["label"] == len(windows)
+    assert large.labels is None
+    np.testing.assert_array_equal(
+        label_plane(large, image, options).labels, label_plane(whole, image, OPTIONS).labels
+    )
+
+
+def test_windows_are_normalised_by_the_whole_plane(model, monkeypatch):
+    """A window without a bead has no contrast of its own: normalised by itself, its noise would be beads."""
+    image, _ = discs(8, 96, 128)
+    image = np.pad(image, ((0, 160), (0, 384)), mode="reflect").astype(np.uint8)
+    image[96:] = image[:160]
+    normalisations = []
+    maps = model.maps
+
+    def spy(pixels, window=None, **named):
+        normalisations.append(named["normalisation"])
+        return maps(pixels, window, **named)
+
+    monkeypatch.setattr(model, "maps", spy)
+    monkeypatch.setattr(scale, "LIMITS", ScaleLimits(sample_edge_px=64, whole_edge_px=128))
+    predict_plane(InMemory(image), model, OPTIONS)
+    assert set(normalisations) == {measure_normalisation(InMemory(image))}
+    assert len(normalisations) == 5
+
+
+def test_what_the_scale_rule_labelled_is_what_labelling_gives(model):
+    image, truth = discs(10)
+    predicted = predict_plane(InMemory(image), model, OPTIONS)
+    np.testing.assert_array_equal(predicted.labels, label_maps(predicted.maps, OPTIONS))
+    assert predicted.labels.max() == truth.max()
+
+
+def test_beads_on_the_border_are_left_out_on_request(model):
+    image, truth = discs(6)
+    image, count = image[:, int(np.argwhere(truth == 1)[:, 1].mean()) :], int(truth.max())
+    kept = segment_plane(InMemory(image), model, SegmentOptions(0.5, 0.3, 12, exclude_border=True))
+    every = segment_plane(InMemory(image), model, OPTIONS)
+    assert 0 < len(kept.table) < len(every.table) <= count
+    assert not kept.table.border.any()
+    np.testing.assert_array_equal(kept.table.label, np.arange(1, len(kept.table) + 1))
+
+
+def test_a_diameter_in_um_needs_a_pixel_size(model):
+    options = SegmentOptions(0.5, 0.3, 12, diameter=Diameter(5, "um"))
+    pixels = InMemory(discs(4)[0])
+    with pytest.raises(ImageError, match="--pixel-size"):
+        segment_plane(pixels, model, options)
+    assert len(segment_plane(pixels, model, options, pixel_size_um=0.5).table) == 4
+
+
+def test_the_model_file_completes_what_was_not_asked_for(model):
+    nothing = dict.fromkeys(
+        ("threshold", "marker_threshold", "marker_rise", "min_confidence", "min_area")
+    ) | {"exclude_border": False}
+    own = SegmentOptions.of(model.facts, nothing)
+    assert (own.threshold, own.marker_threshold) == (model.facts.threshold, model.facts.marker_threshold)
+    assert (own.min_area_px, own.min_area_network_px) == (1, model.facts.min_area_px)
+    asked = SegmentOptions.of(model.facts, nothing | {"min_area": 30, "threshold": 0.8}, diameter="5um")
+    assert (asked.min_area_px, asked.min_area_network_px, asked.threshold) == (30, 0, 0.8)
+    assert asked.diameter == Diameter(5, "um")
+    assert asked.fingerprint(model) != own.fingerprint(model)
+    other_tiles = SegmentOptions.of(model.facts, nothing, tile_size=64)
+    assert other_tiles.fingerprint(model) == own.fingerprint(model)
