@@ -1,16 +1,16 @@
-"""How many CPU threads a job may use, and what a device is called."""
+"""CPU threads that a job may use, and names of devices."""
 
 import os
 
-# What batch schedulers say a job may use, where the process's own affinity does not show it.
+# Environment variables in which batch schedulers grant CPUs without setting the process's affinity.
 SCHEDULER_CPUS = ("SLURM_CPUS_PER_TASK", "PBS_NCPUS", "NCPUS", "NSLOTS", "OMP_NUM_THREADS")
 
 
 def usable_cpus() -> int:
     """Return the number of CPUs that this process may use.
 
-    The smaller of the process's affinity (a scheduler's binding, a container's set) and what the
-    scheduler's environment grants; never the whole node, which is what libraries assume.
+    The smaller of the process's affinity and what the scheduler's environment grants. Libraries would use
+    all CPUs of the node.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,18 +1,18 @@
-"""The errors that a user may meet, each one line: what is wrong, where, and what to do.
+"""Errors for users; the message is one line: what is wrong, in which file or setting, and what to do.
 
 ::
 
     BeadctlError                 exit_code 1
       SettingsError              2   a flag, an environment variable or beadctl.toml
-      ImageError                 1   an image, or a folder of them, cannot be used
-      AnnotationError            1   a mask or its pairing with an image cannot be used
-      ModelError                 3   a model file, checkpoint or run cannot be used
-      DeviceError                3   the device that was asked for is not there
-      OutputError                3   a result cannot be written, or would replace another
-      MissingExtraError          3   a part of beadctl that is not installed
-      TrainingError              3   training cannot start or go on
+      ImageError                 1   an image, or a folder of images
+      AnnotationError            1   an annotation, or its pairing with an image
+      ModelError                 3   a model file, checkpoint or training run
+      DeviceError                3   the requested device
+      OutputError                3   a result that cannot be written or already exists
+      MissingExtraError          3   an optional dependency that is not installed
+      TrainingError              3   training cannot start or continue
 
-Anything else that is raised is a bug of beadctl and keeps its traceback.
+Any other exception is a bug of beadctl and keeps its traceback.
 """
 
 from enum import IntEnum
@@ -30,12 +30,12 @@ class ExitCode(IntEnum):
 
     @classmethod
     def of(cls, *, failed: bool) -> "ExitCode":
-        """Return the code of a command that went to its end, with or without failed inputs."""
+        """Return the code of a finished command, by whether some of its inputs failed."""
         return cls.SOME_FAILED if failed else cls.DONE
 
 
 class BeadctlError(Exception):
-    """Anything that beadctl says no to, as one line for a person."""
+    """An error with a message for the user and an exit code."""
 
     exit_code = ExitCode.SOME_FAILED
 
@@ -51,7 +51,7 @@ class ImageError(BeadctlError):
 
 
 class AnnotationError(BeadctlError):
-    """A mask cannot be used, or does not belong to its image."""
+    """An annotation cannot be used, or does not belong to its image."""
 
 
 class ModelError(BeadctlError):
@@ -61,34 +61,34 @@ class ModelError(BeadctlError):
 
 
 class DeviceError(BeadctlError):
-    """The device that was asked for cannot be had; beadctl never falls back in silence."""
+    """The requested device is not available."""
 
     exit_code = ExitCode.NOTHING_DONE
 
 
 class OutputError(BeadctlError):
-    """A result cannot be written, or would replace something that nobody asked to replace."""
+    """A result cannot be written, or already exists and overwriting was not requested."""
 
     exit_code = ExitCode.NOTHING_DONE
 
 
 class MissingExtraError(BeadctlError):
-    """A part of beadctl that is not installed; the message names the ``pip install``."""
+    """An optional dependency is not installed; the message names the ``pip install``."""
 
     exit_code = ExitCode.NOTHING_DONE
 
 
 class TrainingError(BeadctlError):
-    """Training cannot start, or cannot go on."""
+    """Training cannot start or continue."""
 
     exit_code = ExitCode.NOTHING_DONE
 
 
 class Interrupted(BaseException):
-    """A signal asked the process to end: Ctrl-C, or SIGTERM as batch schedulers send it before they kill.
+    """A signal asked the process to end: SIGINT (Ctrl-C), or SIGTERM as batch schedulers send it.
 
-    Not an error, so not an `Exception`; and not a `KeyboardInterrupt`, which typer would turn into an exit
-    code of its own before the command line could tell what is kept.
+    A `BaseException`, so that handlers of errors let it pass. `KeyboardInterrupt` does not serve: typer turns
+    it into an exit code before the command line can report what is kept.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the text formats that they have."""
+"""Atomic writing of files, and their text formats: CSV, JSON and TOML."""
 
 import contextlib
 import csv
@@ -14,24 +14,24 @@ from pathlib import Path
 
 from beadctl.errors import OutputError
 
-UMASK = threading.Lock()
+UMASK_LOCK = threading.Lock()
 
 
 @contextlib.contextmanager
 def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that becomes `path` when the block ends well.
+    """Yield a temporary path beside `path` that replaces `path` when the block ends without an exception.
 
-    The folder is made when it is missing. An exception, or a killed process, leaves whatever
-    stood at `path` before; the temporary file carries the same suffix, because image writers
-    choose their format by it, and a leading dot, so that no later run takes it for an image.
+    A missing folder is created. An exception or a killed process leaves `path` as it was. The temporary file
+    has the same suffix, by which image writers choose their format, and a leading dot, which hides it from
+    the search for images.
 
     Parameters
     ----------
     path : Path
-        Where the file shall stand.
+        The file to write.
     durable : bool
-        Wait until the disk has it. Not worth it for thousands of files that a power cut may take, as long as
-        what names them, with their fingerprints, is written after them and waits.
+        Flush the file to the disk. Slow for thousands of files; not needed for those whose fingerprints are
+        in a durable file that is written after them.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files that only their owner may read: give back what the umask would have given.
+        # mkstemp makes files that only their owner may read: set the permissions that the umask gives.
         with contextlib.suppress(OSError):
             temporary.chmod(0o666 & ~_umask())
         if durable:
@@ -63,37 +63,37 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    # It can only be read by setting it: two threads at once would leave the wrong one.
-    with UMASK:
+    # The umask can only be read by setting it, which one thread at a time may do.
+    with UMASK_LOCK:
         mask = os.umask(0o022)
         os.umask(mask)
         return mask
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write `text` as UTF-8 with Unix line ends, whole or not at all; see `atomic`."""
+    """Write `text` as UTF-8 with Unix line ends; parameters and errors are those of `atomic`."""
     write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
-    """Write `content`, whole or not at all; see `atomic`."""
+    """Write `content`; parameters and errors are those of `atomic`."""
     with atomic(path, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 
 def fingerprint(*values: object) -> str:
-    """Return a fingerprint of plain values, 32 hexadecimal digits: equal ones mean equal results."""
+    """Return a hash of plain values, 32 hexadecimal digits."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def require_free(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:
-    """Return `folder` if none of `names` exists in it, or overwriting was asked for.
+    """Return `folder` if it is None, holds none of the files `names`, or `overwrite` is true.
 
     Raises
     ------
     OutputError
-        If one exists.
+        If one of the files exists and `overwrite` is false.
     """
     existing = [folder / name for name in names if folder and (folder / name).exists()]
     if existing and not overwrite:
@@ -104,7 +104,7 @@ def require_free(folder: Path | None, names: Sequence[str], overwrite: bool) -> 
 def write_csv(
     path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, rounded: bool = False
 ) -> None:
-    """Write a table as CSV, whole or not at all.
+    """Write a table as CSV, atomically.
 
     Parameters
     ----------
@@ -113,30 +113,27 @@ def write_csv(
     columns : sequence of str
         Header, and the keys of a row.
     rows : iterable of mapping
-        May be a stream; None is an empty cell.
+        Read one at a time; None is an empty cell.
     rounded : bool
         Write values as `cell` does, floats with six significant digits; else floats in full.
     """
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
-        shown = cell if rounded else _in_full
-        writer.writerows([shown(row[column]) for column in columns] for row in rows)
-
-
-def _in_full(value: object) -> object:
-    return value
+        for row in rows:
+            values = [row[column] for column in columns]
+            writer.writerow(map(cell, values) if rounded else values)
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    """Return one line of CSV, without its end."""
+    """Return one line of CSV without the line end."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="").writerow(cells)
     return buffer.getvalue()
 
 
 def cell(value: object) -> str:
-    """Return a value as a cell of a table: empty for None, six significant digits for floats."""
+    """Return a value as the text of a table cell: empty for None, six significant digits for floats."""
     match value:
         case None:
             return ""
@@ -149,12 +146,12 @@ def cell(value: object) -> str:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a value as strict JSON, whole or not at all; see `json_text`."""
+    """Write a value as strict JSON, atomically; see `json_text`."""
     write_text(path, json_text(content) + "\n")
 
 
 def json_text(content: object, *, indent: int | None = 2) -> str:
-    """Return a value as strict JSON: nan and infinities become null, other types their text."""
+    """Return a value as strict JSON: nan and infinity become null, unknown types their text."""
     return json.dumps(_strict(content), indent=indent, allow_nan=False, ensure_ascii=False, default=str)
 
 
@@ -167,7 +164,7 @@ def _strict(value: object) -> object:
 
 
 def toml_text(content: Mapping[str, object]) -> str:
-    """Return a mapping of plain values as TOML; entries of None, which TOML has not, are left out."""
+    """Return a mapping of plain values as TOML, which has no null: entries of None are left out."""
     import tomli_w
 
     return tomli_w.dumps(_without_none(content))

@@ -1,6 +1,16 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
-from beadctl.console.messages import Messages, fail, stderr
-from beadctl.console.table import Form, Printer, print_table, printer
+from beadctl.console.messages import Messages, duration, fail, stderr
+from beadctl.console.table import Form, RowPrinter, print_record, print_rows, print_table
 
-__all__ = ["Form", "Messages", "Printer", "fail", "print_table", "printer", "stderr"]
+__all__ = [
+    "Form",
+    "Messages",
+    "RowPrinter",
+    "duration",
+    "fail",
+    "print_record",
+    "print_rows",
+    "print_table",
+    "stderr",
+]

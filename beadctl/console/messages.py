@@ -1,17 +1,13 @@
-"""Messages, tables and progress bars on standard error.
-
-Results go to standard output or to files; a progress bar shows on a terminal only. ``NO_COLOR``
-is honoured by rich.
-"""
+"""Messages, tables and progress bars on standard error; rich honours ``NO_COLOR``."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,9 @@ class Messages:
         stderr().print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def notes(self, lines: Iterable[tuple[bool, str]]) -> None:
-        """Print (is_warning, text) lines as warnings or messages."""
-        for doubtful, line in lines:
-            (self.warn if doubtful else self.info)(line)
+        """Print each (is_warning, text) pair as a warning or a message."""
+        for is_warning, line in lines:
+            (self.warn if is_warning else self.info)(line)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table on standard error unless ``-q`` was given."""
@@ -57,12 +53,26 @@ class Messages:
 
             print_table(title, columns, rows)
 
-    def progress(self, total: int | None, what: str) -> "Progress":
-        """Return a progress bar over `total` steps that shows on a terminal only; use it with ``with``."""
+    @contextmanager
+    def progress(self, total: int | None, what: str) -> Iterator[Callable[..., None]]:
+        """Show a progress bar on a terminal while the block lasts.
+
+        Parameters
+        ----------
+        total : int or None
+            Number of steps, where known.
+        what : str
+            Printed before the bar.
+
+        Yields
+        ------
+        callable
+            Takes one step; its argument, if any, is ignored, so that it serves as a callback.
+        """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = stderr()
-        progress = Progress(
+        with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -70,18 +80,24 @@ class Messages:
             console=console,
             transient=True,
             disable=self.verbosity < 0 or not console.is_terminal,
-        )
-        progress.add_task(what, total=total)
-        return progress
+        ) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda *_: bar.advance(task)
 
 
 def stderr() -> "Console":
-    """Return a console on standard error as it is now (tests and pipes replace it)."""
+    """Return a console on the current `sys.stderr`, which tests and redirections replace."""
     from rich.console import Console
 
     return Console(file=sys.stderr)
 
 
 def fail(message: str) -> None:
-    """Print one red line: what is wrong, where, and what to do."""
+    """Print an error as one red line: what is wrong, where, and what to do."""
     stderr().print(f"error: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as ``h:mm:ss``, rounded down to the second."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,9 +1,9 @@
-"""Tables: for people on a terminal, and as CSV or JSON for programs."""
+"""Tables on a terminal, and as CSV or JSON for programs."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from beadctl.console.messages import stderr
 from beadctl.files import cell, csv_line, json_text
@@ -12,18 +12,18 @@ from beadctl.files import cell, csv_line, json_text
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stdout: bool = False
 ) -> None:
-    """Print a table: numbers to the right, words to the left.
+    """Print a table with numbers aligned to the right.
 
     Parameters
     ----------
     title : str
-        Said above the table; may be empty.
+        Printed above the table; may be empty.
     columns : sequence of str
         Headers.
     rows : iterable of sequences of str
         Cells, as many as there are columns.
     to_stdout : bool
-        The table is the result that was asked for, not a word about it.
+        Print on standard output, for a table that is the result; by default on standard error.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -42,24 +42,24 @@ def print_table(
         numeric = all(_is_number(row[index]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*map(Text, row))
     console = Console(file=sys.stdout) if to_stdout else stderr()
     if not console.is_terminal:
-        # A file has no right margin, and what is folded there cannot be searched.
+        # Lines of a file are not folded, so that its cells can be searched.
         console = Console(file=console.file, width=10_000)
     console.print(table)
 
 
-def _is_number(cell: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
-        float(cell.rstrip("%") or 0)
+        float(text.rstrip("%") or 0)
     except ValueError:
         return False
     return True
 
 
 class Form(StrEnum):
-    """Form of a table on standard output; auto: a table on a terminal, else CSV."""
+    """Form of a table on standard output."""
 
     AUTO = "auto"
     CSV = "csv"
@@ -67,71 +67,75 @@ class Form(StrEnum):
     JSONL = "jsonl"
     TABLE = "table"
 
-
-class Printer(Protocol):
-    """Takes rows as they come; CSV and JSON lines appear at once, a table or an array at the end."""
-
-    def row(self, row: Mapping[str, Any]) -> None:
-        """Take one row: a value for each column."""
-
-    def end(self) -> None:
-        """No more rows will come."""
+    def chosen(self, piped: "Form") -> "Form":
+        """Return the form that ``auto`` stands for: a table on a terminal, else `piped`."""
+        if self is not Form.AUTO:
+            return self
+        return Form.TABLE if sys.stdout.isatty() else piped
 
 
-def printer(form: Form, columns: Sequence[str], heads: Mapping[str, str] | None = None) -> Printer:
-    """Return what prints rows on standard output.
+class RowPrinter:
+    """Prints rows on standard output: CSV and JSON lines at once, a table or a JSON array at the end.
 
     Parameters
     ----------
     form : Form
         The form; ``auto`` is a table on a terminal, else CSV.
     columns : sequence of str
-        All columns, for programs.
+        All columns, in the order of CSV.
     heads : mapping of str to str, optional
-        The columns that a table for people shows, and their headers; by default all.
+        The columns of a table, and their headers; by default all.
     """
-    if form is Form.AUTO:
-        form = Form.TABLE if sys.stdout.isatty() else Form.CSV
-    if form in (Form.CSV, Form.JSONL):
-        return _Lines(form, columns)
-    return _Whole(form, heads or {column: column for column in columns})
 
-
-class _Lines:
-    def __init__(self, form: Form, columns: Sequence[str]) -> None:
-        self._form, self._columns, self._begun = form, columns, False
-
-    def row(self, row: Mapping[str, Any]) -> None:
-        self._begin()
-        if self._form is Form.CSV:
-            _print(csv_line([cell(row[column]) for column in self._columns]))
-        else:
-            _print(json_text(row, indent=None))
-
-    def end(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        # With the first row and not before: a command that fails prints no header either.
-        if not self._begun and self._form is Form.CSV:
-            _print(csv_line(self._columns))
-        self._begun = True
-
-
-class _Whole:
-    def __init__(self, form: Form, heads: Mapping[str, str]) -> None:
-        self._form, self._heads = form, heads
+    def __init__(self, form: Form, columns: Sequence[str], heads: Mapping[str, str] | None = None) -> None:
+        self._form, self._columns = form.chosen(Form.CSV), columns
+        self._heads = heads or {column: column for column in columns}
         self._rows: list[Mapping[str, Any]] = []
+        self._has_header = False
 
     def row(self, row: Mapping[str, Any]) -> None:
-        self._rows.append(row)
+        """Take one row: a value for each column."""
+        if self._form is Form.CSV:
+            self._header()
+            _print(csv_line([cell(row[column]) for column in self._columns]))
+        elif self._form is Form.JSONL:
+            _print(json_text(row, indent=None))
+        else:
+            self._rows.append(row)
 
     def end(self) -> None:
-        if self._form is Form.JSON:
+        """Finish the table after the last row."""
+        if self._form is Form.CSV:
+            self._header()
+        elif self._form is Form.JSON:
             _print(json_text(self._rows))
-        else:
+        elif self._form is Form.TABLE:
             rows = [[_shown(row[name]) for name in self._heads] for row in self._rows]
             print_table("", tuple(self._heads.values()), rows, to_stdout=True)
+
+    def _header(self) -> None:
+        # Printed with the first row, so that a command that fails before prints nothing.
+        if not self._has_header:
+            _print(csv_line(self._columns))
+        self._has_header = True
+
+
+def print_rows(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows of cells under `columns` on standard output; see `RowPrinter`."""
+    printer = RowPrinter(form, columns)
+    for row in rows:
+        printer.row(dict(zip(columns, row, strict=True)))
+    printer.end()
+
+
+def print_record(
+    form: Form, record: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Print a record on standard output: whole as JSON, else its rows of cells under `columns`."""
+    if form in (Form.JSON, Form.JSONL):
+        _print(json_text(record, indent=2 if form is Form.JSON else None))
+    else:
+        print_rows(form, columns, rows)
 
 
 def _shown(value: object) -> str:

@@ -1,10 +1,11 @@
-"""Choosing the numbers that turn maps into beads, on images whose truth is known."""
+"""Choose the thresholds that turn maps into beads, on annotated images."""
 
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +13,67 @@ from numpy.typing import NDArray
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.errors import OutputError
-from beadctl.evaluation.metrics import matched
+from beadctl.evaluation.metrics import matched_labels
 from beadctl.evaluation.scoring import Prediction, predict
 from beadctl.files import require_free, write_bytes
+from beadctl.model.metadata import require_onnx, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane
 
-CHOICES: dict[str, tuple[float, ...]] = {
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
-    "min_confidence": (0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65),
-    "marker_threshold": (0.15, 0.25, 0.35, 0.45, 0.55, 0.65),
-    "marker_rise": (0.03, 0.05, 0.07, 0.1, 0.14, 0.2),
-}
-# What is tried together while the rest stands. A bead's mean probability falls with the threshold that its
-# outline follows, so that neither of the first two can be chosen for itself.
-TOGETHER = (("min_area_px",), ("threshold", "min_confidence"), ("marker_threshold",), ("marker_rise",))
-# What is raised at the end, in this order, by so many of its choices at most. Whether doubtful beads count is
-# all the same on many scenes, and the images of others hold more that is none: as few as can be. Not the
-# area: beads of 3 px are beads.
-CAUTIOUS = {"min_confidence": len(CHOICES["min_confidence"]), "marker_rise": 1}
-SLACK = 0.005
-TRIES = 1 + 5 * 8 + 6 + 6 + len(CAUTIOUS)
-SPECKS_PX = (1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 40)
+
+@dataclass(frozen=True)
+class SearchGrid:
+    """Values that calibration tries, and the order of the search.
+
+    ================ ============= ================================================================
+    name             value         why
+    ================ ============= ================================================================
+    threshold        0.3 ... 0.7   around even odds
+    min_confidence   0 ... 0.65    0 keeps every bead
+    marker_threshold 0.15 ... 0.65 low finds small beads, high parts touching ones
+    marker_rise      0.03 ... 0.2  low parts touching beads, high ignores noise
+    min_area_px      1 ... 40 px   tried with every combination of the others
+    together                       names whose values are combined; the mean probability of a bead
+                                   depends on the threshold of its outline
+    raised                         names raised at the end, by how many values at most; not the
+                                   area, since beads of 3 px exist
+    slack            0.005         cost that each raise may add
+    equal_cost       1e-9          costs closer than this differ by rounding alone
+    ================ ============= ================================================================
+    """
+
+    threshold: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
+    min_confidence: tuple[float, ...] = (0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65)
+    marker_threshold: tuple[float, ...] = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65)
+    marker_rise: tuple[float, ...] = (0.03, 0.05, 0.07, 0.1, 0.14, 0.2)
+    min_area_px: tuple[int, ...] = (1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 40)
+    together: tuple[tuple[str, ...], ...] = (
+        (),
+        ("threshold", "min_confidence"),
+        ("marker_threshold",),
+        ("marker_rise",),
+    )
+    raised: tuple[tuple[str, int], ...] = (("min_confidence", 8), ("marker_rise", 1))
+    slack: float = 0.005
+    equal_cost: float = 1e-9
+
+    def combinations(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return every combination of the values of `names`; one that is empty for no names."""
+        values = itertools.product(*(getattr(self, name) for name in names))
+        return [dict(zip(names, chosen, strict=True)) for chosen in values]
+
+    @property
+    def steps(self) -> int:
+        """How often `calibrate` calls `on_step`."""
+        return sum(len(self.combinations(names)) for names in self.together) + len(self.raised)
+
+
+GRID = SearchGrid()
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers that `beadctl.segmentation.instances.label` takes; the area in the network's own pixels."""
+    """The arguments of `beadctl.segmentation.instances.label`; the area in the network's own pixels."""
 
     threshold: float
     marker_threshold: float
@@ -49,7 +84,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class CalibrationFit:
-    """How well some numbers do.
+    """How well a set of numbers does.
 
     Attributes
     ----------
@@ -58,9 +93,8 @@ class CalibrationFit:
         none is found. A mean, where scores elsewhere are ratios of sums: one crowded image must not choose
         the numbers for all others.
     count_error : float
-        Mean over images of |found - true| / max(found, true, 1): 0 to 1. Unlike the usual relative error it
-        takes twice as many beads for as bad as half as many, and an image without a bead, where every speck
-        would count as 100 %, does not outweigh all others.
+        Mean over images of |found - true| / max(found, true, 1): 0 to 1. Unlike the relative error it is
+        symmetric in over- and undercounting, and bounded for an image without beads.
     """
 
     f1: float
@@ -68,13 +102,13 @@ class CalibrationFit:
 
     @property
     def cost(self) -> float:
-        """What is minimised: what is missing to a perfect F1, and the error of the count."""
+        """What is minimised: (1 - F1) + count error, 0 to 2."""
         return 1 - self.f1 + self.count_error
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The numbers that were chosen, how well they do, and how well those before did."""
+    """The chosen numbers, their fit, and the fit of the numbers before."""
 
     numbers: Numbers
     fit: CalibrationFit
@@ -82,60 +116,73 @@ class Calibrated:
 
 
 def calibrate(
-    seen: Sequence[Prediction], start: Numbers, on_try: Callable[[], None] = lambda: None
+    predictions: Sequence[Prediction], start: Numbers, on_step: Callable[[], None] = lambda: None
 ) -> Calibrated:
-    """Choose numbers by count error and F1 at IoU 0.5, never by pixels.
+    """Choose numbers by count error and F1 at IoU 0.5.
 
-    The numbers that hang together are tried in all combinations of their `CHOICES` while the others stand;
-    areas are tried with each. A choice must do better to be taken, so that numbers on which nothing hangs
-    stay as they were. At the end the `CAUTIOUS` numbers are raised where that costs something, but each no
-    more than `SLACK`: other images hold surprises, and on those what divides or invents beads readily does
-    worse than what is slow to do so.
+    The values of each group of names in `GRID` are tried in all combinations, and every smallest area with
+    each, while the other numbers stay. Only a lower cost replaces a number, so that one without influence
+    keeps its value. At the end the numbers in `GRID.raised` are raised where that changes the cost, as far
+    as it adds no more than `GRID.slack`: many scenes do not show whether doubtful beads count, and other
+    images hold more artefacts.
 
     Parameters
     ----------
-    seen : sequence of Prediction
+    predictions : sequence of Prediction
         Truth and maps of each image.
     start : Numbers
         Those of the model file.
-    on_try : callable
-        Called after each set of numbers.
+    on_step : callable
+        Called `GRID.steps` times, for a progress bar.
 
     Returns
     -------
     Calibrated
     """
-    areas_px = tuple(sorted({*SPECKS_PX, start.min_area_px}))
-    before = _fits(seen, start, (start.min_area_px,))[start.min_area_px]
+    areas_px = sorted({*GRID.min_area_px, start.min_area_px})
+    before = fits(predictions, start, (start.min_area_px,))[start.min_area_px]
     best, fit = start, before
-    for names in TOGETHER:
-        values = [CHOICES.get(name, (start.min_area_px,)) for name in names]
-        for chosen in itertools.product(*values):
-            tried = _with(best, dict(zip(names, chosen, strict=True)))
-            for area_px, found in _fits(seen, tried, areas_px).items():
-                if found.cost < fit.cost - 1e-9:
-                    best, fit = dataclasses.replace(tried, min_area_px=area_px), found
-            on_try()
-    for name, steps in CAUTIOUS.items():
-        higher = [value for value in sorted(CHOICES.get(name, areas_px)) if value > getattr(best, name)]
+    for names in GRID.together:
+        for values in GRID.combinations(names):
+            tried = dataclasses.replace(best, **values)
+            for area_px, candidate in fits(predictions, tried, areas_px).items():
+                if candidate.cost < fit.cost - GRID.equal_cost:
+                    best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
+            on_step()
+    for name, steps in GRID.raised:
+        higher = [value for value in getattr(GRID, name) if value > getattr(best, name)]
         for value in reversed(higher[:steps]):
-            tried = _with(best, {name: value})
-            found = _fits(seen, tried, (tried.min_area_px,))[tried.min_area_px]
-            if abs(found.cost - fit.cost) > 1e-9 and found.cost <= fit.cost + SLACK:
-                best, fit = tried, found
+            tried = dataclasses.replace(best, **{name: value})
+            candidate = fits(predictions, tried, (tried.min_area_px,))[tried.min_area_px]
+            added = candidate.cost - fit.cost
+            if abs(added) > GRID.equal_cost and added <= GRID.slack:
+                best, fit = tried, candidate
                 break
-        on_try()
+        on_step()
     return Calibrated(best, fit, before)
 
 
-def _with(numbers: Numbers, changes: dict[str, float]) -> Numbers:
-    return dataclasses.replace(numbers, **changes)  # type: ignore[arg-type]
+def fits(
+    predictions: Iterable[Prediction], numbers: Numbers, areas_px: Sequence[int]
+) -> dict[int, CalibrationFit]:
+    """Label every image once and score the result for each of several smallest areas.
 
+    Parameters
+    ----------
+    predictions : iterable of Prediction
+        Truth and maps of each image.
+    numbers : Numbers
+        Its own smallest area is ignored.
+    areas_px : sequence of int
+        Smallest areas, in the network's own pixels.
 
-def _fits(seen: Iterable[Prediction], numbers: Numbers, areas_px: Sequence[int]) -> dict[int, CalibrationFit]:
-    """Label every image once and tell how each smallest area would do."""
+    Returns
+    -------
+    dict of int to CalibrationFit
+        The fit with each of `areas_px`.
+    """
     true_counts: list[int] = []
-    kept: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
+    found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
     options = SegmentOptions(
         threshold=numbers.threshold,
         marker_threshold=numbers.marker_threshold,
@@ -143,26 +190,27 @@ def _fits(seen: Iterable[Prediction], numbers: Numbers, areas_px: Sequence[int])
         min_confidence=numbers.min_confidence,
         min_area_px=1,
     )
-    for one in seen:
-        # Labels of other numbers do not serve.
-        maps = PredictedPlane(one.predicted.maps, one.predicted.shrink)
-        labels = label_plane(maps, one.image, options).labels
+    for prediction in predictions:
+        shrink = prediction.predicted.shrink
+        # Without the labels that the scale rule made: they are of other numbers.
+        maps = PredictedPlane(prediction.predicted.maps, shrink)
+        labels = label_plane(maps, prediction.image, options).labels
         areas = np.bincount(labels.ravel())[1:]
         hit: NDArray[np.bool_] = np.zeros(len(areas), bool)
-        hit[matched(one.truth, labels, 0.5)[:, 1] - 1] = True
-        true_counts.append(int(np.count_nonzero(np.unique(one.truth))))
-        for area_px, counts in kept.items():
-            large = areas >= area_px * one.predicted.shrink**2
+        hit[matched_labels(prediction.truth, labels)[:, 1] - 1] = True
+        true_counts.append(int(np.count_nonzero(np.unique(prediction.truth))))
+        for area_px, counts in found_and_hits.items():
+            large = areas >= area_px * shrink**2
             counts.append((int(large.sum()), int((large & hit).sum())))
     true = np.array(true_counts)
-    fits = {}
-    for area_px, counts in kept.items():
+    result = {}
+    for area_px, counts in found_and_hits.items():
         found, hits = np.array(counts).reshape(-1, 2).T
         total = found + true
         f1 = np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0)
         errors = np.abs(found - true) / np.maximum(np.maximum(found, true), 1)
-        fits[area_px] = CalibrationFit(float(f1.mean()), float(errors.mean()))
-    return fits
+        result[area_px] = CalibrationFit(float(f1.mean()), float(errors.mean()))
+    return result
 
 
 def calibrated_model(
@@ -174,7 +222,7 @@ def calibrated_model(
     overwrite: bool,
     messages: Messages,
 ) -> Model:
-    """Write a model file with the numbers that suit samples best, and open it.
+    """Write a model file with the numbers that suit annotated images best, and open it.
 
     Parameters
     ----------
@@ -183,29 +231,37 @@ def calibrated_model(
     samples : sequence of Sample
         Annotated images to choose by.
     options : SegmentOptions
-        How planes become beads now; the choice starts there.
+        The current numbers, where the search starts.
     out : Path
         The file to write, ``.onnx``.
     overwrite : bool
         Replace it if it exists.
     messages : Messages
-        Takes progress and the numbers chosen.
+        Prints progress and the chosen numbers.
+
+    Returns
+    -------
+    Model
+        The new file, opened on the same device.
 
     Raises
     ------
     OutputError
         If `out` exists, does not end in ``.onnx``, or cannot be written.
+    MissingExtraError
+        If the package onnx is not installed.
     ImageError, AnnotationError
         If a sample cannot be read.
     """
     require_free(out.parent, (out.name,), overwrite)
     if out.suffix != ".onnx":
         raise OutputError(f"{out}: a model file ends in .onnx; give --calibrate FILE.onnx")
-    with messages.progress(len(samples), "predicting") as progress:
-        seen = []
+    require_onnx()
+    predictions = []
+    with messages.progress(len(samples), "predicting") as advance:
         for sample in samples:
-            seen.append(predict(sample, model, options))
-            progress.advance(progress.task_ids[0])
+            predictions.append(predict(sample, model, options))
+            advance()
     start = Numbers(
         options.threshold,
         options.marker_threshold,
@@ -213,15 +269,16 @@ def calibrated_model(
         options.min_confidence,
         model.facts.min_area_px,
     )
-    with messages.progress(TRIES, "calibrating") as progress:
-        found = calibrate(seen, start, lambda: progress.advance(progress.task_ids[0]))
-    for name, value in dataclasses.asdict(found.numbers).items():
+    with messages.progress(GRID.steps, "calibrating") as advance:
+        calibrated = calibrate(predictions, start, advance)
+    chosen = dataclasses.asdict(calibrated.numbers)
+    for name, value in chosen.items():
         messages.info(f"{name} = {value:g} (was {getattr(start, name):g})")
     validation = model.facts.validation | {
-        "calibrated_on": len(seen),
-        "calibrated_f1": found.fit.f1,
-        "calibrated_count_error": found.fit.count_error,
+        "calibrated_on": len(samples),
+        "calibrated_f1": calibrated.fit.f1,
+        "calibrated_count_error": calibrated.fit.count_error,
     }
-    facts = dataclasses.replace(model.facts, **dataclasses.asdict(found.numbers), validation=validation)
-    write_bytes(out, facts.within(model.path.read_bytes()))
+    facts = dataclasses.replace(model.facts, **chosen, validation=validation)
+    write_bytes(out, with_facts(model.path.read_bytes(), facts))
     return Model(out, model.asked_device, model.threads)

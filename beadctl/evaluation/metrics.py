@@ -1,10 +1,9 @@
-"""How well a prediction agrees with the truth: pixels, instances, centres and counts.
+"""Agreement of a prediction with the truth: pixels, instances, centres and counts.
 
-One principle holds throughout: an image gives counts, counts are added over the whole folder, and one
-ratio is taken at the end (torchmetrics' *micro* average). A mean of per-image ratios would let an image
-with two beads weigh as much as one with two thousand, and has no value for an image without any.
-
-Every kind of counts starts empty and adds up: ``sum(per_image, start=PixelCounts())``.
+Each image gives counts, the counts are summed over all images, and one ratio is taken at the end
+(torchmetrics' *micro* average). A mean of per-image ratios would give an image with two beads the weight of
+one with two thousand, and is undefined for an image without any. The classes add up:
+``sum(per_image, start=PixelCounts())``.
 """
 
 import math
@@ -20,13 +19,11 @@ from scipy.spatial import KDTree
 IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90)
 
 _ZEROS = (0,) * len(IOU_THRESHOLDS)
-
-
 _Number = TypeVar("_Number", int, float)
 
 
-def _added(ours: tuple[_Number, ...], theirs: tuple[_Number, ...]) -> tuple[_Number, ...]:
-    return tuple(a + b for a, b in zip(ours, theirs, strict=True))
+def _sums(left: tuple[_Number, ...], right: tuple[_Number, ...]) -> tuple[_Number, ...]:
+    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 def _ratio(part: float, whole: float, empty: float) -> float:
@@ -35,7 +32,7 @@ def _ratio(part: float, whole: float, empty: float) -> float:
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Pixels, each called bead or background by the truth and by the prediction."""
+    """Pixels by bead or background in the truth and in the prediction."""
 
     tp: int = 0
     fp: int = 0
@@ -47,12 +44,12 @@ class PixelCounts:
 
     @property
     def jaccard(self) -> float:
-        """Intersection over union TP / (TP + FP + FN); 1 where both are empty, for they agree."""
+        """Intersection over union TP / (TP + FP + FN); 1 where both are empty."""
         return _ratio(self.tp, self.tp + self.fp + self.fn, 1.0)
 
     @property
     def dice(self) -> float:
-        """2 TP / (2 TP + FP + FN); 1 where both are empty, for they agree."""
+        """2 TP / (2 TP + FP + FN); 1 where both are empty."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
 
     @property
@@ -62,7 +59,7 @@ class PixelCounts:
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN); nan where there was nothing to find."""
+        """TP / (TP + FN); nan where the truth is empty."""
         return _ratio(self.tp, self.tp + self.fn, math.nan)
 
 
@@ -71,8 +68,8 @@ def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> P
 
     Parameters
     ----------
-    true_labels, predicted_labels
-        Label images or masks of one shape; whatever is not 0 is bead.
+    true_labels, predicted_labels : ndarray, shape (H, W)
+        Label images or masks; every value but 0 is bead.
 
     Returns
     -------
@@ -95,9 +92,14 @@ def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> P
 class InstanceCounts:
     """Beads matched by overlap: one entry for each of `IOU_THRESHOLDS`.
 
-    ``tp`` are pairs of a true and a predicted bead, ``fp`` predicted beads without a partner, ``fn`` true
-    ones; ``iou_sum`` is the intersection over union summed over the pairs. All figures are 1 where there
-    was nothing to find and nothing was found.
+    All ratios are 1 for images without true and predicted beads.
+
+    Attributes
+    ----------
+    tp, fp, fn : tuple of int
+        Pairs of a true and a predicted bead, predicted beads without a partner, and true ones.
+    iou_sum : tuple of float
+        Intersection over union, summed over the pairs.
     """
 
     tp: tuple[int, ...] = _ZEROS
@@ -107,38 +109,28 @@ class InstanceCounts:
 
     def __add__(self, other: Self) -> "InstanceCounts":
         return InstanceCounts(
-            _added(self.tp, other.tp),
-            _added(self.fp, other.fp),
-            _added(self.fn, other.fn),
-            _added(self.iou_sum, other.iou_sum),
+            _sums(self.tp, other.tp),
+            _sums(self.fp, other.fp),
+            _sums(self.fn, other.fn),
+            _sums(self.iou_sum, other.iou_sum),
         )
 
-    def precision(self, threshold: float) -> float:
-        """Give TP / (TP + FP) at one of `IOU_THRESHOLDS`; nan where nothing was predicted."""
-        k = _position(threshold)
-        return _ratio(self.tp[k], self.tp[k] + self.fp[k], math.nan)
-
-    def recall(self, threshold: float) -> float:
-        """Give TP / (TP + FN) at one of `IOU_THRESHOLDS`; nan where there was nothing to find."""
-        k = _position(threshold)
-        return _ratio(self.tp[k], self.tp[k] + self.fn[k], math.nan)
-
     def f1(self, threshold: float) -> float:
-        """Give 2 TP / (2 TP + FP + FN) at one of `IOU_THRESHOLDS`."""
+        """Return 2 TP / (2 TP + FP + FN) at one of `IOU_THRESHOLDS`."""
         k = _position(threshold)
         return _ratio(2 * self.tp[k], 2 * self.tp[k] + self.fp[k] + self.fn[k], 1.0)
 
     def ap(self, threshold: float) -> float:
-        """Give TP / (TP + FP + FN) at one of `IOU_THRESHOLDS`.
+        """Return TP / (TP + FP + FN) at one of `IOU_THRESHOLDS`.
 
-        This is the "average precision" of the 2018 Data Science Bowl, StarDist and Cellpose. It is **not**
-        that of COCO, the area under a precision-recall curve, which needs a score for every bead.
+        The "average precision" of the 2018 Data Science Bowl, StarDist and Cellpose. That of COCO is another
+        measure: the area under a precision-recall curve, which needs a score for every bead.
         """
         k = _position(threshold)
         return _ratio(self.tp[k], self.tp[k] + self.fp[k] + self.fn[k], 1.0)
 
     def pq(self, threshold: float) -> float:
-        """Give the panoptic quality, sum of IoU / (TP + FP/2 + FN/2), at one of `IOU_THRESHOLDS`.
+        """Return the panoptic quality, sum of IoU / (TP + FP/2 + FN/2), at one of `IOU_THRESHOLDS`.
 
         Kirillov et al., "Panoptic Segmentation", CVPR 2019, equation 1 (which has the threshold at 0.5).
         """
@@ -147,22 +139,21 @@ class InstanceCounts:
 
     @property
     def mean_ap(self) -> float:
-        """Mean of `ap` over `IOU_THRESHOLDS`; not COCO's either."""
+        """Mean of `ap` over `IOU_THRESHOLDS`; not the measure of that name in COCO."""
         return math.fsum(self.ap(threshold) for threshold in IOU_THRESHOLDS) / len(IOU_THRESHOLDS)
 
 
 def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> InstanceCounts:
     """Match the beads of two label images by overlap.
 
-    A pair matches where its intersection over union is **greater** than the threshold, 0.5 itself not
-    included. Above a half no bead can have two partners (Kirillov et al. 2019, section 4.1), so there is
-    nothing to optimise and the matching is unique.
+    A pair matches where its intersection over union is greater than the threshold. Above 0.5 no bead can
+    have two partners (Kirillov et al. 2019, section 4.1), so the matching is unique.
 
     Parameters
     ----------
-    true_labels, predicted_labels
-        Integer label images of one shape, 0 for background, labels in any order and with gaps. All
-        pixels of a label are one bead.
+    true_labels, predicted_labels : ndarray of int, shape (H, W)
+        Label images, 0 for background, labels in any order and with gaps. All pixels of a label are one
+        bead.
 
     Returns
     -------
@@ -173,28 +164,23 @@ def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -
     ValueError
         The shapes differ.
     """
-    of_true, of_predicted, iou, n_true, n_predicted = _overlaps(true_labels, predicted_labels)
-    del of_true, of_predicted
-    found = [iou[iou > threshold] for threshold in IOU_THRESHOLDS]
+    _, _, iou, n_true, n_predicted = _overlaps(true_labels, predicted_labels)
+    matched = [iou[iou > threshold] for threshold in IOU_THRESHOLDS]
     return InstanceCounts(
-        tp=tuple(matched.size for matched in found),
-        fp=tuple(n_predicted - matched.size for matched in found),
-        fn=tuple(n_true - matched.size for matched in found),
-        iou_sum=tuple(math.fsum(matched) for matched in found),
+        tp=tuple(pairs.size for pairs in matched),
+        fp=tuple(n_predicted - pairs.size for pairs in matched),
+        fn=tuple(n_true - pairs.size for pairs in matched),
+        iou_sum=tuple(math.fsum(pairs) for pairs in matched),
     )
 
 
-def matched(
-    true_labels: NDArray[Any], predicted_labels: NDArray[Any], threshold: float = 0.5
-) -> NDArray[np.int64]:
-    """Tell which beads match: the pairs that `instance_counts` counts.
+def matched_labels(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the pairs of beads that `instance_counts` counts at the threshold 0.5.
 
     Parameters
     ----------
-    true_labels, predicted_labels
+    true_labels, predicted_labels : ndarray of int, shape (H, W)
         As for `instance_counts`.
-    threshold
-        At least 0.5; a pair's intersection over union is greater.
 
     Returns
     -------
@@ -202,16 +188,16 @@ def matched(
         Label of the true and of the predicted bead of each pair.
     """
     of_true, of_predicted, iou, *_ = _overlaps(true_labels, predicted_labels)
-    return np.stack((of_true, of_predicted), axis=1)[iou > threshold]
+    return np.stack((of_true, of_predicted), axis=1)[iou > 0.5]
 
 
 def _overlaps(
     true_labels: NDArray[Any], predicted_labels: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], int, int]:
-    """Labels and IoU of all beads that overlap, and how many beads there are on either side."""
+    """Return labels and IoU of all overlapping pairs, and the numbers of true and predicted beads."""
     _require_one_shape(true_labels, predicted_labels)
-    # Stretches of pixels over which neither label changes are some hundredfold fewer than the pixels, so
-    # sorting them to find the overlaps is cheap, and no matrix of all beads by all beads is ever made.
+    # Runs of pixels over which neither label changes are about a hundredfold fewer than pixels: sorting them
+    # is cheap, and avoids a matrix of all true by all predicted beads.
     true, predicted = true_labels.ravel(), predicted_labels.ravel()
     changes = np.flatnonzero((true[1:] != true[:-1]) | (predicted[1:] != predicted[:-1])) + 1
     starts = np.concatenate((np.zeros(min(1, true.size), dtype=np.intp), changes))
@@ -246,18 +232,8 @@ class CentreCounts:
         return CentreCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
     @property
-    def precision(self) -> float:
-        """TP / (TP + FP); nan where nothing was found."""
-        return _ratio(self.tp, self.tp + self.fp, math.nan)
-
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN); nan where there was nothing to find."""
-        return _ratio(self.tp, self.tp + self.fn, math.nan)
-
-    @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); 1 where there was nothing to find and nothing was found."""
+        """2 TP / (2 TP + FP + FN); 1 without true and found beads."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
 
 
@@ -266,19 +242,19 @@ def centre_counts(
     found_centres_yx: NDArray[np.floating[Any]],
     tolerance_px: float,
 ) -> CentreCounts:
-    """Match centres one to one, as many as can be, within a distance.
+    """Match as many centres as possible one to one within a distance.
 
-    Only how many pairs there are is counted, so this is a largest matching of the bipartite graph of all
-    pairs within the tolerance (Hopcroft & Karp 1973). Taking the nearest pair first and so on, as is
-    common, can strand a bead whose only partner went to a neighbour, and depends on the order of the
-    centres where distances tie; where beads stand further apart than twice the tolerance both agree.
+    A maximum matching of the bipartite graph of all pairs within the tolerance (Hopcroft & Karp 1973). The
+    common greedy rule, nearest pair first, can leave a bead unmatched whose only partner went to a
+    neighbour, and depends on the order of the centres where distances tie. Both agree where beads are
+    further apart than twice the tolerance.
 
     Parameters
     ----------
-    true_centres_yx, found_centres_yx
-        (N, 2) and (M, 2), y and x in px; either may be empty.
-    tolerance_px
-        Largest distance of a pair, itself included, in px.
+    true_centres_yx, found_centres_yx : ndarray, shape (N, 2) and (M, 2)
+        y and x, px; either may be empty.
+    tolerance_px : float
+        Largest distance of a pair, inclusive, px.
 
     Returns
     -------
@@ -298,11 +274,7 @@ def centre_counts(
 
 @dataclass(frozen=True)
 class CountErrors:
-    """Bead counts of images: how many there are and how many were found.
-
-    The errors of single images are kept because a mean absolute error needs them; `bias` is one ratio of
-    sums. All are nan for no images.
-    """
+    """True and found bead counts of each image; all ratios are nan for no images."""
 
     true: tuple[int, ...] = ()
     found: tuple[int, ...] = ()
@@ -335,8 +307,8 @@ class CountErrors:
     def r2(self) -> float:
         """Coefficient of determination of found = true, 1 - SS_res / SS_tot; nan where true is constant.
 
-        Unlike the square of Pearson's r it does not forgive counts that are all off by a factor, and is
-        below 0 where the mean true count would be the better answer.
+        Unlike the square of Pearson's r it penalises a constant factor, and is below 0 where the mean true
+        count would be the better prediction.
         """
         if not self.true:
             return math.nan
@@ -361,7 +333,7 @@ def _position(threshold: float) -> int:
 def _areas(
     labels: NDArray[Any], lengths: NDArray[np.intp]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct labels, position of each stretch's label among them, and their areas in px."""
+    """Return the distinct labels, the position of each run's label among them, and their areas in px."""
     distinct, position = np.unique(labels, return_inverse=True)
     area = np.bincount(position, weights=lengths, minlength=distinct.size).astype(np.int64)
     return distinct.astype(np.int64), position.astype(np.int64), area

@@ -1,7 +1,7 @@
-"""How well a model file does on labelled images: counts summed over the folder, then one ratio."""
+"""Score a model file on annotated images: counts summed over all images, then one ratio."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from beadctl.model.session import Model
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
 
-# Centres of beads of a few pixels are not known better than this.
-LEAST_TOLERANCE_PX = 3.0
+# Annotated centres of small beads are no more accurate than this.
+MIN_TOLERANCE_PX = 3.0
 
 COLUMNS = (
     "image",
@@ -62,13 +62,13 @@ class Score:
     instances : InstanceCounts
         Beads matched at IoU 0.50 to 0.90.
     centres : CentreCounts
-        Beads matched by their centres, within half a typical true diameter: what a truth of painted centres
-        can tell, and the others cannot.
+        Beads matched by their centres, within half a typical true diameter; meaningful for annotated
+        centres too, whose discs have no true outline.
     counts : CountErrors
         Numbers of beads.
     """
 
-    pixels: PixelCounts = field(default_factory=lambda: PixelCounts(0, 0, 0, 0))
+    pixels: PixelCounts = field(default_factory=PixelCounts)
     instances: InstanceCounts = field(default_factory=InstanceCounts)
     centres: CentreCounts = field(default_factory=CentreCounts)
     counts: CountErrors = field(default_factory=CountErrors)
@@ -82,7 +82,7 @@ class Score:
         )
 
     def figures(self) -> dict[str, float | int]:
-        """Return every figure by its name."""
+        """Return every metric by its name; nan where it is undefined."""
         figures: dict[str, float | int] = {
             "images": len(self.counts.true),
             "true_count": sum(self.counts.true),
@@ -110,7 +110,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Scored:
-    """One image of an evaluation: its score, or the reason why it has none."""
+    """One image of an evaluation: its score, or None and the reason."""
 
     sample: Sample
     score: Score | None
@@ -118,7 +118,7 @@ class Scored:
     remarks: tuple[Remark, ...] = ()
 
     def cells(self) -> dict[str, Any]:
-        """Return the row of the per-image table."""
+        """Return the image's row of ``eval.csv``."""
         row: dict[str, Any] = dict.fromkeys(COLUMNS)
         row |= {"image": self.sample.name, "status": "ok" if self.score else "failed", "reason": self.reason}
         if self.score:
@@ -137,7 +137,7 @@ def samples(
     centre_diameter_px: float | None,
     warn: Callable[[str], None],
 ) -> list[Sample]:
-    """Return what is to be scored: annotated images where they are given, else one split of the tiles.
+    """Return the images to score: annotated ones where they are given, else one split of the tiles.
 
     Parameters
     ----------
@@ -152,7 +152,11 @@ def samples(
     centre_diameter_px : float or None
         Diameter of the beads, px, where the annotations mark centres.
     warn : callable
-        Told of images and annotations that are left over.
+        Called with a message about images and annotations without a counterpart.
+
+    Returns
+    -------
+    list of Sample
 
     Raises
     ------
@@ -162,7 +166,8 @@ def samples(
         If the split is empty, or nothing can be paired.
     """
     if images is None:
-        chosen = [one for one in manifest.samples(manifest.read_manifest(tiles)) if one.split == split]
+        rows = manifest.read_manifest(tiles)
+        chosen = [sample for sample in manifest.samples(rows) if sample.split == split]
         if not chosen:
             raise AnnotationError(
                 f"{tiles}: has no {split} tiles; choose another --split, or tile more images"
@@ -175,57 +180,58 @@ def samples(
     return list(pairing.samples)
 
 
-def evaluate(samples: Iterable[Sample], model: Model, options: SegmentOptions) -> Iterator[Scored]:
+def evaluate(
+    samples: Sequence[Sample], model: Model, options: SegmentOptions, messages: Messages
+) -> list[Scored]:
     """Segment each image with the model file as `segment` does, and score it against its truth.
 
     Parameters
     ----------
-    samples : iterable of Sample
-        Images and truths.
+    samples : sequence of Sample
+        Annotated images.
     model : Model
-        What ships is what is measured.
+        The opened model file.
     options : SegmentOptions
         As for `beadctl.segmentation.plane.segment_plane`.
+    messages : Messages
+        Shows progress.
 
-    Yields
+    Returns
+    -------
+    list of Scored
+        One for each image, in order. The reason why an image cannot be scored is printed as an error too.
+
+    Raises
     ------
-    Scored
-        One an image, in order; an image that cannot be scored says why.
+    ModelError
+        If the model fails.
     """
-    for sample in samples:
-        try:
-            seen = predict(sample, model, options)
-            found = label_plane(seen.predicted, seen.image, options).labels
-            yield Scored(sample, score(seen.truth, found), remarks=seen.remarks)
-        except ModelError:
-            raise
-        except BeadctlError as error:
-            yield Scored(sample, None, str(error))
-
-
-def evaluated(
-    samples: Sequence[Sample], model: Model, options: SegmentOptions, messages: Messages
-) -> list[Scored]:
-    """Return `evaluate` of all samples, with a progress bar and a line for each that cannot be scored."""
     scored = []
-    with messages.progress(len(samples), "scoring") as progress:
-        for one in evaluate(samples, model, options):
-            scored.append(one)
-            progress.advance(progress.task_ids[0])
-    for one in scored:
-        if one.score is None:
-            fail(one.reason)
+    with messages.progress(len(samples), "scoring") as advance:
+        for sample in samples:
+            try:
+                prediction = predict(sample, model, options)
+                found = label_plane(prediction.predicted, prediction.image, options).labels
+                scored.append(Scored(sample, score(prediction.truth, found), remarks=prediction.remarks))
+            except ModelError:
+                raise
+            except BeadctlError as error:
+                scored.append(Scored(sample, None, str(error)))
+            advance()
+    for image in scored:
+        if image.score is None:
+            fail(image.reason)
     return scored
 
 
 def result(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return the figures over all scored images, with the model that they are of."""
-    total = sum((one.score for one in scored if one.score), Score())
+    """Return the content of ``eval.json``: the metrics over all scored images, and the model."""
+    total = sum((image.score for image in scored if image.score), Score())
     return {"model": str(model.path), "model_sha256": model.sha256, "figures": total.figures()}
 
 
 def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the figures of a `result` as cells: name and value."""
+    """Return the metrics of a `result` as cells: name and value."""
     return [
         (name, "" if isinstance(value, float) and math.isnan(value) else cell(value))
         for name, value in result["figures"].items()
@@ -233,21 +239,35 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def score(truth: NDArray[np.uint32], found: NDArray[np.uint32]) -> Score:
-    """Score one label image against another of the same shape."""
-    true, seen = measure(truth), measure(found)
-    within_px = max(LEAST_TOLERANCE_PX, float(np.median(true.diameter_px)) / 2) if len(true) else 0.0
-    centres = centre_counts(
-        np.column_stack((true.y_px, true.x_px)), np.column_stack((seen.y_px, seen.x_px)), within_px
-    )
+    """Score a label image.
+
+    Parameters
+    ----------
+    truth, found : ndarray of uint32, shape (H, W)
+        Label images.
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
     instances = instance_counts(truth, found)
-    true_count, found_count = (int(np.count_nonzero(np.unique(labels))) for labels in (truth, found))
-    counts = CountErrors((true_count,), (found_count,))
+    true, predicted = measure(truth), measure(found)
+    tolerance_px = max(MIN_TOLERANCE_PX, float(np.median(true.diameter_px)) / 2) if len(true) else 0.0
+    true_yx, found_yx = (np.column_stack((beads.y_px, beads.x_px)) for beads in (true, predicted))
+    centres = centre_counts(true_yx, found_yx, tolerance_px)
+    matched = instances.tp[0]
+    counts = CountErrors((matched + instances.fn[0],), (matched + instances.fp[0],))
     return Score(pixel_counts(truth, found), instances, centres, counts)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The network's maps of a sample, beside its truth.
+    """The network's maps of a sample, and its truth.
 
     Attributes
     ----------
@@ -258,7 +278,7 @@ class Prediction:
     predicted : PredictedPlane
         The maps, of the same size.
     remarks : tuple of Remark
-        Notes on the truth.
+        Remarks on the annotation.
     """
 
     image: NDArray[Any]
@@ -270,10 +290,21 @@ class Prediction:
 def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction:
     """Run the network over a sample and read its truth.
 
+    Parameters
+    ----------
+    sample : Sample
+        The annotated image.
+    model, options
+        As for `evaluate`.
+
+    Returns
+    -------
+    Prediction
+
     Raises
     ------
     ImageError, AnnotationError
-        If either cannot be read, or they do not belong together.
+        If the image or the annotation cannot be read, or their sizes differ.
     """
     plane = only_plane(sample.image, options.read)
     with plane.open() as pixels:
@@ -287,5 +318,5 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
 
 def write_scores(folder: Path, scored: Sequence[Scored], result: Mapping[str, object]) -> None:
     """Write ``eval.csv``, one row an image, and ``eval.json``."""
-    write_csv(folder / "eval.csv", COLUMNS, (one.cells() for one in scored), rounded=True)
+    write_csv(folder / "eval.csv", COLUMNS, (image.cells() for image in scored), rounded=True)
     write_json(folder / "eval.json", result)

@@ -1,11 +1,10 @@
-"""Windows on the network's grid, each with the halo that makes the result seamless.
+"""Blocks of a plane on the network's grid, each with the halo that makes the result seamless.
 
-A fully convolutional network with folded batch normalisation gives each output pixel from its
-receptive field alone. A block that is read with a halo at least that wide, and whose origin is a
-multiple of the stride, therefore gives in its core exactly what the whole image gives. At the image's
-own border there is no halo: the network pads there with nothing, as it does at the border of every
-sample that it was trained on, and a bead that the border cuts is one that it has met. A mirror image
-would be a bead that no camera ever saw; it only fills the last stride, to the right and below.
+A fully convolutional network with folded batch normalisation computes each output pixel from its receptive
+field alone. A block that is read with a halo at least that wide, with its origin on a multiple of the stride,
+gives in its core exactly what the whole plane gives. At the border of the plane there is no halo: the network
+pads with zeros there, as it did at the border of every training tile. Only the last rows and columns that
+complete the stride, at the right and the bottom, are filled by reflection.
 """
 
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ from beadctl.images import Pixels, Window
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a plane: what is kept of it, and what is read for it.
+    """The part of a plane that one run of the network reads, and the core that is kept of the result.
 
     Attributes
     ----------
     core : Window
-        The part of the plane that the block answers for; the cores of a plane tile it.
+        The part of the plane that is kept; the cores of a plane tile it.
     top, left : int
         Origin of the block with its halo, px.
     height, width : int
@@ -67,30 +66,34 @@ def blocks(
     ------
     Block
         Origins and sizes are multiples of `stride`.
+
+    Raises
+    ------
+    ValueError
+        If the origin of the window is not on a multiple of the stride.
     """
-    halo = _up(halo, stride)
-    whole_height, whole_width = _up(height, stride), _up(width, stride)
+    halo = _round_up(halo, stride)
+    padded_height, padded_width = _round_up(height, stride), _round_up(width, stride)
     window = window or Window(0, 0, height, width)
     if window.top % stride or window.left % stride:
         raise ValueError(f"{window} does not begin on a multiple of the stride, {stride} px")
-    bottom, right = window.top + window.height, window.left + window.width
-    tile_height = _up(tile_size or window.height, stride)
-    tile_width = _up(tile_size or window.width, stride)
-    for top in range(window.top, bottom, tile_height):
-        for left in range(window.left, right, tile_width):
-            core = Window(top, left, min(tile_height, bottom - top), min(tile_width, right - left))
+    tile_height = _round_up(tile_size or window.height, stride)
+    tile_width = _round_up(tile_size or window.width, stride)
+    for top in range(window.top, window.bottom, tile_height):
+        for left in range(window.left, window.right, tile_width):
+            rows, columns = min(tile_height, window.bottom - top), min(tile_width, window.right - left)
             first_row, first_column = max(0, top - halo), max(0, left - halo)
             yield Block(
-                core,
+                Window(top, left, rows, columns),
                 first_row,
                 first_column,
-                min(whole_height, top + tile_height + halo) - first_row,
-                min(whole_width, left + tile_width + halo) - first_column,
+                min(padded_height, top + tile_height + halo) - first_row,
+                min(padded_width, left + tile_width + halo) - first_column,
             )
 
 
 def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
-    """Read a block with its halo, reflected at the plane's right and lower border.
+    """Read a block with its halo, reflected at the borders of the plane.
 
     Parameters
     ----------
@@ -115,7 +118,7 @@ def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
     return result
 
 
-def _up(length: int, stride: int) -> int:
+def _round_up(length: int, stride: int) -> int:
     return -(-length // stride) * stride
 
 

@@ -1,17 +1,18 @@
-"""The facts that a model file carries: what it was trained for, and how it wants to be run."""
+"""The metadata of a model file: what it was trained on and the settings it needs."""
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
-from beadctl.errors import ModelError
+from beadctl.errors import MissingExtraError, ModelError
 
 METADATA_KEY = "beadctl"
 SCHEMA = 2
-_METADATA_PROPS = 14
 NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
+# Schema 1 called the marker map "seed".
+SCHEMA_1_NAMES = {"seed_threshold": "marker_threshold", "seed_rise": "marker_rise"}
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,12 @@ class ModelFacts:
     Attributes
     ----------
     name, licence, beadctl_version : str
-        What the model is called, how it may be used, what wrote it.
-    normalisation : str
-        Name of the normalisation; only `NORMALISATION` is known.
+        Name of the model, its licence, and the version of beadctl that wrote it.
     stride : int
         Height and width of an input must be multiples of this, px.
     halo : int
-        Context a block needs on each side for a seamless result: the receptive reach, rounded up to
-        the stride, px.
+        Context a block needs on each side for a seamless result: the receptive field's reach, rounded up
+        to the stride, px.
     threshold, marker_threshold, marker_rise : float
         Foreground probability, height of a marker, and its rise above the pass to the next, 0 to 1.
     min_confidence : float
@@ -39,12 +38,16 @@ class ModelFacts:
         Typical bead of the training data, and its pixel size, where known.
     polarity : str
         ``both``, ``dark`` or ``bright``.
+    normalisation : str
+        Name of the normalisation; only `NORMALISATION` is known.
     training : dict
         The settings of the training.
     data : str
         Fingerprint of the training data.
     validation : dict
-        Figures on the validation tiles.
+        Metrics on the validation tiles.
+    schema : int
+        Version of this list; older ones are converted when they are read.
     """
 
     name: str
@@ -67,27 +70,12 @@ class ModelFacts:
     schema: int = SCHEMA
 
     def to_json(self) -> str:
-        """Write the facts as JSON, the form that the model file carries."""
+        """Return the metadata as JSON, as the model file stores it."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
-
-    def within(self, model: bytes) -> bytes:
-        """Return a model file with these facts in the place of its own.
-
-        Only the list of fields at the top of the file is read (ONNX's ``ModelProto``, whose field 14 is
-        ``metadata_props``): the network's bytes are copied as they are, and the onnx package, which
-        would read them all, need not be installed to use a model.
-
-        Parameters
-        ----------
-        model : bytes
-            An ONNX file.
-        """
-        entry = _field(1, METADATA_KEY.encode()) + _field(2, self.to_json().encode())
-        return b"".join(_other_fields(model)) + _field(_METADATA_PROPS, entry)
 
     @classmethod
     def from_json(cls, text: str | None, source: str) -> "ModelFacts":
-        """Read the facts of a model file.
+        """Read the metadata of a model file.
 
         Parameters
         ----------
@@ -96,10 +84,15 @@ class ModelFacts:
         source : str
             The file's name, for the message.
 
+        Returns
+        -------
+        ModelFacts
+            In the current schema.
+
         Raises
         ------
         ModelError
-            If there are none, they are malformed, or of a newer schema.
+            If the metadata is missing, malformed, or of a newer schema.
         """
         if text is None:
             raise ModelError(
@@ -113,10 +106,8 @@ class ModelFacts:
         if schema > SCHEMA:
             raise ModelError(f"{source}: written by a newer beadctl (schema {schema}); update beadctl")
         if schema < 2:
-            # Schema 1 called the marker map "seed".
-            content = {key.replace("seed", "marker"): value for key, value in content.items()}
-        content["schema"] = SCHEMA
-        known = {item.name for item in dataclasses.fields(cls)}
+            content = {SCHEMA_1_NAMES.get(key, key): value for key, value in content.items()}
+        known = {item.name for item in dataclasses.fields(cls)} - {"schema"}
         try:
             facts = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError as error:
@@ -125,60 +116,64 @@ class ModelFacts:
             ) from None
         if facts.normalisation != NORMALISATION:
             raise ModelError(f"{source}: wants the normalisation {facts.normalisation!r}; update beadctl")
-        pixels, shares = (
-            (facts.stride, facts.halo, facts.min_area_px),
-            (facts.threshold, facts.marker_threshold, facts.marker_rise),
-        )
-        if (
-            not all(isinstance(number, int) and number >= 0 for number in pixels)
-            or not all(isinstance(share, int | float) and 0 < share < 1 for share in shares)
-            or not (isinstance(facts.min_confidence, int | float) and 0 <= facts.min_confidence < 1)
-            or facts.stride < 1
-        ):
+        if not facts._in_range():
             raise ModelError(
                 f"{source}: its metadata has a stride, halo, area, confidence or threshold that cannot be; "
                 "export the model again"
             )
         return facts
 
-
-def _other_fields(model: bytes) -> Iterator[bytes]:
-    """Yield each top field of a protocol buffer, but for the metadata entry that is ours."""
-    ours = _field(1, METADATA_KEY.encode())
-    place = 0
-    while place < len(model):
-        start = place
-        tag, place = _varint(model, place)
-        match tag & 7:
-            case 0:
-                _, place = _varint(model, place)
-            case 1:
-                place += 8
-            case 2:
-                length, place = _varint(model, place)
-                place += length
-            case _:
-                place += 4
-        if tag >> 3 != _METADATA_PROPS or ours not in model[start:place]:
-            yield model[start:place]
+    def _in_range(self) -> bool:
+        pixels = (self.stride, self.halo, self.min_area_px)
+        shares = (self.threshold, self.marker_threshold, self.marker_rise)
+        return (
+            all(isinstance(number, int) and number >= 0 for number in pixels)
+            and all(isinstance(share, int | float) and 0 < share < 1 for share in shares)
+            and isinstance(self.min_confidence, int | float)
+            and 0 <= self.min_confidence < 1
+            and self.stride >= 1
+        )
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte, lowest first; return it and where it ends."""
-    number = shift = 0
-    while True:
-        byte = data[place]
-        number |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return number, place
+def with_facts(model: bytes, facts: ModelFacts) -> bytes:
+    """Return a model file with other metadata; its network and foreign metadata stay.
+
+    Parameters
+    ----------
+    model : bytes
+        Content of an ONNX file.
+    facts : ModelFacts
+        Replaces the beadctl entry of ``metadata_props``.
+
+    Returns
+    -------
+    bytes
+        Content of the new ONNX file.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package onnx is not installed.
+    """
+    onnx = require_onnx()
+    proto = onnx.load_model_from_string(model)
+    properties = {entry.key: entry.value for entry in proto.metadata_props}
+    onnx.helper.set_model_props(proto, properties | {METADATA_KEY: facts.to_json()})
+    content: bytes = proto.SerializeToString()
+    return content
 
 
-def _field(number: int, content: bytes) -> bytes:
-    """Write a field of bytes."""
-    return _number(number << 3 | 2) + _number(len(content)) + content
+def require_onnx() -> ModuleType:
+    """Import the package onnx, which only writing a model file needs.
 
-
-def _number(value: int) -> bytes:
-    low, rest = value & 127, value >> 7
-    return bytes((low | 128,)) + _number(rest) if rest else bytes((low,))
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtraError('onnx is not installed; pip install "beadctl[train]"') from None
+    module: ModuleType = onnx
+    return module

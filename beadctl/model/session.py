@@ -1,4 +1,4 @@
-"""A model file at work: an onnxruntime session, and the facts that the file carries."""
+"""Run a model file with onnxruntime, over whole planes block by block."""
 
 import contextlib
 import importlib.metadata
@@ -32,16 +32,16 @@ GPU_ADVICE = (
 
 @dataclass(frozen=True)
 class Maps:
-    """The network's answer for one plane, 0..255 for 0..1.
+    """The network's outputs for one plane, 0..255 for 0..1.
 
-    Eight bits are plenty for a probability, and two bytes a pixel keep a gigapixel plane in memory.
+    Eight bits resolve a probability well enough, and two bytes a pixel keep a gigapixel plane in memory.
 
     Attributes
     ----------
     probability : ndarray of uint8, shape (H, W)
         Foreground.
     marker : ndarray of uint8, shape (H, W), or None
-        Height of the marker map: 1 in a bead's centre, 0 at its edge; None if the model has none.
+        Marker map: 255 in a bead's centre, 0 at its edge; None if the model has none.
     """
 
     probability: NDArray[np.uint8]
@@ -53,14 +53,19 @@ class Maps:
         return [plane for plane in (self.probability, self.marker) if plane is not None]
 
     def enlarged(self, factor: int, height: int, width: int) -> "Maps":
-        """Return the maps of a shrunk plane in the size of the plane itself, bilinearly.
+        """Return the maps of a shrunk plane at the size of the plane itself, interpolated bilinearly.
 
         Parameters
         ----------
         factor : int
-            By which the plane was shrunk; 1 returns the maps as they are.
+            Factor by which the plane was shrunk; 1 returns the maps as they are.
         height, width : int
             Size of the plane, px.
+
+        Returns
+        -------
+        Maps
+            Of shape (height, width).
         """
         if factor == 1:
             return self
@@ -82,18 +87,20 @@ class Model:
     Attributes
     ----------
     facts : ModelFacts
-        What the file says of itself.
+        The metadata of the file.
     device : str
         The device in use: ``cpu`` or ``cuda:N``.
+    asked_device : str
+        The argument `device`.
     sha256 : str
-        The file's content, for the record.
+        Of the file's content, 64 hexadecimal digits.
 
     Raises
     ------
     ModelError
-        If the file is missing, not an ONNX model, or not one of ours.
+        If the file is missing, not an ONNX model, or not one of beadctl.
     DeviceError
-        If CUDA was asked for and cannot be had: onnxruntime itself would only warn.
+        If CUDA was asked for and is not available; onnxruntime itself would only warn.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
@@ -115,7 +122,7 @@ class Model:
         self._outputs = [name for name in ("probability", "marker", "seed") if name in outputs]
         self.sha256 = sha256(path)
         if self.device != "cpu":
-            self._prove()
+            self._run_once()
 
     def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network once.
@@ -153,48 +160,48 @@ class Model:
         window : Window, optional
             The part of the plane to return, its origin on a multiple of the stride; by default all of it.
         normalisation : Normalisation, optional
-            By default measured on this plane; a tile is given that of the image it was cut from.
+            By default measured on this plane; pass that of the source image for a tile.
         tile_size : int
             Edge of a block without its halo, px; 0 for the whole window at once.
         known : mapping of Window to Maps
-            Maps of windows of this plane that were computed before: blocks with these cores are copied.
+            Maps of windows of this plane that were computed before. A block whose core is one of these
+            windows is copied from them.
 
         Returns
         -------
         Maps
             The maps over the window.
+
+        Raises
+        ------
+        ValueError
+            If the origin of the window is not on a multiple of the stride.
+        ImageError
+            If the pixels cannot be decoded.
         """
         window = window or Window(0, 0, pixels.height, pixels.width)
         if known.keys() == {window}:
             return known[window]
         normalisation = normalisation or measure_normalisation(pixels)
-        shape = (window.height, window.width)
-        planes = [np.empty(shape, np.uint8) for _ in self._outputs]
+        planes = [np.empty((window.height, window.width), np.uint8) for _ in self._outputs]
+        halo, stride = self.facts.halo, self.facts.stride
         for block in blocks(
-            pixels.height,
-            pixels.width,
-            window,
-            tile_size=tile_size,
-            halo=self.facts.halo,
-            stride=self.facts.stride,
+            pixels.height, pixels.width, window, tile_size=tile_size, halo=halo, stride=stride
         ):
-            target = Window(
-                block.core.top - window.top,
-                block.core.left - window.left,
-                block.core.height,
-                block.core.width,
-            ).slices
-            if block.core in known:
-                answers = known[block.core].planes
+            core = block.core
+            if core in known:
+                parts = known[core].planes
             else:
                 tile = normalisation.apply(read_reflected(pixels, block))
-                answers = [_quantise(answer[0, 0][block.crop]) for answer in self.run(tile[None, None])]
-            for plane, answer in zip(planes, answers, strict=True):
-                plane[target] = answer
+                parts = [_quantise(output[0, 0][block.crop]) for output in self.run(tile[None, None])]
+            rows = slice(core.top - window.top, core.bottom - window.top)
+            columns = slice(core.left - window.left, core.right - window.left)
+            for plane, part in zip(planes, parts, strict=True):
+                plane[rows, columns] = part
         return Maps(*planes)
 
-    def _prove(self) -> None:
-        """Run one tile: a provider that is listed may still fail on its first kernel."""
+    def _run_once(self) -> None:
+        """Run one tile of zeros: a provider that starts may still fail on its first kernel."""
         edge = self.facts.stride * 4
         try:
             self.run(np.zeros((1, 1, edge, edge), np.float32))
@@ -204,7 +211,7 @@ class Model:
 
 
 def open_model(path: Path | None, device: str, threads: int | None, messages: Messages) -> Model:
-    """Open a model file, by default the one in the package, and say where it runs.
+    """Open a model file, by default the one in the package, and print the device it runs on.
 
     Parameters
     ----------
@@ -213,7 +220,16 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
     device, threads
         As for `Model`.
     messages : Messages
-        Takes the device, and a warning if two builds of onnxruntime are installed.
+        Prints the device, and a warning if two builds of onnxruntime are installed.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError, DeviceError
+        As for `Model`.
     """
     if len(installed_builds()) > 1:
         messages.warn(f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
@@ -231,12 +247,12 @@ def providers() -> list[str]:
 
 
 def installed_builds() -> dict[str, str]:
-    """Return the installed builds of onnxruntime and their versions; more than one is a broken install."""
-    found = {}
+    """Return the installed builds of onnxruntime and their versions; two overwrite each other's files."""
+    versions = {}
     for name in (CPU_BUILD, GPU_BUILD):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -245,12 +261,12 @@ def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
-    """Open a session on exactly the device that was asked for, and say which one it is."""
+    """Open a session on exactly the device that was asked for; return it and the device's name."""
     import onnxruntime
 
     index = cuda_index(device)
-    wanted = "CUDAExecutionProvider"
-    listed = wanted in onnxruntime.get_available_providers()
+    cuda_provider = "CUDAExecutionProvider"
+    listed = cuda_provider in onnxruntime.get_available_providers()
     if index is not None and not listed:
         raise DeviceError(
             f"--device {device}: this onnxruntime has no CUDA; {GPU_ADVICE}, or use --device cpu"
@@ -258,16 +274,16 @@ def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Half the peak memory at the same speed: tile shapes vary, so a planned pattern seldom fits.
+    # Halves the peak memory at the same speed: a memory pattern serves one input shape, and these vary.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     if listed and device != "cpu":
         if hasattr(onnxruntime, "preload_dlls"):
             with _stdout_to_stderr():
                 onnxruntime.preload_dlls()
-        cuda = (wanted, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
+        cuda = (cuda_provider, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
         try:
-            # onnxruntime tells of its fallback on standard output, where our tables go.
+            # onnxruntime reports its fallback on standard output, where tables are printed.
             with _stdout_to_stderr():
                 session = onnxruntime.InferenceSession(path, options, providers=[cuda])
         except Exception as error:
@@ -275,7 +291,7 @@ def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
                 message = str(error).splitlines()[0]
                 raise DeviceError(f"--device {device}: {message}; use --device cpu") from None
         else:
-            if session.get_providers()[0] == wanted:
+            if session.get_providers()[0] == cuda_provider:
                 return session, f"cuda:{index or 0}"
             if index is not None:
                 raise DeviceError(
@@ -285,7 +301,7 @@ def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        # onnxruntime raises a class of its own for each status; all mean that the file is no good.
+        # onnxruntime has an exception class for each status; all mean that the file is unusable.
         message = str(error).splitlines()[0].removeprefix("[ONNXRuntimeError] : ")
         raise ModelError(f"{path}: not a model that onnxruntime can run ({message[:160]})") from None
     return session, "cpu"
@@ -293,7 +309,7 @@ def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """Send what C++ code writes to file descriptor 1 to 2 instead: results own standard output."""
+    """Redirect file descriptor 1 to 2, for C++ libraries that write messages to standard output."""
     sys.stdout.flush()
     try:
         saved = os.dup(1)

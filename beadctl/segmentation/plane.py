@@ -7,6 +7,7 @@ They are two functions because a run overlaps the second with the network's work
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,21 +65,21 @@ class SegmentOptions:
     def of(
         cls,
         facts: ModelFacts,
-        asked: Mapping[str, Any],
+        asked: Mapping[str, Any] = MappingProxyType({}),
         *,
         read: ReadOptions = ReadOptions(),
         diameter: str | None = None,
         tile_size: int = 1024,
     ) -> "SegmentOptions":
-        """Complete what the user asked for with the numbers of the model file.
+        """Complete the settings with the numbers of the model file.
 
         Parameters
         ----------
         facts : ModelFacts
             The model's own numbers.
         asked : mapping
-            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``, None where
-            the model's own number is to be used.
+            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``; None or left out
+            for the model's own number.
         read, diameter, tile_size
             As the attributes; the diameter as text, such as ``12px``.
 
@@ -87,15 +88,15 @@ class SegmentOptions:
         SettingsError
             If `diameter` is not a diameter.
         """
-        min_confidence = asked["min_confidence"]
+        min_confidence = asked.get("min_confidence")
         return cls(
-            threshold=asked["threshold"] or facts.threshold,
-            marker_threshold=asked["marker_threshold"] or facts.marker_threshold,
-            marker_rise=asked["marker_rise"] or facts.marker_rise,
+            threshold=asked.get("threshold") or facts.threshold,
+            marker_threshold=asked.get("marker_threshold") or facts.marker_threshold,
+            marker_rise=asked.get("marker_rise") or facts.marker_rise,
             min_confidence=facts.min_confidence if min_confidence is None else min_confidence,
-            min_area_px=asked["min_area"] or 1,
-            min_area_network_px=0 if asked["min_area"] else facts.min_area_px,
-            exclude_border=asked["exclude_border"],
+            min_area_px=asked.get("min_area") or 1,
+            min_area_network_px=0 if asked.get("min_area") else facts.min_area_px,
+            exclude_border=bool(asked.get("exclude_border")),
             read=read,
             diameter=Diameter.parse(diameter) if diameter else None,
             tile_size=tile_size,
@@ -185,9 +186,7 @@ def segment_plane(
     >>> y, x = np.mgrid[:64, :64]
     >>> disc = np.where((y - 30) ** 2 + (x - 30) ** 2 < 49, 40, 200).astype(np.uint8)
     >>> model = Model(DEFAULT_MODEL, "cpu")
-    >>> asked = dict.fromkeys(("threshold", "marker_threshold", "marker_rise", "min_confidence", "min_area"))
-    >>> options = SegmentOptions.of(model.facts, {**asked, "exclude_border": False})
-    >>> len(segment_plane(InMemory(disc), model, options).table)
+    >>> len(segment_plane(InMemory(disc), model, SegmentOptions.of(model.facts)).table)
     1
     """
     predicted = predict_plane(

@@ -50,8 +50,8 @@ def count(
     found = find(inputs, exclude=outputs.not_images())
     opened = open_model(run.model, run.device, run.threads, messages)
     how, recorded = arguments.segment_options(loaded, opened.facts), arguments.plain(loaded)
-    table = console.printer(loaded.output.format, COLUMNS, HEADS)
-    parts = process(
+    table = console.RowPrinter(loaded.output.format, COLUMNS, HEADS)
+    results = process(
         inputs,
         found,
         opened,
@@ -62,4 +62,4 @@ def count(
         on_row=lambda row: table.row(row.cells()),
     )
     table.end()
-    return ExitCode.of(failed=any(part.failed for part in parts))
+    return ExitCode.of(failed=any(result.failed for result in results))

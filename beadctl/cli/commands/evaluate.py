@@ -81,7 +81,7 @@ def evaluate(
             opened, samples, how, calibrate, overwrite=loaded.output.overwrite, messages=messages
         )
         how = arguments.segment_options(loaded, opened.facts)
-    scored = scoring.evaluated(samples, opened, how, messages)
+    scored = scoring.evaluate(samples, opened, how, messages)
     messages.notes(said((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(opened, scored)
     messages.table(f"{opened.path.name} on {len(scored)} images", ("figure", "value"), scoring.rows(result))

@@ -25,13 +25,13 @@ def simulate(
     from beadctl.simulate import write
 
     messages = console.Messages.of(quiet, verbose)
-    with messages.progress(count, "simulating") as progress:
+    with messages.progress(count, "simulating") as advance:
         paths = write(
             out,
             count,
             loaded.data.size,
             loaded.data.seed,
             overwrite=loaded.output.overwrite,
-            on_image=lambda _: progress.advance(progress.task_ids[0]),
+            on_image=advance,
         )
     messages.info(f"{len(paths)} images in {out / 'images'}, their label images in {out / 'masks'}")
