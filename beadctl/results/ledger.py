@@ -1,9 +1,9 @@
-"""The ledger: one row per image plane, whatever happened to it, kept so that a rerun skips what is done.
+"""The ledger: one row per image plane, kept so that a rerun skips what is done.
 
-A folder of results holds, below ``.beadctl/parts``, one small file per input image: its rows, its
-beads, and a key made of the image's content, the model and the settings. A part is written whole
-before its masks take their place, and counts as done only when both stand; so a run may be killed
-anywhere and goes on where it was. ``counts.csv`` and ``beads.csv`` are composed of the parts.
+A folder of results holds, below ``.beadctl/parts``, one JSON file per input image with its rows, its beads,
+and a key made of the image's content, the model and the settings. It is written before the image's output
+files, and the image counts as done only when all exist; so a killed run can be continued. ``counts.csv`` and
+``beads.csv`` are composed of these files.
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ class Row:
     plane : int
         Number of the plane in its file, from 0.
     position : str
-        Where the plane stands in the stack, such as ``T=0 Z=3``; empty for a single one.
+        Position in the stack, such as ``T=0 Z=3``; empty for a single plane.
     status : str
-        ``ok``, ``failed``, or ``skipped`` (done by an earlier run: the figures are that run's).
+        ``ok``, ``failed``, or ``skipped`` (done by an earlier run, whose figures are shown).
     count : int or None
-        Beads; 0 is a count, None means that there is none.
+        Beads; None where there is no count.
     height_px, width_px : int or None
         Size of the plane.
     pixel_size_um : float or None
@@ -46,11 +46,11 @@ class Row:
     covered_fraction : float or None
         Area of the beads over area of the plane.
     mean_confidence : float or None
-        Mean over beads of the mean probability within.
+        Mean confidence of the beads.
     shrink : int or None
-        Factor by which the plane was shrunk for the network; 1 for as it is.
+        Factor by which the plane was shrunk for the network.
     reason : str
-        Why the plane failed or was skipped, in words.
+        Why the plane failed or was skipped.
     """
 
     image: str
@@ -78,11 +78,11 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
 
 
 @dataclass(frozen=True)
-class Part:
-    """What is known of one input image: its planes' rows and its beads' rows."""
+class ImageResult:
+    """The rows of the planes of one input image, and those of their beads."""
 
     rows: tuple[Row, ...]
-    beads: tuple[Mapping[str, Any], ...]
+    beads: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -90,35 +90,49 @@ class Part:
         return any(row.status == "failed" for row in self.rows)
 
 
-def failed(image: PurePosixPath, reason: str) -> Part:
-    """Return the part of an image that could not be read at all: one row that says why."""
-    return Part((Row(str(image), 0, "", "failed", reason=reason),), ())
+def failed(image: PurePosixPath, reason: str) -> ImageResult:
+    """Return the result of an image that could not be read: one row with the reason."""
+    return ImageResult((Row(str(image), 0, "", "failed", reason=reason),))
+
+
+def skipped(result: ImageResult) -> ImageResult:
+    """Return the result of an earlier run as the current run reports it."""
+    rows = [
+        dataclasses.replace(row, status="skipped", reason="done by an earlier run") for row in result.rows
+    ]
+    return ImageResult(tuple(rows), result.beads)
 
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
-    """Return where the part of `image` stands."""
+    """Return the path of the ledger's file of an image."""
     return out_dir / FOLDER / "parts" / image.with_name(f"{image.name}.json")
 
 
-def save(out_dir: Path, image: PurePosixPath, fingerprint: str, part: Part) -> None:
-    """Write the part of `image`, whole or not at all."""
+def save(out_dir: Path, image: PurePosixPath, key: str, result: ImageResult) -> None:
+    """Write the result of an image with its key, whole or not at all."""
     content = {
-        "key": fingerprint,
-        "rows": [row.cells() for row in part.rows],
-        "beads": [list(bead.values()) for bead in part.beads],
-        "columns": list(part.beads[0]) if part.beads else [],
+        "key": key,
+        "rows": [row.cells() for row in result.rows],
+        "beads": [list(bead.values()) for bead in result.beads],
+        "columns": list(result.beads[0]) if result.beads else [],
     }
     write_text(path_of(out_dir, image), json.dumps(content))
 
 
-def recall(out_dir: Path, image: PurePosixPath) -> tuple[str, Part] | None:
-    """Return the key and the part of `image` that an earlier run left, or None."""
+def read(out_dir: Path, image: PurePosixPath) -> tuple[str, ImageResult] | None:
+    """Return the key and the result of an image that an earlier run left, or None.
+
+    Raises
+    ------
+    OutputError
+        If the ledger's file cannot be read.
+    """
     path = path_of(out_dir, image)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(Row(**row) for row in content["rows"])
         beads = tuple(dict(zip(content["columns"], bead, strict=True)) for bead in content["beads"])
-        return str(content["key"]), Part(rows, beads)
+        return str(content["key"]), ImageResult(rows, beads)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -128,21 +142,6 @@ def recall(out_dir: Path, image: PurePosixPath) -> tuple[str, Part] | None:
 
 
 def images(out_dir: Path) -> list[str]:
-    """Return the images whose parts stand in a folder of results, sorted."""
+    """Return the images that the ledger of a folder knows, sorted."""
     parts = out_dir / FOLDER / "parts"
     return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in parts.rglob("*.json"))
-
-
-def recalled(out_dir: Path, image: str) -> tuple[str, Part]:
-    """Return the key and the part of an image that `images` named."""
-    found = recall(out_dir, PurePosixPath(image))
-    assert found is not None
-    return found
-
-
-def skipped(part: Part) -> Part:
-    """Return an earlier run's part as this run tells it."""
-    rows = tuple(
-        dataclasses.replace(row, status="skipped", reason="done by an earlier run") for row in part.rows
-    )
-    return Part(rows, part.beads)

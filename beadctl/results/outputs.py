@@ -64,13 +64,13 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
             )
     if outputs.folder is None or outputs.overwrite:
         return
-    base = options.fingerprint(model)
+    key = options.fingerprint(model)
     for item in found:
-        recalled = ledger.recall(outputs.folder, item.name)
+        entry = ledger.read(outputs.folder, item.name)
         existing = [path for path in outputs.all_paths(item.name, 1) if path.exists()]
-        if recalled is None and existing:
+        if entry is None and existing:
             raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
-        if recalled and not recalled[1].failed and not recalled[0].startswith(base):
+        if entry and not entry[1].failed and not entry[0].startswith(key):
             raise OutputError(
                 f"{outputs.folder}: holds the result of {item.name} from another model or other settings; "
                 "use --overwrite, or another -o"

@@ -15,7 +15,7 @@ from beadctl.files import require_free, toml_text, write_json, write_text
 from beadctl.images import Found
 from beadctl.model.session import Model, installed_builds
 from beadctl.results import ledger, run
-from beadctl.results.ledger import Part, Row
+from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.tables import write_tables
 from beadctl.segmentation.plane import SegmentOptions
@@ -34,7 +34,7 @@ def process(
     settings: Mapping[str, Mapping[str, Any]],
     messages: console.Messages,
     on_row: Callable[[Row], None] = lambda _: None,
-) -> list[Part]:
+) -> list[ImageResult]:
     """Segment images, write their results, and leave a record of the run.
 
     Parameters
@@ -58,7 +58,7 @@ def process(
 
     Returns
     -------
-    list of Part
+    list of ImageResult
         One an image, in order, without beads.
 
     Raises
@@ -79,25 +79,25 @@ def process(
             # A rerun with these settings must not overwrite unless it is asked to again.
             saved = {**settings, "output": {**settings["output"], "overwrite": False}}
             write_text(folder / "settings.toml", toml_text(saved))
-        parts: list[Part] = []
+        results: list[ImageResult] = []
         try:
             # Closing the run waits for the image that is being written: it counts as finished.
             with (
-                messages.progress(len(found), "segmenting") as progress,
+                messages.progress(len(found), "segmenting") as advance,
                 contextlib.closing(run.run(found, model, options, outputs)) as images,
             ):
-                for part in images:
-                    parts.append(dataclasses.replace(part, beads=()))
-                    for row in part.rows:
+                for result in images:
+                    results.append(dataclasses.replace(result, beads=()))
+                    for row in result.rows:
                         on_row(row)
                         if row.status == "failed":
                             console.fail(f"{row.image}: {row.reason}")
-                    progress.advance(progress.task_ids[0])
+                    advance()
         finally:
             if folder is not None:
                 with _signals_blocked():
-                    write_tables(folder, found, parts, options.fingerprint(model), outputs.overwrite)
-    return parts
+                    write_tables(folder, found, results, options.fingerprint(model), outputs.overwrite)
+    return results
 
 
 def _facts(

@@ -16,7 +16,7 @@ from beadctl.images import Found, Plane, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
-from beadctl.results.ledger import Part, Row
+from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs
 from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
 
@@ -26,10 +26,10 @@ OVERLAPPED_PX = 64 * 2**20
 
 def run(
     found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs
-) -> Generator[Part, None, None]:
-    """Process images in order and yield the part of each as it is complete.
+) -> Generator[ImageResult, None, None]:
+    """Process images in order and yield the result of each when it is complete.
 
-    A bad image is a row that says why, and the others go on. While the network works on one image
+    An image that fails is a row with the reason, and the others go on. While the network works on one image,
     a second thread labels, measures and writes the one before.
 
     Parameters
@@ -45,19 +45,19 @@ def run(
 
     Yields
     ------
-    Part
+    ImageResult
         One an image, in order.
 
     Raises
     ------
     OutputError
-        If nothing can be written: no further image would fare better.
+        If results cannot be written: the run ends, because no further image could be written either.
     """
-    base = options.fingerprint(model)
+    key = options.fingerprint(model)
     with ThreadPoolExecutor(1, thread_name_prefix="label") as worker:
-        waiting: Future[Part] | None = None
+        waiting: Future[ImageResult] | None = None
         for item in found:
-            started = _start(item, model, options, outputs, base, worker)
+            started = _start(item, model, options, outputs, key, worker)
             if waiting is not None:
                 yield waiting.result()
             waiting = started
@@ -70,13 +70,13 @@ def _start(
     model: Model,
     options: SegmentOptions,
     outputs: Outputs,
-    base: str,
+    key: str,
     worker: ThreadPoolExecutor,
-) -> Future[Part]:
-    """Run the network over an image's planes; the future gives its part once all is written."""
+) -> Future[ImageResult]:
+    """Run the network over an image's planes; the future gives its result once its files are written."""
     try:
-        fingerprint = f"{base}:{sha256(item.path)}" if outputs.folder else ""
-        earlier = _earlier(item, outputs, fingerprint)
+        image_key = f"{key}:{sha256(item.path)}" if outputs.folder else ""
+        earlier = _earlier(item, outputs, image_key)
         if earlier:
             return worker.submit(ledger.skipped, earlier)
         image = open_image(item.path, options.read)
@@ -85,18 +85,18 @@ def _start(
         return worker.submit(ledger.failed, item.name, _reason(error, item.path))
     except OSError as error:
         return worker.submit(ledger.failed, item.name, f"cannot be read ({error.strerror or error})")
-    return worker.submit(_finish, item, labelled, outputs, fingerprint)
+    return worker.submit(_finish, item, labelled, outputs, image_key)
 
 
-def _earlier(item: Found, outputs: Outputs, fingerprint: str) -> Part | None:
-    """Return what an earlier run made of an image, or None where it is still, or again, to be done."""
-    recalled = ledger.recall(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
-    if recalled is None or recalled[1].failed:
+def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | None:
+    """Return the result of an earlier run, or None where the image is to be done (again)."""
+    entry = ledger.read(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
+    if entry is None or entry[1].failed:
         return None
-    key, part = recalled
-    expected = outputs.all_paths(item.name, len(part.rows))
-    if key == fingerprint:
-        return part if all(path.exists() for path in expected) else None
+    key, result = entry
+    expected = outputs.all_paths(item.name, len(result.rows))
+    if key == image_key:
+        return result if all(path.exists() for path in expected) else None
     if any(path.exists() for path in expected):
         raise ImageError(
             f"{item.path}: changed since its result was written; use --overwrite to replace that"
@@ -167,23 +167,23 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
     return _Plane(dataclasses.replace(row, reason=reason))
 
 
-def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, fingerprint: str) -> Part:
+def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str) -> ImageResult:
     """Write an image's results, the ledger's part first: files without one never count as done."""
     planes = [future.result() for future in labelled]
     name = str(item.name)
-    part = Part(
+    result = ImageResult(
         tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
         tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),
     )
     if outputs.folder is None:
-        return part
-    ledger.save(outputs.folder, item.name, fingerprint, part)
-    if not part.failed:
+        return result
+    ledger.save(outputs.folder, item.name, image_key, result)
+    if not result.failed:
         # Label images last: where they exist, everything of the image does.
         for output in sorted(outputs.save, key=list(Output).index, reverse=True):
             paths = outputs.paths(output, item.name, len(planes))
             format_of(output).write(paths, [plane.encoded[output] for plane in planes])
-    return part
+    return result
 
 
 def _reason(error: BeadctlError, path: Path) -> str:

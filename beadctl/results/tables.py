@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from beadctl.files import cell, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import Part, Row
+from beadctl.results.ledger import ImageResult, Row
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -22,9 +22,9 @@ HEADS = {
 
 
 def write_tables(
-    folder: Path, found: Sequence[Found], parts: Sequence[Part], fingerprint: str, overwrite: bool
+    folder: Path, found: Sequence[Found], results: Sequence[ImageResult], key: str, overwrite: bool
 ) -> None:
-    """Write counts.csv and beads.csv: this run's images, then what the same settings made of others.
+    """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
 
     Parameters
     ----------
@@ -32,43 +32,52 @@ def write_tables(
         Folder of the results.
     found : sequence of Found
         The run's images.
-    parts : sequence of Part
+    results : sequence of ImageResult
         Those that are done, of this run.
-    fingerprint : str
-        Of model and settings.
+    key : str
+        Fingerprint of model and settings.
     overwrite : bool
-        Take no earlier part for an image of this run.
+        Ignore earlier results of the run's images.
     """
-    told = {part.rows[0].image: part for part in parts}
+    current = {result.rows[0].image: result for result in results}
     names = [str(item.name) for item in found]
-    earlier = {
-        name for name in ledger.images(folder) if ledger.recalled(folder, name)[0].startswith(fingerprint)
+    kept = {
+        name
+        for name in ledger.images(folder)
+        if (entry := ledger.read(folder, PurePosixPath(name))) and entry[0].startswith(key)
     }
-    names += sorted(earlier.difference(names))
+    own = set(names)
+    names += sorted(kept - own)
 
-    def part_of(name: str) -> Part:
-        if name in told:
-            return told[name]
-        if name in earlier and not (overwrite and name in names[: len(found)]):
-            return ledger.recalled(folder, name)[1]
+    def result_of(name: str) -> ImageResult:
+        if name in current:
+            return current[name]
+        if name in kept and not (overwrite and name in own):
+            return _kept(folder, name)
         return ledger.failed(PurePosixPath(name), "not reached: the run was stopped")
 
     def bead_rows() -> Iterator[Mapping[str, object]]:
         for name in names:
-            # A failed plane has no beads, even where an earlier run left some.
-            done = {row.plane for row in part_of(name).rows if row.status != "failed"}
-            if name in earlier and done:
-                beads = ledger.recalled(folder, name)[1].beads
-                yield from (bead for bead in beads if bead["plane"] in done)
+            # Failed planes have no beads, even where an earlier run left some.
+            done = {row.plane for row in result_of(name).rows if row.status != "failed"}
+            if name in kept and done:
+                yield from (bead for bead in _kept(folder, name).beads if bead["plane"] in done)
 
-    rows = (row.cells() for name in names for row in part_of(name).rows)
+    rows = (row.cells() for name in names for row in result_of(name).rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows(), rounded=True)
 
 
-def summary(parts: Sequence[Part]) -> list[list[str]]:
+def _kept(folder: Path, name: str) -> ImageResult:
+    """Read a result from the ledger: one at a time, because a folder may hold millions of beads."""
+    entry = ledger.read(folder, PurePosixPath(name))
+    assert entry is not None
+    return entry[1]
+
+
+def summary(results: Sequence[ImageResult]) -> list[list[str]]:
     """Return the rows of the summary table under `HEADS`, and their sum last."""
-    rows = [row for part in parts for row in part.rows]
+    rows = [row for result in results for row in result.rows]
     shown = [cells(row) for row in rows]
     if len(rows) > 1:
         total = str(sum(row.count or 0 for row in rows))

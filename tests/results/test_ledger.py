@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from beadctl import files
 from beadctl.errors import OutputError
 from beadctl.results import ledger
-from beadctl.results.ledger import COLUMNS, Part, Row
+from beadctl.results.ledger import COLUMNS, ImageResult, Row
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 FIGURES = st.none() | st.floats(0, 1e6, allow_nan=False)
@@ -33,21 +33,23 @@ BEADS = st.builds(
 
 
 @given(
-    st.builds(Part, st.lists(ROWS, min_size=1, max_size=4).map(tuple), st.lists(BEADS, max_size=4).map(tuple))
+    st.builds(
+        ImageResult, st.lists(ROWS, min_size=1, max_size=4).map(tuple), st.lists(BEADS, max_size=4).map(tuple)
+    )
 )
 def test_a_part_comes_back_as_it_was_saved(tmp_path_factory, part):
     out = tmp_path_factory.mktemp("out")
     name = PurePosixPath("deep/a.tif")
-    assert ledger.recall(out, name) is None
+    assert ledger.read(out, name) is None
     ledger.save(out, name, "key", part)
-    assert ledger.recall(out, name) == ("key", part)
+    assert ledger.read(out, name) == ("key", part)
     assert ledger.images(out) == ["deep/a.tif"]
-    assert ledger.recalled(out, "deep/a.tif") == ("key", part)
+    assert ledger.read(out, PurePosixPath("deep/a.tif")) == ("key", part)
     assert part.failed == any(row.status == "failed" for row in part.rows)
 
 
 def test_an_earlier_part_is_told_as_skipped_with_its_figures():
-    part = Part((Row("a.tif", 0, "", "ok", count=3, covered_fraction=0.5),), ({"label": 1},))
+    part = ImageResult((Row("a.tif", 0, "", "ok", count=3, covered_fraction=0.5),), ({"label": 1},))
     told = ledger.skipped(part)
     assert (told.rows[0].status, told.rows[0].count, told.beads) == ("skipped", 3, part.beads)
 
@@ -68,10 +70,10 @@ def test_keys_differ_when_anything_differs():
 )
 def test_a_broken_part_is_one_line(tmp_path, text):
     name = PurePosixPath("a.tif")
-    ledger.save(tmp_path, name, "key", Part((Row("a.tif", 0, "", "ok"),), ()))
+    ledger.save(tmp_path, name, "key", ImageResult((Row("a.tif", 0, "", "ok"),), ()))
     ledger.path_of(tmp_path, name).write_text(text)
     with pytest.raises(OutputError, match="--overwrite") as caught:
-        ledger.recall(tmp_path, name)
+        ledger.read(tmp_path, name)
     assert "\n" not in str(caught.value)
 
 
