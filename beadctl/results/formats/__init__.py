@@ -23,6 +23,7 @@ class Output(StrEnum):
 
     MASKS = "masks"
     OVERLAYS = "overlays"
+    GEOJSON = "geojson"
 
 
 class Format(Protocol):

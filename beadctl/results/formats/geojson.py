@@ -1,0 +1,81 @@
+"""Outlines as GeoJSON (RFC 7946) for QuPath: one polygon a bead, with its measurements."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.files import write_text
+from beadctl.results.formats import plane_names
+from beadctl.segmentation.plane import Segmented
+
+# Decimals of a coordinate: outlines pass half-way between pixels.
+DECIMALS = 2
+
+
+def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
+    """Return one file a plane."""
+    return [
+        PurePosixPath("geojson") / image.parent / f"{name}.geojson" for name in plane_names(image, planes)
+    ]
+
+
+def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> str:
+    """Return a feature collection of the beads of a plane.
+
+    Coordinates are x and y in px from the corner of the first pixel, as QuPath counts. An outline passes
+    half-way between the centres of the pixels inside and outside, so it contains the centres of exactly the
+    bead's pixels.
+    """
+    from scipy import ndimage
+
+    del image, pixel_size_um
+    boxes = ndimage.find_objects(segmented.labels)
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": _rings(segmented.labels, box, bead["label"])},
+            "properties": {
+                "objectType": "detection",
+                "name": f"bead {bead['label']}",
+                "measurements": {
+                    name: value
+                    for name, value in bead.items()
+                    if name not in ("label", "flags") and value is not None
+                },
+                "flags": bead["flags"],
+            },
+        }
+        for bead in segmented.table.rows()
+        if (box := boxes[int(bead["label"] or 0) - 1])
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def write(paths: Sequence[Path], planes: Sequence[str]) -> None:
+    """Write the feature collections, each whole or not at all."""
+    for path, text in zip(paths, planes, strict=True):
+        write_text(path, text + "\n")
+
+
+def _rings(
+    labels: NDArray[np.uint32], box: tuple[slice, ...], label: object
+) -> list[list[tuple[float, float]]]:
+    """Return the outer ring of a bead, counter-clockwise in x and y, then those of its holes, clockwise."""
+    from skimage.measure import find_contours
+
+    mask = np.pad(labels[box] == label, 1).astype(np.float32)
+    origin = np.array([box[0].start, box[1].start]) - 0.5
+    contours = find_contours(mask, 0.5, fully_connected="high")  # type: ignore[no-untyped-call]
+    rings = sorted((contour + origin for contour in contours), key=lambda ring: -abs(_area(ring)))
+    turned = [ring if (_area(ring) > 0) == (place == 0) else ring[::-1] for place, ring in enumerate(rings)]
+    return [[(round(x, DECIMALS), round(y, DECIMALS)) for y, x in ring.tolist()] for ring in turned]
+
+
+def _area(ring: NDArray[np.float64]) -> float:
+    """Return the area of a closed ring of (y, x), positive where it is counter-clockwise in x and y."""
+    y, x = ring.T
+    return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) / 2)
