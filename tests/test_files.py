@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are written atomically."""
 
 import hashlib
 import os
@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from beadctl.errors import OutputError
-from beadctl.files import atomic, sha256, write_bytes, write_text
+from beadctl.files import atomic, sha256, write_bytes, write_csv, write_text
 
 
-def test_a_file_takes_its_place_at_the_end(tmp_path):
+def test_a_file_appears_when_the_block_ends(tmp_path):
     path = tmp_path / "new" / "folder" / "table.csv"
     with atomic(path) as temporary:
         assert temporary.parent == path.parent
@@ -24,7 +24,7 @@ def test_a_file_takes_its_place_at_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_what_stood_there_survives_a_failure(tmp_path, error):
+def test_the_old_file_survives_an_exception(tmp_path, error):
     path = tmp_path / "table.csv"
     path.write_text("old")
     with pytest.raises(error), atomic(path) as temporary:
@@ -34,7 +34,7 @@ def test_what_stood_there_survives_a_failure(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_killed_writer_leaves_no_half_file(tmp_path):
+def test_a_killed_writer_leaves_no_partial_file(tmp_path):
     code = (
         "import sys, pathlib, time\n"
         "from beadctl.files import atomic\n"
@@ -52,7 +52,7 @@ def test_a_killed_writer_leaves_no_half_file(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_others_may_read_what_the_umask_allows(tmp_path):
+def test_permissions_are_those_of_the_umask(tmp_path):
     before = os.umask(0o022)
     try:
         write_text(tmp_path / "a.txt", "a")
@@ -61,7 +61,7 @@ def test_others_may_read_what_the_umask_allows(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_place_that_cannot_be_is_one_line(tmp_path):
+def test_an_unwritable_path_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written") as caught:
         write_text(tmp_path / "file" / "a.txt", "a")
@@ -81,3 +81,10 @@ def test_sha256_is_that_of_the_content(tmp_path):
     content = os.urandom(3_000_000)
     write_bytes(tmp_path / "a", content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_csv_cells_are_rounded_on_request(tmp_path):
+    row = {"a": 1 / 3, "b": None, "c": True, "d": "x, y"}
+    for rounded, line in ((True, '0.333333,,true,"x, y"'), (False, f'{1 / 3!r},,True,"x, y"')):
+        write_csv(tmp_path / "a.csv", tuple(row), [row], rounded=rounded)
+        assert (tmp_path / "a.csv").read_text() == f"a,b,c,d\n{line}\n"

@@ -78,8 +78,8 @@ class SegmentOptions:
         facts : ModelFacts
             The model's own numbers.
         asked : mapping
-            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``; None or left out
-            for the model's own number.
+            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``; None or absent for
+            the model's own number.
         read, diameter, tile_size
             As the attributes; the diameter as text, such as ``12px``.
 

@@ -1,9 +1,9 @@
-"""Calibration: numbers chosen by counts and F1, and a model file that carries them."""
+"""Calibration: numbers chosen by counts and F1, and the model file written with them."""
 
 import json
+import sys
 
 import numpy as np
-import onnx
 import pytest
 import tifffile
 from helpers.images import discs
@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from beadctl.evaluation import calibration, scoring
 from beadctl.evaluation.calibration import Numbers
 from beadctl.evaluation.metrics import instance_counts
-from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances
 from beadctl.segmentation.plane import PredictedPlane
@@ -22,8 +21,8 @@ from beadctl.segmentation.plane import PredictedPlane
 START = Numbers(0.5, 0.5, 0.1, 0.0, 4)
 
 
-def seen(count, seed, *, specks=0, faint=False):
-    """Maps of discs, with specks that are no beads, or all so faint that half is too much to ask."""
+def prediction(count, seed, *, specks=0, faint=False):
+    """Maps of discs; with single-pixel artefacts, or with a probability below one half."""
     truth = discs(count, seed=seed)[1].astype(np.uint32)
     probability = np.where(truth > 0, 110 if faint else 250, 5).astype(np.uint8)
     height = np.where(truth > 0, 200, 0).astype(np.uint8)
@@ -33,8 +32,8 @@ def seen(count, seed, *, specks=0, faint=False):
     return scoring.Prediction(probability, truth, PredictedPlane(Maps(probability, height)))
 
 
-def test_specks_raise_the_smallest_area():
-    images = [seen(10, 1, specks=15), seen(6, 2, specks=9)]
+def test_small_artefacts_raise_the_smallest_area():
+    images = [prediction(10, 1, specks=15), prediction(6, 2, specks=9)]
     result = calibration.calibrate(images, Numbers(0.5, 0.5, 0.1, 0.0, 1))
     assert result.numbers.min_area_px > 1
     assert (result.fit.f1, result.fit.count_error) == (1, 0)
@@ -42,15 +41,15 @@ def test_specks_raise_the_smallest_area():
 
 
 def test_faint_beads_lower_the_threshold():
-    result = calibration.calibrate([seen(10, 1, faint=True)], START)
+    result = calibration.calibrate([prediction(10, 1, faint=True)], START)
     assert result.numbers.threshold < 0.44
     assert result.fit.f1 == 1
     assert result.before.f1 == 0
     assert result.before.count_error == 1
 
 
-def test_numbers_on_which_nothing_hangs_stay():
-    result = calibration.calibrate([seen(10, 1)], START)
+def test_numbers_without_influence_stay():
+    result = calibration.calibrate([prediction(10, 1)], START)
     assert result.numbers == START
     assert result.fit == result.before
 
@@ -58,13 +57,13 @@ def test_numbers_on_which_nothing_hangs_stay():
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.6]), st.sampled_from([1, 6, 20]), st.integers(1, 2))
 def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, shrink):
-    """The short way, one labelling for all areas, against the long one."""
+    """One labelling for all areas, against a labelling with the area."""
     rng = np.random.default_rng(random)
     truth = discs(8, seed=random)[1].astype(np.uint32)
     maps = Maps(*(rng.integers(0, 256, truth.shape).astype(np.uint8) // 2 + (truth > 0) * 127 for _ in "ab"))
     maps = Maps(maps.probability.astype(np.uint8), maps.marker.astype(np.uint8))
     numbers = Numbers(threshold, 0.5, 0.1, 0.3, area_px)
-    fit = calibration._fits(
+    fit = calibration.fits(
         [scoring.Prediction(maps.probability, truth, PredictedPlane(maps, shrink))], numbers, (area_px,)
     )[area_px]
     found = instances.label(
@@ -81,27 +80,9 @@ def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, sh
     assert fit.count_error == pytest.approx(abs(counts[0] - counts[1]) / max(counts))
 
 
-def test_facts_are_replaced_and_the_network_is_not(tmp_path):
-    path = write_model(tmp_path / "a.onnx")
-    before = onnx.load(path)
-    extra = before.metadata_props.add()
-    extra.key, extra.value = "author", "someone"
-    onnx.save(before, path)
-    facts = ModelFacts("other", "MIT", "9", stride=8, halo=16, threshold=0.37, marker_rise=0.05)
-    content = facts.within(path.read_bytes())
-    after = onnx.load_from_string(content)
-    onnx.checker.check_model(after)
-    told = {entry.key: entry.value for entry in after.metadata_props}
-    assert told.keys() == {"author", METADATA_KEY}
-    assert ModelFacts.from_json(told[METADATA_KEY], "x") == facts
-    del before.metadata_props[:], after.metadata_props[:]
-    assert after == before
-    assert facts.within(content) == content
-
-
 @pytest.fixture
 def pairs(tmp_path):
-    """Two images whose smallest marks, of six pixels, a model that keeps all would call beads."""
+    """Two images with artefacts of six pixels, which a model without a smallest area calls beads."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     for index in range(2):
@@ -111,16 +92,16 @@ def pairs(tmp_path):
     return tmp_path
 
 
-def test_a_calibrated_model_counts_better_and_says_so(run, pairs, tmp_path):
+def test_a_calibrated_model_counts_better_and_records_it(run, pairs, tmp_path):
     model = write_model(tmp_path / "a.onnx", facts={"min_area_px": 1})
     before = run("eval", pairs / "images", pairs / "masks", "-m", model)
     assert before.code == 0, before.err
-    said = run("eval", pairs / "images", pairs / "masks", "-m", model, "--calibrate", tmp_path / "b.onnx")
-    assert said.code == 0, said.err
-    figures = [json.loads(one.out)["figures"] for one in (before, said)]
+    after = run("eval", pairs / "images", pairs / "masks", "-m", model, "--calibrate", tmp_path / "b.onnx")
+    assert after.code == 0, after.err
+    figures = [json.loads(result.out)["figures"] for result in (before, after)]
     assert figures[0]["count"] == figures[0]["true_count"] + 4
     assert figures[1]["count"] == figures[1]["true_count"]
-    assert "(was 1)" in said.err
+    assert "(was 1)" in after.err
     facts = Model(tmp_path / "b.onnx", "cpu").facts
     assert facts.min_area_px > 1
     assert facts.validation["calibrated_on"] == 2
@@ -130,7 +111,7 @@ def test_a_calibrated_model_counts_better_and_says_so(run, pairs, tmp_path):
     assert json.loads(again.out)["figures"] == figures[1]
 
 
-def test_nothing_is_overwritten_and_a_wrong_name_is_refused(run, pairs, tmp_path, model_path):
+def test_existing_files_and_other_suffixes_are_refused(run, pairs, tmp_path, model_path):
     call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--calibrate")
     (tmp_path / "b.onnx").write_bytes(b"mine")
     assert "already exists; use --overwrite" in run(*call, tmp_path / "b.onnx").error
@@ -138,3 +119,13 @@ def test_nothing_is_overwritten_and_a_wrong_name_is_refused(run, pairs, tmp_path
     assert "a model file ends in .onnx" in run(*call, tmp_path / "b.txt").error
     assert run(*call, tmp_path / "b.onnx", "--overwrite").code == 0
     assert Model(tmp_path / "b.onnx", "cpu").facts.validation["calibrated_on"] == 2
+
+
+def test_calibration_without_onnx_fails_before_it_predicts(run, pairs, tmp_path, model_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr(calibration, "predict", lambda *_: pytest.fail("onnx is checked first"))
+    call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--calibrate", tmp_path / "b.onnx")
+    result = run(*call)
+    assert result.code == 3
+    assert 'pip install "beadctl[train]"' in result.error
+    assert not (tmp_path / "b.onnx").exists()

@@ -1,7 +1,8 @@
-"""Scoring a model file: on tiles and on pairs, with ratios of the sums."""
+"""Scoring a model file on tiles and on pairs, with ratios of sums."""
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,14 @@ def table(path):
 
 
 def test_pairs_are_scored_and_summed(run, model_path, pairs):
-    said = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
-    assert said.code == 0
-    result = json.loads(said.out)
-    assert json.loads(Path("scores/eval.json").read_text()) == result
-    assert result["model_sha256"] == sha256(model_path)
-    figures = result["figures"]
+    result = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
+    assert result.code == 0
+    written = json.loads(result.out)
+    assert json.loads(Path("scores/eval.json").read_text()) == written
+    assert written["model_sha256"] == sha256(model_path)
+    figures = written["figures"]
     assert (figures["images"], figures["true_count"], figures["count"]) == (3, 2 + 7 + 5, 2 + 7 + 4)
-    # 13 of 14 beads are matched and none is invented: over the sums, not the mean of the images' ratios.
+    # 13 of 14 beads are matched, without false positives: a ratio of sums, not a mean of ratios.
     assert figures["f1@0.50"] == pytest.approx(2 * 13 / (2 * 13 + 1))
     assert figures["ap@0.50"] == pytest.approx(13 / 14)
     assert figures["centre_f1"] == pytest.approx(2 * 13 / (2 * 13 + 1))
@@ -56,7 +57,7 @@ def test_pairs_are_scored_and_summed(run, model_path, pairs):
     ]
     assert float(rows[0]["f1@0.50"]) == 1
     assert float(rows[2]["f1@0.50"]) == pytest.approx(8 / 9, abs=1e-5)
-    # Pixel ratios against an oracle over all pixels at once: what segment itself writes.
+    # Pixel ratios against those of the masks that segment writes.
     assert run("segment", "images", "-m", model_path, "-o", "out", "--save", "masks").code == 0
     truth = np.stack([tifffile.imread(f"masks/{name}.tif") for name in "abc"]) > 0
     found = np.stack([tifffile.imread(f"out/masks/{name}_masks.tif") for name in "abc"]) > 0
@@ -66,8 +67,8 @@ def test_pairs_are_scored_and_summed(run, model_path, pairs):
     assert figures["recall"] == pytest.approx((truth & found).sum() / truth.sum())
 
 
-def test_what_is_scored_is_what_segment_finds_without_specks(run, model_path, tmp_path, monkeypatch):
-    """The model sees a small faint thing too; only the image tells that it is none."""
+def test_artefacts_are_removed_as_in_segment(run, model_path, tmp_path, monkeypatch):
+    """The model finds small faint artefacts, which only the grey values of the image reveal."""
     monkeypatch.chdir(tmp_path)
     image, labels = discs(8)
     rows, columns = np.indices(image.shape)
@@ -84,28 +85,28 @@ def test_what_is_scored_is_what_segment_finds_without_specks(run, model_path, tm
     assert figures["count"] == int(rows[0]["count"])
 
 
-def test_scores_stand_until_they_are_overwritten(run, model_path, pairs):
+def test_existing_scores_are_not_overwritten_unless_asked(run, model_path, pairs):
     call = ("eval", "images", "masks", "-m", model_path, "-o", "scores")
     assert run(*call).code == 0
     before = Path("scores/eval.csv").read_bytes()
-    said = run(*call)
-    assert said.code == 3
-    assert "--overwrite" in said.error
-    assert said.out == ""
+    result = run(*call)
+    assert result.code == 3
+    assert "--overwrite" in result.error
+    assert result.out == ""
     assert run(*call, "--overwrite").code == 0
     assert Path("scores/eval.csv").read_bytes() == before
 
 
 def test_tiles_are_scored_by_split_with_their_sources_normalisation(run, model_path, pairs):
-    """A dim corner of a bright image: by itself it would be stretched until its noise became beads."""
+    """Normalised by itself, a dim tile of a bright image would show its noise as beads."""
     call = ("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "0")
     assert run(*call, "--val-fraction", "0.3", "--test-fraction", "0.3").code == 0
     rows = table("tiles/manifest.csv")
     truths = 0
     for split in ("train", "val", "test"):
-        said = run("eval", "--tiles", "tiles", "--split", split, "-m", model_path)
-        assert said.code == 0
-        figures = json.loads(said.out)["figures"]
+        result = run("eval", "--tiles", "tiles", "--split", split, "-m", model_path)
+        assert result.code == 0
+        figures = json.loads(result.out)["figures"]
         mine = [row for row in rows if row["split"] == split]
         assert figures["images"] == len(mine)
         assert figures["true_count"] == sum(int(row["beads"]) for row in mine)
@@ -118,40 +119,40 @@ def test_tiles_are_scored_by_split_with_their_sources_normalisation(run, model_p
         writer.writeheader()
         writer.writerows(changed)
     figures = json.loads(run("eval", "--tiles", "tiles", "--split", "train", "-m", model_path).out)["figures"]
-    assert figures["count"] == 0, "the manifest's scale must be the one that is used"
+    assert figures["count"] == 0, "the scale of the manifest must be used"
 
 
 def test_a_split_without_tiles_is_refused(run, model_path, pairs):
     call = ("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "0")
     assert run(*call, "--val-fraction", "0", "--test-fraction", "0").code == 0
-    said = run("eval", "--tiles", "tiles", "-m", model_path)
-    assert said.code == 1
-    assert "no test tiles" in said.error
+    result = run("eval", "--tiles", "tiles", "-m", model_path)
+    assert result.code == 1
+    assert "no test tiles" in result.error
 
 
-def test_an_image_that_cannot_be_scored_is_told_and_the_others_are(run, model_path, pairs):
-    Path("images/b.tif").write_text("words")
-    said = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
-    assert said.code == 1
-    assert "b.tif" in said.error
-    assert json.loads(said.out)["figures"]["images"] == 2
+def test_an_image_that_cannot_be_scored_is_reported_and_the_others_are_scored(run, model_path, pairs):
+    Path("images/b.tif").write_text("text")
+    result = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
+    assert result.code == 1
+    assert "b.tif" in result.error
+    assert json.loads(result.out)["figures"]["images"] == 2
     rows = table("scores/eval.csv")
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
     assert "b.tif" in rows[1]["reason"]
     assert rows[1]["count"] == rows[1]["jaccard"] == ""
 
 
-def test_figures_that_do_not_exist_are_null(run, model_path, tmp_path):
+def test_undefined_figures_are_null(run, model_path, tmp_path):
     for folder in ("images", "masks"):
         Path(folder).mkdir()
         tifffile.imwrite(f"{folder}/none.tif", np.zeros((32, 32), np.uint8))
-    said = run("eval", "images", "masks", "-m", model_path)
-    assert said.code == 0
+    result = run("eval", "images", "masks", "-m", model_path)
+    assert result.code == 0
 
     def refuse(name):
         raise AssertionError(name)
 
-    figures = json.loads(said.out, parse_constant=refuse)["figures"]
+    figures = json.loads(result.out, parse_constant=refuse)["figures"]
     assert (figures["true_count"], figures["count"], figures["count_mae"]) == (0, 0, 0)
     assert figures["r2"] is None
 
@@ -185,7 +186,7 @@ def test_sums_of_scores_are_scores_of_the_whole():
 
 
 def test_centres_match_within_half_a_typical_diameter():
-    """Small beads overlap little with large discs in their places, yet they are the same beads."""
+    """Small discs in the places of large beads overlap too little to match, but their centres do."""
     truth = np.zeros((60, 60), np.uint32)
     found = np.zeros_like(truth)
     rows, columns = np.indices(truth.shape)
@@ -197,7 +198,8 @@ def test_centres_match_within_half_a_typical_diameter():
     assert figures["centre_f1"] == pytest.approx(2 / 3)
 
 
-def test_nothing_scored_is_no_figure():
+def test_figures_of_no_image_are_valid_json():
     figures = json.loads(json_text(Score().figures()))
     assert figures["images"] == 0
-    assert figures["jaccard"] is None
+    assert figures["count_mae"] is None
+    assert not any(isinstance(value, float) and math.isnan(value) for value in figures.values())

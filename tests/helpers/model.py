@@ -21,13 +21,20 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
 
 
 def write_model(
-    path: Path, *, halo: int = 16, marker: bool = True, facts: dict | None = None, metadata: bool = True
+    path: Path,
+    *,
+    halo: int = 16,
+    marker: str | None = "marker",
+    facts: dict | None = None,
+    metadata: bool = True,
 ) -> Path:
-    """Write a detector of anything brighter or darker than the background, with fixed weights.
+    """Write a model with fixed weights that finds blobs brighter or darker than the background.
 
-    The contrast is smoothed and compared with half the largest contrast of the 3 x 3 cells of 8 px around:
-    like a U-Net it looks at a coarse grid, so its answer is right only for blocks on that grid. It reaches
-    3 + 8 px beyond a cell, so a halo of 16 px is enough and one of 8 px is not.
+    The contrast is smoothed and compared with half the largest contrast of the 3 x 3 cells of 8 px around.
+    Like a U-Net it uses a coarse grid, so that blocks must lie on that grid. Its receptive field reaches
+    3 + 8 px beyond a cell: a halo of 16 px is enough and one of 8 px is not.
+
+    `marker` names the second output; None leaves it out.
     """
     weights = {
         "smooth": gaussian(5, 1.0),
@@ -67,9 +74,9 @@ def write_model(
             helper.make_node("Conv", ["contrast", "blur"], ["wide"], kernel_shape=[7, 7], pads=[3] * 4),
             helper.make_node("Sub", ["wide", "middle"], ["peak"]),
             helper.make_node("Mul", ["peak", "steep"], ["height"]),
-            helper.make_node("Sigmoid", ["height"], ["marker"]),
+            helper.make_node("Sigmoid", ["height"], [marker]),
         ]
-        outputs.append("marker")
+        outputs.append(marker)
     used = {name for node in nodes for name in node.input}
     shape = ["batch", 1, "rows", "columns"]
     graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""Blocks: their cores tile the plane, they sit on the stride's grid, and only the last one is mirrored."""
+"""Blocks: their cores tile the plane or window, their origins are on the stride, the last is reflected."""
 
 import numpy as np
 from hypothesis import given
@@ -15,13 +15,18 @@ def ramp(height, width):
 SIZES = st.integers(1, 90)
 
 
-@given(SIZES, SIZES, st.integers(0, 100), st.integers(0, 40), st.sampled_from([1, 2, 4, 8, 16]))
-def test_cores_tile_the_plane_and_blocks_sit_on_the_grid(height, width, tile_size, halo, stride):
+@given(SIZES, SIZES, st.integers(0, 100), st.integers(0, 40), st.sampled_from([1, 2, 4, 8, 16]), st.data())
+def test_cores_tile_the_window_and_blocks_are_on_the_grid(height, width, tile_size, halo, stride, data):
+    window = None
+    if data.draw(st.booleans()):
+        top, left = (data.draw(st.integers(0, (edge - 1) // stride)) * stride for edge in (height, width))
+        rows, columns = data.draw(st.integers(1, height - top)), data.draw(st.integers(1, width - left))
+        window = Window(top, left, rows, columns)
     covered = np.zeros((height, width), int)
-    found = list(blocks(height, width, tile_size=tile_size, halo=halo, stride=stride))
+    found = list(blocks(height, width, window, tile_size=tile_size, halo=halo, stride=stride))
     for block in found:
+        assert max(block.core.bottom - height, block.core.right - width) <= 0
         covered[block.core.slices] += 1
-        assert block.core.is_inside(height, width)
         assert not any(value % stride for value in (block.top, block.left, block.height, block.width))
         rows, columns = block.crop
         bottom, right = block.top + block.height, block.left + block.width
@@ -32,13 +37,15 @@ def test_cores_tile_the_plane_and_blocks_sit_on_the_grid(height, width, tile_siz
         assert min(block.top, block.left) >= 0
         assert max(bottom - height, right - width) < stride
         assert (block.top + rows.start, block.left + columns.start) == (block.core.top, block.core.left)
-    assert (covered == 1).all()
+    wanted = np.zeros_like(covered)
+    wanted[window.slices if window else ...] = 1
+    np.testing.assert_array_equal(covered, wanted)
     if tile_size == 0 or tile_size >= max(height, width):
         assert len(found) == 1
 
 
 @given(SIZES, SIZES, st.integers(9, 60), st.integers(0, 70), st.sampled_from([1, 4, 8]))
-def test_a_block_reads_what_the_reflected_plane_holds(height, width, tile_size, halo, stride):
+def test_a_block_is_a_part_of_the_reflected_plane(height, width, tile_size, halo, stride):
     plane = ramp(height, width)
     margin = 100 + halo
     whole = np.pad(plane.pixels, margin, mode="reflect")
@@ -51,14 +58,14 @@ def test_a_block_reads_what_the_reflected_plane_holds(height, width, tile_size, 
 
 
 @given(SIZES, SIZES, st.integers(-100, 100), st.integers(-100, 100), SIZES, SIZES)
-def test_any_window_may_reach_beyond_the_plane(height, width, top, left, rows, columns):
+def test_a_block_may_reach_beyond_the_plane(height, width, top, left, rows, columns):
     plane = ramp(height, width)
     whole = np.pad(plane.pixels, 200, mode="reflect")
     read = read_reflected(plane, Block(Window(0, 0, 1, 1), top, left, rows, columns))
     np.testing.assert_array_equal(read, whole[top + 200 :, left + 200 :][:rows, :columns])
 
 
-def test_only_what_a_block_needs_is_read():
+def test_no_more_than_the_block_is_read():
     sizes = []
 
     class Counting(InMemory):

@@ -1,13 +1,19 @@
-"""The facts of a model file: a round trip, and no to what cannot be."""
+"""The metadata of a model file: round trip, older and newer schemas, refusal of invalid values."""
 
+import dataclasses
 import json
+import sys
 
+import numpy as np
+import onnx
+import onnxruntime
 import pytest
+from helpers.model import write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.errors import ModelError
-from beadctl.model.metadata import NORMALISATION, SCHEMA, ModelFacts
+from beadctl.errors import MissingExtraError, ModelError
+from beadctl.model.metadata import METADATA_KEY, NORMALISATION, SCHEMA, ModelFacts, with_facts
 
 FACTS = ModelFacts("blobs", "MIT", "1.0", stride=8, halo=48, diameter_px=9.5, training={"lr": 0.1})
 
@@ -29,11 +35,18 @@ def changed(**values):
         validation=st.dictionaries(st.text(), st.floats(0, 1)),
     )
 )
-def test_facts_survive_the_file(facts):
+def test_facts_survive_json(facts):
     assert ModelFacts.from_json(facts.to_json(), "m.onnx") == facts
 
 
-def test_facts_of_tomorrow_within_the_schema_are_ignored():
+def test_schema_1_names_the_marker_settings_after_seeds():
+    content = json.loads(changed(schema=1, seed_threshold=0.31, seed_rise=0.12))
+    del content["marker_threshold"], content["marker_rise"]
+    wanted = dataclasses.replace(FACTS, marker_threshold=0.31, marker_rise=0.12)
+    assert ModelFacts.from_json(json.dumps(content), "m.onnx") == wanted
+
+
+def test_unknown_facts_are_ignored():
     assert ModelFacts.from_json(changed(colour="red"), "m.onnx") == FACTS
 
 
@@ -56,12 +69,43 @@ def test_facts_of_tomorrow_within_the_schema_are_ignored():
         (changed(min_area_px=-3), "cannot be"),
     ],
 )
-def test_facts_that_cannot_be_are_refused_in_one_line(text, words):
+def test_invalid_facts_are_refused_in_one_line(text, words):
     with pytest.raises(ModelError, match=words) as caught:
         ModelFacts.from_json(text, "m.onnx")
     assert str(caught.value).startswith("m.onnx: ")
     assert "\n" not in str(caught.value)
 
 
-def test_the_normalisation_has_a_name():
+def test_the_normalisation_is_named():
     assert json.loads(FACTS.to_json())["normalisation"] == NORMALISATION
+
+
+def test_metadata_is_replaced_and_the_network_is_not(tmp_path):
+    path = write_model(tmp_path / "a.onnx")
+    before = onnx.load(path)
+    extra = before.metadata_props.add()
+    extra.key, extra.value = "author", "someone"
+    onnx.save(before, path)
+    facts = ModelFacts("other", "MIT", "9", stride=8, halo=16, threshold=0.37, marker_rise=0.05)
+    content = with_facts(path.read_bytes(), facts)
+    after = onnx.load_from_string(content)
+    onnx.checker.check_model(after)
+    entries = {entry.key: entry.value for entry in after.metadata_props}
+    assert entries.keys() == {"author", METADATA_KEY}
+    assert ModelFacts.from_json(entries[METADATA_KEY], "x") == facts
+    assert with_facts(content, facts) == content
+    image = np.random.default_rng(0).normal(size=(2, 1, 40, 64)).astype(np.float32)
+    outputs = [
+        onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {"image": image})
+        for model in (path.read_bytes(), content)
+    ]
+    for output, wanted in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(output, wanted)
+    del before.metadata_props[:], after.metadata_props[:]
+    assert after == before
+
+
+def test_without_onnx_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r'onnx is not installed; pip install "beadctl\[train\]"'):
+        with_facts(b"", FACTS)

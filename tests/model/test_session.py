@@ -1,8 +1,10 @@
-"""A model file at work: the same maps whatever the tiles and threads, and no device but the one asked for."""
+"""Running a model file: maps independent of blocks and threads, the requested device, older files."""
 
 import contextlib
+import json
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import tifffile
@@ -12,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.errors import DeviceError, ModelError
-from beadctl.images import Normalisation, open_image
-from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.images import InMemory, Normalisation, Window, open_image
+from beadctl.model.blocks import blocks
+from beadctl.model.metadata import METADATA_KEY
+from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_maps, label_plane
 from beadctl.simulate import render
 
@@ -30,7 +34,7 @@ def pixels_of(tmp_path, array):
 
 @pytest.fixture(scope="module")
 def scenes():
-    """Simulated planes whose sizes are no multiples of anything."""
+    """Simulated planes whose sizes are no multiples of the stride or of a tile."""
     return [render(np.random.default_rng(seed), (height, 331)).image for seed, height in ((3, 203), (8, 157))]
 
 
@@ -40,7 +44,7 @@ def test_tiles_and_threads_change_neither_maps_nor_labels(model_path, scenes, tm
         with pixels_of(tmp_path, scene) as pixels:
             whole = models[0].maps(pixels, tile_size=0)
             labels = label_plane(PredictedPlane(whole), scene, SegmentOptions(0.5, 0.3, 12)).labels
-            assert labels.max() > 3, "an image without beads would prove nothing"
+            assert labels.max() > 3, "the image must hold beads"
             for model in models:
                 for tile_size in TILES:
                     maps = model.maps(pixels, tile_size=tile_size)
@@ -50,8 +54,8 @@ def test_tiles_and_threads_change_neither_maps_nor_labels(model_path, scenes, tm
                     np.testing.assert_array_equal(again, labels)
 
 
-def test_too_small_a_halo_would_show(scenes, tmp_path):
-    """The proof that the test above can fail."""
+def test_a_halo_that_is_too_small_changes_the_maps(scenes, tmp_path):
+    """Shows that the test above can fail."""
     model = Model(write_model(tmp_path / "blind.onnx", halo=0), "cpu", 1)
     with pixels_of(tmp_path, scenes[0]) as pixels:
         whole, tiled = (model.maps(pixels, tile_size=size).probability for size in (0, 64))
@@ -59,21 +63,21 @@ def test_too_small_a_halo_would_show(scenes, tmp_path):
 
 
 @pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
-def test_the_default_model_is_seamless_too(scenes, tmp_path):
+def test_the_default_model_is_seamless(scenes, tmp_path):
     model = Model(DEFAULT_MODEL, "cpu", 1)
-    recipe = SegmentOptions(model.facts.threshold, model.facts.marker_threshold, model.facts.min_area_px)
+    options = SegmentOptions(model.facts.threshold, model.facts.marker_threshold, model.facts.min_area_px)
     scene = scenes[1]
     with pixels_of(tmp_path, scene) as pixels:
         results = [model.maps(pixels, tile_size=size) for size in (0, 64, 128)]
-    labels = [label_plane(PredictedPlane(maps), scene, recipe).labels for maps in results]
+    labels = [label_plane(PredictedPlane(maps), scene, options).labels for maps in results]
     for maps, labelled in zip(results, labels, strict=True):
-        # The maps are in 256 steps, so an equal float to 1e-5 may still round to the neighbouring step.
+        # Floats that are equal to 1e-5 may round to neighbouring steps of 1/255.
         assert np.abs(maps.probability.astype(int) - results[0].probability.astype(int)).max() <= 1
         np.testing.assert_array_equal(labelled, labels[0])
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
-def test_planes_smaller_than_the_network_have_maps(model_path, tmp_path_factory, height, width):
+def test_planes_smaller_than_a_block_have_maps(model_path, tmp_path_factory, height, width):
     model = Model(model_path, "cpu", 1)
     array = np.arange(height * width, dtype=np.uint16).reshape(height, width)
     with pixels_of(tmp_path_factory.mktemp("small"), array) as pixels:
@@ -97,23 +101,89 @@ def test_maps_are_the_network_on_the_normalised_plane(model_path, tmp_path):
 
 
 def test_a_model_without_markers_has_no_marker_map(tmp_path):
-    model = Model(write_model(tmp_path / "plain.onnx", marker=False), "cpu")
+    model = Model(write_model(tmp_path / "plain.onnx", marker=None), "cpu")
     with pixels_of(tmp_path, discs(5)[0]) as pixels:
         maps = model.maps(pixels)
     assert maps.marker is None
     assert label_maps(maps, SegmentOptions(0.5, 0.3, 12)).max() == 5
 
 
+def cut(maps, window):
+    """The window of whole maps, with its origin."""
+    return [plane[window.slices] for plane in maps.planes]
+
+
+@st.composite
+def windows(draw, height, width, stride=8):
+    """A window whose origin is on the stride."""
+    top, left = (draw(st.integers(0, (edge - 1) // stride)) * stride for edge in (height, width))
+    return Window(top, left, draw(st.integers(1, height - top)), draw(st.integers(1, width - left)))
+
+
+PLANE = InMemory(render(np.random.default_rng(8), (101, 143)).image)
+
+
+@given(windows(101, 143), st.sampled_from([0, 8, 40, 64, 1024]))
+def test_maps_of_a_window_are_the_window_of_the_maps(model_path, window, tile_size):
+    model = Model(model_path, "cpu", 1)
+    maps = model.maps(PLANE, window, tile_size=tile_size)
+    for plane, wanted in zip(maps.planes, cut(model.maps(PLANE), window), strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+
+
+@given(st.sets(st.integers(0, 11)), st.sampled_from([0, 40]))
+def test_known_windows_are_copied_and_the_network_runs_for_the_others_alone(model_path, places, tile_size):
+    """The cores of 40 px tiles of the plane: 3 rows of 4."""
+    model = Model(model_path, "cpu", 1)
+    whole = model.maps(PLANE, tile_size=40)
+    cores = [block.core for block in blocks(101, 143, tile_size=40, halo=16, stride=8)]
+    known = {cores[place]: Maps(*cut(whole, cores[place])) for place in places}
+    runs = []
+    model.run = lambda tile: runs.append(tile.shape) or Model.run(model, tile)
+    maps = model.maps(PLANE, tile_size=tile_size, known=known)
+    assert len(runs) == (len(cores) - len(known) if tile_size == 40 else 1)
+    for plane, wanted in zip(maps.planes, whole.planes, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+    runs.clear()
+    assert model.maps(PLANE, tile_size=tile_size, known={Window(0, 0, 101, 143): whole}) is whole
+    assert not runs
+
+
+def test_a_window_off_the_stride_is_refused(model_path):
+    with pytest.raises(ValueError, match="multiple of the stride, 8 px"):
+        Model(model_path, "cpu").maps(PLANE, Window(4, 0, 16, 16))
+
+
+def test_a_file_of_schema_1_gives_the_same_maps_and_thresholds(tmp_path):
+    """Schema 1 calls the output "seed", and names thresholds after it."""
+    path = write_model(tmp_path / "new.onnx", facts={"marker_threshold": 0.35, "marker_rise": 0.11})
+    old_path = write_model(tmp_path / "old.onnx", marker="seed")
+    new = Model(path, "cpu", 1)
+    content = {
+        name.replace("marker", "seed"): value for name, value in json.loads(new.facts.to_json()).items()
+    } | {"schema": 1}
+    proto = onnx.load(old_path)
+    onnx.helper.set_model_props(proto, {METADATA_KEY: json.dumps(content)})
+    onnx.save(proto, old_path)
+    old = Model(old_path, "cpu", 1)
+    assert "seed_threshold" in content
+    assert [output.name for output in old.session.get_outputs()] == ["probability", "seed"]
+    assert old.facts == new.facts
+    assert SegmentOptions.of(old.facts) == SegmentOptions.of(new.facts)
+    for plane, wanted in zip(old.maps(PLANE).planes, new.maps(PLANE).planes, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+
+
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_a_device_that_is_not_there_is_refused(model_path, device):
+def test_a_missing_device_is_refused(model_path, device):
     with pytest.raises(DeviceError, match=rf"--device {device}: .*--device cpu") as caught:
         Model(model_path, device)
     assert "\n" not in str(caught.value)
 
 
-def test_a_device_that_fails_to_start_is_refused_and_auto_goes_on(model_path, monkeypatch):
-    """onnxruntime lists a provider that then cannot start, and would go on with the CPU in silence."""
+def test_a_device_that_fails_to_start_is_refused_and_auto_uses_the_cpu(model_path, monkeypatch):
+    """onnxruntime lists a provider that cannot start, and would use the CPU without an error."""
     listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
     real = onnxruntime.InferenceSession
@@ -127,10 +197,10 @@ def test_a_device_that_fails_to_start_is_refused_and_auto_goes_on(model_path, mo
     assert Model(model_path, "auto").device == "cpu"
 
 
-def test_models_that_are_not_ours_are_refused(model_path, tmp_path):
+def test_other_files_are_refused(model_path, tmp_path):
     content = model_path.read_bytes()
     text, cut, empty = (tmp_path / name for name in ("text.onnx", "cut.onnx", "empty.onnx"))
-    text.write_text("these are words, not a network\n")
+    text.write_text("text\n")
     cut.write_bytes(content[: len(content) // 2])
     empty.write_bytes(b"")
     foreign = write_model(tmp_path / "foreign.onnx", metadata=False)
