@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from beadctl import __version__, console
-from beadctl.errors import BeadctlError, Interrupted, MissingExtraError
+from beadctl.errors import BeadctlError, ExitCode, Interrupted, MissingExtraError
 
-# Name, module and function below beadctl.cli.commands, and what `beadctl --help` says of it. Only the command
-# that is run is imported: the settings that make its options cost more than all the rest of a `--help`.
+PROGRAM = "beadctl"
+# Name, module and function below beadctl.cli.commands, and summary for `beadctl --help`. Only the command
+# that runs is imported: the settings that make its options take longer than all the rest of `--help`.
 COMMANDS = {
     "tile": ("tile", "tile", "Cut images and masks into training tiles, split by source image."),
     "train": ("train", "train", "Train a U-Net on tiles."),
@@ -27,6 +28,8 @@ COMMANDS = {
     "simulate": ("simulate", "simulate", "Write simulated bead images with exact label images."),
     "info": ("info", "info", "Describe the installation, the settings, an image or a model."),
 }
+# Packages that only an extra installs, and its name.
+EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
 
 
 def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
@@ -35,15 +38,21 @@ def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
     Parameters
     ----------
     wanted : collection of str
-        Subcommands to import; the others are known by name and summary alone.
+        Subcommands to import; the others have name and summary only. Without any, help is plain text, as
+        rich takes time to import.
+
+    Returns
+    -------
+    typer.Typer
+        The application.
     """
     app = typer.Typer(
-        name="beadctl",
+        name=PROGRAM,
         help="Segment and count microbeads in microscope images.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode=None,
+        rich_markup_mode="rich" if wanted else None,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Settings: flags > BEADCTL_SECTION__FIELD > beadctl.toml > defaults (see info --settings).",
     )
@@ -52,14 +61,14 @@ def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
         if name in wanted:
             command = getattr(import_module(f"beadctl.cli.commands.{module}"), function)
         else:
-            command = _known_by_name
+            command = _not_imported
         app.command(name, short_help=summary)(command)
     return app
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"beadctl {__version__}")
+        typer.echo(f"{PROGRAM} {__version__}")
         raise typer.Exit
 
 
@@ -72,72 +81,87 @@ def root(
     """Segment and count microbeads in microscope images."""
 
 
-def _known_by_name() -> None:
-    """Stand in the list of subcommands for one that this call does not run."""
+def _not_imported() -> None:
+    """Stand for a subcommand that this call does not run."""
 
 
 def _wanted(arguments: list[str]) -> Collection[str]:
     """Return the subcommands that a call may need: the one it names, or all to complete a line."""
-    if "_BEADCTL_COMPLETE" in os.environ:
-        # Typer registers its shells only with --install-completion, which edits a user's start-up files;
-        # the scripts in completions/ need the shells alone.
-        from typer._completion_classes import completion_init
-
-        completion_init()
+    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+        # Typer registers its shells while it builds an application with add_completion. Ours is built
+        # without, since that also adds --install-completion, which edits start-up files of the user.
+        shells = typer.Typer(add_completion=True)
+        shells.command()(_not_imported)
+        typer.main.get_command(shells)
         return tuple(COMMANDS)
     return [argument for argument in arguments if argument in COMMANDS][:1]
 
 
 def main() -> None:
-    """Run the command line; each error of ours is one red line and its exit code."""
+    """Run the command line on the arguments of the process and exit with its code."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # A shell that starts a job in the background has it ignore Ctrl-C: leave it so.
+        # A shell that starts a job in the background makes it ignore Ctrl-C; that must stay so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     sys.exit(run())
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run the command line on `arguments` and return the exit code of `beadctl.errors`."""
-    extras = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
+def run(arguments: list[str] | None = None) -> ExitCode:
+    """Run the command line; each expected error becomes one red line and an exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the command line, without the program's name; by default those of the process.
+
+    Returns
+    -------
+    ExitCode
+        The exit code.
+    """
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        code = application(_wanted(words))(args=words, standalone_mode=False)
+        app = application(_wanted(words))
+        return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)
     except BeadctlError as error:
         console.fail(str(error))
         return error.exit_code
     except typer.TyperException as error:
         return _usage(error)
     except typer.Abort:
-        return 130
+        return ExitCode.INTERRUPTED
     except Interrupted as stop:
         word = "terminated" if stop.number == signal.SIGTERM else "interrupted"
         console.fail(f"{word}; finished work is kept, run the same command again to go on")
         return stop.exit_code
     except BrokenPipeError:
-        # The reader of our table has gone, as with `| head`: no more output, and no complaint at exit.
+        # The reader of the table has ended, as with `| head`. Python would fail to flush stdout at exit.
         sys.stdout = None
-        return 1
+        return ExitCode.SOME_FAILED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in extras:
+        if package not in EXTRAS:
             raise
-        missing = MissingExtraError(f'{package} is not installed; pip install "beadctl[{extras[package]}]"')
+        missing = MissingExtraError(f'{package} is not installed; pip install "beadctl[{EXTRAS[package]}]"')
         console.fail(str(missing))
         return missing.exit_code
-    return int(code or 0)
 
 
-def _usage(error: typer.TyperException) -> int:
-    """Say what is wrong with a command line in one line; no arguments at all bring the help."""
+def _usage(error: typer.TyperException) -> ExitCode:
+    """Print what is wrong with a command line in one line; a call without arguments prints the help."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if "\n" in message:
         typer.echo(message, err=True)
-        return 2
-    command = context.command_path if context else "beadctl"
-    console.fail(f"{message.rstrip('.')}; see {command} --help")
-    return 2
+        return ExitCode.USAGE
+    if context and (option := getattr(error, "option_name", None)):
+        from beadctl.cli.names import renamed
+
+        flags = [flag for parameter in context.command.params for flag in parameter.opts]
+        if new := renamed(option.replace("--no-", "--"), flags):
+            message = f"No such option: {option}; it is now {new}"
+    console.fail(f"{message.rstrip('.')}; see {context.command_path if context else PROGRAM} --help")
+    return ExitCode.USAGE
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

@@ -1,51 +1,111 @@
-"""Typer options made from the settings' fields, so that help, bounds and defaults are written once.
+"""Typer options made of the settings' fields, so that help, choices and defaults are written once.
 
-A flag that is left out is None, never a default in disguise: `given` hands `settings.load` only what
-the command line really said.
+The parameter of a flag that is left out is None, and `given` selects the others for `settings.load`.
 """
 
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from beadctl.annotations import AnnotationFormat
-from beadctl.cli.settings import Settings
+from beadctl.cli.settings import section_of
 from beadctl.console import Form
+from beadctl.files import cell
 from beadctl.losses import Loss
+from beadctl.results.formats import Output
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
 from beadctl.weighting import WeightingName
 
-# Parameter name of a command -> (section, field) of the settings.
+# Parameter name of a command -> ``section.field`` of the settings.
 FIELDS: dict[str, str] = {}
 
+# Panels of the help.
+INPUT, TILES, NETWORK, OPTIMISER, LOSS = "Input", "Tiles", "Network", "Optimiser", "Loss"
+INSTANCES, RUN, MODEL, OUTPUT = "Instances", "Run", "Model file", "Output"
+LONGEST_TYPE = 20
 
-def option(key: str, *names: str, parameter: str | None = None, panel: str | None = None) -> Any:
-    """Return the Typer option of the setting `key`, ``section.field``.
+
+def option(
+    panel: str,
+    key: str,
+    *names: str,
+    parameter: str | None = None,
+    default: str | None = None,
+    completion: Callable[[str], list[str]] | None = None,
+) -> Any:
+    """Return the Typer option of a setting.
 
     Parameters
     ----------
+    panel : str
+        Heading above the option in the help.
     key : str
-        The setting.
+        The setting, ``section.field``.
     names : str
         Flags; by default the field's name.
     parameter : str, optional
         Name of the command's parameter, where it is not the field's.
-    panel : str, optional
-        Heading of the option in the help.
+    default : str, optional
+        Default in the help, where the command has another than the setting.
+    completion : callable, optional
+        Values for the Tab key from the beginning of one, where the type does not give them.
+
+    Returns
+    -------
+    typer option
+        For ``Annotated``.
     """
     section, field = key.split(".")
-    annotation = Settings.model_fields[section].annotation
-    assert annotation is not None
-    info = annotation.model_fields[field]
+    info = section_of(section).model_fields[field]
     FIELDS[parameter or field] = key
-    words = (info.description or "").rstrip(".")
-    default = info.default
-    if default is not None and default != "" and "[" not in words and not isinstance(default, bool):
-        shown = getattr(default, "value", default)
-        words += f" [{shown}]"
+    names = names or (f"--{field.replace('_', '-')}",)
+    # A bracket at the end of a description names what None stands for.
+    words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
+    default = default or bracket or _default(info.default, names[0])
+    kind = info.annotation
+    choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
+    # Typer shows the choices as the type, which leaves no room for the help where they are long.
+    is_long = len("|".join(choices)) > LONGEST_TYPE
+    if is_long:
+        words += f"; one of {', '.join(choices)}"
+    # A backslash keeps rich from reading the bracket as markup.
     return typer.Option(
-        *(names or (f"--{field.replace('_', '-')}",)), help=words, show_default=False, rich_help_panel=panel
+        *names,
+        help=f"{words} [dim]\\[default: {default}][/dim]" if default else f"{words}",
+        show_default=False,
+        metavar=f"<{field}>" if is_long else None,
+        rich_help_panel=panel,
+        autocompletion=completion,
     )
+
+
+def _out_dir(default: str | None = None) -> Any:
+    return option(OUTPUT, "output.out_dir", "--out-dir", "-o", default=default)
+
+
+def _default(value: object, names: str) -> str:
+    """Return the default of a field for the help; empty for None and for a flag that is off."""
+    if isinstance(value, bool):
+        on, _, off = names.partition("/")
+        return (on if value else off).lstrip("-")
+    return ",".join(value) if isinstance(value, tuple) else cell(value)
+
+
+def list_of(family: type[StrEnum]) -> Callable[[str], list[str]]:
+    """Return a completion for a list of members of an enum, separated by commas."""
+
+    def complete(incomplete: str) -> list[str]:
+        given = incomplete.split(",")[:-1]
+        return [",".join([*given, member]) for member in family if member not in given]
+
+    return complete
+
+
+def _devices(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
 
 
 def given(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -54,94 +114,100 @@ def given(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 Config = Annotated[
-    Path | None, typer.Option("--config", help="Settings file [beadctl.toml].", show_default=False)
+    Path | None,
+    typer.Option("--config", help="Settings file [dim]\\[default: beadctl.toml][/dim]", show_default=False),
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say errors and warnings only.", show_default=False)
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and warnings.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose output.")]
 
-Tiles = Annotated[Path | None, option("data.tiles")]
-Size = Annotated[int | None, option("data.size")]
-Seed = Annotated[int | None, option("data.seed")]
-Axes = Annotated[str | None, option("data.axes")]
-Channel = Annotated[int | None, option("data.channel")]
-PlaneNumber = Annotated[int | None, option("data.plane")]
-PixelSize = Annotated[float | None, option("data.pixel_size")]
-Annotations = Annotated[AnnotationFormat | None, option("data.annotations")]
-CentreDiameter = Annotated[float | None, option("data.centre_diameter")]
+Axes = Annotated[str | None, option(INPUT, "data.axes")]
+Channel = Annotated[int | None, option(INPUT, "data.channel")]
+PlaneNumber = Annotated[int | None, option(INPUT, "data.plane")]
+PixelSize = Annotated[float | None, option(INPUT, "data.pixel_size")]
+Annotations = Annotated[AnnotationFormat | None, option(INPUT, "data.annotations")]
+CentreDiameter = Annotated[float | None, option(INPUT, "data.centre_diameter")]
 CentreDiameterOfTile = Annotated[
-    float | None, option("data.centre_diameter", "--centre-diameter", "--diameter")
+    float | None, option(INPUT, "data.centre_diameter", "--centre-diameter", "--diameter")
 ]
 
-Overlap = Annotated[int | None, option("tile.overlap")]
-ValFraction = Annotated[float | None, option("tile.val_fraction")]
-TestFraction = Annotated[float | None, option("tile.test_fraction")]
-GroupBy = Annotated[str | None, option("tile.group_by")]
-Only = Annotated[Path | None, option("tile.only")]
-MinBeads = Annotated[int | None, option("tile.min_beads")]
-KeepEmpty = Annotated[float | None, option("tile.keep_empty")]
+Tiles = Annotated[Path | None, option(TILES, "data.tiles")]
+Simulate = Annotated[int | None, option(TILES, "train.simulate")]
+Augment = Annotated[bool | None, option(TILES, "train.augment", "--augment/--no-augment")]
+Size = Annotated[int | None, option(TILES, "data.size")]
+Overlap = Annotated[int | None, option(TILES, "tile.overlap")]
+ValFraction = Annotated[float | None, option(TILES, "tile.val_fraction")]
+TestFraction = Annotated[float | None, option(TILES, "tile.test_fraction")]
+GroupBy = Annotated[str | None, option(TILES, "tile.group_by")]
+Only = Annotated[Path | None, option(TILES, "tile.only")]
+MinBeads = Annotated[int | None, option(TILES, "tile.min_beads")]
+KeepEmpty = Annotated[float | None, option(TILES, "tile.keep_empty")]
 
-Start = Annotated[str | None, option("train.start", "--from")]
-Simulate = Annotated[int | None, option("train.simulate")]
-Epochs = Annotated[int | None, option("train.epochs")]
-MaxMinutes = Annotated[float | None, option("train.max_minutes")]
-BatchSize = Annotated[int | None, option("train.batch_size")]
-Accumulate = Annotated[int | None, option("train.accumulate")]
-LearningRate = Annotated[float | None, option("train.lr")]
-WeightDecay = Annotated[float | None, option("train.weight_decay")]
-WarmupEpochs = Annotated[float | None, option("train.warmup_epochs")]
-Patience = Annotated[int | None, option("train.patience")]
-Schedule = Annotated[str | None, option("train.schedule")]
-PlateauEpochs = Annotated[int | None, option("train.plateau_epochs")]
-PlateauFactor = Annotated[float | None, option("train.plateau_factor")]
-Arch = Annotated[str | None, option("train.arch")]
-Width = Annotated[int | None, option("train.width")]
-Depth = Annotated[int | None, option("train.depth")]
-Dropout = Annotated[float | None, option("train.dropout")]
-StepsPerEpoch = Annotated[int | None, option("train.steps_per_epoch")]
-MaxChannels = Annotated[int | None, option("train.max_channels")]
-Dilation = Annotated[int | None, option("train.dilation")]
-ClipNorm = Annotated[float | None, option("train.clip_norm")]
-EmaDecay = Annotated[float | None, option("train.ema_decay")]
-Precision = Annotated[str | None, option("train.precision")]
-Augment = Annotated[bool | None, option("train.augment", "--augment/--no-augment")]
-Workers = Annotated[int | None, option("train.workers")]
+Start = Annotated[str | None, option(NETWORK, "train.start", "--from")]
+Arch = Annotated[ArchName | None, option(NETWORK, "train.arch")]
+Width = Annotated[int | None, option(NETWORK, "train.width")]
+Depth = Annotated[int | None, option(NETWORK, "train.depth")]
+MaxChannels = Annotated[int | None, option(NETWORK, "train.max_channels")]
+Dropout = Annotated[float | None, option(NETWORK, "train.dropout")]
+Dilation = Annotated[int | None, option(NETWORK, "train.dilation")]
 
-LossName = Annotated[Loss | None, option("loss.name", "--loss", parameter="loss")]
-Weights = Annotated[str | None, option("loss.weights")]
-Weighting = Annotated[WeightingName | None, option("loss.weighting")]
-RampFrom = Annotated[str | None, option("loss.ramp_from")]
-RampEpochs = Annotated[float | None, option("loss.ramp_epochs")]
-FocalAlpha = Annotated[float | None, option("loss.focal_alpha")]
-FocalGamma = Annotated[float | None, option("loss.focal_gamma")]
-TverskyAlpha = Annotated[float | None, option("loss.tversky_alpha")]
-TverskyBeta = Annotated[float | None, option("loss.tversky_beta")]
-TverskyGamma = Annotated[float | None, option("loss.tversky_gamma")]
-BoundaryWidth = Annotated[int | None, option("loss.boundary_px")]
-MarkerWeight = Annotated[float | None, option("loss.marker_weight")]
-ContactWeight = Annotated[float | None, option("loss.contact_weight")]
+BatchSize = Annotated[int | None, option(OPTIMISER, "train.batch_size")]
+Accumulate = Annotated[int | None, option(OPTIMISER, "train.accumulate")]
+LearningRate = Annotated[float | None, option(OPTIMISER, "train.lr")]
+WeightDecay = Annotated[float | None, option(OPTIMISER, "train.weight_decay")]
+WarmupEpochs = Annotated[float | None, option(OPTIMISER, "train.warmup_epochs")]
+Schedule = Annotated[ScheduleName | None, option(OPTIMISER, "train.schedule")]
+PlateauEpochs = Annotated[int | None, option(OPTIMISER, "train.plateau_epochs")]
+PlateauFactor = Annotated[float | None, option(OPTIMISER, "train.plateau_factor")]
+ClipNorm = Annotated[float | None, option(OPTIMISER, "train.clip_norm")]
+EmaDecay = Annotated[float | None, option(OPTIMISER, "train.ema_decay")]
 
-Opset = Annotated[int | None, option("export.opset")]
-Licence = Annotated[str | None, option("export.licence")]
-ModelName = Annotated[str | None, option("export.name")]
-BlendWith = Annotated[str | None, option("export.blend")]
-BlendShare = Annotated[float | None, option("export.blend_share")]
+LossName = Annotated[Loss | None, option(LOSS, "loss.name", "--loss", parameter="loss")]
+Weights = Annotated[str | None, option(LOSS, "loss.weights")]
+Weighting = Annotated[WeightingName | None, option(LOSS, "loss.weighting")]
+RampFrom = Annotated[str | None, option(LOSS, "loss.ramp_from")]
+RampEpochs = Annotated[float | None, option(LOSS, "loss.ramp_epochs")]
+FocalAlpha = Annotated[float | None, option(LOSS, "loss.focal_alpha")]
+FocalGamma = Annotated[float | None, option(LOSS, "loss.focal_gamma")]
+TverskyAlpha = Annotated[float | None, option(LOSS, "loss.tversky_alpha")]
+TverskyBeta = Annotated[float | None, option(LOSS, "loss.tversky_beta")]
+TverskyGamma = Annotated[float | None, option(LOSS, "loss.tversky_gamma")]
+BoundaryWidth = Annotated[int | None, option(LOSS, "loss.boundary_px")]
+MarkerWeight = Annotated[float | None, option(LOSS, "loss.marker_weight")]
+ContactWeight = Annotated[float | None, option(LOSS, "loss.contact_weight")]
 
-ModelFile = Annotated[Path | None, option("inference.model", "--model", "-m")]
-Device = Annotated[str | None, option("inference.device")]
-Diameter = Annotated[str | None, option("inference.diameter")]
-Threads = Annotated[int | None, option("inference.threads")]
-TileSize = Annotated[int | None, option("inference.tile_size")]
+Diameter = Annotated[str | None, option(INSTANCES, "inference.diameter")]
+Threshold = Annotated[float | None, option(INSTANCES, "instances.threshold")]
+MarkerThreshold = Annotated[float | None, option(INSTANCES, "instances.marker_threshold")]
+MarkerRise = Annotated[float | None, option(INSTANCES, "instances.marker_rise")]
+MinConfidence = Annotated[float | None, option(INSTANCES, "instances.min_confidence")]
+MinArea = Annotated[int | None, option(INSTANCES, "instances.min_area")]
+ExcludeBorder = Annotated[
+    bool | None, option(INSTANCES, "instances.exclude_border", "--exclude-border/--keep-border")
+]
 
-Threshold = Annotated[float | None, option("instances.threshold")]
-MarkerThreshold = Annotated[float | None, option("instances.marker_threshold")]
-MarkerRise = Annotated[float | None, option("instances.marker_rise")]
-MinConfidence = Annotated[float | None, option("instances.min_confidence")]
-MinArea = Annotated[int | None, option("instances.min_area")]
-ExcludeBorder = Annotated[bool | None, option("instances.exclude_border", "--exclude-border/--keep-border")]
+Epochs = Annotated[int | None, option(RUN, "train.epochs")]
+StepsPerEpoch = Annotated[int | None, option(RUN, "train.steps_per_epoch")]
+MaxMinutes = Annotated[float | None, option(RUN, "train.max_minutes")]
+Patience = Annotated[int | None, option(RUN, "train.patience")]
+Seed = Annotated[int | None, option(RUN, "data.seed")]
+Device = Annotated[str | None, option(RUN, "inference.device", completion=_devices)]
+Precision = Annotated[PrecisionName | None, option(RUN, "train.precision")]
+Threads = Annotated[int | None, option(RUN, "inference.threads")]
+Workers = Annotated[int | None, option(RUN, "train.workers")]
+TileSize = Annotated[int | None, option(RUN, "inference.tile_size")]
 
-OutDir = Annotated[Path | None, option("output.out_dir", "--out-dir", "-o")]
-Overwrite = Annotated[bool | None, option("output.overwrite", "--overwrite")]
-TableForm = Annotated[Form | None, option("output.format")]
-Save = Annotated[str | None, option("output.save")]
+ModelFile = Annotated[Path | None, option(MODEL, "inference.model", "--model", "-m")]
+Opset = Annotated[int | None, option(MODEL, "export.opset")]
+Licence = Annotated[str | None, option(MODEL, "export.licence")]
+ModelName = Annotated[str | None, option(MODEL, "export.name")]
+BlendWith = Annotated[str | None, option(MODEL, "export.blend")]
+BlendShare = Annotated[float | None, option(MODEL, "export.blend_share")]
+
+OutDir = Annotated[Path | None, _out_dir()]
+SegmentDir = Annotated[Path | None, _out_dir("segmented")]
+TileDir = Annotated[Path | None, _out_dir("tiles")]
+TrainDir = Annotated[Path | None, _out_dir("runs/<loss>-<size>")]
+CompareDir = Annotated[Path | None, _out_dir("runs/compare-losses")]
+Overwrite = Annotated[bool | None, option(OUTPUT, "output.overwrite", "--overwrite")]
+TableForm = Annotated[Form | None, option(OUTPUT, "output.format")]
+Save = Annotated[str | None, option(OUTPUT, "output.save", completion=list_of(Output))]

@@ -223,7 +223,8 @@ class OutputSection(Section):
     overwrite: bool = Field(False, description="Replace results that already exist.")
     format: Form = Field(
         Form.AUTO,
-        description="Form of the table on standard output; auto: table on a terminal, csv in a pipe.",
+        description="Form of the table on standard output; auto: table on a terminal, in a pipe csv (eval: "
+        "json, info: table).",
     )
     save: Outputs = Field(
         (Output.MASKS, Output.OVERLAYS),

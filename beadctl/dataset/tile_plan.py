@@ -1,4 +1,4 @@
-"""What cutting tiles would do, told before it is done."""
+"""What cutting tiles would do, for ``tile --dry-run``."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,23 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from beadctl.annotations.sample import Sample
-from beadctl.dataset.tile_writer import TilingOptions, corners
+from beadctl.dataset.tiling import TilingOptions
 from beadctl.errors import BeadctlError
 from beadctl.images import only_plane
 
+HEADS = ("image", "annotation", "split", "px", "beads", "tiles")
+"""Columns of the printed plan."""
+
 
 @dataclass(frozen=True)
-class Planned:
-    """What `cut` would make of an annotated image.
+class PlannedImage:
+    """What `tile_writer.cut` would make of an annotated image.
 
     Attributes
     ----------
     sample : Sample
         The annotated image.
     split : str
-        Its side; empty if it cannot be used.
-    height, width, beads, tiles : int
-        Of the image, px; of the annotation; and how many tiles there would be, the empty ones among them.
+        Its split; empty if it cannot be used.
+    height, width : int
+        Of the image, px.
+    beads : int
+        Beads of the annotation.
+    tiles : int
+        Number of tiles, including empty ones.
     reason : str
         Why it cannot be used; empty if it can.
     """
@@ -37,38 +44,45 @@ class Planned:
     reason: str = ""
 
 
-def planned(pairs: Sequence[Sample], options: TilingOptions) -> tuple[Planned, ...]:
-    """Return what `cut` would do, having read the annotations but no pixel of an image."""
-    every = []
-    for item in pairs:
+def plan_tiles(samples: Sequence[Sample], options: TilingOptions) -> tuple[PlannedImage, ...]:
+    """Plan the tiles of annotated images; reads the annotations, but no pixels of the images.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Annotated images.
+    options : TilingOptions
+        How they become tiles.
+    """
+    images = []
+    for sample in samples:
         try:
-            plane = only_plane(item.image, options.read)
-            labels = item.labels((plane.height, plane.width))
+            plane = only_plane(sample.image, options.read)
+            labels = sample.load((plane.height, plane.width)).labels
         except BeadctlError as error:
-            every.append(Planned(item, "", reason=str(error)))
+            images.append(PlannedImage(sample, "", reason=str(error)))
             continue
-        tiles = len(list(corners(labels.shape, options.size, options.overlap)))
+        tiles = len(list(options.corners(labels.shape)))
         beads = int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
-        every.append(Planned(item, "train", plane.height, plane.width, beads, tiles))
-    density = {one.sample.name: one.beads / (one.height * one.width) for one in every if one.split}
+        images.append(PlannedImage(sample, "train", plane.height, plane.width, beads, tiles))
+    density = {
+        image.sample.name: image.beads / (image.height * image.width) for image in images if image.split
+    }
     splits = options.split(list(density), density) if density else {}
-    return tuple(dataclasses.replace(one, split=splits.get(one.sample.name, "")) for one in every)
+    return tuple(dataclasses.replace(image, split=splits.get(image.sample.name, "")) for image in images)
 
 
-HEADS = ("image", "annotation", "split", "px", "beads", "tiles")
-
-
-def rows(plan: Sequence[Planned]) -> list[tuple[str, ...]]:
-    """Return a plan as cells under `HEADS`, without what cannot be used."""
+def rows(plan: Sequence[PlannedImage]) -> list[tuple[str, ...]]:
+    """Return the usable images of a plan as rows of text under `HEADS`."""
     return [
         (
-            one.sample.name,
-            one.sample.truth.name,
-            one.split,
-            f"{one.height} x {one.width}",
-            str(one.beads),
-            str(one.tiles),
+            image.sample.name,
+            image.sample.truth.name,
+            image.split,
+            f"{image.height} x {image.width}",
+            str(image.beads),
+            str(image.tiles),
         )
-        for one in plan
-        if not one.reason
+        for image in plan
+        if not image.reason
     ]

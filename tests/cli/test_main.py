@@ -181,7 +181,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
-        | {"weightings", "lrs", "batch_sizes", "dropouts"},
+        | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},
         "export": {"run", "out"},
         "audit": {"images", "masks", "fix", "find"},
         "simulate": {"out", "count"},

@@ -13,29 +13,32 @@ from beadctl.errors import ExitCode
 def count(
     context: typer.Context,
     inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    pixel_size: options.PixelSize = None,
+    axes: options.Axes = None,
+    channel: options.Channel = None,
+    plane: options.PlaneNumber = None,
     model: options.ModelFile = None,
-    out_dir: options.OutDir = None,
-    format: options.TableForm = None,  # noqa: A002  the flag is --format
-    device: options.Device = None,
     diameter: options.Diameter = None,
-    tile_size: options.TileSize = None,
-    threads: options.Threads = None,
     threshold: options.Threshold = None,
     marker_threshold: options.MarkerThreshold = None,
     marker_rise: options.MarkerRise = None,
     min_confidence: options.MinConfidence = None,
     min_area: options.MinArea = None,
     exclude_border: options.ExcludeBorder = None,
-    pixel_size: options.PixelSize = None,
-    axes: options.Axes = None,
-    channel: options.Channel = None,
-    plane: options.PlaneNumber = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    tile_size: options.TileSize = None,
+    out_dir: options.OutDir = None,
+    format: options.TableForm = None,  # noqa: A002  the flag is --format
     overwrite: options.Overwrite = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Print one row a plane: a table on a terminal, CSV in a pipe. Files are written only with -o."""
+    """Print one row for each plane; with -o also write counts.csv and beads.csv.
+
+    Example: beadctl count images --format csv > counts.csv
+    """
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.cli import arguments
     from beadctl.images import find

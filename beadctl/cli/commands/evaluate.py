@@ -12,7 +12,7 @@ from beadctl.errors import ExitCode
 
 
 class Split(StrEnum):
-    """A side of the split."""
+    """Split of the tiles."""
 
     TRAIN = "train"
     VAL = "val"
@@ -23,44 +23,50 @@ def evaluate(
     context: typer.Context,
     images: Annotated[Path | None, typer.Argument(help="Folder of images; left out: the tiles.")] = None,
     masks: Annotated[Path | None, typer.Argument(help="Folder of their annotations, or a file.")] = None,
-    annotations: options.Annotations = None,
-    centre_diameter: options.CentreDiameter = None,
-    model: options.ModelFile = None,
-    tiles: options.Tiles = None,
-    split: Annotated[Split, typer.Option(help="Which tiles to score.")] = Split.TEST,
-    out_dir: options.OutDir = None,
-    device: options.Device = None,
-    diameter: options.Diameter = None,
-    tile_size: options.TileSize = None,
-    threads: options.Threads = None,
-    threshold: options.Threshold = None,
-    marker_threshold: options.MarkerThreshold = None,
-    marker_rise: options.MarkerRise = None,
-    min_confidence: options.MinConfidence = None,
-    min_area: options.MinArea = None,
-    axes: options.Axes = None,
-    channel: options.Channel = None,
-    plane: options.PlaneNumber = None,
     calibrate: Annotated[
         Path | None,
         typer.Option(
             help="Choose thresholds on these images by F1 and count error; write the model with them."
         ),
     ] = None,
+    annotations: options.Annotations = None,
+    centre_diameter: options.CentreDiameter = None,
+    axes: options.Axes = None,
+    channel: options.Channel = None,
+    plane: options.PlaneNumber = None,
+    tiles: options.Tiles = None,
+    split: Annotated[
+        Split, typer.Option(help="Split of the tiles to score.", rich_help_panel=options.TILES)
+    ] = Split.TEST,
+    model: options.ModelFile = None,
+    diameter: options.Diameter = None,
+    threshold: options.Threshold = None,
+    marker_threshold: options.MarkerThreshold = None,
+    marker_rise: options.MarkerRise = None,
+    min_confidence: options.MinConfidence = None,
+    min_area: options.MinArea = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    tile_size: options.TileSize = None,
+    out_dir: options.OutDir = None,
+    format: options.TableForm = None,  # noqa: A002  the flag is --format
     overwrite: options.Overwrite = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Print the figures as JSON; with -o also write eval.csv (one row an image) and eval.json.
+    """Score a model; with -o also write eval.csv (one row an image) and eval.json.
 
-    With --calibrate the figures are those of the model that it writes.
+    Prints a table on a terminal, JSON in a pipe. With --calibrate the figures are those of the model that it
+    writes.
+
+    Example: beadctl eval images masks -m mine.onnx
     """
     loaded = settings.load(config, options.given(context.params)).settings
-    from beadctl.annotations.canvas import said
+    from beadctl.annotations.canvas import remark_lines
     from beadctl.cli import arguments
     from beadctl.evaluation import calibration, scoring
-    from beadctl.files import json_text, require_free
+    from beadctl.files import require_free
     from beadctl.model.session import open_model
 
     messages, run, data = console.Messages.of(quiet, verbose), loaded.inference, loaded.data
@@ -82,10 +88,10 @@ def evaluate(
         )
         how = arguments.segment_options(loaded, opened.facts)
     scored = scoring.evaluate(samples, opened, how, messages)
-    messages.notes(said((one.sample.name, remark) for one in scored for remark in one.remarks))
+    messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(opened, scored)
-    messages.table(f"{opened.path.name} on {len(scored)} images", ("figure", "value"), scoring.rows(result))
-    typer.echo(json_text(result))
+    form = loaded.output.format.chosen(console.Form.JSON)
+    console.print_record(form, result, ("figure", "value"), scoring.rows(result))
     if out:
         scoring.write_scores(out, scored, result)
     return ExitCode.of(failed=any(one.score is None for one in scored))

@@ -1,4 +1,4 @@
-"""``beadctl info``: versions and devices, the effective settings, or what a file is."""
+"""``beadctl info``: versions and devices, the effective settings, or the facts of a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,19 +18,28 @@ def info(
     axes: options.Axes = None,
     channel: options.Channel = None,
     plane: options.PlaneNumber = None,
+    format: options.TableForm = None,  # noqa: A002  the flag is --format
     config: options.Config = None,
 ) -> None:
-    """Print versions and devices; --settings: the effective settings; FILE: what an image or a model is."""
+    """Print versions and devices, the effective settings, or the facts of an image or a model.
+
+    Prints a table, in a pipe too.
+
+    Example: beadctl info image.tif
+    """
     loaded = settings.load(config, options.given(context.params))
+    form = loaded.settings.output.format.chosen(console.Form.TABLE)
     if show_settings:
-        console.print_table("", ("setting", "value", "from"), loaded.rows(), to_stdout=True)
+        console.print_rows(form, ("setting", "value", "from"), loaded.rows())
         return
-    from beadctl.cli import arguments, description
+    from beadctl.cli import arguments
+    from beadctl.images.description import describe_image
+    from beadctl.model.description import describe_installation, describe_model
 
     if file is None:
-        rows = description.of_installation()
+        facts = describe_installation()
     elif file.suffix.lower() == ".onnx":
-        rows = description.of_model(file)
+        facts = describe_model(file)
     else:
-        rows = description.of_image(file, arguments.read_options(loaded.settings))
-    console.print_table("" if file is None else str(file), ("", ""), rows, to_stdout=True)
+        facts = describe_image(file, arguments.read_options(loaded.settings))
+    console.print_record(form, dict(facts), ("fact", "value"), facts)

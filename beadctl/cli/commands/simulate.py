@@ -20,7 +20,10 @@ def simulate(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write simulated bead images with exact label images: same seed, same bytes."""
+    """Write simulated bead images with exact label images; the same seed gives the same bytes.
+
+    Example: beadctl simulate simulated --count 20 --size 256
+    """
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.simulate import write
 

@@ -10,18 +10,24 @@ from beadctl.cli import options, settings
 
 def train(
     context: typer.Context,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    gradient_audit: Annotated[
+        bool,
+        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
+    ] = False,
     tiles: options.Tiles = None,
-    out_dir: options.OutDir = None,
-    start: options.Start = None,
-    loss: options.LossName = None,
-    weights: options.Weights = None,
-    weighting: options.Weighting = None,
-    ramp_from: options.RampFrom = None,
-    ramp_epochs: options.RampEpochs = None,
     size: options.Size = None,
-    epochs: options.Epochs = None,
-    steps_per_epoch: options.StepsPerEpoch = None,
-    max_minutes: options.MaxMinutes = None,
+    simulate: options.Simulate = None,
+    augment: options.Augment = None,
+    start: options.Start = None,
+    arch: options.Arch = None,
+    width: options.Width = None,
+    depth: options.Depth = None,
+    max_channels: options.MaxChannels = None,
+    dropout: options.Dropout = None,
+    dilation: options.Dilation = None,
     batch_size: options.BatchSize = None,
     accumulate: options.Accumulate = None,
     lr: options.LearningRate = None,
@@ -30,17 +36,13 @@ def train(
     schedule: options.Schedule = None,
     plateau_epochs: options.PlateauEpochs = None,
     plateau_factor: options.PlateauFactor = None,
-    patience: options.Patience = None,
-    arch: options.Arch = None,
-    width: options.Width = None,
-    depth: options.Depth = None,
-    max_channels: options.MaxChannels = None,
-    dropout: options.Dropout = None,
-    dilation: options.Dilation = None,
     clip_norm: options.ClipNorm = None,
     ema_decay: options.EmaDecay = None,
-    precision: options.Precision = None,
-    augment: options.Augment = None,
+    loss: options.LossName = None,
+    weights: options.Weights = None,
+    weighting: options.Weighting = None,
+    ramp_from: options.RampFrom = None,
+    ramp_epochs: options.RampEpochs = None,
     focal_alpha: options.FocalAlpha = None,
     focal_gamma: options.FocalGamma = None,
     tversky_alpha: options.TverskyAlpha = None,
@@ -49,23 +51,24 @@ def train(
     boundary_px: options.BoundaryWidth = None,
     marker_weight: options.MarkerWeight = None,
     contact_weight: options.ContactWeight = None,
-    simulate: options.Simulate = None,
+    epochs: options.Epochs = None,
+    steps_per_epoch: options.StepsPerEpoch = None,
+    max_minutes: options.MaxMinutes = None,
+    patience: options.Patience = None,
     seed: options.Seed = None,
     device: options.Device = None,
+    precision: options.Precision = None,
     threads: options.Threads = None,
     workers: options.Workers = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
-    ] = False,
-    gradient_audit: Annotated[
-        bool,
-        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
-    ] = False,
+    out_dir: options.TrainDir = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Train a U-Net on tiles; the best and the last checkpoint and the curves go to ./runs/<loss>-<size>."""
+    """Train a U-Net on tiles; writes the best and the last checkpoint, and the learning curves.
+
+    Example: beadctl train --tiles tiles -o runs/mine --epochs 50
+    """
     loaded = settings.load(config, options.given(context.params))
     from beadctl.cli import training_arguments as arguments
     from beadctl.training.run import learn

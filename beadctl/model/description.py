@@ -1,0 +1,75 @@
+"""Facts of the installation and of a model file, as rows of text."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+from beadctl import __version__
+from beadctl.devices import usable_cpus
+from beadctl.model.session import DEFAULT_MODEL, GPU_ADVICE, Model, installed_builds, providers
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "tifffile", "imagecodecs", "torch", "onnx")
+
+
+def describe_installation() -> list[tuple[str, str]]:
+    """Return name and value of versions, execution providers, devices and the default model."""
+    rows = [("beadctl", __version__), ("python", platform.python_version()), ("system", platform.platform())]
+    builds = installed_builds()
+    rows += list(builds.items())
+    if len(builds) > 1:
+        rows.append(
+            ("warning", f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
+        )
+    for package in PACKAGES:
+        try:
+            rows.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            rows.append((package, 'not installed (pip install "beadctl[train]")'))
+    default = f"{DEFAULT_MODEL.name} (in the package), {_mebibytes(DEFAULT_MODEL)}"
+    return [
+        *rows,
+        ("providers", ", ".join(providers())),
+        ("CPU threads", str(usable_cpus())),
+        ("device auto is", Model(DEFAULT_MODEL).device),
+        ("default model", default),
+    ]
+
+
+def describe_model(path: Path) -> list[tuple[str, str]]:
+    """Return name and value of the facts that a model file carries.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and value; the entries of a nested fact as ``fact.entry``.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be used.
+    """
+    model = Model(path, "cpu")
+    rows = [("sha256", model.sha256), ("size", _mebibytes(path))]
+    for name, value in dataclasses.asdict(model.facts).items():
+        if isinstance(value, dict):
+            rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
+        else:
+            rows.append((name, _text(value)))
+    return rows
+
+
+def _mebibytes(path: Path) -> str:
+    return f"{path.stat().st_size / 2**20:.2f} MiB"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "unknown"
+    return value if isinstance(value, str) else json.dumps(value)
