@@ -7,11 +7,13 @@ from typing import Any
 from beadctl.cli.arguments import plain
 from beadctl.cli.settings import Loaded, Settings
 from beadctl.losses import LossParameters
+from beadctl.training.blend import Blend
 from beadctl.training.choices import ArchName
+from beadctl.training.export import ExportOptions
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.run import default_folder
-from beadctl.training.start import Start, begin
+from beadctl.training.start import Start, begin, weights
 from beadctl.weighting import WeightingParameters
 
 
@@ -86,6 +88,25 @@ def train_options(settings: Settings, *, resume: bool = False, gradient_audit: b
         gradient_audit=gradient_audit,
         settings=plain(settings),
     )
+
+
+def export_options(settings: Settings) -> ExportOptions:
+    """Return what an exported model file says besides its run."""
+    export, instances = settings.export, settings.instances
+    return ExportOptions(
+        opset=export.opset,
+        name=export.name,
+        licence=export.licence,
+        threshold=instances.threshold,
+        marker_threshold=instances.marker_threshold,
+        min_area_px=instances.min_area,
+    )
+
+
+def export_blend(settings: Settings) -> Blend | None:
+    """Return the weights to average an exported network with."""
+    export = settings.export
+    return Blend(weights(export.blend), export.blend_share) if export.blend else None
 
 
 def _fields(kind: type, section: object) -> dict[str, Any]:

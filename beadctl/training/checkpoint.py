@@ -1,13 +1,13 @@
-"""The state of a training run in one file, complete enough to go on as if nothing had happened.
+"""The state of a training run in one file; a run resumed from it gives the bits of one without a stop.
 
-A checkpoint holds tensors and plain values only and is read with ``weights_only=True``: opening a file
-from a stranger runs none of its code.
+A checkpoint holds tensors and plain values only and is read with ``weights_only=True``, which runs no code of
+the file.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from torch import Tensor
 from beadctl.errors import ModelError
 from beadctl.files import atomic
 from beadctl.training.architecture import Architecture
+from beadctl.training.plan import current_names
 from beadctl.training.unet import UNet
 
 FORMAT = "beadctl-checkpoint"
-VERSION = 1
+# Version 1 called the marker map "seed".
+VERSION = 2
 
 State = dict[str, Any]
 
@@ -50,9 +52,9 @@ class Checkpoint:
     history : list of dict
         One record an epoch, as in ``history.csv``.
     settings : dict
-        What determines the result: a resumed run must agree with it.
+        The plan as plain values; a resumed run must have the same.
     facts : dict
-        What an exported model wants to know: data fingerprint, bead diameter, halo, stride.
+        For the exported model: data fingerprint, bead diameter, halo, stride.
     weighting : dict
         State of the weighting of the terms.
     gradients : list of dict
@@ -91,7 +93,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    # Not `asdict`: it would copy every tensor first.
+    # `asdict` would copy every tensor.
     content = {"format": FORMAT, "version": VERSION} | vars(checkpoint)
     with atomic(path) as temporary:
         torch.save(content, temporary)
@@ -106,32 +108,44 @@ def load(path: Path) -> Checkpoint:
         If the file is missing, cut short, of another program, or of a newer beadctl.
     """
     try:
-        # A file that is not ours may also make the reader warn, of things that only its authors understand.
+        # A foreign file may also cause warnings, which mean nothing to the user.
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such checkpoint; give the folder or file of a training run") from None
     except Exception:
-        # A file that is not ours may break the reader in any way; none of them is news to the user.
+        # A foreign file may raise any exception.
         raise ModelError(
             f"{path}: not a beadctl checkpoint, or damaged; use best.pt or last.pt of a training run"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path}: a file of another program; use best.pt or last.pt of a training run")
-    if content.get("version") != VERSION:
+    if content.get("version") not in (1, VERSION):
         raise ModelError(
             f"{path}: written by another beadctl (checkpoint version {content.get('version')}, "
             f"this one reads {VERSION}); update beadctl"
         )
-    del content["format"], content["version"]
+    version = content.pop("version")
+    del content["format"]
     try:
-        return Checkpoint(**content)
-    except TypeError:
+        state = Checkpoint(**content)
+        return state if version == VERSION else _translated(state)
+    except (TypeError, AttributeError, KeyError):
         raise ModelError(f"{path}: an incomplete checkpoint; use another one of the run") from None
 
 
+def _translated(state: Checkpoint) -> Checkpoint:
+    """Return a checkpoint of version 1 by today's names."""
+    history = [
+        current_names(record)
+        | {"weights": {"marker" if term == "seed" else term: w for term, w in record["weights"].items()}}
+        for record in state.history
+    ]
+    return replace(state, settings=current_names(state.settings), history=history)
+
+
 def random_state(device: torch.device) -> State:
-    """States of the random generators that training draws from."""
+    """Return the states of the random generators that training draws from."""
     state: State = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

@@ -1,8 +1,7 @@
-"""Where training samples come from: a folder of tiles, or the simulator.
+"""Sources of training samples: a folder of tiles, or the simulator.
 
-Sample i of epoch e depends on (seed, e, i) and on nothing else: not on how many processes prepare
-samples, nor on what was drawn before. So a run that is stopped and resumed sees the very pixels it
-would have seen.
+Sample i of epoch e is a function of (seed, e, i), whatever the number of processes that prepare samples and
+whatever was drawn before. So a resumed run sees the pixels that it would have seen without a stop.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from beadctl.dataset.manifest import fingerprint, read_manifest
+from beadctl.errors import TrainingError
 from beadctl.images import normalisation_of
 from beadctl.simulate import render
 from beadctl.training.augment import Augmentation, augmented, crop
+from beadctl.training.plan import TrainingPlan
 from beadctl.training.targets import contacts, targets
 from beadctl.training.tiles import Tiles
 
@@ -30,12 +33,10 @@ Floats = NDArray[np.float32]
 Labels = NDArray[Any]
 Key = tuple[int, int]
 
-# A simulated scene is this much wider than the sample cut from it, so that turning and shrinking
-# mostly find real surroundings and seldom a mirror image.
+# Edge of a simulated scene over that of the sample: rotation and shrinking then seldom mirror the border.
 SCENE_MARGIN = 1.25
 
-# Simulated validation scenes come from a stream that no training seed reaches, and are the same for
-# every run, so that runs can be compared.
+# Seed of the simulated validation scenes: the same for every run, from a stream that is not trained on.
 VALIDATION_STREAM = 0x5EED_BEAD
 
 
@@ -51,7 +52,7 @@ class SceneSource(Protocol):
         ...
 
     def name(self, seed: int, epoch: int, index: int) -> str:
-        """Return what a person would call that sample."""
+        """Return the name of that sample for messages."""
         ...
 
 
@@ -66,7 +67,7 @@ class Shuffled:
         return len(self.tiles)
 
     def scene(self, seed: int, epoch: int, index: int) -> tuple[Floats, Labels]:
-        """Return a tile; every tile is seen once before any is seen again."""
+        """Return a tile; no tile is repeated before all were returned."""
         image, labels = self.tiles[self._place(seed, epoch, index)]
         return image, labels
 
@@ -76,14 +77,14 @@ class Shuffled:
 
     def _place(self, seed: int, epoch: int, index: int) -> int:
         again, place = divmod(index, len(self.tiles))
-        # The trailing 1 keeps this stream apart from the views', whose seeds end after the index.
+        # The trailing 1 makes this stream another one than that of `Views`.
         order = np.random.default_rng([seed, epoch, again, 1]).permutation(len(self.tiles))
         return int(order[place])
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A scene that nobody has seen before, every time.
+    """A new simulated scene for every sample.
 
     Attributes
     ----------
@@ -108,6 +109,56 @@ class Simulated:
     def name(self, seed: int, epoch: int, index: int) -> str:
         """Return the numbers that the scene is rendered from."""
         return f"scene ({seed}, {epoch}, {index})"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is validated on.
+
+    Attributes
+    ----------
+    source : SceneSource
+        Training samples.
+    validation : sequence
+        Normalised images float32 (H, W) with their labels (H, W).
+    fingerprint : str
+        Of the tiles; ``simulated`` without tiles.
+    """
+
+    source: SceneSource
+    validation: Sequence[tuple[Floats, Labels]]
+    fingerprint: str
+
+    def median_diameter(self) -> float | None:
+        """Median over the validation beads of the diameter of the disc with the same area, px."""
+        areas = [np.unique(labels[labels > 0], return_counts=True)[1] for _, labels in self.validation]
+        together = np.concatenate(areas)
+        return float(np.median(np.sqrt(4 * together / np.pi))) if together.size else None
+
+
+def training_data(plan: TrainingPlan, tiles: Path | None) -> TrainingData:
+    """Open the data of a run.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        Whether it simulates, and how much.
+    tiles : Path or None
+        Folder that ``beadctl tile`` wrote, for a plan that does not simulate.
+
+    Raises
+    ------
+    TrainingError, AnnotationError
+        If there are no tiles, or they cannot be used.
+    """
+    if plan.simulate:
+        scenes = held_out(plan.validation_scenes, plan.size)
+        return TrainingData(Simulated(plan.simulate, plan.size), scenes, "simulated")
+    if tiles is None:
+        raise TrainingError("nothing to train on: give a folder of tiles, or --simulate N")
+    rows = read_manifest(tiles)
+    source, validation = Shuffled(Tiles(rows, "train", tiles)), Tiles(rows, "val", tiles)
+    return TrainingData(source, validation, fingerprint(tiles))
 
 
 def held_out(count: int, size: int) -> list[tuple[Floats, Labels]]:
@@ -140,7 +191,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         self.source, self.size, self.seed, self.augmentation = source, size, seed, augmentation
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image float32 (1, S, S) and targets float32 (3, S, S): foreground, seed, contacts."""
+        """Image float32 (1, S, S) and targets float32 (3, S, S): foreground, marker, contacts."""
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
         rng = np.random.default_rng([self.seed, epoch, index])
@@ -148,7 +199,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
             image, labels = crop(image, labels, self.size, rng)
         else:
             image, labels = augmented(image, labels, self.size, rng, self.augmentation)
-        # Targets are made last: distances must be measured in the pixels the network sees.
+        # After augmentation: the marker's distances are those of the pixels that the network sees.
         wanted = np.stack((*targets(labels), contacts(labels).astype(np.float32)))
         return torch.from_numpy(np.array(image[None])), torch.from_numpy(wanted)
 
@@ -156,7 +207,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 class Batches(Sampler[list[Key]]):
     """The keys of one epoch in micro-batches; set `epoch` before each pass.
 
-    The epoch travels inside the keys, so workers that live through all epochs need not be told.
+    Keys contain the epoch, because persistent workers keep their own copy of this object.
     """
 
     def __init__(self, samples: int, batch_size: int) -> None:
@@ -191,19 +242,19 @@ def load(
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker if workers else None,
-        # Its own generator: the loader must not draw from the stream that a resumed run restores.
+        # A generator of its own: the loader must not draw from the stream that a resumed run restores.
         generator=torch.Generator().manual_seed(0),
     )
 
 
 def _start_worker(_: int) -> None:
-    # One thread each: workers run beside the network, which already uses every core it was given.
+    # One thread each: the network's threads already use every core.
     torch.set_num_threads(1)
-    # The network's threads wait for one another, so one that shares its core holds them all up. A polite
-    # worker runs in the gaps instead.
+    # The network's threads wait for one another, so one that shares its core delays all. At low priority a
+    # worker runs in the gaps.
     if hasattr(os, "nice"):
         os.nice(19)
-    # Ctrl-C and a scheduler's SIGTERM reach the whole process group. The parent alone decides what they mean:
-    # it ends the workers through their queue, and where it is gone they notice and end by themselves.
+    # Ctrl-C and a scheduler's SIGTERM reach the whole process group. Only the parent reacts: it ends the
+    # workers through their queue, and workers without a parent end by themselves.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

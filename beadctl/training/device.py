@@ -1,19 +1,26 @@
-"""Which device training runs on, and in which arithmetic. Nothing falls back in silence."""
+"""Device, arithmetic, threads and processes of training; what is not available is an error."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
+from beadctl.devices import usable_cpus
 from beadctl.errors import DeviceError
+
+# On a CPU the workers and the network share the cores; a GPU leaves all of them to the workers.
+MOST_WORKERS = {"cpu": 2, "cuda": 8}
 
 
 def resolve(device: str) -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that is there.
+    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` into a device that is available.
 
     Raises
     ------
     DeviceError
-        If CUDA was asked for and cannot be had, or the name is unknown.
+        If CUDA was asked for and is not available, or the name is unknown.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -35,13 +42,12 @@ def resolve(device: str) -> torch.device:
 def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     """Turn ``auto``, ``fp32``, ``bf16`` or ``fp16`` into the dtype of the convolutions.
 
-    ``auto`` is full precision on a CPU, where results then repeat on any machine of the kind, and the
-    half precision that the GPU knows on CUDA.
+    ``auto`` is full precision on a CPU, for repeatable results, and the GPU's half precision on CUDA.
 
     Raises
     ------
     DeviceError
-        If the device cannot compute so.
+        If the device does not have this arithmetic.
     """
     if precision == "auto":
         if device.type == "cpu":
@@ -50,3 +56,19 @@ def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     if precision == "fp16" and device.type == "cpu":
         raise DeviceError("precision fp16 needs a GPU; use fp32, or bf16 where the CPU has it")
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def workers(asked: int | None, device: torch.device) -> int:
+    """Return the number of processes that prepare samples: as asked for, or where cores are left."""
+    return min(MOST_WORKERS[device.type], usable_cpus() - 1) if asked is None else asked
+
+
+@contextmanager
+def cpu_threads(asked: int | None) -> Iterator[int]:
+    """Let torch use so many CPU threads, by default all that the job may use, and yield their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(asked or usable_cpus())
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""From a training run to one self-describing ONNX file, verified before it takes its place."""
+"""From a training run to one self-describing ONNX file, which is verified before it is put in place."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from beadctl.errors import ModelError, OutputError
 from beadctl.files import atomic
 from beadctl.images import normalisation_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
-from beadctl.model.session import Model
-from beadctl.segmentation import instances
+from beadctl.model.session import Maps, Model
+from beadctl.segmentation.plane import SegmentOptions, label_maps
 from beadctl.simulate import render
 from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
@@ -31,7 +31,7 @@ from beadctl.training.fold import fold
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
-# Above this onnxruntime and PyTorch are not the same network.
+# Largest difference of onnxruntime and PyTorch that rounding explains.
 TOLERANCE = 1e-4
 SAMPLES = 3
 BATCHES = (1, 2, 3)
@@ -39,12 +39,12 @@ BATCHES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What the verification saw.
+    """Result of the verification.
 
     Attributes
     ----------
     comparisons : int
-        Inputs that both ran on.
+        Inputs that were compared.
     largest_difference : float
         Largest difference of any probability or marker.
     size_bytes : int
@@ -54,6 +54,13 @@ class ExportReport:
     comparisons: int
     largest_difference: float
     size_bytes: int
+
+    def __str__(self) -> str:
+        """Return the report as words."""
+        return (
+            f"{self.size_bytes / 2**20:.2f} MiB; on {self.comparisons} inputs onnxruntime and PyTorch "
+            f"differ by at most {self.largest_difference:.1e}, and in no count"
+        )
 
 
 class Deployed(nn.Module):
@@ -69,16 +76,36 @@ class Deployed(nn.Module):
         return maps[:, :1], maps[:, 1:]
 
 
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the model file says besides the run.
+
+    Attributes
+    ----------
+    opset : int
+        ONNX operator set, 18 to 20.
+    name, licence : str
+        Of the model.
+    threshold, marker_threshold, min_area_px : optional
+        By default those of the run's validation.
+    """
+
+    opset: int = 20
+    name: str = "bead"
+    licence: str = "unspecified"
+    threshold: float | None = None
+    marker_threshold: float | None = None
+    min_area_px: int | None = None
+
+
+DEFAULT_OPTIONS = ExportOptions()
+
+
 def export(
     run: Path,
     out: Path,
+    options: ExportOptions = DEFAULT_OPTIONS,
     *,
-    opset: int = 20,
-    name: str = "bead",
-    licence: str = "unspecified",
-    threshold: float | None = None,
-    marker_threshold: float | None = None,
-    min_area_px: int | None = None,
     blend: Blend | None = None,
     tiles: Path | None = None,
     overwrite: bool = False,
@@ -91,15 +118,10 @@ def export(
         Folder of a run, or a checkpoint of it.
     out : Path
         The ``.onnx`` file.
-    opset : int
-        ONNX operator set, 18 to 20.
-    name, licence : str
-        For the file's facts.
-    threshold, marker_threshold, min_area_px : optional
-        For the file's facts; by default those of the run's validation.
+    options : ExportOptions
+        Operator set, and facts of the file.
     blend : Blend, optional
-        What its weights are drawn towards; the figures of the run's validation are then those of no network
-        and are left out.
+        Weights to average with; the validation figures of the run do not hold for the mean and are left out.
     tiles : Path, optional
         Tiles to verify on; by default those of the run, or simulated scenes if it had none.
     overwrite : bool
@@ -122,13 +144,13 @@ def export(
     source = run / "best.pt" if run.is_dir() else run
     state = checkpoint.load(source)
     network = state.network()
-    facts = _facts(state, network, name, licence, threshold, marker_threshold, min_area_px)
+    facts = _facts(state, network, options)
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
     images = _images(tiles or _tiles_of(source.parent))
     with atomic(out.with_suffix(".onnx")) as temporary:
-        _write(network, temporary, opset, facts)
+        write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)
 
 
@@ -136,6 +158,17 @@ def verify(
     path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts
 ) -> ExportReport:
     """Compare onnxruntime with PyTorch, at several sizes and batch sizes, by maps and by counts.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    network : UNet
+        What it was written from, in evaluation mode.
+    images : sequence of ndarray of float32, shape (H, W)
+        Normalised images, at least one.
+    facts : ModelFacts
+        Of the file.
 
     Raises
     ------
@@ -166,7 +199,20 @@ def verify(
     return ExportReport(comparisons, worst, path.stat().st_size)
 
 
-def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
+def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
+    """Write a network with its facts as ONNX, batch normalisation folded; nothing is verified.
+
+    Parameters
+    ----------
+    network : UNet
+        In evaluation mode.
+    path : Path
+        The file.
+    opset : int
+        ONNX operator set, 18 to 20.
+    facts : ModelFacts
+        For the file's metadata.
+    """
     import onnx
 
     example = torch.zeros(2, 1, 8 * facts.stride, 8 * facts.stride)
@@ -190,7 +236,7 @@ def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
         )
     assert program is not None
     proto = program.model_proto
-    # The exporter leaves the stack traces of this machine in the nodes; nobody else needs them.
+    # The exporter writes stack traces, with paths of this machine, into the nodes.
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -205,10 +251,10 @@ def _write(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what the exporter says of its own inner life off the user's terminal."""
+    """Silence exporter logging."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    # Its loggers below take their level from here.
+    # Loggers below it inherit this level.
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -218,38 +264,29 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _facts(
-    state: Checkpoint,
-    network: UNet,
-    name: str,
-    licence: str,
-    threshold: float | None,
-    marker_threshold: float | None,
-    min_area_px: int | None,
-) -> ModelFacts:
+def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFacts:
     plan = state.settings
-    best = next((one for one in state.history if one["epoch"] == state.best_epoch), {})
+    best = next((record for record in state.history if record["epoch"] == state.best_epoch), {})
+    figures = ("val_jaccard", "val_dice", "count_mae", "count_bias")
     return ModelFacts(
-        name=name,
-        licence=licence,
+        name=options.name,
+        licence=options.licence,
         beadctl_version=__version__,
         stride=network.stride,
         halo=network.halo_px,
-        threshold=threshold or float(plan["threshold"]),
-        marker_threshold=marker_threshold or float(plan["marker_threshold"]),
-        min_area_px=min_area_px or int(plan["min_area_px"]),
+        threshold=options.threshold or float(plan["threshold"]),
+        marker_threshold=options.marker_threshold or float(plan["marker_threshold"]),
+        min_area_px=options.min_area_px or int(plan["min_area_px"]),
         diameter_px=state.facts.get("diameter_px"),
         polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
         training=dict(plan),
         data=str(state.facts.get("data", "")),
-        validation={
-            key: best[key] for key in ("val_jaccard", "val_dice", "count_mae", "count_bias") if key in best
-        },
+        validation={key: best[key] for key in figures if key in best},
     )
 
 
 def _tiles_of(run: Path) -> Path | None:
-    """Return the tiles that a run was trained on, as its record tells."""
+    """Return the tiles that a run was trained on, by its ``run.json``."""
     try:
         tiles = json.loads((run / "run.json").read_text(encoding="utf-8"))["data"]["tiles"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -258,7 +295,7 @@ def _tiles_of(run: Path) -> Path | None:
 
 
 def _images(folder: Path | None) -> list[NDArray[np.float32]]:
-    """Return normalised images to compare on: real validation tiles where there are any."""
+    """Return normalised images to compare on: validation tiles where there are any, else simulated ones."""
     if folder and (folder / "manifest.csv").is_file():
         held = Tiles(read_manifest(folder), "val", folder)
         return [held[index][0] for index in range(min(SAMPLES, len(held)))]
@@ -285,11 +322,5 @@ def _down(length: int, stride: int) -> int:
 
 def _count(maps: NDArray[np.float32], facts: ModelFacts) -> int:
     probability, marker = np.rint(maps * 255).astype(np.uint8)
-    labels = instances.label(
-        probability,
-        marker,
-        threshold=facts.threshold,
-        marker_threshold=facts.marker_threshold,
-        min_area_px=facts.min_area_px,
-    )
-    return int(labels.max(initial=0))
+    options = SegmentOptions(facts.threshold, facts.marker_threshold, facts.min_area_px)
+    return int(label_maps(Maps(probability, marker), options).max(initial=0))

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from beadctl.files import write_csv
+from beadctl.losses import Loss, LossParameters, weighted
 from beadctl.losses.multi_term import band
 
 if TYPE_CHECKING:
@@ -149,6 +150,13 @@ def measure(
         weights = _cell_sums(gradient, cells) / _nan_for_zero(cross_entropy)
         found.append(_shares(name, by_region, pixels, weights))
     return found
+
+
+def audited_losses(loss: Loss, parameters: LossParameters) -> dict[str, LossFunction]:
+    """Return what a run of a loss audits, by name: its terms, then every loss with weights of its own."""
+    terms = {term.name: term.loss for term in loss.load()(parameters)}
+    own = replace(parameters, weights=None)
+    return terms | {str(one): weighted(one.load()(own)) for one in Loss}
 
 
 def write(path: Path, records: Iterable[GradientRecord]) -> None:

@@ -95,7 +95,7 @@ class Shown:
         seconds = each * (self._plan.epochs - epoch)
         if self._plan.max_minutes:
             seconds = min(seconds, max(0.0, self._plan.max_minutes * 60 - each * epoch))
-        return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
+        return console.duration(seconds)
 
     def _picture(self) -> Group:
         table = Table(*COLUMNS, box=SIMPLE_HEAD)

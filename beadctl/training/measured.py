@@ -1,4 +1,4 @@
-"""A finished run's figures on tiles that neither trained it nor chose its checkpoint."""
+"""Figures of a finished run on held-out tiles, labelled as `beadctl.training.validation` does."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.dataset.manifest import read_manifest
-from beadctl.segmentation.instances import label
 from beadctl.training import checkpoint, device
 from beadctl.training.dataset import held_out
 from beadctl.training.tiles import Tiles
-from beadctl.training.validation import Counts, Scores, counts, maps
+from beadctl.training.validation import Counts, Scores, compared, label_options
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network says of one tile: its name, the normalised image, true and found labels, the counts."""
+    """A network's result on a tile: its name, normalised image, true and found labels, comparison."""
 
     name: str
     image: NDArray[np.float32]
@@ -31,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of a checkpoint: on which split, of all its tiles together, and of each by its name."""
+    """Figures of a checkpoint: the split, all its tiles together, and each tile by its name."""
 
     split: str
     scores: Scores
@@ -44,7 +43,7 @@ def measured_split(tiles: Path | None) -> str:
 
 
 def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Measured:
-    """Label every held-out tile with a checkpoint, as ``segment`` would, and compare.
+    """Label every held-out tile with a checkpoint, and compare.
 
     Parameters
     ----------
@@ -54,6 +53,16 @@ def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Meas
         Folder of tiles; None for the simulated validation scenes.
     device_name : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    Measured
+        On the test tiles where there are any, else on the validation tiles.
+
+    Raises
+    ------
+    ModelError, TrainingError, AnnotationError, DeviceError
+        If the checkpoint, the tiles or the device cannot be used.
     """
     split, total, each = measured_split(tiles), Counts(), []
     for answer in answers(source, tiles, split, device_name):
@@ -63,22 +72,14 @@ def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Meas
 
 
 def answers(source: Path, tiles: Path | None, split: str, device_name: str = "auto") -> Iterator[Answer]:
-    """Yield what a checkpoint says of each tile of a split."""
+    """Yield the result of a checkpoint on each tile of a split."""
     state = checkpoint.load(source)
     plan, target = state.settings, device.resolve(device_name)
     network = state.network().to(target)
     names, scenes = _scenes(plan, tiles, split)
     for name, (image, true) in zip(names, scenes, strict=True):
-        probability, marker = maps(network, image, target)
-        found = label(
-            probability,
-            marker,
-            threshold=plan["threshold"],
-            marker_threshold=plan["marker_threshold"],
-            min_area_px=plan["min_area_px"],
-        )
-        mask = probability >= round(plan["threshold"] * 255)
-        yield Answer(name, image, true, found, counts(true, mask, found))
+        found, counts = compared(network, image, true, target, label_options(plan))
+        yield Answer(name, image, true, found, counts)
 
 
 def _scenes(

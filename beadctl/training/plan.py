@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
 from beadctl.training.architecture import Architecture
-from beadctl.training.choices import ArchName
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
 from beadctl.weighting import WeightingName, WeightingParameters
 
-# A resumed run may be given more time or patience; anything else would make it another run.
+# Fields of plans and records that are about the marker map.
+MARKER_FIELDS = ("marker_weight", "marker_threshold", "marker_loss")
+
+# What a resumed run may change; any other number would make it another run.
 MAY_CHANGE = ("epochs", "max_minutes", "patience")
 
 
@@ -22,9 +27,9 @@ class Origin:
     Attributes
     ----------
     source : str
-        What a person calls them.
+        Name of their file or folder, or ``default``.
     sha256 : str
-        Of their file, 64 hexadecimal digits: this is what makes them the same.
+        Of their file, 64 hexadecimal digits; weights with the same one are the same.
     """
 
     source: str
@@ -48,7 +53,7 @@ class TrainingPlan:
     marker_weight : float
         Weight of the marker map's loss beside it.
     contact_weight : float
-        What pixels where beads touch weigh more in the marker map's loss than others.
+        Extra weight of pixels where beads touch in the marker map's loss.
     weighting : WeightingName
         How the weights of the terms change while training.
     weighting_parameters : WeightingParameters
@@ -67,8 +72,8 @@ class TrainingPlan:
         Micro-batches in an optimiser step.
     lr, weight_decay, warmup_epochs, final_lr_fraction
         AdamW's peak rate and decay, length of the warm-up, last rate as a share of the peak.
-    schedule : str
-        ``cosine`` or ``plateau``: how the rate falls.
+    schedule : ScheduleName
+        How the rate falls.
     plateau_epochs, plateau_factor
         Epochs without a better validation Jaccard before the rate falls by the factor.
     patience : int
@@ -79,14 +84,14 @@ class TrainingPlan:
         Decay of the moving average of the weights.
     arch, width, depth, max_channels, dropout, dilation
         See `Architecture`.
-    precision : str
-        ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+    precision : PrecisionName
+        Arithmetic of the convolutions.
     augment : bool
         Whether samples are augmented, or only cut.
     seed : int
         Of every random choice.
     threshold, marker_threshold, min_area_px
-        How validation makes beads of the maps.
+        How validation turns maps into beads.
     validation_scenes : int
         Simulated scenes to validate on, when training on simulated ones.
     """
@@ -109,7 +114,7 @@ class TrainingPlan:
     weight_decay: float = 1e-2
     warmup_epochs: float = 1.0
     final_lr_fraction: float = 0.01
-    schedule: str = "cosine"
+    schedule: ScheduleName = ScheduleName.COSINE
     plateau_epochs: int = 5
     plateau_factor: float = 0.5
     patience: int = 25
@@ -121,7 +126,7 @@ class TrainingPlan:
     max_channels: int = 512
     dropout: float = 0.1
     dilation: int = 1
-    precision: str = "auto"
+    precision: PrecisionName = PrecisionName.AUTO
     augment: bool = True
     seed: int = 0
     threshold: float = 0.5
@@ -141,12 +146,7 @@ class TrainingPlan:
     def architecture(self) -> Architecture:
         """The network to train."""
         return Architecture(
-            self.width,
-            self.depth,
-            self.dropout,
-            self.max_channels,
-            kind=self.arch.value,
-            dilation=self.dilation,
+            self.width, self.depth, self.dropout, self.max_channels, self.arch.value, self.dilation
         )
 
     @property
@@ -156,28 +156,25 @@ class TrainingPlan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint or JSON."""
-        content = asdict(self)
-        content |= {
-            "loss": self.loss.value,
-            "weighting": self.weighting.value,
-            "arch": self.arch.value,
+        # A member of a StrEnum is a str too, but reading a checkpoint admits no classes.
+        return {
+            name: value.value if isinstance(value, StrEnum) else value for name, value in asdict(self).items()
         }
-        return content
 
     def require_same(self, before: dict[str, Any], source: str) -> None:
-        """Refuse to go on with a run that was started with other numbers.
+        """Check that a run to resume was started with the same numbers.
 
         Parameters
         ----------
         before : dict
-            What `as_dict` gave when the run started.
+            Result of `as_dict` when the run started.
         source : str
             The run, for the message.
 
         Raises
         ------
         TrainingError
-            Naming the first number that differs.
+            If one differs; the message names it.
         """
         for name, value in self.as_dict().items():
             earlier = before.get(name)
@@ -188,15 +185,24 @@ class TrainingPlan:
                 )
 
 
+def current_names(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan or the epoch record of an older file by today's names.
+
+    Before version 0.2 the marker map was called seed map.
+    """
+    renamed = {name.replace("marker", "seed"): name for name in MARKER_FIELDS}
+    return {renamed.get(name, name): value for name, value in numbers.items()}
+
+
 def same(name: str, value: Any, before: Any) -> bool:
-    """Tell whether a plan's number has the same plain value; weights are the same by any name."""
+    """Return whether two plain values of a field are the same; a start is compared by its SHA-256."""
     if name == "start" and value and before:
         return bool(value["sha256"] == before["sha256"])
     return bool(value == before)
 
 
 def told(value: Any) -> str:
-    """Return a plain value of a plan as a person reads it."""
+    """Return a plain value of a plan as text for a message."""
     match value:
         case {"source": source, "sha256": digest}:
             return f"{source} (SHA-256 {digest[:12]}...)"

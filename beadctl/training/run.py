@@ -1,10 +1,10 @@
-"""``beadctl train`` below the command line: quick audit of the tiles, the run and its live table, the result."""
+"""``beadctl train`` below the command line: quick audit of the tiles, the run with its table, the result."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from beadctl.audit.glance import glance
+from beadctl.audit.spot_check import spot_check
 from beadctl.console import Messages
 from beadctl.console.stopping import stoppable
 from beadctl.dataset import manifest
@@ -58,7 +58,7 @@ def learn(
     """
     if tiles and not options.resume:
         samples = manifest.samples(manifest.read_manifest(tiles))
-        glance(samples, ReadOptions(), messages, f"beadctl audit {tiles}")
+        spot_check(samples, ReadOptions(), messages, f"beadctl audit {tiles}")
     origin = f", from {start.source}" if start and not options.resume else ""
     messages.info(f"training on {resolve(options.device)} into {out}{origin}")
     with stoppable() as stop, live.table(plan, messages.verbosity) as shown:

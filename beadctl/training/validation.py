@@ -1,8 +1,13 @@
-"""How good the network is on whole images that it never trained on, by pixels and by counts."""
+"""Scores of a network on images that it was not trained on, by pixels and by counts.
+
+Maps are labelled by the maps alone (`beadctl.segmentation.plane.label_maps`). Compared with
+``beadctl segment`` that leaves out the choice of the scale, the artefact filter and the declumping: tiles
+have the scale that the network is trained at, and its score should not depend on the rules after it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from beadctl.evaluation.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
-from beadctl.segmentation.instances import label
+from beadctl.model.session import Maps
+from beadctl.segmentation.plane import SegmentOptions, label_maps
 from beadctl.training.unet import UNet
 
 
@@ -61,26 +67,18 @@ class Counts:
         )
 
 
-def counts(true: NDArray[Any], mask: NDArray[np.bool_], found: NDArray[Any]) -> Counts:
-    """Compare the true labels of an image with the foreground and the beads that were found, (H, W) each."""
-    number = int(np.count_nonzero(np.unique(true)))
-    return Counts(
-        pixel_counts(true, mask),
-        instance_counts(true, found),
-        CountErrors((number,), (int(found.max(initial=0)),)),
-    )
+def label_options(plan: Mapping[str, Any]) -> SegmentOptions:
+    """Return how maps become beads, by the fields of a `TrainingPlan`."""
+    return SegmentOptions(plan["threshold"], plan["marker_threshold"], plan["min_area_px"])
 
 
 def score(
     network: UNet,
     scenes: Iterable[tuple[NDArray[np.float32], NDArray[Any]]],
     device: torch.device,
-    *,
-    threshold: float,
-    marker_threshold: float,
-    min_area_px: int,
+    options: SegmentOptions,
 ) -> Scores:
-    """Label every image as ``segment`` would, and compare.
+    """Label every image and compare.
 
     Parameters
     ----------
@@ -90,32 +88,38 @@ def score(
         Normalised images float32 (H, W) of any size with their labels.
     device : torch.device
         Where the network is.
-    threshold, marker_threshold, min_area_px
-        As `beadctl.segmentation.instances.label` takes them.
+    options : SegmentOptions
+        Thresholds and least area.
 
     Returns
     -------
     Scores
     """
     total = Counts()
-    for image, labels in scenes:
-        probability, marker = maps(network, image, device)
-        found = label(
-            probability,
-            marker,
-            threshold=threshold,
-            marker_threshold=marker_threshold,
-            min_area_px=min_area_px,
-        )
-        total += counts(labels, probability >= round(threshold * 255), found)
+    for image, true in scenes:
+        total += compared(network, image, true, device, options)[1]
     return total.scores
 
 
+def compared(
+    network: UNet,
+    image: NDArray[np.float32],
+    true: NDArray[Any],
+    device: torch.device,
+    options: SegmentOptions,
+) -> tuple[NDArray[np.uint32], Counts]:
+    """Label one image; return the label image and its comparison with the true one, all (H, W)."""
+    found = maps(network, image, device)
+    labels = label_maps(found, options)
+    mask = found.probability >= round(options.threshold * 255)
+    number = int(np.count_nonzero(np.unique(true)))
+    errors = CountErrors((number,), (int(labels.max(initial=0)),))
+    return labels, Counts(pixel_counts(true, mask), instance_counts(true, labels), errors)
+
+
 @torch.inference_mode()
-def maps(
-    network: UNet, image: NDArray[np.float32], device: torch.device
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Probability and marker of one image, 0 to 255 for 0 to 1, in full precision.
+def maps(network: UNet, image: NDArray[np.float32], device: torch.device) -> Maps:
+    """Run the network on one image, in full precision.
 
     The image is mirrored outwards to whole strides, to the right and below, as at inference.
 
@@ -130,7 +134,8 @@ def maps(
 
     Returns
     -------
-    probability, marker : ndarray of uint8, shape (H, W)
+    Maps
+        Of the image's size.
     """
     height, width = image.shape
     margins = [(0, -length % network.stride) for length in (height, width)]
@@ -138,4 +143,4 @@ def maps(
     batch = batch.contiguous(memory_format=torch.channels_last)
     answer = network(batch)[0, :, :height, :width].sigmoid()
     probability, marker = (answer * 255).round().to(torch.uint8).cpu().numpy()
-    return probability, marker
+    return Maps(probability, marker)

@@ -29,6 +29,7 @@ from beadctl.training import device
 from beadctl.training.dataset import Batches, Shuffled, Views, load
 from beadctl.training.loop import train
 from beadctl.training.objective import objective
+from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
@@ -57,7 +58,13 @@ def ours(plan: TrainingPlan, tiles: Path, name: str, threads: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         records = []
         run_dir = Path(folder)
-        train(plan, tiles=tiles, run_dir=run_dir, device_name=name, threads=threads, on_epoch=records.append)
+        train(
+            plan,
+            run_dir,
+            tiles=tiles,
+            options=TrainOptions(device=name, threads=threads),
+            callbacks=TrainCallbacks(on_epoch=records.append),
+        )
         return float(records[-1].images_per_s)
 
 

@@ -20,8 +20,10 @@ from beadctl.model.session import Model
 from beadctl.training import checkpoint
 from beadctl.training import export as exporting
 from beadctl.training.blend import Blend
+from beadctl.training.export import ExportOptions
 from beadctl.training.fold import fold
 from beadctl.training.loop import train
+from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.start import weights
 
@@ -36,20 +38,22 @@ PLAN = TrainingPlan(
     warmup_epochs=0,
     seed=3,
 )
+OPTIONS = TrainOptions(device="cpu", workers=0, threads=1)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """A run of a few steps."""
     folder = tmp_path_factory.mktemp("training") / "run"
-    train(PLAN, tiles=None, run_dir=folder, device_name="cpu", workers=0, threads=1)
+    train(PLAN, folder, options=OPTIONS)
     return folder
 
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "beads.onnx"
-    return path, exporting.export(trained, path, name="tiny", licence="CC0-1.0", threshold=0.4, min_area_px=9)
+    options = ExportOptions(name="tiny", licence="CC0-1.0", threshold=0.4, min_area_px=9)
+    return path, exporting.export(trained, path, options)
 
 
 def test_a_run_becomes_a_model_that_says_what_it_is(trained, exported):
@@ -106,20 +110,20 @@ def test_any_batch_and_size_is_taken(trained, exported):
     rng = np.random.default_rng(1)
     for shape in ((1, 1, 4, 4), (3, 1, 24, 60), (2, 1, 100, 36)):
         image = rng.normal(0, 1, shape).astype(np.float32)
-        probability, seed = session.run(["probability", "seed"], {"image": image})
+        probability, marker = session.run(["probability", "marker"], {"image": image})
         with torch.inference_mode():
             wanted = torch.sigmoid(network(torch.from_numpy(image))).numpy()
-        np.testing.assert_allclose(np.concatenate([probability, seed], 1), wanted, atol=1e-5)
+        np.testing.assert_allclose(np.concatenate([probability, marker], 1), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [18, 19])
 def test_older_operator_sets(trained, tmp_path, opset):
     path = tmp_path / "old.onnx"
-    exporting.export(trained, path, opset=opset)
+    exporting.export(trained, path, ExportOptions(opset=opset))
     assert next(item.version for item in onnx.load(path).opset_import if item.domain == "") == opset
 
 
-def test_a_file_that_stands_there_is_kept(trained, tmp_path):
+def test_an_existing_file_is_kept(trained, tmp_path):
     path = tmp_path / "beads.onnx"
     path.write_text("mine")
     with pytest.raises(OutputError, match="--overwrite"):
@@ -130,7 +134,7 @@ def test_a_file_that_stands_there_is_kept(trained, tmp_path):
 
 
 def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp_path, monkeypatch):
-    real = exporting._write
+    real = exporting.write_onnx
 
     def tampered(network, path, opset, facts):
         real(network, path, opset, facts)
@@ -140,15 +144,15 @@ def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp
         weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
         onnx.save(proto, path)
 
-    monkeypatch.setattr(exporting, "_write", tampered)
+    monkeypatch.setattr(exporting, "write_onnx", tampered)
     with pytest.raises(ModelError, match="differs from the trained one") as caught:
         exporting.export(trained, tmp_path / "beads.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_exporter_keeps_its_inner_life_to_itself(trained, tmp_path):
-    """In a process of its own: torch says each of these once."""
+def test_the_exporter_logs_nothing(trained, tmp_path):
+    """In a process of its own: torch gives each warning once a process."""
     path = tmp_path / "beads.onnx"
     done = subprocess.run(
         [sys.executable, "-m", "beadctl", "export", trained, "-o", path],
@@ -169,7 +173,7 @@ def tuned(trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tuning") / "run"
     start = weights(str(trained))
     plan = start.planned(replace(PLAN, seed=4, lr=1e-2))
-    train(plan, tiles=None, run_dir=folder, start=start, device_name="cpu", workers=0, threads=1)
+    train(plan, folder, start=start, options=OPTIONS)
     return folder
 
 

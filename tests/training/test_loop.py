@@ -23,16 +23,19 @@ from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import AnnotationError, BeadctlError, DeviceError, ModelError, OutputError, TrainingError
 from beadctl.images import normalisation_of
 from beadctl.losses import Loss, LossParameters
+from beadctl.segmentation.plane import SegmentOptions
 from beadctl.training import checkpoint, device
 from beadctl.training import tiles as tiles_module
 from beadctl.training.architecture import Architecture
 from beadctl.training.augment import Augmentation
-from beadctl.training.dataset import Batches, Shuffled, Simulated, Views, held_out, load
+from beadctl.training.dataset import Batches, Shuffled, Simulated, TrainingData, Views, held_out, load
 from beadctl.training.ema import WeightAverage
-from beadctl.training.loop import train
+from beadctl.training.loop import TrainingRun, train
 from beadctl.training.objective import marker_loss, objective
+from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord
+from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
@@ -96,7 +99,9 @@ def tiles(tmp_path_factory):
 
 
 def go(plan, tiles, run_dir, **more):
-    return train(plan, tiles=tiles, run_dir=run_dir, workers=more.pop("workers", 0), threads=1, **more)
+    callbacks = {name: more.pop(name) for name in ("on_epoch", "on_step", "should_stop") if name in more}
+    options = TrainOptions(**{"workers": 0, "threads": 1} | more)
+    return train(plan, run_dir, tiles=tiles, options=options, callbacks=TrainCallbacks(**callbacks))
 
 
 def one_line(error: pytest.ExceptionInfo[BeadctlError]) -> str:
@@ -151,8 +156,8 @@ def test_run_folder(tiles, tmp_path):
     assert names == {"best.pt", "last.pt", "history.csv", "run.json", "learning_curve.png"}
     assert [row["epoch"] for row in history(run_dir)] == ["1", "2"]
     plain = [name for name in EpochRecord.__dataclass_fields__ if name != "weights"]
-    assert list(history(run_dir)[0]) == [*plain, "weight_dice", "weight_focal", "weight_seed"]
-    weights = [float(history(run_dir)[0][f"weight_{name}"]) for name in ("dice", "focal", "seed")]
+    assert list(history(run_dir)[0]) == [*plain, "weight_dice", "weight_focal", "weight_marker"]
+    weights = [float(history(run_dir)[0][f"weight_{name}"]) for name in ("dice", "focal", "marker")]
     assert weights == [0.7, 0.3, 1]
     assert [float(row["val_jaccard"]) for row in history(run_dir)] == [
         record.val_jaccard for record in records
@@ -184,7 +189,7 @@ def test_the_best_checkpoint_holds_the_weights_that_were_scored(tiles, tmp_path)
     network = checkpoint.load(result.best).network()
     assert not network.training
     scenes = Tiles(read_manifest(tiles), "val", tiles)
-    again = score(network, scenes, torch.device("cpu"), threshold=0.5, marker_threshold=0.5, min_area_px=3)
+    again = score(network, scenes, torch.device("cpu"), SegmentOptions(0.5, 0.5, 3))
     assert again.jaccard == result.record.val_jaccard
     assert again.count_mae == result.record.count_mae
 
@@ -329,20 +334,18 @@ def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
 # --- the step is what it says --------------------------------------------------------------------------
 
 
-def gradient(plan, views, tiles, tmp_path):
+def gradient(plan, source, tmp_path):
     """Weights after the one step of an epoch of plain descent in an unnormalised network."""
-    from beadctl.training import loop
-    from beadctl.training.run_folder import RunFolder
-
     folder = RunFolder(tmp_path / f"{plan.batch_size}x{plan.accumulate}", resume=False)
-    run = loop._Run(plan, folder, torch.device("cpu"), views.source, [], "", 0)
-    # Frozen normalisation: its batch statistics are the one thing that micro-batches do change.
-    run.network.eval()
-    run.network.train = lambda: None
-    run.optimizer = torch.optim.SGD(run.network.parameters(), lr=1.0)
-    before = {name: value.clone() for name, value in run.network.named_parameters()}
-    epoch = run.train_epoch(lambda _: None, lambda: False)
-    after = dict(run.network.named_parameters())
+    data, options = TrainingData(source, [], ""), TrainOptions(workers=0)
+    run = TrainingRun(plan, data, folder, torch.device("cpu"), options)
+    network = run.learner.network.eval()
+    # Frozen normalisation: micro-batches change its batch statistics, and nothing else.
+    network.train = lambda: None
+    run.learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    epoch = run.train_epoch()
+    after = dict(network.named_parameters())
     steps = [(before[name] - after[name]).detach() for name in before]
     return torch.cat([step.flatten() for step in steps]), (
         epoch.train_loss,
@@ -372,9 +375,8 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
         final_lr_fraction=1.0,
         clip_norm=math.inf,
     )
-    views = Views(Some(), 32, 0, None)
-    whole, whole_means = gradient(replace(plan, batch_size=6), views, tiles, tmp_path)
-    parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), views, tiles, tmp_path)
+    whole, whole_means = gradient(replace(plan, batch_size=6), Some(), tmp_path)
+    parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), Some(), tmp_path)
     assert whole.abs().max() > 1e-3
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-5)
     assert whole_means == pytest.approx(parts_means, abs=1e-6)
@@ -418,13 +420,13 @@ def test_pixels_at_contacts_weigh_more_in_the_seed_loss():
 
 def test_objective_reads_the_channels_in_order():
     terms = objective(Loss.DICE, LossParameters(), 0.5)
-    assert (terms.names, terms.weights, terms.channels) == (("dice", "seed"), (1.0, 0.5), (0, 1))
+    assert (terms.names, terms.weights, terms.channels) == (("dice", "marker"), (1.0, 0.5), (0, 1))
     wanted = torch.zeros(1, 3, 8, 8)
     wanted[0, 0, :4], wanted[0, 1, :4] = 1, 1
     right = 30 * (2 * wanted[:, :2] - 1)
     assert (terms.values(right, wanted) < 1e-4).all()
-    mask, seed = terms.values(right * torch.tensor([1.0, -1.0])[None, :, None, None], wanted)
-    assert mask.item() < 1e-4 < 1 < seed.item()
+    mask, marker = terms.values(right * torch.tensor([1.0, -1.0])[None, :, None, None], wanted)
+    assert mask.item() < 1e-4 < 1 < marker.item()
 
 
 def test_schedule():
@@ -489,15 +491,14 @@ def test_validation_does_what_inference_does(tiles):
     torch.manual_seed(0)
     network = UNet(Architecture(4, 3)).eval()
     image = np.random.default_rng(0).normal(0, 0.5, (37, 50)).astype(np.float32)
-    probability, seed = maps(network, image, torch.device("cpu"))
-    assert probability.shape == seed.shape == image.shape
-    assert probability.dtype == np.uint8
+    found = maps(network, image, torch.device("cpu"))
+    assert [(plane.shape, plane.dtype) for plane in found.planes] == [(image.shape, np.uint8)] * 2
     wide = np.pad(image, ((0, 3), (0, 2)), mode="reflect")
     with torch.no_grad():
         answer = network(torch.from_numpy(wide)[None, None])[0, :, :37, :50].sigmoid() * 255
     # A value that lies on a half may round either way when convolutions sum in another order.
-    assert np.abs(answer[0].numpy() - probability).max() < 0.5 + 1e-3
-    assert np.abs(answer[1].numpy() - seed).max() < 0.5 + 1e-3
+    assert np.abs(answer[0].numpy() - found.probability).max() < 0.5 + 1e-3
+    assert np.abs(answer[1].numpy() - found.marker).max() < 0.5 + 1e-3
 
 
 # --- the data ------------------------------------------------------------------------------------------
@@ -690,7 +691,7 @@ def test_devices():
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
 def test_a_gpu_that_is_not_there_is_an_error(tiles, tmp_path, name):
     with pytest.raises(DeviceError, match=name) as error:
-        go(TINY, tiles, tmp_path / "run", device_name=name)
+        go(TINY, tiles, tmp_path / "run", device=name)
     one_line(error)
 
 

@@ -27,6 +27,7 @@ from beadctl.training.dataset import Simulated, Views
 from beadctl.training.export import export
 from beadctl.training.import_onnx import reopen
 from beadctl.training.loop import train
+from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.unet import UNet
 
@@ -50,7 +51,9 @@ SMALL = ("--simulate", "4", "--size", "32", "--batch-size", "2", "--workers", "0
 
 
 def go(plan, run_dir, **more):
-    return train(plan, tiles=None, run_dir=run_dir, device_name="cpu", workers=0, threads=1, **more)
+    callbacks = {name: more.pop(name) for name in ("on_epoch", "should_stop") if name in more}
+    options = TrainOptions(device="cpu", workers=0, threads=1, resume=more.pop("resume", False))
+    return train(plan, run_dir, options=options, callbacks=TrainCallbacks(**callbacks), **more)
 
 
 @pytest.fixture(scope="module")

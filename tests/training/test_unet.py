@@ -250,7 +250,7 @@ def test_the_exported_network_is_the_trained_one(architecture, tmp_path):
         validation={},
     )
     path = tmp_path / "tiny.onnx"
-    export._write(network, path, 20, facts)
+    export.write_onnx(network, path, 20, facts)
     rng = np.random.default_rng(1)
     images = [rng.normal(0, 1, shape).astype(np.float32) for shape in ((32, 44), (40, 24))]
     report = export.verify(path, network, images, facts)

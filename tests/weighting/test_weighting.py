@@ -16,9 +16,11 @@ from torch import nn
 
 import beadctl.weighting
 from beadctl.losses import Loss, LossParameters
-from beadctl.training import loop
 from beadctl.training.architecture import Architecture
+from beadctl.training.dataset import TrainingData
+from beadctl.training.loop import TrainingRun
 from beadctl.training.objective import gradient_energies, marker_loss, objective
+from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.unet import UNet
@@ -67,7 +69,7 @@ def test_what_is_not_learned_costs_nothing(name):
 
 
 def test_ramp_is_the_schedule_of_the_study():
-    """Dice from a half to 0.7 over 30 epochs, focal the rest, the seed as it is."""
+    """Dice from a half to 0.7 over 30 epochs, focal the rest, the marker's weight constant."""
     ramp = built("ramp")
     for epoch in np.linspace(0, 60, 241):
         dice = 0.5 + 0.2 * min(epoch / 30, 1)
@@ -224,14 +226,14 @@ def true_energies(values, features):
 def test_an_objective_has_its_terms_in_the_order_of_their_names(loss):
     parts = objective(loss, LossParameters(), 2.5)
     terms = loss.load()(LossParameters())
-    assert parts.names == (*(term.name for term in terms), "seed")
+    assert parts.names == (*(term.name for term in terms), "marker")
     assert parts.weights == (*(term.weight for term in terms), 2.5)
     _, wanted = scenes(2, 12)
     logits = torch.randn(2, 2, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    *mask, seed = parts.values(logits, wanted)
+    *mask, marker = parts.values(logits, wanted)
     for term, value in zip(terms, mask, strict=True):
         torch.testing.assert_close(value, term.loss(logits[:, 0], wanted[:, 0]))
-    torch.testing.assert_close(seed, marker_loss(logits[:, 1], wanted[:, 1], wanted[:, 0]))
+    torch.testing.assert_close(marker, marker_loss(logits[:, 1], wanted[:, 1], wanted[:, 0]))
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -362,25 +364,28 @@ PLAN = TrainingPlan(
 
 def prepared(plan, folder, source=DISCS):
     """A run of plain descent."""
-    run = loop._Run(plan, RunFolder(folder, resume=False), torch.device("cpu"), source, [], "", 0)
-    # Frozen normalisation: its batch statistics are the one thing that micro-batches do change.
-    run.network.eval()
-    run.network.train = lambda: None
-    groups = [{"params": list(run.network.parameters())}]
-    if learned := list(run.weighting.parameters()):
+    data, options = TrainingData(source, [], ""), TrainOptions(workers=0)
+    run = TrainingRun(plan, data, RunFolder(folder, resume=False), torch.device("cpu"), options)
+    learner = run.learner
+    # Frozen normalisation: micro-batches change its batch statistics, and nothing else.
+    learner.network.eval()
+    learner.network.train = lambda: None
+    groups = [{"params": list(learner.network.parameters())}]
+    if learned := list(learner.weighting.parameters()):
         groups.append({"params": learned, "rate": 10.0})
-    run.optimizer = torch.optim.SGD(groups, lr=1.0)
+    learner.optimizer = torch.optim.SGD(groups, lr=1.0)
     return run
 
 
 def after_two_steps(plan, folder):
     """Move of the weights, state of the weighting and record of an epoch of two steps."""
     run = prepared(plan, folder)
-    before = [parameter.detach().clone() for parameter in run.network.parameters()]
-    epoch = run.train_epoch(lambda _: None, lambda: False)
-    assert run.step == 2
-    moves = [old - new.detach() for old, new in zip(before, run.network.parameters(), strict=True)]
-    return torch.cat([move.flatten() for move in moves]), run.weighting, epoch
+    learner = run.learner
+    before = [parameter.detach().clone() for parameter in learner.network.parameters()]
+    epoch = run.train_epoch()
+    assert learner.step == 2
+    moves = [old - new.detach() for old, new in zip(before, learner.network.parameters(), strict=True)]
+    return torch.cat([move.flatten() for move in moves]), learner.weighting, epoch
 
 
 @pytest.mark.parametrize("name", WeightingName)
@@ -410,16 +415,17 @@ def test_balance_is_told_the_norm_of_each_step(tmp_path):
     source, told = Discs(24, 16), []
     plan = replace(PLAN, loss=Loss.MULTI_TERM, weighting=WeightingName.BALANCE, lr=0.0, batch_size=4)
     run = prepared(replace(plan, accumulate=4), tmp_path / "run", source)
-    run.weighting.observe = told.append
-    run.train_epoch(lambda _: None, lambda: False)
+    learner = run.learner
+    learner.weighting.observe = told.append
+    run.train_epoch()
     read = []
-    run.network.head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    learner.network.head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
     for step, places in enumerate((range(16), range(16, 24))):
         images, wanted = (
             torch.stack(kind)
             for kind in zip(*(run.loader.dataset[0, place] for place in places), strict=True)
         )
-        values = run.objective.values(run.network(images), wanted)
+        values = learner.objective.values(learner.network(images), wanted)
         norms = [torch.autograd.grad(row.mean(), read[-1], retain_graph=True)[0].norm() for row in values]
         torch.testing.assert_close(told[step], torch.stack(norms).double(), rtol=1e-5, atol=0)
     assert len(told) == 2

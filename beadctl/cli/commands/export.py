@@ -12,7 +12,7 @@ from beadctl.cli import options, settings
 def export(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The model file to write.")] = Path("bead.onnx"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("bead.onnx"),
     opset: options.Opset = None,
     name: options.ModelName = None,
     licence: options.Licence = None,
@@ -26,26 +26,19 @@ def export(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Fold batch normalisation, write the file with its facts, and verify it against PyTorch."""
-    loaded = settings.load(config, options.given(context.params)).settings
-    from beadctl.training.blend import Blend
-    from beadctl.training.export import export as export_
-    from beadctl.training.start import weights
+    """Write a model file with its facts, batch normalisation folded, and compare it with PyTorch.
 
-    messages, given = console.Messages.of(quiet, verbose), loaded.export.blend
+    Example: beadctl export runs/mine -o mine.onnx --name mine --licence CC0-1.0
+    """
+    loaded = settings.load(config, options.given(context.params)).settings
+    from beadctl.cli import training_arguments as arguments
+    from beadctl.training.export import export as export_
+
     report = export_(
         run,
         out,
-        opset=loaded.export.opset,
-        name=loaded.export.name,
-        licence=loaded.export.licence,
-        threshold=loaded.instances.threshold,
-        marker_threshold=loaded.instances.marker_threshold,
-        min_area_px=loaded.instances.min_area,
-        blend=Blend(weights(given), loaded.export.blend_share) if given else None,
+        arguments.export_options(loaded),
+        blend=arguments.export_blend(loaded),
         overwrite=loaded.output.overwrite,
     )
-    messages.info(
-        f"{out}: {report.size_bytes / 2**20:.2f} MiB; on {report.comparisons} inputs onnxruntime and PyTorch "
-        f"differ by at most {report.largest_difference:.1e}, and in no count"
-    )
+    console.Messages.of(quiet, verbose).info(f"{out}: {report}")
