@@ -1,9 +1,11 @@
 """Settings as the plain arguments that the packages below take."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from beadctl.cli.settings import Settings
-from beadctl.dataset.tile_writer import TilingOptions
+from beadctl.cli.settings import Settings, load
+from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import ReadOptions
 from beadctl.model.metadata import ModelFacts
 from beadctl.segmentation.plane import SegmentOptions
@@ -41,3 +43,8 @@ def tile_options(settings: Settings) -> TilingOptions:
 def plain(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return every setting by section, as plain values for a record of the run."""
     return settings.model_dump(mode="json")
+
+
+def train_setting(config: Path | None, flags: Mapping[str, object], name: str, value: str) -> Any:
+    """Return the value of a setting of training from its text, checked as that of its flag."""
+    return getattr(load(config, {**flags, f"train.{name}": value}).settings.train, name)

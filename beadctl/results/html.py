@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing beside it: no script, no style sheet, no image file."""
+"""HTML pages in one file: style and images are embedded, and there are no scripts."""
 
 import base64
 import html
@@ -11,23 +11,23 @@ from beadctl.files import write_text
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file's content with a caption."""
+    """Content of a PNG file, with a caption."""
 
     caption: str
     png: bytes
 
 
 def write(path: Path, title: str, sections: Iterable[str]) -> None:
-    """Write a page, whole or not at all.
+    """Write a page.
 
     Parameters
     ----------
     path : Path
-        Where it shall stand.
+        The file; replaced if it exists.
     title : str
-        Its heading.
+        Heading of the page.
     sections : iterable of str
-        HTML, as the functions below make it.
+        HTML, as the other functions of this module return it.
 
     Raises
     ------
@@ -45,21 +45,21 @@ def write(path: Path, title: str, sections: Iterable[str]) -> None:
     )
 
 
-def lead(words: str) -> str:
-    """Return what a page says first of all."""
-    return f'<p class="verdict">{html.escape(words)}</p>'
+def lead(text: str) -> str:
+    """Return an emphasised paragraph for the top of a page."""
+    return f'<p class="verdict">{html.escape(text)}</p>'
 
 
 def section(heading: str, content: str, note: str = "") -> str:
-    """Return a section, or nothing where there is no content."""
+    """Return a section with a heading and a note; an empty text if there is no content."""
     if not content:
         return ""
-    words = f"<p>{html.escape(note)}</p>\n" if note else ""
-    return f"<section><h2>{html.escape(heading)}</h2>\n{words}{content}</section>"
+    paragraph = f"<p>{html.escape(note)}</p>\n" if note else ""
+    return f"<section><h2>{html.escape(heading)}</h2>\n{paragraph}{content}</section>"
 
 
 def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table, or nothing where it has no rows."""
+    """Return a table; an empty text if it has no rows."""
     if not body:
         return ""
     rows = "\n".join(_row(row, "td") for row in body)
@@ -72,20 +72,17 @@ def _row(cells: Iterable[str], tag: str) -> str:
     return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def figure(picture: Picture) -> str:
-    """Return a picture above its caption."""
-    caption = html.escape(picture.caption)
-    return f"<figure>{image(picture)}<figcaption>{caption}</figcaption></figure>"
-
-
 def gallery(pictures: Iterable[Picture]) -> str:
-    """Return pictures side by side, or nothing where there are none."""
-    figures = "\n".join(map(figure, pictures))
+    """Return pictures with their captions side by side; an empty text if there are none."""
+    figures = "\n".join(
+        f"<figure>{image(picture)}<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
+        for picture in pictures
+    )
     return figures and f'<div class="overlays">{figures}</div>'
 
 
 def image(picture: Picture) -> str:
-    """Return a picture whose caption is for those who cannot see it."""
+    """Return a picture with its caption as the alternative text."""
     caption, data = html.escape(picture.caption), base64.b64encode(picture.png).decode("ascii")
     return f'<img alt="{caption}" src="data:image/png;base64,{data}">'
 

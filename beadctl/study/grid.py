@@ -1,61 +1,183 @@
-"""Which runs a comparison consists of, in which order, and which of them are whose."""
+"""Trials of a comparison: every combination of the compared values with every seed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import product
+from typing import Any
 
+from beadctl.errors import SettingsError
 from beadctl.losses import Loss
 from beadctl.study.outcome import Arm
+from beadctl.training.plan import TrainingPlan
 from beadctl.weighting import WeightingName
+
+# Factors of an arm, in order, and their flags; those of families are enums.
+FLAGS = {
+    "loss": "--losses",
+    "weighting": "--weighting",
+    "lr": "--lr",
+    "batch_size": "--batch-size",
+    "dropout": "--dropout",
+}
+FAMILIES: dict[str, type[StrEnum]] = {"loss": Loss, "weighting": WeightingName}
 
 
 @dataclass(frozen=True)
-class Run:
-    """An arm with a seed."""
+class Trial:
+    """One run of a comparison.
+
+    Attributes
+    ----------
+    arm : Arm
+        Compared settings.
+    plan : TrainingPlan
+        What is computed, with the seed.
+    settings : mapping
+        Plain values for the ``run.json`` of the run, by section.
+    """
 
     arm: Arm
-    seed: int
+    plan: TrainingPlan
+    settings: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def seed(self) -> int:
+        """Random seed of the run."""
+        return self.plan.seed
 
     @property
     def folder(self) -> str:
-        """Name of its folder.
+        """Name of the run's folder.
 
-        It tells every factor, also those in which the arms do not differ, so that a comparison may grow by
-        another learning rate without its finished runs changing their names.
+        It names every factor, also those with one value, so that a comparison can be extended by values of
+        another factor and keep its finished runs.
         """
         arm = self.arm
         factors = f"{arm.loss}-{arm.weighting}-lr{arm.lr:g}-batch{arm.batch_size}-dropout{arm.dropout:g}"
         return f"{factors}-seed{self.seed}"
 
 
-def runs(
-    losses: Sequence[Loss],
-    seeds: Sequence[int],
-    *,
-    weightings: Sequence[WeightingName],
-    lrs: Sequence[float],
-    batch_sizes: Sequence[int],
-    dropouts: Sequence[float],
-) -> list[Run]:
-    """Return every combination, one seed of all arms before the next seed.
+def trials(
+    lists: Mapping[str, str | None],
+    seeds: int,
+    plan: TrainingPlan,
+    settings: Mapping[str, Mapping[str, Any]],
+    check: Callable[[str, str], Any],
+) -> list[Trial]:
+    """Return the trials of a comparison, all arms of one seed before the next seed.
 
-    A comparison that is cut short has then run as many seeds of each arm, give or take one. A ramp between
-    weights needs a loss of several terms; with the others it would be the fixed weighting again, and is left
-    out.
+    A comparison that is stopped early has then run nearly the same number of seeds of each arm. The ramp
+    between weights needs a loss of several terms; it is left out for the others.
+
+    Parameters
+    ----------
+    lists : mapping of str to str or None
+        Values of each factor of `Arm`, separated by commas, or ``all`` losses; None for that of `plan`.
+    seeds : int
+        Number of seeds, counted from that of `plan`.
+    plan : TrainingPlan
+        What all trials share.
+    settings : mapping
+        The same as plain values, by section.
+    check : callable
+        Takes the name of a training setting and a value as text, and returns the checked value.
+
+    Returns
+    -------
+    list of Trial
+        At least one.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown loss or weighting, a value that is given twice or that the settings refuse, or if
+        nothing is left to compare.
     """
+
+    def values(name: str) -> list[Any]:
+        text, flag, family = lists[name], FLAGS[name], FAMILIES.get(name)
+        if not text:
+            return [getattr(plan, name)]
+        if family is Loss and text == "all":
+            return list(Loss)
+        parts = [part.strip() for part in text.split(",")]
+        if not all(parts):
+            raise SettingsError(f"{flag} {text}: separate the values by single commas")
+        found = [_member(family, flag, part) if family else check(name, part) for part in parts]
+        if len(set(found)) < len(found):
+            raise SettingsError(f"{flag}: name each value once")
+        return found
+
     arms = [
-        Arm(loss.value, weighting.value, lr, batch_size, dropout)
-        for loss, weighting, lr, batch_size, dropout in product(
-            losses, weightings, lrs, batch_sizes, dropouts
-        )
+        Arm(loss.value, weighting.value, *numbers)
+        for loss, weighting, *numbers in product(*map(values, FLAGS))
         if weighting is not WeightingName.RAMP or len(loss.weights) > 1
     ]
-    return [Run(arm, seed) for seed in seeds for arm in arms]
+    if not arms:
+        raise SettingsError(
+            "--weighting ramp: none of the losses has several terms; add combined or multi-term"
+        )
+    return [_trial(arm, seed, plan, settings) for seed in range(plan.seed, plan.seed + seeds) for arm in arms]
 
 
-def shard(whole: Sequence[Run], part: int, parts: int) -> list[Run]:
-    """Return the runs of one task of a job array: `part`, from 1, of `parts`.
+def shard(trials: Sequence[Trial], part: str | None) -> list[Trial]:
+    """Return the trials of one task of a job array.
 
-    Every `parts`-th run, not a block of them, so that each task has its share of slow and fast arms.
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials of the comparison.
+    part : str or None
+        ``K/N`` for every N-th trial from the K-th, so that slow and fast arms are shared out; None for all.
+
+    Raises
+    ------
+    SettingsError
+        If `part` is not K/N with K from 1 to N.
     """
-    return list(whole[part - 1 :: parts])
+    if part is None:
+        return list(trials)
+    match = re.fullmatch(r"(\d+)/(\d+)", part)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise SettingsError(f"--shard {part}: give K/N with K from 1 to N, such as 2/8")
+    return list(trials[int(match[1]) - 1 :: int(match[2])])
+
+
+def _trial(arm: Arm, seed: int, plan: TrainingPlan, settings: Mapping[str, Mapping[str, Any]]) -> Trial:
+    loss, weighting = Loss(arm.loss), WeightingName(arm.weighting)
+    # Weights belong to one loss; losses with another number of terms use their own.
+    weights, ramp_from = (
+        given if given and len(given) == len(loss.weights) > 1 else None
+        for given in (plan.loss_parameters.weights, plan.weighting_parameters.ramp_from)
+    )
+    # Equal budgets: no trial ends early because its patience is over.
+    train: dict[str, Any] = {
+        "lr": arm.lr,
+        "batch_size": arm.batch_size,
+        "dropout": arm.dropout,
+        "patience": plan.epochs,
+    }
+    own = replace(
+        plan,
+        loss=loss,
+        loss_parameters=replace(plan.loss_parameters, weights=weights),
+        weighting=weighting,
+        weighting_parameters=replace(plan.weighting_parameters, ramp_from=ramp_from),
+        seed=seed,
+        **train,
+    )
+    changed: dict[str, dict[str, Any]] = {
+        "data": {"seed": seed},
+        "train": train,
+        "loss": {"name": arm.loss, "weighting": arm.weighting, "weights": weights, "ramp_from": ramp_from},
+    }
+    return Trial(arm, own, {name: {**section, **changed.get(name, {})} for name, section in settings.items()})
+
+
+def _member(family: type[StrEnum], flag: str, name: str) -> StrEnum:
+    try:
+        return family(name)
+    except ValueError:
+        raise SettingsError(f"{flag}: unknown {name!r}; valid: {', '.join(family)}") from None

@@ -1,4 +1,4 @@
-"""What a run wrote while it went on, as columns of numbers, and several runs of an arm over their epochs."""
+"""Values of the runs over their epochs, and their means over the runs of an arm."""
 
 import csv
 import math
@@ -9,9 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.study.outcome import Arm, Outcome
+
 HISTORY, GRADIENTS = "history.csv", "gradients.csv"
+SHARES = ("share_boundary", "share_interior", "share_background")
+# Weight of the marker map's loss, today and in files of version 0.1.
+MARKER_WEIGHTS = {"weight_marker", "weight_seed"}
+# Smaller changes of a mean are rounding errors.
+CONSTANT = 1e-9
 
 Columns = Mapping[str, NDArray[np.float64]]
+Curves = dict[str, "Curve"]
 
 
 @dataclass(frozen=True)
@@ -20,13 +28,12 @@ class Curve:
 
     Attributes
     ----------
-    epochs : array of float
-        In order, shape (E,).
-    mean, low, high : array of float
-        Over the runs that have the epoch; `low` and `high` are the least and the greatest.
-    runs : array of int
-        How many these are. Where runs end early the mean goes on over those that are left, which are
-        no fair sample.
+    epochs : array of float, shape (E,)
+        In order.
+    mean, low, high : array of float, shape (E,)
+        Mean, least and greatest value of the runs that have the epoch.
+    runs : array of int, shape (E,)
+        Number of runs that have the epoch. Runs that end early bias the mean of the later epochs.
     """
 
     epochs: NDArray[np.float64]
@@ -42,23 +49,36 @@ class Curve:
 
 
 def read(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a run's CSV; what is not a number is nan.
+    """Return the columns of a CSV file of a run.
 
-    A file that is missing, empty or damaged gives no columns: a picture that lacks a line is worth more than
-    no report.
+    Parameters
+    ----------
+    path : Path
+        The file. One that is missing, empty or damaged has no columns, so that the report is still made.
+
+    Returns
+    -------
+    dict of str to array of float, shape (rows,)
+        Cells that are no numbers are nan.
     """
     return _columns(_records(path))
 
 
-def read_by_loss(path: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Return the columns of a ``gradients.csv`` for each loss in it, as `read` does."""
-    records = _records(path)
-    names = dict.fromkeys(record["loss"] for record in records if record.get("loss"))
-    return {name: _columns([record for record in records if record["loss"] == name]) for name in names}
-
-
 def curve(runs: Sequence[Columns], name: str) -> Curve | None:
-    """Return column `name` over the epochs of several runs, or None if no run has a number there."""
+    """Return a column over the epochs of several runs.
+
+    Parameters
+    ----------
+    runs : sequence of mapping
+        Columns of each run.
+    name : str
+        The column.
+
+    Returns
+    -------
+    Curve or None
+        None if no run has a finite value.
+    """
     values: dict[float, list[float]] = {}
     for columns in runs:
         if "epoch" in columns and name in columns:
@@ -68,14 +88,73 @@ def curve(runs: Sequence[Columns], name: str) -> Curve | None:
     if not values:
         return None
     epochs = sorted(values)
-    found = [values[epoch] for epoch in epochs]
+    by_epoch = [values[epoch] for epoch in epochs]
     return Curve(
         np.array(epochs),
-        np.array([np.mean(one) for one in found]),
-        np.array([min(one) for one in found]),
-        np.array([max(one) for one in found]),
-        np.array([len(one) for one in found]),
+        np.array([np.mean(group) for group in by_epoch]),
+        np.array([min(group) for group in by_epoch]),
+        np.array([max(group) for group in by_epoch]),
+        np.array([len(group) for group in by_epoch]),
     )
+
+
+def term_weights(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]) -> dict[str, Curves]:
+    """Return the weights of the loss's terms over the epochs, for arms with more than one.
+
+    Parameters
+    ----------
+    runs : mapping of Arm to sequence of mapping
+        Histories of each arm.
+    names : mapping of Arm to str
+        Name of each arm.
+
+    Returns
+    -------
+    dict of str to dict of str to Curve
+        Curves by name of the arm and column; constant weights once for each loss.
+    """
+    found: dict[str, Curves] = {}
+    for arm, histories in runs.items():
+        own = dict.fromkeys(name for columns in histories for name in columns if name.startswith("weight_"))
+        weights = {name: line for name in own if (line := curve(histories, name))}
+        if any(np.ptp(line.mean) > CONSTANT for line in weights.values()):
+            found[names[arm]] = weights
+        elif len(weights.keys() - MARKER_WEIGHTS) > 1:
+            found[f"{arm.loss}, constant"] = weights
+    return found
+
+
+def gradient_shares(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Curves]:
+    """Return the shares of the gradient at the boundary, the interior and the background.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        All runs.
+    folder : Path
+        The folder of the comparison.
+
+    Returns
+    -------
+    dict of str to dict of str to Curve
+        Curves by title and column of `SHARES`: of each loss over the runs that were trained with it, or over
+        all runs if none was.
+    """
+    audits: dict[str, list[Columns]] = {}
+    own: dict[str, list[Columns]] = {}
+    for run in outcomes:
+        records = _records(folder / run.folder / GRADIENTS)
+        for loss in dict.fromkeys(record["loss"] for record in records if record.get("loss")):
+            columns = _columns([record for record in records if record["loss"] == loss])
+            audits.setdefault(loss, []).append(columns)
+            if loss == run.arm.loss:
+                own.setdefault(loss, []).append(columns)
+    found: dict[str, Curves] = {}
+    for loss, audit in audits.items():
+        shares = {name: line for name in SHARES if (line := curve(own.get(loss, audit), name))}
+        if len(shares) == len(SHARES):
+            found[f"{loss}, {'its own runs' if loss in own else 'all runs'}"] = shares
+    return found
 
 
 def _records(path: Path) -> list[dict[str, str]]:

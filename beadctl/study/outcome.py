@@ -1,4 +1,4 @@
-"""What one run of a comparison reached, and the file that says so."""
+"""The result of one run of a comparison, and its file."""
 
 import json
 import math
@@ -12,25 +12,25 @@ from beadctl.files import write_json
 
 FACTORS = ("weighting", "lr", "batch_size", "dropout")
 
-Row = TypeVar("Row")
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A setting that is compared; everything else is the same for all.
+    """A combination of the settings that are compared; all other settings are shared.
 
     Attributes
     ----------
     loss : str
         Name of the loss.
     weighting : str
-        Name of the rule that weights its terms.
+        Name of the weighting of its terms.
     lr : float
         Peak learning rate.
     batch_size : int
-        Tiles a step.
+        Tiles in a micro-batch.
     dropout : float
-        Share of channels dropped.
+        Share of channels that dropout zeroes.
     """
 
     loss: str
@@ -42,7 +42,17 @@ class Arm:
 
 @dataclass(frozen=True)
 class TileScore:
-    """One tile of the split that is measured on: foreground Jaccard, and beads true and found."""
+    """One tile of the measured split.
+
+    Attributes
+    ----------
+    image : str
+        File name of the tile.
+    jaccard : float
+        Foreground Jaccard; nan where undefined.
+    true, found : int
+        Number of beads in the annotation and in the result.
+    """
 
     image: str
     jaccard: float
@@ -52,34 +62,37 @@ class TileScore:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: an arm trained with one seed, and its figures or why it has none.
+    """Figures of an arm trained with one seed, or the reason why there are none.
 
     Attributes
     ----------
-    arm, seed
-        What was run.
+    arm : Arm
+        Compared settings.
+    seed : int
+        Random seed.
     folder : str
-        Name of the run's folder below the comparison's.
+        Name of the run's folder in the folder of the comparison.
     split : str
-        ``test`` or ``val``: what the figures are measured on, with the checkpoint of the best
+        ``test`` or ``val``: the tiles that the figures are measured on, with the checkpoint of the best
         validation Jaccard.
-    jaccard, dice, f1, count_mae, count_mape, count_bias : float
-        Foreground Jaccard and Dice, F1 of beads matched at IoU 0.5, and errors of the count:
-        in beads (mae), or as a share of the true count (mape, bias); nan where undefined.
+    jaccard, dice, f1 : float
+        Foreground Jaccard and Dice; F1 of beads matched at IoU 0.5. As all figures nan where undefined.
+    count_mae, count_mape, count_bias : float
+        Error of the count: mean absolute in beads, mean absolute and signed as a share of the true count.
     val_jaccard : float
-        By which the checkpoint was chosen.
+        Validation Jaccard of the checkpoint.
     epoch, epochs : int
-        That of the checkpoint, from 1; and all that were done.
+        Epoch of the checkpoint, from 1, and number of epochs trained.
     seconds : float
-        Length of the training.
+        Duration of the training.
     stopped : str
-        Why it ended.
+        Why the training ended.
     device : str
-        Where it ran.
+        Device of the training.
     reason : str
-        Why it failed; empty when it did not.
+        Why the run failed; empty for a finished run.
     tiles : tuple of TileScore
-        The measured tiles one by one, where they are kept.
+        Figures of the single tiles.
     """
 
     arm: Arm
@@ -108,7 +121,14 @@ class Outcome:
 
 
 def write(path: Path, outcome: Outcome) -> None:
-    """Write an outcome as strict JSON, whole or not at all; what is not a finite number becomes null.
+    """Write an outcome as strict JSON; nan becomes null.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it exists.
+    outcome : Outcome
+        The content.
 
     Raises
     ------
@@ -119,12 +139,22 @@ def write(path: Path, outcome: Outcome) -> None:
 
 
 def read(path: Path) -> Outcome:
-    """Read back what `write` wrote; null becomes nan.
+    """Read what `write` wrote; null becomes nan.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Outcome
+        The content.
 
     Raises
     ------
     OutputError
-        If there is no such file, or it is not one that `write` wrote.
+        If the file cannot be read, or `write` did not write it.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -139,15 +169,23 @@ def read(path: Path) -> Outcome:
 
 
 def labels(arms: Sequence[Arm]) -> dict[Arm, str]:
-    """Return a name for each arm: its loss and those factors in which the arms differ.
+    """Return a distinct name for each arm: its loss and the factors in which the arms differ.
 
-    ``dice``; ``combined ramp``; ``dice lr 1e-04 batch 8 dropout 0.3``. Different arms have different names.
+    Parameters
+    ----------
+    arms : sequence of Arm
+        All arms of a comparison.
+
+    Returns
+    -------
+    dict of Arm to str
+        Such as ``dice``, ``combined ramp`` or ``dice lr 1e-04 batch 8 dropout 0.3``.
     """
     varied = [factor for factor in FACTORS if len({getattr(arm, factor) for arm in arms}) > 1]
-    return {arm: " ".join([arm.loss, *(_words(arm, factor) for factor in varied)]) for arm in arms}
+    return {arm: " ".join([arm.loss, *(_factor(arm, factor) for factor in varied)]) for arm in arms}
 
 
-def _words(arm: Arm, factor: str) -> str:
+def _factor(arm: Arm, factor: str) -> str:
     if factor == "lr":
         return f"lr {_scientific(arm.lr)}"
     if factor == "batch_size":
@@ -156,13 +194,13 @@ def _words(arm: Arm, factor: str) -> str:
 
 
 def _scientific(value: float) -> str:
-    """Return the shortest power-of-ten notation that is still this very number."""
+    """Return the shortest power-of-ten notation that reads back as the same number."""
     texts = (f"{value:.{digits}e}" for digits in range(17))
     return next((text for text in texts if float(text) == value), repr(value))
 
 
-def _filled(kind: type[Row], facts: dict[str, Any]) -> Row:
-    """Return a row of `kind` from JSON's types, and no more or less than its fields."""
+def _filled(kind: type[Record], facts: dict[str, Any]) -> Record:
+    """Return a dataclass from a JSON object that has exactly its fields."""
     hints = get_type_hints(kind)
     if unknown := facts.keys() - hints.keys():
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")

@@ -1,4 +1,4 @@
-"""A comparison as pictures: every run, the learning curves, the weights, and where the gradients fall."""
+"""A comparison as pictures: every run, learning curves, weights of the terms, and gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,37 @@ from PIL import Image
 from beadctl.files import atomic
 from beadctl.results.html import Picture
 from beadctl.study import history
-from beadctl.study.history import Columns, Curve, curve
+from beadctl.study.history import Columns, Curve, Curves, curve
 from beadctl.study.outcome import Arm, Outcome, labels
-from beadctl.study.statistics import Figure as Statistic
-from beadctl.study.statistics import summarise, what_is_measured
+from beadctl.study.statistics import Estimate, summarise
+from beadctl.study.verdict import measured_on
 
-# Okabe and Ito's palette, told apart by the colour-blind, without the yellow that white paper swallows.
+# Okabe and Ito's colour-blind safe palette without its yellow, which is faint on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#7f5539")
-BLUE, ORANGE, GREEN = PALETTE[:3]
-GREY, PALE = "#6b6b6b", "#cfcfcf"
+BLUE, ORANGE = PALETTE[:2]
+PALE = "#cfcfcf"
 DASHES = ("-", "--", "-.")
 
-BESIDE: dict[str, Any] = {"loc": "outside right upper", "frameon": False, "fontsize": 8}
+LEGEND: dict[str, Any] = {"loc": "outside right upper", "frameon": False, "fontsize": 8}
+CURVES_NOTE = "mean and range over seeds; dotted where some seeds have ended"
 
 WIDTH_IN = 12.0
 DPI = 110
-# Lines that an eye tells apart in one pair of axes; more arms get axes of their own.
+# Lines that can be told apart in one pair of axes; with more arms each has its own axes.
 MOST_LINES = 6
-# Means of equal numbers differ by their rounding.
-CONSTANT = 1e-9
 PANEL_COLUMNS, MANY_PANEL_COLUMNS, MANY_PANELS = 4, 6, 16
-
-Runs = Mapping[Arm, Sequence[Columns]]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A picture before it is drawn: its title, its height in inches, and what draws it on a figure."""
-
-    title: str
-    height_in: float
-    draw: Callable[[Any], None]
 
 
 def pictures(outcomes: Sequence[Outcome], folder: Path) -> list[Picture]:
-    """Draw what there is something to draw for, in the order of a report.
+    """Draw the pictures of a report; one without data is left out.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
         All runs, failed ones too.
     folder : Path
-        The comparison's, with the run folders below: ``history.csv`` and ``gradients.csv`` are read there,
-        and where they are missing so are their lines.
+        The folder of the comparison, which holds the folders of the runs with ``history.csv`` and
+        ``gradients.csv``.
 
     Returns
     -------
@@ -67,18 +54,28 @@ def pictures(outcomes: Sequence[Outcome], folder: Path) -> list[Picture]:
     """
     arms = [row.arm for row in summarise(outcomes)]
     names = {arm: _wrapped(name) for arm, name in labels(arms).items()}
-    runs = {arm: _histories(outcomes, arm, folder) for arm in arms}
-    drawings = (
+    runs: dict[Arm, list[Columns]] = {arm: [] for arm in arms}
+    for run in outcomes:
+        if columns := history.read(folder / run.folder / history.HISTORY):
+            runs[run.arm].append(columns)
+    drawn = (
         _distributions(outcomes, names),
-        _curves(runs, names),
-        _weights(runs, names),
-        _gradients(outcomes, folder),
+        _learning_curves(runs, names),
+        _weights(history.term_weights(runs, names)),
+        _gradients(history.gradient_shares(outcomes, folder)),
     )
-    return [_drawn(drawing) for drawing in drawings if drawing]
+    return [picture for picture in drawn if picture]
 
 
 def stack(parts: Sequence[Picture], path: Path) -> None:
-    """Write pictures one below another as one PNG; none at all as a blank line.
+    """Write pictures one below another as one PNG.
+
+    Parameters
+    ----------
+    parts : sequence of Picture
+        The pictures; without any the file is a blank line.
+    path : Path
+        The file.
 
     Raises
     ------
@@ -95,18 +92,18 @@ def stack(parts: Sequence[Picture], path: Path) -> None:
         sheet.save(temporary, format="PNG")
 
 
-def _drawn(drawing: Drawing) -> Picture:
+def _drawn(title: str, height_in: float, paint: Callable[[Any], None]) -> Picture:
     # The object interface leaves the process's own pyplot state and backend alone.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH_IN, drawing.height_in), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(drawing.title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-    drawing.draw(figure)
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    paint(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    return Picture(drawing.title, buffer.getvalue())
+    return Picture(title, buffer.getvalue())
 
 
 def _wrapped(label: str) -> str:
@@ -119,12 +116,12 @@ def _wrapped(label: str) -> str:
 # ---------------------------------------------------------------- every run
 
 
-def _distributions(outcomes: Sequence[Outcome], names: Mapping[Arm, str]) -> Drawing | None:
+def _distributions(outcomes: Sequence[Outcome], names: Mapping[Arm, str]) -> Picture | None:
     if not names:
         return None
     summaries = summarise(outcomes)
     lines = [max(1, name.count("\n") + 1) * 0.17 + 0.13 for name in names.values()]
-    split = what_is_measured(outcomes)
+    split = measured_on(outcomes)
     metrics = (
         ("jaccard", f"{split} Jaccard", 1.0),
         ("f1", f"{split} F1 of beads at IoU 0.5", 1.0),
@@ -135,50 +132,51 @@ def _distributions(outcomes: Sequence[Outcome], names: Mapping[Arm, str]) -> Dra
         from matplotlib.ticker import MaxNLocator
 
         panels = area.subplots(1, len(metrics), sharey=True)
-        for axes, (metric, words, scale) in zip(panels, metrics, strict=True):
+        for axes, (metric, title, scale) in zip(panels, metrics, strict=True):
             for row, summary in enumerate(summaries):
-                runs = [run for run in outcomes if run.arm == summary.arm]
-                _dots(axes, row, [scale * getattr(run, metric) for run in runs if run.finished])
+                values = _finite(outcomes, metric, scale, summary.arm)
+                dots = {"color": BLUE, "alpha": 0.6, "mec": "white", "mew": 0.5}
+                axes.plot(values, [row - 0.12] * len(values), "o", ms=5, **dots)
                 _mean(axes, row, getattr(summary, metric), scale)
-            _frame(axes, [scale * getattr(run, metric) for run in outcomes if run.finished])
-            axes.set_xlabel(words.strip(), fontsize=9)
+            _frame(axes, _finite(outcomes, metric, scale))
+            axes.set_xlabel(title.strip(), fontsize=9)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=6, prune="both"))
             axes.tick_params(labelsize=8)
             axes.grid(axis="x", alpha=0.3)
         named = [names[row.arm] + (f" ({row.failed} failed)" if row.failed else "") for row in summaries]
         panels[0].set_yticks(range(len(summaries)), named, fontsize=8)
         panels[0].set_ylim(len(summaries) - 0.5, -0.5)
-        _key(area)
+        _distribution_legend(area)
 
-    return Drawing("Every run, and the mean over seeds", sum(lines) + 1.35, paint)
-
-
-def _dots(axes: Any, row: int, values: Sequence[float]) -> None:
-    known = [value for value in values if math.isfinite(value)]
-    axes.plot(known, [row - 0.12] * len(known), "o", ms=5, color=BLUE, alpha=0.6, mec="white", mew=0.5)
+    return _drawn("Every run, and the mean over seeds", sum(lines) + 1.35, paint)
 
 
-def _mean(axes: Any, row: int, statistic: Statistic, scale: float) -> None:
-    """Draw the mean and its interval a little below the runs, so that neither hides the other."""
+def _finite(outcomes: Sequence[Outcome], metric: str, scale: float, arm: Arm | None = None) -> list[float]:
+    """Return the finite values of the finished runs, of one arm or of all."""
+    runs = [run for run in outcomes if run.finished and arm in (None, run.arm)]
+    return [scale * value for run in runs if math.isfinite(value := getattr(run, metric))]
+
+
+def _mean(axes: Any, row: int, estimate: Estimate, scale: float) -> None:
+    """Draw the mean and its interval a little below the runs, where they cover none."""
     below = row + 0.2
-    if statistic.n:
-        axes.plot([scale * statistic.mean], [below], "|", ms=9, mew=2.2, color=ORANGE)
-    if statistic.n > 1:
-        ends = [scale * statistic.low, scale * statistic.high]
+    if estimate.n:
+        axes.plot([scale * estimate.mean], [below], "|", ms=9, mew=2.2, color=ORANGE)
+    if math.isfinite(estimate.low):
+        ends = [scale * estimate.low, scale * estimate.high]
         axes.plot(ends, [below, below], "-", lw=1.4, color=ORANGE, solid_capstyle="butt")
 
 
-def _frame(axes: Any, values: Iterable[float]) -> None:
-    """Frame the runs: with two seeds an interval is so wide that it would squeeze them into a point."""
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
+def _frame(axes: Any, values: Sequence[float]) -> None:
+    """Fit the axis to the runs; a wide interval of few seeds would squeeze them together."""
+    if not values:
         axes.set_xlim(0, 1)
         return
-    margin = max(0.25 * (max(known) - min(known)), 0.02 * max(map(abs, known)), 1e-3)
-    axes.set_xlim(max(0.0, min(known) - margin), max(known) + margin)
+    margin = max(0.25 * (max(values) - min(values)), 0.02 * max(map(abs, values)), 1e-3)
+    axes.set_xlim(max(0.0, min(values) - margin), max(values) + margin)
 
 
-def _key(area: Any) -> None:
+def _distribution_legend(area: Any) -> None:
     from matplotlib.lines import Line2D
 
     marks = [
@@ -192,155 +190,109 @@ def _key(area: Any) -> None:
 # ---------------------------------------------------------------- over the epochs
 
 
-def _histories(outcomes: Sequence[Outcome], arm: Arm, folder: Path) -> list[Columns]:
-    found = [history.read(folder / run.folder / history.HISTORY) for run in outcomes if run.arm == arm]
-    return [columns for columns in found if columns]
-
-
-def _curves(runs: Runs, names: Mapping[Arm, str]) -> Drawing | None:
-    jaccard = _known({arm: curve(columns, "val_jaccard") for arm, columns in runs.items()})
-    if not jaccard:
+def _learning_curves(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]) -> Picture | None:
+    shown = []
+    for column, title in (("val_jaccard", "Jaccard"), ("val_f1", "F1@0.5")):
+        lines = {arm: line for arm, columns in runs.items() if (line := curve(columns, column))}
+        shown += [(title, lines)] if lines else []
+    if not shown or shown[0][0] != "Jaccard":
         return None
+    jaccard = shown[0][1]
     if len(jaccard) > MOST_LINES:
-        return _curve_panels(jaccard, names)
-    f1 = _known({arm: curve(columns, "val_f1") for arm, columns in runs.items()})
-    shown = [(words, found) for words, found in (("Jaccard", jaccard), ("F1@0.5", f1)) if found]
+        return _learning_curve_panels(jaccard, names)
 
     def paint(area: Any) -> None:
         panels = area.subplots(1, len(shown), squeeze=False)[0]
-        for axes, (words, found) in zip(panels, shown, strict=True):
+        for axes, (title, lines) in zip(panels, shown, strict=True):
             for colour, arm in zip(PALETTE, jaccard, strict=False):
-                if arm in found:
-                    _line(axes, found[arm], colour, names[arm])
-            _epochs(axes, found.values())
-            axes.set_ylim(0, _ceiling(found.values()))
-            axes.set_ylabel(f"validation {words}", fontsize=9)
+                if arm in lines:
+                    _line(axes, lines[arm], colour, names[arm])
+            _epochs(axes, lines.values())
+            axes.set_ylim(0, _ceiling(lines.values()))
+            axes.set_ylabel(f"validation {title}", fontsize=9)
             axes.set_xlabel("epoch", fontsize=9)
-        area.legend(*panels[0].get_legend_handles_labels(), **BESIDE)
+        area.legend(*panels[0].get_legend_handles_labels(), **LEGEND)
 
-    return Drawing(f"Learning curves: {CURVES_EXPLAINED}", 4.0, paint)
-
-
-CURVES_EXPLAINED = "mean and range over seeds; dotted where some seeds have ended"
+    return _drawn(f"Learning curves: {CURVES_NOTE}", 4.0, paint)
 
 
-def _curve_panels(found: Mapping[Arm, Curve], names: Mapping[Arm, str]) -> Drawing:
+def _learning_curve_panels(lines: Mapping[Arm, Curve], names: Mapping[Arm, str]) -> Picture:
+    by_name = {names[arm]: {"val_jaccard": line} for arm, line in lines.items()}
+
     def paint(area: Any) -> None:
-        for axes, arm in _panels(area, list(found), share_y=True):
-            for other in found.values():
+        for axes, own in _panels(area, by_name):
+            for other in lines.values():
                 axes.plot(other.epochs, other.mean, lw=0.6, color=PALE, zorder=1)
-            _line(axes, found[arm], BLUE, "")
-            _epochs(axes, found.values())
-            axes.set_title(names[arm], fontsize=8)
-            axes.set_ylim(0, _ceiling(found.values()))
-        area.supxlabel("epoch", fontsize=9)
+            _line(axes, own["val_jaccard"], BLUE, "")
         area.supylabel("validation Jaccard", fontsize=9)
 
-    return Drawing(
-        f"Learning curves, all others in grey: {CURVES_EXPLAINED}",
-        _panels_height([names[arm] for arm in found]),
-        paint,
-    )
+    title = f"Learning curves, all others in grey: {CURVES_NOTE}"
+    return _drawn(title, _panels_height(by_name), paint)
 
 
-def _weights(runs: Runs, names: Mapping[Arm, str]) -> Drawing | None:
-    found: dict[str, dict[str, Curve]] = {}
-    for arm, columns in runs.items():
-        own = dict.fromkeys(name for one in columns for name in one if name.startswith("weight_"))
-        weights = _known({name: curve(columns, name) for name in own})
-        if any(np.ptp(weight.mean) > CONSTANT for weight in weights.values()):
-            found[names[arm]] = weights
-        elif len(weights.keys() - {"weight_seed"}) > 1:
-            # Constant weights are the loss's own, whatever else the arm differs in: once is enough.
-            found[f"{arm.loss}, constant"] = weights
-    if not found:
+def _weights(weights: Mapping[str, Curves]) -> Picture | None:
+    if not weights:
         return None
-    terms = list(dict.fromkeys(name for weights in found.values() for name in weights))
-    styles = _styles(terms)
-
-    every = [weight for weights in found.values() for weight in weights.values()]
+    terms = list(dict.fromkeys(name for lines in weights.values() for name in lines))
+    # Dashes as well as colours, because constant weights often coincide.
+    styles = {name: (PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]) for k, name in enumerate(terms)}
 
     def paint(area: Any) -> None:
-        for axes, title in _panels(area, list(found), share_y=True):
-            for name, weight in found[title].items():
-                _line(axes, weight, styles[name][0], "", styles[name][1])
-            _epochs(axes, every)
-            axes.set_title(title, fontsize=8)
-            axes.set_ylim(0, _ceiling(every))
-        area.supxlabel("epoch", fontsize=9)
-        area.legend(
-            handles=_handles({name.removeprefix("weight_"): styles[name] for name in terms}), **BESIDE
-        )
+        from matplotlib.lines import Line2D
 
-    return Drawing("Weights of the terms: mean and range over seeds", _panels_height(found), paint)
+        for axes, lines in _panels(area, weights):
+            for name, line in lines.items():
+                _line(axes, line, styles[name][0], "", styles[name][1])
+        handles = [
+            Line2D([], [], color=colour, ls=dash, label=name.removeprefix("weight_"))
+            for name, (colour, dash) in styles.items()
+        ]
+        area.legend(handles=handles, **LEGEND)
+
+    return _drawn("Weights of the terms: mean and range over seeds", _panels_height(weights), paint)
 
 
-def _gradients(outcomes: Sequence[Outcome], folder: Path) -> Drawing | None:
-    audits: dict[str, list[Columns]] = {}
-    own: dict[str, list[Columns]] = {}
-    for run in outcomes:
-        for loss, columns in history.read_by_loss(folder / run.folder / history.GRADIENTS).items():
-            audits.setdefault(loss, []).append(columns)
-            if loss == run.arm.loss:
-                own.setdefault(loss, []).append(columns)
-    shares = ("share_boundary", "share_interior", "share_background")
-    found = {}
-    for loss, audit in audits.items():
-        curves = _known({name: curve(own.get(loss, audit), name) for name in shares})
-        if len(curves) == len(shares):
-            found[loss] = curves
-    if not found:
+def _gradients(shares: Mapping[str, Curves]) -> Picture | None:
+    if not shares:
         return None
-    colours = dict(zip(shares, (ORANGE, BLUE, PALE), strict=True))
+    colours = dict(zip(history.SHARES, (ORANGE, BLUE, PALE), strict=True))
 
     def paint(area: Any) -> None:
-        for axes, loss in _panels(area, list(found), share_y=True):
-            curves = found[loss]
-            epochs = curves[shares[0]].epochs
-            heights = [np.interp(epochs, curves[name].epochs, curves[name].mean) for name in shares]
+        from matplotlib.patches import Patch
+
+        for axes, lines in _panels(area, shares):
+            epochs = lines[history.SHARES[0]].epochs
+            heights = [np.interp(epochs, lines[name].epochs, lines[name].mean) for name in colours]
             if len(epochs) > 1:
-                axes.stackplot(epochs, heights, colors=[colours[name] for name in shares], lw=0)
+                axes.stackplot(epochs, heights, colors=list(colours.values()), lw=0)
             else:
-                for k, name in enumerate(shares):
-                    axes.bar(epochs, heights[k], bottom=sum(heights[:k]), width=0.6, color=colours[name])
-            axes.set_title(f"{loss}, {'its own runs' if loss in own else 'all runs'}", fontsize=8)
+                for k, colour in enumerate(colours.values()):
+                    axes.bar(epochs, heights[k], bottom=sum(heights[:k]), width=0.6, color=colour)
             axes.set_ylim(0, 1)
-            _epochs(axes, [one for curves in found.values() for one in curves.values()])
-        area.supxlabel("epoch", fontsize=9)
         area.supylabel("share of the gradient", fontsize=9)
-        area.legend(
-            handles=_patches({name.removeprefix("share_"): colours[name] for name in shares}), **BESIDE
-        )
+        handles = [Patch(color=colour, label=name.removeprefix("share_")) for name, colour in colours.items()]
+        area.legend(handles=handles, **LEGEND)
 
     title = "Where the gradient of each loss falls: mean over runs"
-    return Drawing(title, _panels_height(found), paint)
+    return _drawn(title, _panels_height(shares), paint)
 
 
-# ---------------------------------------------------------------- parts of pictures
+# ---------------------------------------------------------------- axes
 
 
-def _line(axes: Any, values: Curve, colour: str, label: str, style: str = "-") -> None:
-    mark = "o" if len(values.epochs) == 1 else ""
-    axes.fill_between(values.epochs, values.low, values.high, color=colour, alpha=0.15, lw=0, zorder=2)
-    axes.plot(values.epochs, values.mean, ls=":", lw=1.2, color=colour, zorder=3)
-    axes.plot(
-        values.epochs,
-        values.complete,
-        marker=mark,
-        ls=style,
-        lw=1.6,
-        ms=4,
-        color=colour,
-        label=label,
-        zorder=4,
-    )
+def _line(axes: Any, line: Curve, colour: str, label: str, dash: str = "-") -> None:
+    mark = "o" if len(line.epochs) == 1 else ""
+    axes.fill_between(line.epochs, line.low, line.high, color=colour, alpha=0.15, lw=0, zorder=2)
+    axes.plot(line.epochs, line.mean, ls=":", lw=1.2, color=colour, zorder=3)
+    style = {"marker": mark, "ls": dash, "lw": 1.6, "ms": 4, "color": colour}
+    axes.plot(line.epochs, line.complete, label=label, zorder=4, **style)
 
 
-def _epochs(axes: Any, curves: Iterable[Curve]) -> None:
+def _epochs(axes: Any, lines: Iterable[Curve]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ends = [(float(one.epochs.min()), float(one.epochs.max())) for one in curves]
-    first, last = min(one[0] for one in ends), max(one[1] for one in ends)
+    epochs = np.concatenate([line.epochs for line in lines])
+    first, last = float(epochs.min()), float(epochs.max())
     axes.set_xlim(*((first, last) if last > first else (first - 1, first + 1)))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.tick_params(labelsize=8)
@@ -348,18 +300,24 @@ def _epochs(axes: Any, curves: Iterable[Curve]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _ceiling(curves: Iterable[Curve]) -> float:
-    """Return where an axis from 0 ends so that every curve fits."""
-    return 1.08 * max(float(one.high.max()) for one in curves) or 1.0
+def _ceiling(lines: Iterable[Curve]) -> float:
+    """Return the end of an axis from 0 that holds every curve."""
+    return 1.08 * max(float(line.high.max()) for line in lines) or 1.0
 
 
-def _panels(area: Any, keys: Sequence[Any], *, share_y: bool = False) -> Iterable[tuple[Any, Any]]:
-    columns = _panel_columns(len(keys))
-    rows = math.ceil(len(keys) / columns)
-    panels = area.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
-    for axes in panels[len(keys) :]:
+def _panels(area: Any, curves: Mapping[str, Curves]) -> Iterable[tuple[Any, Curves]]:
+    """Yield axes for the curves of each title; all have the ranges of all curves once they are drawn."""
+    columns = _panel_columns(len(curves))
+    panels = area.subplots(math.ceil(len(curves) / columns), columns, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(curves) :]:
         axes.remove()
-    return zip(panels, keys, strict=False)
+    area.supxlabel("epoch", fontsize=9)
+    every = [line for lines in curves.values() for line in lines.values()]
+    for axes, (title, lines) in zip(panels, curves.items(), strict=False):
+        axes.set_ylim(0, _ceiling(every))
+        yield axes, lines
+        axes.set_title(title, fontsize=8)
+        _epochs(axes, every)
 
 
 def _panels_height(titles: Iterable[str]) -> float:
@@ -371,25 +329,3 @@ def _panels_height(titles: Iterable[str]) -> float:
 
 def _panel_columns(panels: int) -> int:
     return MANY_PANEL_COLUMNS if panels > MANY_PANELS else min(PANEL_COLUMNS, max(2, panels))
-
-
-def _styles(terms: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a dash for each term."""
-    # A dash as well, because constant weights often lie on one another.
-    return {name: (PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]) for k, name in enumerate(terms)}
-
-
-def _handles(styles: Mapping[str, tuple[str, str]]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [Line2D([], [], color=colour, ls=dash, label=name) for name, (colour, dash) in styles.items()]
-
-
-def _patches(colours: Mapping[str, str]) -> list[Any]:
-    from matplotlib.patches import Patch
-
-    return [Patch(color=colour, label=name) for name, colour in colours.items()]
-
-
-def _known(curves: Mapping[Any, Curve | None]) -> dict[Any, Curve]:
-    return {key: one for key, one in curves.items() if one is not None}

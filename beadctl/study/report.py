@@ -1,11 +1,13 @@
-"""All files of a comparison at once: tables, pictures, and the page that holds them together."""
+"""The files of a comparison: tables, pictures, and one HTML page with all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from beadctl.results import html
 from beadctl.results.html import Picture
-from beadctl.study import page, plots, tables
+from beadctl.study import plots, tables
 from beadctl.study.outcome import Outcome
+from beadctl.study.verdict import verdict
 
 RUNS, SUMMARY, DIFFERENCES = "runs.csv", "summary.csv", "differences.csv"
 JSON, MARKDOWN, PICTURE, PAGE = "comparison.json", "comparison.md", "report.png", "report.html"
@@ -16,22 +18,22 @@ def write(
     folder: Path,
     outcomes: Sequence[Outcome],
     settings: Mapping[str, object],
-    pictures: Sequence[Picture] = (),
+    overlays: Sequence[Picture] = (),
     *,
     title: str = TITLE,
 ) -> None:
-    """Write what a comparison leaves in its folder, over what an earlier one left.
+    """Write the tables, the pictures and the page of a comparison, and replace earlier ones.
 
     Parameters
     ----------
     folder : Path
-        The comparison's, with the run folders below it.
+        The folder of the comparison, which holds the folders of the runs.
     outcomes : sequence of Outcome
         All runs, failed ones too.
-    settings : mapping
-        What was the same for all runs, by name.
-    pictures : sequence of Picture
-        Images with what was found in them.
+    settings : mapping of str to object
+        Settings that all runs share, by name.
+    overlays : sequence of Picture
+        Tiles with their annotations and the beads that were found.
     title : str
         Heading of the report.
 
@@ -43,9 +45,25 @@ def write(
     tables.write_runs_csv(folder / RUNS, outcomes)
     tables.write_summary_csv(folder / SUMMARY, outcomes)
     tables.write_differences_csv(folder / DIFFERENCES, outcomes)
-    tables.write_report_json(folder / JSON, outcomes, settings)
+    tables.write_comparison_json(folder / JSON, outcomes, settings)
     tables.write_markdown(folder / MARKDOWN, outcomes, settings, title)
     figures = plots.pictures(outcomes, folder)
     plots.stack(figures, folder / PICTURE)
-    shown = page.StudyReport(title, tuple(outcomes), settings, tuple(figures), tuple(pictures))
-    page.write(folder / PAGE, shown)
+    html.write(folder / PAGE, title, _sections(outcomes, settings, figures, overlays))
+
+
+def _sections(
+    outcomes: Sequence[Outcome],
+    settings: Mapping[str, object],
+    figures: Sequence[Picture],
+    overlays: Sequence[Picture],
+) -> Iterable[str]:
+    yield html.lead(verdict(outcomes))
+    yield from map(_section, (tables.arms(outcomes), tables.pairs(outcomes), tables.failures(outcomes)))
+    yield html.section("Figures", "\n".join(map(html.image, figures)))
+    yield html.section("Best and worst tiles", html.gallery(overlays))
+    yield from map(_section, (tables.runs(outcomes), tables.shared(settings)))
+
+
+def _section(table: tables.TextTable) -> str:
+    return html.section(table.heading, html.table(table.columns, table.rows), table.note)

@@ -1,16 +1,10 @@
-"""A comparison as it is run: trial by trial, each of them kept, so that only what is missing is run."""
+"""One trial of a comparison: trained, measured, and kept in a file, so that only missing trials are run."""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import (
@@ -22,53 +16,36 @@ from beadctl.errors import (
     SettingsError,
 )
 from beadctl.files import json_text
-from beadctl.results.formats import overlays
-from beadctl.results.html import Picture
 from beadctl.study import outcome as outcomes
-from beadctl.study.grid import Run
+from beadctl.study.grid import Trial
 from beadctl.study.outcome import Outcome, TileScore
 from beadctl.training.loop import train
-from beadctl.training.measured import answers, measure, measured_split
+from beadctl.training.measured import measure, measured_split
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
-from beadctl.training.plan import TrainingPlan, same, told
+from beadctl.training.plan import current_names, same, told
+from beadctl.training.records import RunResult
+from beadctl.training.run_folder import FACTS, LAST
 from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
 
-if TYPE_CHECKING:
-    from beadctl.training.records import RunResult
-
 RESULT = "result.json"
 
-# Nothing about these is the trial's own: every other trial would meet them too.
-OF_ALL = (AnnotationError, DeviceError, MissingExtraError, OutputError, SettingsError)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A run of the grid, with all that determines it.
-
-    Attributes
-    ----------
-    run : Run
-        Its arm and seed.
-    plan : TrainingPlan
-        What is computed.
-    settings : mapping
-        Plain values for its ``run.json``.
-    """
-
-    run: Run
-    plan: TrainingPlan
-    settings: Mapping[str, Any]
+# Errors that every other trial would meet too; they end the comparison.
+SHARED_ERRORS = (AnnotationError, DeviceError, MissingExtraError, OutputError, SettingsError)
 
 
 def require_tiles(tiles: Path | None) -> None:
-    """Look at the tiles once, before the first trial: what is wrong with them is wrong for all.
+    """Check the tiles before the first trial.
+
+    Parameters
+    ----------
+    tiles : Path or None
+        Folder of tiles; None for simulated scenes.
 
     Raises
     ------
     TrainingError, AnnotationError
-        If a split is missing or useless, or a tile broken.
+        If a split is missing or cannot be used, or a tile is broken.
     """
     if tiles is not None:
         rows = read_manifest(tiles)
@@ -77,28 +54,33 @@ def require_tiles(tiles: Path | None) -> None:
 
 
 def kept(trial: Trial, out: Path, *, retry: bool = False) -> Outcome | None:
-    """Return the outcome that an earlier call left, if there is one.
+    """Return the outcome of a trial that an earlier call ran.
 
     Parameters
     ----------
     trial : Trial
-        Which one.
+        The trial.
     out : Path
         Folder of the comparison.
     retry : bool
-        Take no failed one.
+        Return no failed outcome, so that the trial is run again.
+
+    Returns
+    -------
+    Outcome or None
+        None if the trial is to be run.
 
     Raises
     ------
     OutputError
         If the trial was run with other settings, or its file is broken.
     """
-    folder = out / trial.run.folder
+    folder = out / trial.folder
     if not (folder / RESULT).is_file():
         return None
     _require_same_plan(trial, folder)
-    found = outcomes.read(folder / RESULT)
-    return None if retry and not found.finished else found
+    outcome = outcomes.read(folder / RESULT)
+    return None if retry and not outcome.finished else outcome
 
 
 def run(
@@ -110,68 +92,59 @@ def run(
     options: TrainOptions = DEFAULT_OPTIONS,
     callbacks: TrainCallbacks = NO_CALLBACKS,
 ) -> Outcome | None:
-    """Train one trial, or go on where it was stopped, measure it, and keep its outcome.
+    """Train a trial, or resume it where it was stopped, measure it, and write its outcome.
 
     Parameters
     ----------
     trial : Trial
-        What to run.
+        The trial.
     out : Path
-        Folder of the comparison; the trial's is below.
+        Folder of the comparison, which holds that of the trial.
     tiles : Path or None
         Folder of tiles; None when the plan simulates.
     start, options, callbacks
-        As `beadctl.training.loop.train` takes them; resumption and settings are the trial's own.
+        As `beadctl.training.loop.train` takes them; resumption and settings are those of the trial.
 
     Returns
     -------
     Outcome or None
-        With a `reason` where it failed; None where it was stopped.
+        With a `reason` if the trial failed; None if it was stopped.
 
     Raises
     ------
     BeadctlError
-        For what would fail every other trial as well: tiles, device, settings, disk.
+        For errors that every other trial would meet: tiles, device, settings, disk.
     """
-    folder = out / trial.run.folder
-    resume = (folder / "last.pt").is_file()
+    folder = out / trial.folder
+    resume = (folder / LAST).is_file()
     if resume:
         _require_same_plan(trial, folder)
+    options = replace(options, resume=resume, settings=trial.settings)
     try:
-        result = train(
-            trial.plan,
-            folder,
-            tiles=tiles,
-            start=start,
-            options=replace(options, resume=resume, settings=trial.settings),
-            callbacks=callbacks,
-        )
+        result = train(trial.plan, folder, tiles=tiles, start=start, options=options, callbacks=callbacks)
         if result.stopped == "interrupted":
             return None
-        outcome = _outcome(trial, result, tiles, options.device)
-    except OF_ALL:
+        outcome = _measured(trial, result, tiles, options.device)
+    except SHARED_ERRORS:
         raise
     except (BeadctlError, MemoryError, RuntimeError) as error:
-        # RuntimeError is how PyTorch says that the GPU's memory is full. A comparison runs over night: one
-        # trial that cannot be done is a row with its reason, not the end of all.
+        # PyTorch raises RuntimeError when the GPU's memory is full. The other trials go on.
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        outcome = Outcome(
-            trial.run.arm, trial.run.seed, trial.run.folder, measured_split(tiles), reason=reason
-        )
+        outcome = Outcome(trial.arm, trial.seed, trial.folder, measured_split(tiles), reason=reason)
     outcomes.write(folder / RESULT, outcome)
     return outcome
 
 
-def _outcome(trial: Trial, result: RunResult, tiles: Path | None, device_name: str) -> Outcome:
+def _measured(trial: Trial, result: RunResult, tiles: Path | None, device: str) -> Outcome:
     assert result.best is not None
     assert result.record is not None
-    found = measure(result.best, tiles, device_name)
+    measured = measure(result.best, tiles, device)
     return Outcome(
-        arm=trial.run.arm,
-        seed=trial.run.seed,
-        folder=trial.run.folder,
-        split=found.split,
-        **vars(found.scores),
+        arm=trial.arm,
+        seed=trial.seed,
+        folder=trial.folder,
+        split=measured.split,
+        **vars(measured.scores),
         val_jaccard=result.record.val_jaccard,
         epoch=result.record.epoch,
         epochs=result.epochs,
@@ -179,20 +152,20 @@ def _outcome(trial: Trial, result: RunResult, tiles: Path | None, device_name: s
         stopped=result.stopped,
         device=result.device,
         tiles=tuple(
-            TileScore(name, one.pixels.jaccard, one.numbers.true[0], one.numbers.found[0])
-            for name, one in found.tiles
+            TileScore(name, counts.pixels.jaccard, counts.numbers.true[0], counts.numbers.found[0])
+            for name, counts in measured.tiles
         ),
     )
 
 
 def _require_same_plan(trial: Trial, folder: Path) -> None:
-    """Refuse to count a run of another budget or network as this trial; patience ends no run here."""
+    """Refuse a run of another budget or network; patience may differ, because it ends no trial."""
     try:
-        before = json.loads((folder / "run.json").read_text(encoding="utf-8"))["plan"]
-    except (OSError, ValueError, KeyError, TypeError):
-        # Nothing is known of a run that failed before it started.
+        before = current_names(json.loads((folder / FACTS).read_text(encoding="utf-8"))["plan"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A run that failed before it started has no plan.
         return
-    # Through JSON, which knows no tuples and no infinity.
+    # JSON has no tuples and no infinity.
     wanted = json.loads(json_text(trial.plan.as_dict()))
     for name, value in wanted.items():
         if name != "patience" and not same(name, value, before.get(name)):
@@ -200,44 +173,3 @@ def _require_same_plan(trial: Trial, folder: Path) -> None:
                 f"{folder}: was run with {name} = {told(before.get(name))}, not {told(value)}; "
                 "compare with the same settings, or choose another -o"
             )
-
-
-def pictures(found: Sequence[Outcome], out: Path, tiles: Path | None, most: int = 8) -> list[Picture]:
-    """Draw the best and the worst measured tile of each arm, by its best run: the truth beside the answer.
-
-    Parameters
-    ----------
-    found : sequence of Outcome
-        All outcomes.
-    out : Path
-        Folder of the comparison.
-    tiles : Path or None
-        As for `run`.
-    most : int
-        Arms to draw, the best first.
-    """
-    best: dict[outcomes.Arm, Outcome] = {}
-    for one in sorted((one for one in found if one.finished and one.tiles), key=lambda one: one.jaccard):
-        best[one.arm] = one
-    names = outcomes.labels(list(best))
-    drawn = []
-    for one in sorted(best.values(), key=lambda one: -one.jaccard)[:most]:
-        ranked = sorted(one.tiles, key=lambda tile: tile.jaccard)
-        wanted = {ranked[-1].image: (ranked[-1], "best"), ranked[0].image: (ranked[0], "worst")}
-        for answer in answers(out / one.folder / "best.pt", tiles, one.split, "cpu"):
-            if answer.name in wanted:
-                tile, word = wanted[answer.name]
-                caption = (
-                    f"{names[one.arm]}, seed {one.seed}: {word} {one.split} tile, {tile.image}. Jaccard "
-                    f"{tile.jaccard:.3f}; left the truth ({tile.true}), right what was found ({tile.found})."
-                )
-                drawn.append(Picture(caption, _side_by_side(answer.image, answer.true, answer.found)))
-    return drawn
-
-
-def _side_by_side(image: NDArray[Any], true: NDArray[Any], found: NDArray[Any]) -> bytes:
-    halves = [overlays.paint(image, labels.astype(np.uint32)) for labels in (true, found)]
-    gap = np.full((image.shape[0], 4), overlays.GREYS - 1, np.uint8)
-    stream = io.BytesIO()
-    overlays.coloured(np.hstack((halves[0], gap, halves[1]))).save(stream, format="PNG", optimize=True)
-    return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Settings against each other: figures that others would compute too, and a sentence that claims no more."""
+"""Outcomes, statistics, verdict, tables, pictures and page of a comparison."""
 
 import csv
 import io
@@ -19,9 +19,10 @@ from scipy import stats
 
 from beadctl.errors import OutputError
 from beadctl.results.html import Picture
-from beadctl.study import history, page, plots, report, statistics, tables
+from beadctl.study import history, plots, report, tables
 from beadctl.study.outcome import Arm, Outcome, TileScore, labels, read, write
-from beadctl.study.statistics import differences, holm, summarise, verdict
+from beadctl.study.statistics import differences, holm, summarise
+from beadctl.study.verdict import measured_on, verdict
 
 
 def arm(loss: str = "dice", **factors) -> Arm:
@@ -59,7 +60,7 @@ def test_an_outcome_comes_back_as_it_was_written(tmp_path):
     assert json.loads(text, parse_constant=pytest.fail)["count_mae"] is None
 
 
-def test_a_whole_number_in_the_file_is_a_figure_too(tmp_path):
+def test_an_integer_in_the_file_is_read_as_a_float(tmp_path):
     write(tmp_path / "result.json", outcome(jaccard=1.0))
     facts = json.loads((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").write_text(json.dumps(facts | {"jaccard": 1}))
@@ -83,7 +84,7 @@ def test_a_whole_number_in_the_file_is_a_figure_too(tmp_path):
         lambda facts: b"\xff\xfe\x00".decode("latin-1"),
     ],
 )
-def test_a_damaged_outcome_is_named_and_not_guessed(tmp_path, damage):
+def test_a_damaged_outcome_is_an_error_that_names_the_file(tmp_path, damage):
     path = tmp_path / "result.json"
     write(path, outcome())
     path.write_text(damage(json.loads(path.read_text())), encoding="latin-1")
@@ -97,7 +98,7 @@ def test_a_missing_outcome_is_an_error(tmp_path):
         read(tmp_path / "absent.json")
 
 
-def test_labels_name_what_varies_and_nothing_else():
+def test_labels_name_only_the_factors_that_vary():
     assert labels([arm("dice")]) == {arm("dice"): "dice"}
     ramp = arm("combined", weighting="ramp")
     assert labels([arm("combined"), ramp])[ramp] == "combined ramp"
@@ -125,6 +126,25 @@ def test_a_summary_is_the_mean_over_seeds_with_its_t_interval():
     assert (row.jaccard.low, row.jaccard.high) == pytest.approx(interval)
     assert row.f1.mean == pytest.approx(np.mean(values) / 2)
     assert row.val_jaccard.mean == pytest.approx(np.mean(values) + 0.01)
+
+
+def test_fewer_than_three_seeds_have_no_interval():
+    (row,) = summarise(outcomes(dice=[0.5, 0.7]))
+    assert row.jaccard.sd == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert all(map(math.isnan, (row.jaccard.low, row.jaccard.high, row.count_mape.high)))
+    (pair,) = differences(outcomes(dice=[0.5, 0.7], focal=[0.4, 0.65]))
+    assert math.isnan(pair.low)
+    assert math.isfinite(pair.p)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=6))
+def test_an_interval_stays_within_the_limits_of_its_metric(values):
+    runs = outcomes(dice=[one for one, _ in values], focal=[two for _, two in values])
+    for row in summarise(runs):
+        assert 0 <= row.jaccard.low <= row.jaccard.high <= 1
+        assert row.count_mape.low >= 0
+    (pair,) = differences(runs)
+    assert -1 <= pair.low <= pair.high <= 1
 
 
 def test_the_best_count_error_is_the_least():
@@ -165,7 +185,7 @@ def test_only_seeds_that_both_have_are_paired():
     assert pair.mean == pytest.approx((0.8 + 0.05) / 2)
 
 
-def test_other_factors_are_averaged_within_a_seed_and_are_no_further_witnesses():
+def test_other_factors_are_averaged_within_a_seed_and_do_not_add_to_n():
     rng = np.random.default_rng(1)
     rates, sizes = (1e-4, 1e-3), (4, 8)
     values = rng.uniform(0.4, 0.8, (2, 3, 2, 2))
@@ -257,11 +277,11 @@ def test_holm_keeps_the_order_and_only_raises(raw):
         ),
     ],
 )
-def test_the_verdict_says_what_the_runs_allow(losses, words):
+def test_the_verdict_of_few_and_clear_and_unclear_runs(losses, words):
     assert words in verdict(outcomes(**losses))
 
 
-def test_failed_runs_are_no_evidence():
+def test_failed_runs_are_not_compared():
     assert "no run finished" in verdict([FAILED])
     assert "only loss" in verdict([*outcomes(dice=[0.5, 0.5, 0.6]), FAILED])
 
@@ -290,7 +310,7 @@ def test_a_leader_that_is_better_than_none_is_not_named_best():
     )
     said = verdict(runs)
     assert said.startswith("No best loss shown: dice leads combined")
-    assert "what is shown is combined over focal" in said
+    assert "differences are shown of combined over focal" in said
 
 
 def test_the_verdict_says_when_the_best_run_is_not_that_of_the_best_mean():
@@ -336,7 +356,7 @@ NASTY = replace(FAILED, reason='the loss, at "step 3", is <nan> | & more\nsecond
 STUDY = [*outcomes(dice=[0.5, 0.61, 0.7], combined=[0.8, 0.81, 0.83], focal=[0.4, 0.52]), NASTY]
 
 
-def test_tables_read_back_to_what_they_were_made_of(tmp_path):
+def test_csv_tables_hold_the_figures_in_full(tmp_path):
     report.write(tmp_path, STUDY, {"epochs": 3, "tiles": Path("tiles"), "limit": math.nan})
     runs = table(tmp_path / "runs.csv")
     assert [row["loss"] for row in runs] == [run.arm.loss for run in STUDY]
@@ -350,14 +370,14 @@ def test_tables_read_back_to_what_they_were_made_of(tmp_path):
         ("focal", "1"),
     ]
     assert [float(row["jaccard_mean"]) for row in written] == [row.jaccard.mean for row in rows]
-    assert [float(row["count_mape_high"]) for row in written] == [row.count_mape.high for row in rows]
+    assert [row["count_mape_high"] for row in written] == [str(row.count_mape.high) for row in rows]
     pairs = [row for row in table(tmp_path / "differences.csv") if row["metric"] == "jaccard"]
     assert [float(row["p_corrected"]) for row in pairs] == [pair.p_corrected for pair in differences(STUDY)]
 
 
 def test_the_json_is_strict_and_whole(tmp_path):
     run = replace(STUDY[0], tiles=(TileScore("a.tif", math.nan, 0, 1),))
-    tables.write_json(
+    tables.write_comparison_json(
         tmp_path / "comparison.json", [run, *STUDY[1:]], {"path": Path("a/b"), "limit": math.inf}
     )
     text = (tmp_path / "comparison.json").read_text(encoding="utf-8")
@@ -382,12 +402,12 @@ def test_markdown_keeps_its_cells(tmp_path):
 
 
 def test_the_console_table_has_a_row_an_arm():
-    rows = tables.rows(STUDY)
-    assert [len(row) for row in rows] == [len(tables.SUMMARY_HEADINGS)] * 3
+    rows = tables.arms(STUDY).rows
+    assert [len(row) for row in rows] == [len(tables.arms(STUDY).columns)] * 3
     assert rows[0][:4] == ("combined", "3", "0", "0.8133")
     assert rows[2][:3] == ("focal", "2", "1")
-    assert tables.rows([FAILED])[0][3:] == ("-",) * 7
-    assert tables.rows([]) == []
+    assert tables.arms([FAILED]).rows[0][3:] == ("-",) * 7
+    assert tables.arms([]).rows == []
 
 
 # ---------------------------------------------------------------- history and pictures
@@ -425,9 +445,11 @@ def test_a_curve_is_the_mean_of_the_runs_that_have_the_epoch(tmp_path):
 
 def test_an_audit_is_read_loss_by_loss(tmp_path):
     write_history(tmp_path, STUDY[:1])
-    audit = history.read_by_loss(tmp_path / STUDY[0].folder / "gradients.csv")
-    assert list(audit) == ["dice", "other"]
-    assert audit["other"]["epoch"].tolist() == [1, 3, 5]
+    audit = history.gradient_shares(STUDY[:1], tmp_path)
+    assert list(audit) == ["dice, its own runs", "other, all runs"]
+    shares = audit["other, all runs"]
+    assert [curve.mean[0] for curve in shares.values()] == [0.2, 0.3, 0.5]
+    assert shares["share_boundary"].epochs.tolist() == [1, 3, 5]
 
 
 @pytest.mark.parametrize(
@@ -436,9 +458,10 @@ def test_an_audit_is_read_loss_by_loss(tmp_path):
 def test_a_history_that_cannot_be_read_is_no_line(tmp_path, content):
     if content is not None:
         (tmp_path / "history.csv").write_bytes(content)
+        (tmp_path / "gradients.csv").write_bytes(content)
     columns = history.read(tmp_path / "history.csv")
     assert history.curve([columns], "val_jaccard") is None
-    assert history.read_by_loss(tmp_path / "history.csv") == {}
+    assert history.gradient_shares([replace(outcome(), folder=".")], tmp_path) == {}
 
 
 def many(arms: int, seeds: int) -> list[Outcome]:
@@ -454,9 +477,9 @@ def many(arms: int, seeds: int) -> list[Outcome]:
 
 CASES = {
     "nothing": ([], (), 0),
-    "one run of one epoch": (outcomes(dice=[0.5]), ("dice", "seed"), 3),
+    "one run of one epoch": (outcomes(dice=[0.5]), ("dice", "marker"), 3),
     "all failed": ([FAILED], None, 1),
-    "some failed": (STUDY, ("dice", "focal", "seed"), 4),
+    "some failed": (STUDY, ("dice", "focal", "marker"), 4),
     "figures that do not exist": ([outcome(f1=math.nan, count_mape=math.nan)], None, 1),
     "many": (many(17, 1), ("focal-tversky",), 4),
 }
@@ -483,7 +506,7 @@ def test_pictures_of_every_kind_of_study(tmp_path, name):
 
 
 def test_constant_weights_of_one_term_are_no_picture(tmp_path):
-    write_history(tmp_path, STUDY[:1], epochs=1, terms=("dice", "seed"))
+    write_history(tmp_path, STUDY[:1], epochs=1, terms=("dice", "marker"))
     titles = [picture.caption for picture in plots.pictures(STUDY[:1], tmp_path)]
     assert not any("Weights" in title for title in titles)
     write_history(tmp_path, STUDY[:1], epochs=1, terms=("dice", "focal"))
@@ -523,7 +546,7 @@ class Reader(HTMLParser):
             self.cells[-1] += data
 
 
-def test_the_page_holds_everything_and_needs_nothing(tmp_path):
+def test_the_page_holds_every_table_and_loads_nothing(tmp_path):
     write_history(tmp_path, STUDY)
     image = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(image, "PNG")
@@ -537,9 +560,9 @@ def test_the_page_holds_everything_and_needs_nothing(tmp_path):
     assert all(image["src"].startswith("data:image/png;base64,") for image in reader.images)
     assert len(reader.images) == len(plots.pictures(STUDY, tmp_path)) + 1
     assert reader.images[-1]["alt"] == overlay.caption
-    told = [*tables.rows(STUDY), *tables.difference_rows(differences(STUDY)), *tables.run_rows(STUDY)]
-    told += [("epochs", "30"), ("<i>", "a & b"), ("none", "-"), ("focal", "2", NASTY.reason)]
-    assert not [cell for row in told for cell in row if cell not in reader.cells]
+    rows = [*tables.arms(STUDY).rows, *tables.pairs(STUDY).rows, *tables.runs(STUDY).rows]
+    rows += [("epochs", "30"), ("<i>", "a & b"), ("none", "-"), ("focal", "2", NASTY.reason)]
+    assert not [cell for row in rows for cell in row if cell not in reader.cells]
 
 
 def test_a_page_of_nothing_is_a_page(tmp_path):
@@ -560,10 +583,8 @@ def test_a_page_of_nothing_is_a_page(tmp_path):
 def test_a_report_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        page.write(tmp_path / "file" / "report.html", page.StudyReport("t", (), {}))
+        report.write(tmp_path / "file", [], {})
 
 
-def test_measured_splits_are_told():
-    assert statistics.what_is_measured([outcome(), replace(outcome(), split="val"), FAILED]) == (
-        "test and validation"
-    )
+def test_the_measured_splits():
+    assert measured_on([outcome(), replace(outcome(), split="val"), FAILED]) == ("test and validation")

@@ -1,4 +1,4 @@
-"""``compare-losses`` through the command line: what is run, kept, shared out, refused and told."""
+"""``compare-losses`` on the command line: trials that are run, kept, shared between tasks, and refused."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def results():
     return {path: path.stat().st_mtime_ns for path in Path("out").glob("*/result.json")}
 
 
-def test_runs_are_kept_and_not_run_again(compare):
+def test_finished_runs_are_not_run_again(compare):
     first = compare("--losses", "dice,focal", "--seeds", "1", "--gradient-audit")
     assert first.code == 0, first.err
     assert [line.split()[0] for line in first.out.splitlines() if "dice" in line or "focal" in line]
@@ -84,7 +84,7 @@ def test_runs_are_kept_and_not_run_again(compare):
 
 
 def test_the_figures_are_those_of_eval(compare, run):
-    """The outcome of a run is what exporting its best checkpoint and scoring the same tiles gives."""
+    """Exporting the best checkpoint of a run and scoring the same tiles gives its outcome."""
     assert compare("--losses", "combined", "--seeds", "1", "--epochs", "4", "--lr", "0.01").code == 0
     (row,) = rows()
     assert run("export", f"out/{row['folder']}", "-o", "bead.onnx").code == 0
@@ -124,7 +124,7 @@ def test_tasks_of_a_job_array_share_the_runs(compare):
     assert before.items() <= stamps().items()
 
 
-def test_a_failed_run_is_a_row_with_its_reason_until_it_is_retried(compare, monkeypatch):
+def test_a_failed_run_is_a_row_with_its_reason_and_runs_again_with_retry(compare, monkeypatch):
     from beadctl.study import trial
 
     real = trial.train
@@ -143,13 +143,13 @@ def test_a_failed_run_is_a_row_with_its_reason_until_it_is_retried(compare, monk
     assert "CUDA out of memory" in Path("out/report.html").read_text(encoding="utf-8")
 
     monkeypatch.setattr(trial, "train", real)
-    assert compare(*grid).code == 1, "a failure stays until it is asked to go"
+    assert compare(*grid).code == 1, "a failed run is kept without --retry"
     said = compare(*grid, "--retry")
     assert said.code == 0, said.err
     assert {row["reason"] for row in rows()} == {""}
 
 
-def test_another_budget_is_another_comparison(compare):
+def test_another_budget_in_the_same_folder_is_an_error(compare):
     grid = ("--losses", "dice", "--seeds", "1", "--no-pictures")
     assert compare(*grid).code == 0
     said = compare(*grid, "--epochs", "2")
@@ -182,7 +182,7 @@ def test_a_wrong_list_is_one_line_and_exit_code_2(run, arguments, words):
     assert not Path("out").exists()
 
 
-def test_tiles_that_are_not_there_end_it_before_the_first_run(run):
+def test_missing_tiles_are_an_error_before_the_first_run(run):
     said = run("compare-losses", "--losses", "dice,focal", "--seeds", "1", "--tiles", "absent", "-o", "out")
     assert said.code == 3
     assert len(said.errors) == 1
@@ -192,7 +192,7 @@ def test_tiles_that_are_not_there_end_it_before_the_first_run(run):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_a_comparison_that_is_killed_goes_on_where_it_was(compare):
+def test_a_killed_comparison_is_resumed(compare):
     grid = ("--losses", "dice,focal,bce,combined", "--seeds", "1", "--no-pictures", "--epochs", "6")
     command = [sys.executable, "-m", "beadctl", "compare-losses", *SMALL, *grid]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -200,7 +200,7 @@ def test_a_comparison_that_is_killed_goes_on_where_it_was(compare):
     with subprocess.Popen(command, env=environment, **silent) as one:
         deadline = time.monotonic() + 120
         while not results() or len(list(Path("out").glob("*/last.pt"))) < 2:
-            assert one.poll() is None, "it ended before it could be killed"
+            assert one.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
         one.send_signal(signal.SIGKILL)

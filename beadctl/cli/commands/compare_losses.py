@@ -1,51 +1,22 @@
 """``beadctl compare-losses``: the same tiles and budget for every loss, over several seeds."""
 
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from beadctl import console
-from beadctl.cli import options
+from beadctl.cli import options, settings
+from beadctl.errors import ExitCode
+from beadctl.losses import Loss
 
 
 def compare_losses(
     context: typer.Context,
     losses: Annotated[
-        str, typer.Option(help="Losses, separated by commas, or `all`.")
+        str, typer.Option(help="Losses, separated by commas, or `all`.", autocompletion=options.list_of(Loss))
     ] = "dice,focal,combined",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each setting, with seeds --seed, +1, ...")] = 3,
-    weightings: Annotated[
-        str | None, typer.Option("--weighting", help="Weightings, separated by commas.")
-    ] = None,
-    lrs: Annotated[str | None, typer.Option("--lr", help="Learning rates, separated by commas.")] = None,
-    batch_sizes: Annotated[
-        str | None, typer.Option("--batch-size", help="Batch sizes, separated by commas.")
-    ] = None,
-    dropouts: Annotated[str | None, typer.Option("--dropout", help="Dropouts, separated by commas.")] = None,
-    tiles: options.Tiles = None,
-    out_dir: options.OutDir = None,
-    start: options.Start = None,
-    size: options.Size = None,
-    epochs: options.Epochs = None,
-    steps_per_epoch: options.StepsPerEpoch = None,
-    max_minutes: options.MaxMinutes = None,
-    accumulate: options.Accumulate = None,
-    warmup_epochs: options.WarmupEpochs = None,
-    schedule: options.Schedule = None,
-    arch: options.Arch = None,
-    width: options.Width = None,
-    depth: options.Depth = None,
-    max_channels: options.MaxChannels = None,
-    dilation: options.Dilation = None,
-    ema_decay: options.EmaDecay = None,
-    precision: options.Precision = None,
-    augment: options.Augment = None,
-    simulate: options.Simulate = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    workers: options.Workers = None,
     shard: Annotated[
         str | None, typer.Option(help="Run only every N-th run: K/N, K from 1, for a job array.")
     ] = None,
@@ -54,29 +25,77 @@ def compare_losses(
         bool,
         typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
     ] = False,
-    with_pictures: Annotated[
+    pictures: Annotated[
         bool,
         typer.Option("--pictures/--no-pictures", help="Draw the best and worst tiles into the report."),
     ] = True,
+    tiles: options.Tiles = None,
+    size: options.Size = None,
+    simulate: options.Simulate = None,
+    augment: options.Augment = None,
+    start: options.Start = None,
+    arch: options.Arch = None,
+    width: options.Width = None,
+    depth: options.Depth = None,
+    max_channels: options.MaxChannels = None,
+    dilation: options.Dilation = None,
+    dropouts: Annotated[
+        str | None,
+        typer.Option("--dropout", help="Dropouts, separated by commas.", rich_help_panel=options.NETWORK),
+    ] = None,
+    batch_sizes: Annotated[
+        str | None,
+        typer.Option(
+            "--batch-size", help="Batch sizes, separated by commas.", rich_help_panel=options.OPTIMISER
+        ),
+    ] = None,
+    lrs: Annotated[
+        str | None,
+        typer.Option("--lr", help="Learning rates, separated by commas.", rich_help_panel=options.OPTIMISER),
+    ] = None,
+    accumulate: options.Accumulate = None,
+    warmup_epochs: options.WarmupEpochs = None,
+    schedule: options.Schedule = None,
+    ema_decay: options.EmaDecay = None,
+    weightings: Annotated[
+        str | None,
+        typer.Option("--weighting", help="Weightings, separated by commas.", rich_help_panel=options.LOSS),
+    ] = None,
+    epochs: options.Epochs = None,
+    steps_per_epoch: options.StepsPerEpoch = None,
+    max_minutes: options.MaxMinutes = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    workers: options.Workers = None,
+    out_dir: options.CompareDir = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
-) -> int:
-    """Train with each loss and seed, and write tables, a report and a verdict; finished runs are kept."""
-    from beadctl.cli.commands import comparing
+) -> ExitCode:
+    """Train with each loss and seed, and write tables, a report and a verdict; finished runs are kept.
 
-    messages = console.Messages.of(quiet, verbose)
-    lists = comparing.Lists(losses, weightings, lrs, batch_sizes, dropouts, seeds)
-    loaded, begin, trials = comparing.trials(config, options.given(context.params), lists)
-    out = loaded.output.out_dir or Path("runs/compare-losses")
-    comparing.run(
-        loaded,
-        begin,
-        comparing.mine(trials, shard),
-        out,
-        messages,
-        retry=retry,
-        gradient_audit=gradient_audit,
+    Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
+    """
+    flags = options.given(context.params)
+    loaded = settings.load(config, flags)
+    from beadctl.cli import arguments
+    from beadctl.cli import training_arguments as training
+    from beadctl.study import grid
+    from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
+
+    chosen, weights = training.first_weights(loaded)
+    trials = grid.trials(
+        dict(zip(grid.FLAGS, (losses, weightings, lrs, batch_sizes, dropouts), strict=True)),
+        seeds,
+        training.training_plan(chosen, weights),
+        arguments.plain(chosen),
+        partial(arguments.train_setting, config, flags),
     )
-    found = comparing.report(loaded, trials, out, messages, with_pictures=with_pictures)
-    return 1 if any(not one.finished for one in found) else 0
+    out, folder = chosen.output.out_dir or DEFAULT_FOLDER, training.training_tiles(chosen)
+    messages = console.Messages.of(quiet, verbose)
+    how = training.train_options(chosen, gradient_audit=gradient_audit)
+    mine = grid.shard(trials, shard)
+    run_missing(mine, out, messages, tiles=folder, start=weights, options=how, retry=retry)
+    return report(trials, out, messages, tiles=folder, pictures=pictures)

@@ -1,0 +1,62 @@
+"""Pictures of the best and worst tiles of each arm."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.results.formats import overlays
+from beadctl.results.html import Picture
+from beadctl.study.outcome import Arm, Outcome, labels
+from beadctl.training.measured import answers
+from beadctl.training.run_folder import BEST
+
+MOST_ARMS = 8
+
+
+def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list[Picture]:
+    """Draw the best and the worst measured tile of the best run of each arm, annotation beside result.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        All runs.
+    out : Path
+        Folder of the comparison.
+    tiles : Path or None
+        Folder of tiles; None for simulated scenes.
+
+    Returns
+    -------
+    list of Picture
+        Two for each arm, one where it has one tile; the best 8 arms.
+    """
+    best: dict[Arm, Outcome] = {}
+    for run in sorted((run for run in outcomes if run.finished and run.tiles), key=lambda run: run.jaccard):
+        best[run.arm] = run
+    names = labels(list(best))
+    drawn = []
+    for run in sorted(best.values(), key=lambda run: -run.jaccard)[:MOST_ARMS]:
+        ranked = sorted(run.tiles, key=lambda tile: tile.jaccard)
+        wanted = {ranked[-1].image: (ranked[-1], "best"), ranked[0].image: (ranked[0], "worst")}
+        for answer in answers(out / run.folder / BEST, tiles, run.split, "cpu"):
+            if answer.name in wanted:
+                tile, rank = wanted[answer.name]
+                caption = (
+                    f"{names[run.arm]}, seed {run.seed}: {rank} {run.split} tile, {tile.image}. Jaccard "
+                    f"{tile.jaccard:.3f}; left the annotation ({tile.true} beads), right the result "
+                    f"({tile.found})."
+                )
+                drawn.append(Picture(caption, _side_by_side(answer.image, answer.true, answer.found)))
+    return drawn
+
+
+def _side_by_side(image: NDArray[Any], true: NDArray[Any], found: NDArray[Any]) -> bytes:
+    halves = [overlays.paint(image, instances.astype(np.uint32)) for instances in (true, found)]
+    gap = np.full((image.shape[0], 4), overlays.GREYS - 1, np.uint8)
+    stream = io.BytesIO()
+    overlays.coloured(np.hstack((halves[0], gap, halves[1]))).save(stream, format="PNG", optimize=True)
+    return stream.getvalue()

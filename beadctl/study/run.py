@@ -1,0 +1,117 @@
+"""``beadctl compare-losses`` below the command line: the missing trials are run, then all are reported."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from beadctl import console
+from beadctl.console.stopping import stoppable
+from beadctl.errors import ExitCode, Interrupted
+from beadctl.study import gallery, tables
+from beadctl.study import report as reports
+from beadctl.study.grid import Trial
+from beadctl.study.live import ComparisonProgress
+from beadctl.study.trial import kept, require_tiles
+from beadctl.study.trial import run as run_trial
+from beadctl.study.verdict import measured_on, verdict
+from beadctl.training.device import resolve
+from beadctl.training.options import TrainCallbacks, TrainOptions
+from beadctl.training.start import Start
+
+DEFAULT_FOLDER = Path("runs/compare-losses")
+
+# Settings that the tables list for each run, and patience, which ends no trial.
+NOT_SHARED = ("loss", "weighting", "lr", "batch_size", "dropout", "seed", "patience")
+
+
+def run_missing(
+    chosen: Sequence[Trial],
+    out: Path,
+    messages: console.Messages,
+    *,
+    tiles: Path | None,
+    start: Start | None,
+    options: TrainOptions,
+    retry: bool,
+) -> None:
+    """Run the trials that have no outcome yet.
+
+    Parameters
+    ----------
+    chosen : sequence of Trial
+        Trials of this call.
+    out : Path
+        Folder of the comparison.
+    messages : Messages
+        Takes the progress.
+    tiles, start, options
+        As `beadctl.training.loop.train` takes them.
+    retry : bool
+        Run failed trials again.
+
+    Raises
+    ------
+    Interrupted
+        If a first Ctrl-C or SIGTERM ended it; finished trials and epochs are kept.
+    BeadctlError
+        As `beadctl.study.trial.run`.
+    """
+    require_tiles(tiles)
+    before = [kept(trial, out, retry=retry) for trial in chosen]
+    missing = [trial for trial, outcome in zip(chosen, before, strict=True) if outcome is None]
+    if missing:
+        messages.info(
+            f"{len(missing)} of {len(chosen)} trials to run on {resolve(options.device)} into {out}"
+        )
+    progress = ComparisonProgress(chosen, [outcome for outcome in before if outcome], messages.verbosity)
+    with stoppable() as stop, progress.live():
+        callbacks = TrainCallbacks(progress.epoch, progress.step, stop.made)
+        for trial in missing:
+            progress.start(trial)
+            outcome = run_trial(trial, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
+            if outcome is None:
+                raise Interrupted(stop.signal or signal.SIGINT)
+            progress.finish(outcome)
+
+
+def report(
+    trials: Sequence[Trial], out: Path, messages: console.Messages, *, tiles: Path | None, pictures: bool
+) -> ExitCode:
+    """Write the report of all finished trials, also those of other tasks, and print the table of arms.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All trials of the comparison.
+    out : Path
+        Its folder.
+    messages : Messages
+        Takes the verdict.
+    tiles : Path or None
+        Folder of tiles; None for simulated scenes.
+    pictures : bool
+        Draw the best and worst tiles.
+
+    Returns
+    -------
+    ExitCode
+        ``SOME_FAILED`` if a trial failed, else ``DONE``.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    outcomes = [outcome for trial in trials if (outcome := kept(trial, out)) is not None]
+    plan = {name: value for name, value in trials[0].plan.as_dict().items() if name not in NOT_SHARED}
+    shared = {"tiles": str(tiles or "simulated"), **plan}
+    reports.write(out, outcomes, shared, gallery.pictures(outcomes, out, tiles) if pictures else [])
+    arms = tables.arms(outcomes)
+    title = f"Jaccard, F1@0.5 and count error on the {measured_on(outcomes) or 'held-out'} tiles"
+    console.print_table(title, arms.columns, arms.rows, to_stdout=True)
+    if len(outcomes) < len(trials):
+        others = len(trials) - len(outcomes)
+        messages.info(f"{others} of {len(trials)} trials are missing: other tasks have them")
+    messages.info(verdict(outcomes))
+    messages.info(f"report: {out / reports.PAGE}")
+    return ExitCode.of(failed=any(not outcome.finished for outcome in outcomes))
