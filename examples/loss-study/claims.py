@@ -1,4 +1,4 @@
-"""Hold each claim of the earlier study against what the runs measured, and write claims.md beside this file.
+"""Compare each claim of the earlier study with the runs, and write claims.md beside this file.
 
 Usage: python claims.py RUNS [FILE]   (RUNS: the folder that study.sh wrote)
 """
@@ -49,7 +49,7 @@ def gradients(folder: Path, loss: str, of: str | None = None) -> list[dict[str, 
 
 
 def pull(row: dict[str, float]) -> float:
-    """Return how much harder a boundary pixel pulls than a background pixel."""
+    """Return the gradient of a boundary pixel as a multiple of that of a background pixel."""
     if not row["pixels_boundary"] or not row["share_background"]:
         return math.nan
     boundary = row["share_boundary"] / row["pixels_boundary"]
@@ -82,15 +82,15 @@ def lines(root: Path) -> Iterable[tuple[str, str, str]]:
         for name, runs in all_runs.items()
     }
     for other in ("dice", "focal"):
-        said, shown = [], []
+        leads, shown = [], []
         for name in SETS:
             pair = pairs[name][frozenset(("combined", other))]
             shown.append(pair.shown and pair.first == "combined")
             ahead = f"{name}: {pair.first} ahead by {abs(pair.mean):.3f}"
-            said.append(f"{ahead}, corrected p {pair.p_corrected:.2f}")
+            leads.append(f"{ahead}, corrected p {pair.p_corrected:.2f}")
         yield (
             f"0.7 Dice + 0.3 focal beats {other} alone",
-            "; ".join(said),
+            "; ".join(leads),
             "holds" if all(shown) else "holds in part" if any(shown) else "not shown",
         )
 
