@@ -1,40 +1,21 @@
-"""Where the beads of an image are, as people have it: one file a format, each giving a label image.
+"""Annotations of beads in the formats of other programs, each read as a label image.
 
 ::
 
-    label_image   label images (TIFF, PNG; of Cellpose and StarDist too)     -> labels as they are
-    binary_mask   masks of two values, or of grey rims                       -> connected parts
-    coco          COCO JSON: polygons, run lengths (`rle`), boxes            -> painted outlines
-    imagej        ImageJ and Fiji regions, .roi and .zip (`archive`)         -> painted outlines
-    geojson       GeoJSON, as QuPath writes it                               -> painted outlines
-    cellpose      Cellpose's outlines in a text file                         -> painted outlines
-    yolo          YOLO boxes and segments                                    -> painted outlines
-    centres       tables of bead centres                                     -> painted discs
+    formats/      one file a format, and the enum of them
+    outline       rasterisation of outlines
+    canvas        painting of beads, with the rule for overlaps   -> Labelled
+    mask_image    values of a mask in an image file
+    archive, document, rle    parts of files
+    head          the format of a file, detected by its content
+    reading       a file of any format                            -> Labelled
+    matching      image names in an annotation
+    pairing       images and the files that annotate them         -> Pairing
+    sample        an image with its annotation                    -> Sample
 
-    outline       which pixels lie in an outline
-    canvas        painting: which bead a pixel belongs to where two overlap  -> Labelled
-    detection     the format of a file, told by its content
-    reading       a file of any format                                       -> Labelled
-    pairing       images and the files that annotate them                    -> Pairing
-
-Nothing is ever unpickled. The list of formats costs no import, so that the command line may show it.
+No file is unpickled. `AnnotationFormat` is imported without numpy, for the command line.
 """
 
-from enum import StrEnum
+from beadctl.annotations.formats import AnnotationFormat
 
 __all__ = ["AnnotationFormat"]
-
-
-class AnnotationFormat(StrEnum):
-    """A format by its name on the command line."""
-
-    AUTO = "auto"
-    LABELS = "labels"
-    BINARY = "binary"
-    COCO = "coco"
-    IMAGEJ = "imagej"
-    GEOJSON = "geojson"
-    CELLPOSE = "cellpose"
-    STARDIST = "stardist"
-    YOLO = "yolo"
-    CENTRES = "centres"

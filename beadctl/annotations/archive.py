@@ -1,58 +1,77 @@
-"""ZIP archives of annotations: read in memory, a member at a time, and never unpacked."""
+"""ZIP archives of annotations: read in memory, one member at a time."""
 
 import contextlib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from beadctl.annotations.document import one_line, unreadable
 from beadctl.errors import AnnotationError
 
-# The largest region that ImageJ can write has 65,535 vertices, 12 bytes each; composite ones hold more.
-REGION_BYTES = 16 * 2**20
-DOCUMENT_BYTES = 2**30
-TOTAL_BYTES = 2**31
-MEMBERS = 1_000_000
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """Limits that keep a damaged or malicious archive from filling the memory.
+
+    ==============  =========  =======  ========================================================
+    name            value      unit     why
+    ==============  =========  =======  ========================================================
+    region_bytes    16 MiB     bytes    ImageJ's largest simple region has 65,535 vertices of
+                                        12 bytes; composite regions hold more
+    document_bytes  1 GiB      bytes    a JSON file is parsed in memory
+    total_bytes     2 GiB      bytes    unpacked size of all members
+    members         1,000,000  files    more than any set of regions has
+    ==============  =========  =======  ========================================================
+    """
+
+    region_bytes: int = 2**24
+    document_bytes: int = 2**30
+    total_bytes: int = 2**31
+    members: int = 1_000_000
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file begins as a ZIP archive does."""
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+LIMITS = ArchiveLimits()
 
 
 def names(path: Path) -> list[str]:
-    """Return the names of the files in an archive, without what macOS adds.
+    """Return the names of the files in an archive, without those that macOS adds.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
 
     Raises
     ------
     AnnotationError
-        If it is damaged, encrypted, too large to be true, or has a name that leads out of it.
+        If it is damaged, encrypted, exceeds the limits, or has a name that leads out of it.
     """
     with _opened(path) as archive:
         return [info.filename for info in _members(path, archive)]
 
 
 def regions(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each ``.roi`` file of an archive, one at a time.
+    """Yield name and content of each ``.roi`` file of the archive at `path`, one at a time.
 
     Raises
     ------
     AnnotationError
-        As `names`; or if a file in it is larger than any region.
+        As `names`, or if a region exceeds its limit.
     """
     with _opened(path) as archive:
         for info in _members(path, archive):
             if info.filename.lower().endswith(".roi"):
-                yield info.filename, _bounded(path, archive, info, REGION_BYTES)
+                yield info.filename, _bounded(path, archive, info, LIMITS.region_bytes)
 
 
 def document(path: Path) -> bytes:
-    """Return the only JSON file of an archive.
+    """Return the content of the only JSON file of the archive at `path`.
 
     Raises
     ------
     AnnotationError
-        As `names`; or if there is none, or more than one.
+        As `names`, or if there is none or more than one.
     """
     with _opened(path) as archive:
         found = [info for info in _members(path, archive) if info.filename.lower().endswith(".json")]
@@ -61,30 +80,29 @@ def document(path: Path) -> bytes:
                 f"{path}: holds {len(found)} JSON files and no ImageJ regions (.roi); unpack it, and give the"
                 " annotations that you mean"
             )
-        return _bounded(path, archive, found[0], DOCUMENT_BYTES)
+        return _bounded(path, archive, found[0], LIMITS.document_bytes)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; whatever foreign bytes make zipfile and its decoders raise becomes one line."""
+    """Open an archive; errors of zipfile and its decoders become an `AnnotationError`."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except AnnotationError:
         raise
     except OSError as error:
-        raise AnnotationError(
-            f"{path}: cannot be read ({error.strerror or error}); check its permissions"
-        ) from None
+        raise unreadable(path, error) from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        words = " ".join(str(error).split())
-        raise AnnotationError(f"{path}: damaged, or no ZIP archive ({words}); save it again") from None
+        raise AnnotationError(
+            f"{path}: damaged, or no ZIP archive ({one_line(error)}); save it again"
+        ) from None
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     infos = archive.infolist()
     size = sum(info.file_size for info in infos)
-    if len(infos) > MEMBERS or size > TOTAL_BYTES:
+    if len(infos) > LIMITS.members or size > LIMITS.total_bytes:
         raise AnnotationError(
             f"{path}: would unpack to {size} bytes in {len(infos)} files, too much; save it again"
         )
@@ -105,7 +123,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _bounded(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
-    """Read a member of at most `limit` bytes, whatever its header says."""
+    """Read a member of at most `limit` bytes: the size in its header may be wrong."""
     import zlib
 
     try:

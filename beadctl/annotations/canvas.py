@@ -1,4 +1,4 @@
-"""Painting beads onto a label image, and what a person should know of how that went."""
+"""Painting of annotated beads onto a label image, with remarks on beads that were changed or left out."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from beadctl.annotations.outline import Patch, Ring, ellipse, filled, gathered, united
 from beadctl.errors import AnnotationError
 
-# Drawing tools let an outline end a little beyond the image; farther out it was drawn on a larger one.
+# Drawing tools let an outline end this far beyond the image; farther out it belongs to a larger image.
 BEYOND_PX = 1.0
 
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about an annotation that a person should know.
+    """A note or warning about an annotation.
 
     Attributes
     ----------
     words : str
-        What it is; after `count`, if that is not 0.
+        The text, which follows `count` if that is not 0.
     count : int
-        How many beads, outlines or rows it is about.
+        Number of beads, outlines or rows concerned.
     doubtful : bool
-        Whether it may mean that the annotation is wrong.
+        Whether the annotation may be wrong.
     """
 
     words: str
@@ -36,7 +36,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A label image, and remarks on how it came about.
+    """A label image read from an annotation.
 
     Attributes
     ----------
@@ -51,15 +51,14 @@ class Labelled:
 
 
 Load = Callable[[tuple[int, int]], Labelled]
-"""Reads the annotation of one image, whose height and width it is given."""
+"""Function that reads the annotation of one image, given the image's height and width."""
 
 
 class Canvas:
-    """A label image in the making: each bead gets the next number.
+    """A label image that is painted bead by bead; labels count from 1 in the order of painting.
 
-    Where two beads overlap, the later one stays visible, as on a pile of cut-outs. But a smaller bead is
-    never buried by a larger one: one that a later and larger bead would hide altogether stays on top of it.
-    Discs of equal size share: each pixel goes to the nearest centre.
+    Where two beads overlap, the later one has the pixels, except those of a smaller bead that it would hide
+    completely. Discs are separated instead: each pixel belongs to the nearest centre.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ class Canvas:
         self._path = path
         self._shape = shape
         self._labels = np.zeros(shape, np.uint32)
-        # By label; that of the background is never asked for.
+        # Painted and visible pixels by label; the entry of the background is unused.
         self._sizes, self._visible = [0], [0]
         self._tally: Counter[tuple[str, bool]] = Counter()
 
@@ -83,9 +82,9 @@ class Canvas:
         Parameters
         ----------
         parts : iterable of sequence of Ring
-            The bead has the pixels of any of them.
+            The bead is their union.
         name : str
-            What to call it in an error.
+            What to call the bead in an error.
 
         Raises
         ------
@@ -103,27 +102,40 @@ class Canvas:
         self._paint(united([patch for patch in patches if patch is not None]))
 
     def ellipse(self, centre: tuple[float, float], radii: tuple[float, float], name: str) -> None:
-        """Paint a bead as an upright ellipse; as `outline` otherwise."""
+        """Paint a bead as an axis-aligned ellipse.
+
+        Parameters
+        ----------
+        centre, radii : tuple of float
+            Along y and x, px.
+        name : str
+            What to call the bead in an error.
+
+        Raises
+        ------
+        AnnotationError
+            If it lies outside the image.
+        """
         middle, reach = np.array(centre), np.array(radii)
         self._check_place(middle - reach, middle + reach, name, whole=True)
         self._paint(ellipse(centre, radii, self._shape))
 
     def pixels(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
-        """Paint a bead that is given by its pixels, all of them in the image."""
+        """Paint a bead from the row and column indices of its pixels, all of them in the image."""
         self._paint(gathered(rows, columns))
 
     def discs(self, centres: NDArray[np.float64], diameter_px: float) -> None:
-        """Paint beads of one size; touching ones are kept apart half-way between their centres.
+        """Paint beads of one size; where discs overlap, each pixel belongs to the nearest centre.
 
-        Of two centres at the same distance from a pixel the earlier one has it. A disc too small to hold
-        the middle of a pixel gets the pixel that its centre is in.
+        At equal distance it belongs to the earlier one. A disc without the centre of a pixel gets the pixel
+        that its own centre is in.
 
         Parameters
         ----------
         centres : ndarray of float64, shape (N, 2)
             y and x, px.
         diameter_px : float
-            Diameter of every disc.
+            Diameter of every disc, px.
 
         Raises
         ------
@@ -155,15 +167,15 @@ class Canvas:
                 self._paint(None)
 
     def count(self, words: str) -> None:
-        """Count something that is not painted as it stands; `words` go on after the number."""
+        """Count a bead that is changed or left out; `words` follow the number in the remark."""
         self._tally[words, True] += 1
 
     def note(self, words: str) -> None:
-        """Say once what was assumed."""
+        """Add a remark on an assumption, once."""
         self._tally[words, False] = 0
 
     def finish(self) -> Labelled:
-        """Return what was painted."""
+        """Return the label image with its remarks."""
         hidden = sum(1 for visible in self._visible[1:] if not visible)
         if hidden:
             self._tally["beads are hidden by others and are lost", True] = hidden
@@ -196,9 +208,9 @@ class Canvas:
     def _check_place(
         self, low: NDArray[np.float64], high: NDArray[np.float64], name: str, *, whole: bool = False
     ) -> None:
-        """Refuse what lies outside the image, whose pixels reach half a pixel beyond their middles.
+        """Refuse a bead outside the image, which ends half a pixel beyond the centres of its outer pixels.
 
-        Of what somebody drew as a `whole`, also count what reaches beyond it; a disc around a centre may.
+        A bead that was drawn as a `whole` and reaches beyond the image is counted.
         """
         limit = np.array(self._shape) - 0.5
         if (high < -0.5).any() or (low > limit).any():
@@ -210,13 +222,13 @@ class Canvas:
             self.count("beads reach beyond the image and are cut at its border")
 
 
-def said(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:
-    """Put remarks on many images into few lines, each with the images it is about.
+def remark_lines(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:
+    """Merge equal remarks on many images into one line each.
 
     Parameters
     ----------
     remarks : iterable of (str, Remark)
-        Name of an image, and what to say of its annotation.
+        Name of an image, and a remark on its annotation.
 
     Returns
     -------
@@ -230,11 +242,11 @@ def said(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:
         counts[key] += remark.count
         images.setdefault(key, []).append(image)
     return [
-        (doubtful, f"{counts[words, doubtful] or ''} {words}: {some(names)}".strip())
+        (doubtful, f"{counts[words, doubtful] or ''} {words}: {first_names(names)}".strip())
         for (words, doubtful), names in images.items()
     ]
 
 
-def some(names: Sequence[str], limit: int = 5) -> str:
-    """Return names as words: the first few, and how many more there are."""
+def first_names(names: Sequence[str], limit: int = 5) -> str:
+    """Return the first `limit` of some names as text, and how many more there are."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

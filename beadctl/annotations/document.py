@@ -1,4 +1,4 @@
-"""JSON as annotation tools write it: read, and taken apart with errors that name the file."""
+"""Text and JSON of annotation files: read and parsed, with errors that name the file."""
 
 import json
 import math
@@ -10,74 +10,91 @@ import numpy as np
 from beadctl.annotations.outline import Ring
 from beadctl.errors import AnnotationError
 
-# Beyond this no pixel lies, and squares of coordinates would lose their digits.
+# Larger coordinates are damaged data; their squares would also lose digits.
 FARTHEST_PX = 1e7
+
+
+def unreadable(path: Path, error: OSError) -> AnnotationError:
+    """Return the error for a file at `path` that the operating system cannot read."""
+    return AnnotationError(
+        f"{path}: cannot be read ({error.strerror or error}); check the path and its permissions"
+    )
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an exception of a foreign library on one line."""
+    return " ".join(str(error).split())
 
 
 def parsed(path: Path, content: bytes) -> Any:
     """Parse JSON.
 
+    Parameters
+    ----------
+    path : Path
+        The file, for the error.
+    content : bytes
+        What it holds.
+
     Raises
     ------
     AnnotationError
-        If it is none.
+        If it is not valid JSON.
     """
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
-        raise AnnotationError(
-            f"{path}: no valid JSON (line {error.lineno}: {error.msg}); export the annotations again"
-        ) from None
+        detail = f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError) as error:
-        words = " ".join(str(error).split())
-        raise AnnotationError(f"{path}: no valid JSON ({words}); export the annotations again") from None
+        detail = one_line(error)
+    raise AnnotationError(f"{path}: no valid JSON ({detail}); export the annotations again")
 
 
 def content(path: Path) -> bytes:
-    """Read a whole file.
-
-    Raises
-    ------
-    AnnotationError
-        If it cannot be read.
-    """
+    """Read the whole file at `path`; an `AnnotationError` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise AnnotationError(
-            f"{path}: cannot be read ({error.strerror or error}); check its permissions"
-        ) from None
+        raise unreadable(path, error) from None
 
 
 def text(path: Path) -> str:
-    """Read a whole file as text.
-
-    Raises
-    ------
-    AnnotationError
-        If it cannot be read, or is no UTF-8.
-    """
+    """Read the whole file at `path` as text; an `AnnotationError` if it cannot be read or is not UTF-8."""
     try:
         return content(path).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise AnnotationError(f"{path}: is no UTF-8 text; save it as text in UTF-8") from None
+        raise AnnotationError(f"{path}: is not UTF-8 text; save it as text in UTF-8") from None
 
 
-def ring(flat: object, path: Path, name: str) -> Ring:
-    """Return a list of x and y in turns, or of (x, y), as an outline of (y, x).
+def ring(coordinates: object, path: Path, name: str) -> Ring:
+    """Return the vertices of an outline.
+
+    Parameters
+    ----------
+    coordinates : object
+        Parsed JSON: a flat list of x, y, x, y, ..., or a list of (x, y) positions.
+    path : Path
+        The file, for the error.
+    name : str
+        What to call the outline in the error.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, 2)
+        y and x, in the units of the file.
 
     Raises
     ------
     AnnotationError
-        If they are no pairs of numbers.
+        If they are not pairs of numbers.
     """
     try:
-        points = np.array(flat, np.float64)
+        points = np.array(coordinates, np.float64)
     except (TypeError, ValueError, OverflowError):
         points = np.array(math.nan)
     if points.ndim == 1 and points.size % 2 == 0:
         points = points.reshape(-1, 2)
-    # Positions may have a height, which is of no use here (RFC 7946, 3.1.1).
+    # A position may have a third number, its height (RFC 7946, 3.1.1).
     if points.ndim != 2 or points.shape[1] not in (2, 3) or not (np.abs(points[:, :2]) < FARTHEST_PX).all():
-        raise AnnotationError(f"{path}: {name} has an outline that is no list of x and y; export it again")
+        raise AnnotationError(f"{path}: {name} has an outline that is not a list of x and y; export it again")
     return points[:, 1::-1]

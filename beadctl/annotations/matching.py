@@ -1,4 +1,4 @@
-"""Which image a name in an annotation means."""
+"""Matching of the image names in an annotation with image files."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,27 +6,27 @@ from pathlib import PurePosixPath
 
 
 def stem(name: PurePosixPath) -> str:
-    """Return a file name without its suffix; ``.ome.tif`` is one."""
+    """Return a file name without its suffix, of which ``.ome.tif`` is one."""
     return name.stem.removesuffix(".ome")
 
 
-def place(name: PurePosixPath) -> str:
-    """Return a path without its suffix."""
+def path_stem(name: PurePosixPath) -> str:
+    """Return a path without the suffix of the file."""
     return str(name.with_name(stem(name)))
 
 
 def matched(names: Iterable[str], images: Iterable[PurePosixPath]) -> dict[str, PurePosixPath]:
     """Match names in an annotation with images.
 
-    The whole path must be the same, or else the file name, or else the file name without its suffix, each
-    only where no other name and no other image has the same: nothing is guessed.
+    The path must be equal, else the file name, else the file name without its suffix. Each counts only where
+    it is unique among the names and among the images: an ambiguous name has no match.
 
     Parameters
     ----------
     names : iterable of str
-        As they stand in the annotation, with the folders of wherever it was made.
+        As written in the annotation, possibly with folders of another computer.
     images : iterable of PurePosixPath
-        Below their folder.
+        Paths of the images, relative to their folder.
 
     Returns
     -------
@@ -34,15 +34,15 @@ def matched(names: Iterable[str], images: Iterable[PurePosixPath]) -> dict[str, 
         Name to image, for those that match.
     """
     written = {name: PurePosixPath(name.replace("\\", "/")) for name in names}
-    there = list(images)
+    existing = list(images)
     keys: tuple[Callable[[PurePosixPath], str], ...] = (str, lambda path: path.name, stem)
     found: dict[str, PurePosixPath] = {}
     for key in keys:
-        known = {key(image): image for image in there}
-        unique = Counter(map(key, written.values())), Counter(map(key, there))
+        known = {key(image): image for image in existing}
+        counts = Counter(map(key, written.values())), Counter(map(key, existing))
         for name, path in written.items():
-            if name not in found and all(count[key(path)] == 1 for count in unique):
+            if name not in found and all(count[key(path)] == 1 for count in counts):
                 found[name] = known[key(path)]
-    # An image whose path one name has may share its file name with another name.
-    taken = Counter(found.values())
-    return {name: image for name, image in found.items() if taken[image] == 1}
+    # An image whose path equals one name may share its file name with another name.
+    uses = Counter(found.values())
+    return {name: image for name, image in found.items() if uses[image] == 1}

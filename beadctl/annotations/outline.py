@@ -1,8 +1,7 @@
-"""Outlines to pixels: which pixels of an image lie in a closed line.
+"""Rasterisation of outlines.
 
-Coordinates are (y, x) in px with the middle of the first pixel at (0, 0). Formats that count from that
-pixel's corner are moved by half a pixel where they are read. A pixel belongs to an outline when its middle
-lies inside or on the line; of several rings, when it lies inside an odd number of them.
+Coordinates are (y, x) in px with the centre of the first pixel at (0, 0). A pixel belongs to an outline when
+its centre lies inside or on the line; of several rings, when it lies inside an odd number of them or on one.
 """
 
 import math
@@ -15,20 +14,23 @@ from numpy.typing import NDArray
 Ring = NDArray[np.float64]
 """Vertices of a closed line, shape (N, 2), y before x; the last is joined to the first."""
 
-# Crossings are off by rounding, and a middle on the line must count all the same.
+PIXEL_CENTRE = 0.5
+"""Centre of the first pixel in formats that count from its corner: subtracted where they are read."""
+
+# Tolerance for the rounding of crossings, so that a pixel centre on the line counts.
 ROUNDING_PX = 1e-9
 
 
 @dataclass(frozen=True)
 class Patch:
-    """Some pixels of an image.
+    """A set of pixels of an image, as a mask over a part of it.
 
     Attributes
     ----------
     top, left : int
-        Place of `mask` in the image.
-    mask : ndarray of bool, 2-D
-        True for the pixels that are meant.
+        First row and column of the part.
+    mask : ndarray of bool, shape (h, w)
+        True for the pixels of the set.
     """
 
     top: int
@@ -37,7 +39,7 @@ class Patch:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """The part of the image that the mask covers."""
+        """Rows and columns of the part."""
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
@@ -45,9 +47,8 @@ class Patch:
 def filled(rings: Sequence[Ring], shape: tuple[int, int]) -> Patch | None:
     """Return the pixels inside or on some rings, by the even-odd rule.
 
-    Every edge is met with the pixel rows it crosses, and the pixels between the first and the second, the
-    third and the fourth crossing of a row are inside: the cost is that of the outline's length and of its
-    bounding box, whatever the number of vertices.
+    Scan conversion: pixels between the first and second, third and fourth, ... crossing of a row are inside.
+    `skimage.draw.polygon` loses centres on slanted edges to rounding, and costs pixels times vertices.
 
     Parameters
     ----------
@@ -79,7 +80,15 @@ def filled(rings: Sequence[Ring], shape: tuple[int, int]) -> Patch | None:
 
 
 def ellipse(centre: tuple[float, float], radii: tuple[float, float], shape: tuple[int, int]) -> Patch | None:
-    """Return the pixels in an upright ellipse; `radii` along y and x, px. None if there is none."""
+    """Return the pixels in an axis-aligned ellipse; None if there is none.
+
+    Parameters
+    ----------
+    centre, radii : tuple of float
+        Along y and x, px.
+    shape : tuple of int
+        Height and width of the image.
+    """
     middle, reach = np.array(centre), np.array(radii)
     box = _box(middle - reach, middle + reach, shape)
     if box is None:
@@ -92,7 +101,7 @@ def ellipse(centre: tuple[float, float], radii: tuple[float, float], shape: tupl
 
 
 def gathered(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Patch | None:
-    """Return pixels given one by one; None if there is none."""
+    """Return the pixels with these row and column indices; None if there is none."""
     if not rows.size:
         return None
     top, left = int(rows.min()), int(columns.min())
@@ -102,7 +111,7 @@ def gathered(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Patch | None:
 
 
 def united(patches: Sequence[Patch]) -> Patch | None:
-    """Return the pixels of any of some patches; None if there is none."""
+    """Return the union of patches; None if there is none."""
     if len(patches) < 2:
         return patches[0] if patches else None
     top, left = min(p.top for p in patches), min(p.left for p in patches)
@@ -118,7 +127,7 @@ def united(patches: Sequence[Patch]) -> Patch | None:
 def _box(
     low: NDArray[np.float64], high: NDArray[np.float64], shape: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
-    """Return the first row and column of the image between two corners, then the last ones."""
+    """Return the first row and column between two corners that lie in the image, then the last ones."""
     top, left = (max(0, math.ceil(value - ROUNDING_PX)) for value in low.tolist())
     bottom, right = (math.floor(value + ROUNDING_PX) for value in high.tolist())
     bottom, right = min(bottom, shape[0] - 1), min(right, shape[1] - 1)
@@ -126,14 +135,14 @@ def _box(
 
 
 Spans = NDArray[np.float64]
-"""Stretches of the inside, shape (N, 3): the row, and where on it each begins and ends."""
+"""Intervals of rows, shape (N, 3): the row, and the x where the interval begins and ends."""
 
 
 def _between(starts: Ring, ends: Ring, top: int, bottom: int) -> Spans:
-    """Return the stretches between the crossings of the edges with the rows `top` to `bottom`."""
+    """Return the intervals between the crossings of the edges with the rows `top` to `bottom`."""
     down = (starts[:, 0] <= ends[:, 0])[:, None]
     low, high = np.where(down, starts, ends), np.where(down, ends, starts)
-    # An edge owns the row it begins on and not the one it ends on, so that a row meets each ring evenly.
+    # An edge includes its first row and not its last, so that a row crosses a ring an even number of times.
     first = np.clip(np.ceil(low[:, 0]), top, bottom + 1).astype(np.intp)
     count = np.clip(np.ceil(high[:, 0]), top, bottom + 1).astype(np.intp) - first
     edge = np.repeat(np.arange(len(count)), count)
@@ -145,7 +154,7 @@ def _between(starts: Ring, ends: Ring, top: int, bottom: int) -> Spans:
 
 
 def _on(starts: Ring, ends: Ring) -> Spans:
-    """Return the edges that run along a row, and the vertices: rows that no crossing need have met."""
+    """Return the edges along a row, and the vertices on pixel centres, which `_between` may miss."""
     along = (starts[:, 0] == ends[:, 0]) & (starts[:, 0] == np.rint(starts[:, 0]))
     corner = (starts == np.rint(starts)).all(axis=1)
     x = np.column_stack([starts[:, 1], ends[:, 1]])

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from beadctl.annotations import AnnotationFormat
-from beadctl.annotations.canvas import Load, some
-from beadctl.annotations.centres import needed
-from beadctl.annotations.detection import detect
-from beadctl.annotations.matching import matched, place, stem
-from beadctl.annotations.reading import SHARED, by_image, read
+from beadctl.annotations.canvas import Load, first_names
+from beadctl.annotations.formats import AnnotationFormat, centres
+from beadctl.annotations.formats.auto import OTHER_SUFFIXES
+from beadctl.annotations.head import TABLE_SUFFIXES, Head
+from beadctl.annotations.matching import matched, path_stem, stem
+from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError
-from beadctl.images import IMAGE_SUFFIXES, Found, find
+from beadctl.images import Found, find
 
 SUFFIXES = (
     "", "_masks", "_mask", "_labels", "_label", "_cp_masks", "_seg", "_cp_outlines", "_outlines", "_rois",
@@ -21,39 +21,24 @@ SUFFIXES = (
 )  # fmt: skip
 """What the name of an annotation may have after the stem of its image."""
 
-# Looked for in this order: where an image has several annotations, the exact ones come first.
-OTHERS = (".zip", ".roi", ".geojson", ".json", ".txt", ".csv", ".tsv", ".npy")
-TABLES = (".csv", ".tsv")
-LOOKED_FOR = {
-    AnnotationFormat.AUTO: (*IMAGE_SUFFIXES, *OTHERS),
-    AnnotationFormat.LABELS: IMAGE_SUFFIXES,
-    AnnotationFormat.BINARY: IMAGE_SUFFIXES,
-    AnnotationFormat.COCO: (".json", ".zip"),
-    AnnotationFormat.IMAGEJ: (".zip", ".roi"),
-    AnnotationFormat.GEOJSON: (".geojson", ".json"),
-    AnnotationFormat.CELLPOSE: (*IMAGE_SUFFIXES, ".txt"),
-    AnnotationFormat.STARDIST: (*IMAGE_SUFFIXES, ".zip"),
-    AnnotationFormat.YOLO: (".txt",),
-    AnnotationFormat.CENTRES: (".csv", ".tsv", ".txt"),
-}
-# Lists of classes that lie beside YOLO files.
-NO_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
+# Files that lie beside YOLO and COCO files and annotate nothing.
+NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Images with their annotations, and what is left over on either side.
+    """Images with their annotations, and the files without a partner.
 
     Attributes
     ----------
     samples : tuple of Sample
         In the order of the images.
     images_alone : tuple of Path
-        Images that nothing annotates.
+        Images without an annotation.
     masks_alone : tuple of Path
-        Annotations without their image: files, or names in a file.
+        Annotations without an image: files, or names in a file.
     unread : tuple of Path
-        Further annotations of images that are paired with a better one.
+        Further annotations of images that are paired with a preferred one.
     """
 
     samples: tuple[Sample, ...]
@@ -62,12 +47,17 @@ class Pairing:
     unread: tuple[Path, ...] = ()
 
     def only(self, names: Path | None) -> "Pairing":
-        """Keep the pairs whose image `names` lists, one file name or path a line; None keeps all.
+        """Keep the samples whose image is listed in a file.
+
+        Parameters
+        ----------
+        names : Path or None
+            File with one file name or path of an image a line; None keeps all.
 
         Raises
         ------
         AnnotationError
-            If the list cannot be read, or names an image that has no pair.
+            If the list cannot be read, or names an image that has no annotation.
         """
         if names is None:
             return self
@@ -75,17 +65,22 @@ class Pairing:
             wanted = {line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()}
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationError(f"{names}: cannot be read ({error}); check --only") from None
-        kept = tuple(p for p in self.samples if {p.name, p.image.name} & wanted)
-        known = {name for p in kept for name in (p.name, p.image.name)}
-        missing = sorted(wanted - known)
+        kept = tuple(sample for sample in self.samples if {sample.name, sample.image.name} & wanted)
+        missing = sorted(wanted - {name for sample in kept for name in (sample.name, sample.image.name)})
         if missing:
             raise AnnotationError(
                 f"{names}: names {missing[0]}, which is not an image with a mask; correct the list"
             )
         return Pairing(kept, (), ())
 
-    def tell(self, warn: Callable[[str], None]) -> None:
-        """Say what is left over on either side, all of it: nothing is dropped in silence."""
+    def report(self, warn: Callable[[str], None]) -> None:
+        """Warn of all files without a partner.
+
+        Parameters
+        ----------
+        warn : callable
+            Called with one line for images, for annotations and for unread annotations.
+        """
         for alone, what in (
             (self.images_alone, "images without a mask"),
             (self.masks_alone, "masks without an image"),
@@ -106,9 +101,8 @@ def pair(
 
     Annotations are a folder, in which ``a.png``, ``a_masks.tif``, ``a_rois.zip`` and the like belong to
     ``a.tif`` (see `SUFFIXES`), or a file that names its images, such as COCO JSON; such a file may also lie
-    in the folder. Images and annotations may share a folder. The sub-folders need not be the same as long as
-    the stems are unique; where they are not, image and annotation must lie at the same place below their
-    folders.
+    in the folder. Images and annotations may share a folder. Their sub-folders may differ as long as the
+    stems are unique; otherwise image and annotation must have the same path below their folders.
 
     Parameters
     ----------
@@ -117,9 +111,14 @@ def pair(
     truth : Path
         A folder, or a file.
     form : AnnotationFormat
-        The format; `AUTO` tells it by the content of each file.
+        The format; `AUTO` detects it by the content of each file.
     diameter_px : float, optional
-        Of the beads, where they are marked by their centres.
+        Diameter of the beads, px, where they are marked by their centres.
+
+    Returns
+    -------
+    Pairing
+        At least one sample.
 
     Raises
     ------
@@ -134,21 +133,21 @@ def pair(
     if together and truth.is_file():
         raise AnnotationError(f"{truth}: is image and annotation in one; give the annotation of this image")
     found = find([images], exclude=[truth])
-    seek = _Seek(form, diameter_px)
+    rule = _FormatRule(form, diameter_px)
     if truth.is_file():
-        return _pair_with_file(found, images, truth, seek)
+        return _pair_with_file(found, images, truth, rule)
     if together:
         found = _without_masks(found)
-    here = {item.path for item in found}
+    image_paths = {item.path for item in found}
     candidates = [
         item
-        for item in find([truth], exclude=[images], suffixes=LOOKED_FOR[form])
-        if item.path not in here and item.path.name not in NO_ANNOTATIONS
+        for item in find([truth], exclude=[images], suffixes=form.reader().SUFFIXES)
+        if item.path not in image_paths and item.path.name not in NOT_ANNOTATIONS
     ]
-    own = _by_name(found, candidates, seek)
-    taken = {item.truth for item in own.values()}
-    others = [item.path for item in candidates if item.path not in taken]
-    named, alone, errors = _by_content(found, others, seek)
+    own = _by_name(found, candidates, rule)
+    used = {sample.truth for sample in own.values()}
+    others = [item.path for item in candidates if item.path not in used]
+    named, alone, errors = _by_content(found, others, rule)
     pairs = named | own
     if not pairs:
         raise (
@@ -159,64 +158,62 @@ def pair(
                 f"{found[0].path.name} needs {found[0].name.stem}.tif or {found[0].name.stem}_masks.tif"
             )
         )
-    mine = {stem(item.name) + suffix for item in pairs for suffix in SUFFIXES}
-    taken |= {item.truth for item in named.values()}
-    left = [item for item in candidates if item.path not in taken]
+    used |= {sample.truth for sample in named.values()}
+    names = {stem(item.name) + suffix for item in pairs for suffix in SUFFIXES}
+    left = [item for item in candidates if item.path not in used]
     return Pairing(
         tuple(pairs[item] for item in found if item in pairs),
         tuple(item.path for item in found if item not in pairs),
-        (*(item.path for item in left if stem(item.name) not in mine), *map(Path, alone)),
-        tuple(item.path for item in left if stem(item.name) in mine),
+        (*(item.path for item in left if stem(item.name) not in names), *map(Path, alone)),
+        tuple(item.path for item in left if stem(item.name) in names),
     )
 
 
 @dataclass(frozen=True)
-class _Seek:
-    """What was asked for."""
+class _FormatRule:
+    """The format and the diameter that were asked for."""
 
     form: AnnotationFormat
     diameter_px: float | None
 
-    def one(self, image: Found, path: Path) -> Sample:
+    def sample(self, image: Found, path: Path) -> Sample:
         """Pair an image with a file of its own."""
-        if self.form is AnnotationFormat.CENTRES or (
-            self.form is AnnotationFormat.AUTO and path.suffix.lower() in TABLES
-        ):
-            # One error before any work, not one an image.
-            needed(self.diameter_px, path)
+        is_table = self.form is AnnotationFormat.AUTO and path.suffix.lower() in TABLE_SUFFIXES
+        if is_table or self.form is AnnotationFormat.CENTRES:
+            # Checked here for one error before any work, instead of one for each image.
+            centres.required(self.diameter_px, path)
         load = partial(read, path, image=image.name, form=self.form, diameter_px=self.diameter_px)
         return _sample(image, path, load)
 
-    def shared(self, path: Path) -> dict[str, Load]:
+    def by_image(self, path: Path) -> dict[str, Load]:
         """Return how to read each image that a file names; empty if it names none."""
-        form = detect(path) if self.form is AnnotationFormat.AUTO else self.form
-        if form not in SHARED:
-            return {}
-        found = by_image(path, form, diameter_px=self.diameter_px)
+        found = self.form.reader().by_image(Head.of(path), self.diameter_px)
         return {} if "" in found else found
 
 
 def _without_masks(found: Sequence[Found]) -> list[Found]:
     """Leave out the images that are masks of others, by their suffix."""
-    places = {place(item.name) for item in found}
+    stems = {path_stem(item.name) for item in found}
     return [
         item
         for item in found
         if not any(
-            suffix and place(item.name).endswith(suffix) and place(item.name).removesuffix(suffix) in places
+            suffix
+            and path_stem(item.name).endswith(suffix)
+            and path_stem(item.name).removesuffix(suffix) in stems
             for suffix in SUFFIXES
         )
     ]
 
 
-def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, seek: _Seek) -> Pairing:
-    parts = seek.shared(truth)
+def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _FormatRule) -> Pairing:
+    parts = rule.by_image(truth)
     if parts:
         pairs, alone = _named(found, truth, parts)
         if not pairs:
             raise AnnotationError(
                 f"{truth}: none of the {len(parts)} images that it names is in {images}; it names"
-                f" {some(list(parts), 3)}"
+                f" {first_names(list(parts), 3)}"
             )
         rest = tuple(item.path for item in found if item not in pairs)
         return Pairing(tuple(pairs[item] for item in found if item in pairs), rest, tuple(map(Path, alone)))
@@ -230,7 +227,7 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, seek: _Se
             " of their annotations"
         )
     rest = tuple(item.path for item in found if item is not own[0])
-    return Pairing((seek.one(own[0], truth),), rest, ())
+    return Pairing((rule.sample(own[0], truth),), rest, ())
 
 
 def _named(
@@ -243,39 +240,39 @@ def _named(
     return pairs, [name for name in parts if name not in names]
 
 
-def _by_name(found: Sequence[Found], candidates: Sequence[Found], seek: _Seek) -> dict[Found, Sample]:
-    """Pair images with files of their own."""
-    by_place: dict[str, list[Path]] = {}
+def _by_name(found: Sequence[Found], candidates: Sequence[Found], rule: _FormatRule) -> dict[Found, Sample]:
+    """Pair images with files of their own: at the same path, else anywhere if the preferred one is unique."""
+    by_path: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
     for item in candidates:
-        by_place.setdefault(place(item.name), []).append(item.path)
+        by_path.setdefault(path_stem(item.name), []).append(item.path)
         by_stem.setdefault(stem(item.name), []).append(item.path)
     pairs = {}
     for item in found:
-        at_place = [path for suffix in SUFFIXES for path in by_place.get(place(item.name) + suffix, ())]
+        same_path = [path for suffix in SUFFIXES for path in by_path.get(path_stem(item.name) + suffix, ())]
         anywhere = [path for suffix in SUFFIXES for path in by_stem.get(stem(item.name) + suffix, ())]
-        if at_place:
-            pairs[item] = seek.one(item, min(at_place, key=_rank))
+        if same_path:
+            pairs[item] = rule.sample(item, min(same_path, key=_rank))
         elif anywhere:
             best = min(anywhere, key=_rank)
             equal = [path for path in anywhere if (_rank(path), path.stem) == (_rank(best), best.stem)]
             if len(equal) == 1:
-                pairs[item] = seek.one(item, best)
+                pairs[item] = rule.sample(item, best)
     return pairs
 
 
 def _by_content(
-    found: Sequence[Found], paths: Sequence[Path], seek: _Seek
+    found: Sequence[Found], paths: Sequence[Path], rule: _FormatRule
 ) -> tuple[dict[Found, Sample], list[str], list[AnnotationError]]:
-    """Pair images with files that name them; also return names without an image, and what cannot be read."""
+    """Pair images with files that name them; also return names without an image, and errors of files."""
     pairs: dict[Found, Sample] = {}
     alone: list[str] = []
     errors: list[AnnotationError] = []
     for path in paths:
-        if path.suffix.lower() not in OTHERS:
+        if path.suffix.lower() not in OTHER_SUFFIXES:
             continue
         try:
-            parts = seek.shared(path)
+            parts = rule.by_image(path)
         except AnnotationError as error:
             errors.append(error)
             continue
@@ -291,8 +288,9 @@ def _by_content(
 
 
 def _rank(path: Path) -> int:
+    """Return the preference of a file among the annotations of an image: images, then `OTHER_SUFFIXES`."""
     suffix = path.suffix.lower()
-    return OTHERS.index(suffix) + 1 if suffix in OTHERS else 0
+    return OTHER_SUFFIXES.index(suffix) + 1 if suffix in OTHER_SUFFIXES else 0
 
 
 def _sample(image: Found, truth: Path, load: Load) -> Sample:

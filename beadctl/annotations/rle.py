@@ -1,9 +1,9 @@
-"""Run lengths of a mask as COCO writes them, as numbers or squeezed into a string."""
+"""Run lengths of a mask as COCO writes them: numbers, or the compressed string of the COCO API."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Characters of a squeezed run count from "0"; each carries five bits and whether another follows.
+# A character of a compressed run, counted from "0", has five bits and a flag that another one follows.
 FIRST_CHARACTER, BITS, MORE, SIGN = 48, 5, 0x20, 0x10
 
 
@@ -14,22 +14,22 @@ def pixels(counts: object, size: object, shape: tuple[int, int]) -> tuple[NDArra
 
     Parameters
     ----------
-    counts : list of int, or str
-        Run lengths, or the string that the COCO API makes of them.
-    size : list of int
-        Height and width.
+    counts : object
+        Parsed JSON: a list of run lengths, px, or a compressed string.
+    size : object
+        Parsed JSON: a list of height and width, px.
     shape : tuple of int
-        Height and width that they must be.
+        Height and width that `size` must be.
 
     Raises
     ------
     ValueError
-        If the runs are of another image, or broken; its text says how.
+        If the runs are of another image or damaged; its text has no file name.
     """
     height, width = shape
     if not (isinstance(size, list) and size == [height, width]):
         raise ValueError(f"is of {size} px (height, width), its image of {[height, width]}")
-    lengths = _unsqueezed(counts) if isinstance(counts, str) else _checked(counts)
+    lengths = _decompressed(counts) if isinstance(counts, str) else _checked(counts)
     if any(length < 0 for length in lengths) or sum(lengths) != height * width:
         raise ValueError(f"has run lengths of {sum(lengths)} px for an image of {height * width} px")
     runs = np.array(lengths, np.int64)
@@ -46,8 +46,8 @@ def _checked(counts: object) -> list[int]:
     return counts
 
 
-def _unsqueezed(text: str) -> list[int]:
-    """Undo the COCO API's ``rleToString``: from the fourth run on, the difference to the last but one."""
+def _decompressed(text: str) -> list[int]:
+    """Undo the COCO API's ``rleToString``: from the fourth run on, differences to the last but one."""
     runs: list[int] = []
     value = shift = 0
     for character in text:

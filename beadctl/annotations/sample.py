@@ -5,31 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from beadctl.annotations.canvas import Labelled, Load
+from beadctl.annotations.canvas import Load
 from beadctl.images import Normalisation
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An annotated image, of which nothing is read yet.
+    """An annotated image, not yet read.
 
     Attributes
     ----------
     name : str
-        Of the image, as tables name it.
+        Name of the image in tables: its path below the folder of images.
     image, truth : Path
-        The files of image and annotation.
+        Files of the image and of its annotation.
     load : Load
-        Reads the annotation as a label image, given the image's height and width.
+        Reads the annotation as a label image with remarks, given the image's height and width, px; raises
+        `AnnotationError` if it cannot be read or does not belong to an image of this shape.
     source : str
-        What the image was cut from, of a tile; else its own name.
+        Name of the image that a tile was cut from; else `name`.
     split : str
-        Side of the split, of a tile; empty otherwise.
+        Split of a tile; empty otherwise.
     normalisation : Normalisation or None
-        That of the whole source image, of a tile; None to measure it on the image.
+        That of the source image of a tile; None to measure it on the image.
     """
 
     name: str
@@ -39,22 +37,3 @@ class Sample:
     source: str = ""
     split: str = ""
     normalisation: Normalisation | None = None
-
-    def read_truth(self, shape: tuple[int, int]) -> Labelled:
-        """Return the label image and remarks on it.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Height and width of the image, px.
-
-        Raises
-        ------
-        AnnotationError
-            If it cannot be read, or does not belong to an image of this shape.
-        """
-        return self.load(shape)
-
-    def labels(self, shape: tuple[int, int]) -> NDArray[np.uint32]:
-        """Return the label image alone; see `read_truth`."""
-        return self.load(shape).labels

@@ -1,10 +1,9 @@
-"""A folder of tiles as ``beadctl tile`` writes it: its manifest."""
+"""The manifest of a folder of tiles, as ``beadctl tile`` writes it."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, TrainingError
+from beadctl.files import sha256
 from beadctl.images import Normalisation
 
 MANIFEST = "manifest.csv"
@@ -31,17 +31,17 @@ class TileRow:
     image, mask : Path
         The tile and its label image.
     source : str
-        The image that the tile was cut from.
+        Name of the image that the tile was cut from.
     top, left, height, width : int
         Its place in that image, px.
     beads : int
         Beads in it. Their labels are those of the source image.
     offset, scale : float
-        Normalisation of the whole source plane.
+        Normalisation of the whole source plane, grey levels.
     sha256 : str
-        Fingerprint of the tile.
+        SHA-256 of the tile's file.
     cut : int
-        How many of the beads the tile's border cuts; 0 too in manifests that do not say.
+        Number of beads that the tile's border cuts; 0 in manifests without this column.
     """
 
     split: str
@@ -58,17 +58,19 @@ class TileRow:
     sha256: str
     cut: int = 0
 
+    @classmethod
+    def of(cls, folder: Path, cells: Mapping[str, Any]) -> TileRow:
+        """Return the row with these values by column, whose paths are below `folder`."""
+        return cls(**{**cells, "image": folder / cells["image"], "mask": folder / cells["mask"]})
 
-_TYPES = {
-    "top": int,
-    "left": int,
-    "height": int,
-    "width": int,
-    "beads": int,
-    "cut": int,
-    "offset": float,
-    "scale": float,
-}
+    def cells(self, folder: Path) -> dict[str, Any]:
+        """Return the values by column, with paths below `folder`."""
+        values = {name: getattr(self, name) for name in COLUMNS}
+        return values | {name: values[name].relative_to(folder).as_posix() for name in ("image", "mask")}
+
+
+COLUMNS = tuple(field.name for field in fields(TileRow))
+_NUMBERS = {field.name: {"int": int, "float": float}.get(str(field.type)) for field in fields(TileRow)}
 
 
 def read_manifest(folder: Path) -> tuple[TileRow, ...]:
@@ -82,7 +84,7 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
     Returns
     -------
     tuple of TileRow
-        In the manifest's order, with paths below `folder`.
+        In the order of the manifest.
 
     Raises
     ------
@@ -113,26 +115,28 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
 
 
 def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
-    values: dict[str, Any] = {
-        field.name: record[field.name] or "" for field in fields(TileRow) if field.name in record
-    }
-    for name, kind in _TYPES.items():
-        if name not in values:
-            continue
+    values: dict[str, Any] = {name: record[name] or "" for name in COLUMNS if name in record}
+    for name in values:
+        number = _NUMBERS[name]
         try:
-            values[name] = kind(values[name])
+            values[name] = number(values[name]) if number else values[name]
         except ValueError:
             raise AnnotationError(f"{place}: {name} = {values[name]!r} is not a number; correct it") from None
     if values["split"] not in SPLITS:
         raise AnnotationError(
             f"{place}: split = {values['split']!r} is none of {', '.join(SPLITS)}; correct it"
         )
-    values["image"], values["mask"] = folder / values["image"], folder / values["mask"]
-    return TileRow(**values)
+    return TileRow.of(folder, values)
 
 
 def samples(rows: Iterable[TileRow]) -> list[Sample]:
-    """Return tiles as annotated images, each with the normalisation of its source."""
+    """Return tiles as annotated images, each with the normalisation of its source.
+
+    Parameters
+    ----------
+    rows : iterable of TileRow
+        The tiles.
+    """
     return [
         Sample(
             row.image.name,
@@ -148,5 +152,5 @@ def samples(rows: Iterable[TileRow]) -> list[Sample]:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 of the manifest, which names every tile with its own: 64 hexadecimal digits."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    """Return the SHA-256 of a tile folder's manifest, which holds those of the tiles, as 64 hex digits."""
+    return sha256(folder / MANIFEST)

@@ -1,4 +1,4 @@
-"""Which images are for training, which for validation and which for the final test."""
+"""Assignment of source images to training, validation and test."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,11 @@ def split_sources(
     group_by: str | None = None,
     density: Mapping[str, float] | None = None,
 ) -> dict[str, str]:
-    """Give each source image to ``train``, ``val`` or ``test``, whole groups at a time.
+    """Assign each source image to ``train``, ``val`` or ``test``, whole groups at a time.
 
-    Groups are ordered by their density of beads, shuffled by the seed among neighbours, and each goes to the
-    split that is furthest below its share: so fractions are met as nearly as whole groups allow, and each
-    split gets sparse and dense images alike. Every split with a fraction gets at least one group where there
-    are three, and training is served first.
+    Groups are ordered by bead density, shuffled among neighbours, and each goes to the split furthest below
+    its share: the fractions are met as nearly as whole groups allow, and each split gets sparse and dense images.
+    Training gets the first group, and with at least three groups every split with a fraction gets one.
 
     Parameters
     ----------
@@ -31,12 +30,12 @@ def split_sources(
     val_fraction, test_fraction : float
         Shares of the images, together below 1.
     seed : int
-        Of the shuffle.
+        Random seed of the shuffle.
     group_by : str, optional
         Regular expression; names with the same first group (or whole match) stay together. A name
         that does not match is a group of its own.
     density : mapping, optional
-        Beads per pixel of each image, by its name; without it the order is the seed's alone.
+        Beads per pixel of each image, by its name; without it the order is random.
 
     Returns
     -------
@@ -47,6 +46,11 @@ def split_sources(
     ------
     SettingsError
         If the fractions leave nothing for training, or the expression is malformed.
+
+    Examples
+    --------
+    >>> split_sources(["a.tif", "b.tif", "c.tif"], val_fraction=0.3, test_fraction=0.3, seed=0)
+    {'c.tif': 'train', 'a.tif': 'val', 'b.tif': 'test'}
     """
     if val_fraction + test_fraction >= 1:
         raise SettingsError("tile.val_fraction + tile.test_fraction must stay below 1; lower one of them")
@@ -63,16 +67,16 @@ def split_sources(
     shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     held = dict.fromkeys(shares, 0)
     splits: dict[str, str] = {}
-    wanting = [split for split, share in shares.items() if share > 0]
+    needed = [split for split, share in shares.items() if share > 0]
     order = [sorted(groups)[index] for index in np.random.default_rng(seed).permutation(len(groups))]
     if density is not None:
-        # As many neighbours by density as it takes for each split to get one stay in the seed's order.
-        block = max(3, round(1 / min(shares[split] for split in wanting)))
+        # Neighbours by density form blocks, large enough for each split to get an image of every block.
+        block = max(3, round(1 / min(shares[split] for split in needed)))
         ranked = sorted(order, key=lambda group: float(np.mean([density[name] for name in groups[group]])))
-        place = {group: rank // block for rank, group in enumerate(ranked)}
-        order = sorted(order, key=lambda group: place[group])
+        blocks = {group: rank // block for rank, group in enumerate(ranked)}
+        order = sorted(order, key=lambda group: blocks[group])
     for group in order:
-        target = max(wanting, key=lambda split: (held[split] == 0, shares[split] - held[split] / len(names)))
+        target = max(needed, key=lambda split: (held[split] == 0, shares[split] - held[split] / len(names)))
         target = target if held["train"] else "train"
         held[target] += len(groups[group])
         splits |= dict.fromkeys(groups[group], target)

@@ -176,7 +176,7 @@ def samples(
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
     pairing = pair(images, masks, form=annotations, diameter_px=centre_diameter_px)
-    pairing.tell(warn)
+    pairing.report(warn)
     return list(pairing.samples)
 
 
@@ -308,7 +308,7 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
     """
     plane = only_plane(sample.image, options.read)
     with plane.open() as pixels:
-        truth = sample.read_truth((plane.height, plane.width))
+        truth = sample.load((plane.height, plane.width))
         predicted = predict_plane(
             pixels, model, options, pixel_size_um=plane.pixel_size_um, normalisation=sample.normalisation
         )

@@ -26,7 +26,7 @@ from beadctl.cli.commands.auditing import finder
 from helpers.faults import FAULTS, scene
 
 from beadctl import console
-from beadctl.annotations.label_image import read
+from beadctl.annotations.reading import read
 from beadctl.audit.check import check
 from beadctl.audit.run import is_grey
 from beadctl.cli import settings

@@ -20,6 +20,7 @@ import tifffile
 from beadctl.annotations.pairing import pair
 from beadctl.audit.run import of_pairs, survey
 from beadctl.dataset import tile_writer
+from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import open_image
 from beadctl.simulate import write
 
@@ -44,7 +45,7 @@ def memory(folder, many, recipe):
     subjects = of_pairs(small)
     for words, work in (
         ("audit", lambda note: survey(subjects, on_pair=note)),
-        ("tile", lambda note: tile_writer.cut(small, folder / "tiles", recipe, on_pair=note)),
+        ("tile", lambda note: tile_writer.cut(small, folder / "tiles", recipe, on_sample=note)),
     ):
         seen = []
 
@@ -67,7 +68,7 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        recipe = tile_writer.TilingOptions(256, 0, 0.15, 0.15, 0)
+        recipe = TilingOptions(256, 0, 0.15, 0.15, 0)
         memory(folder, arguments.many, recipe)
         write(folder / "sim", arguments.images, arguments.size, 7)
         pairs = pair(folder / "sim/images", folder / "sim/masks").samples

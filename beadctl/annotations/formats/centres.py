@@ -1,6 +1,6 @@
 """Tables of bead centres: a row a bead, painted as discs of one diameter.
 
-Coordinates are in px with the middle of the first pixel at (0, 0), as trackpy, scikit-image, napari and
+Coordinates are in px with the centre of the first pixel at (0, 0), as trackpy, scikit-image, napari and
 beadctl write them. Only the Results table of ImageJ counts from the corner of that pixel.
 """
 
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.canvas import Canvas, Labelled, Load
 from beadctl.annotations.document import FARTHEST_PX, text
+from beadctl.annotations.head import Head
+from beadctl.annotations.outline import PIXEL_CENTRE
 from beadctl.errors import AnnotationError, SettingsError
 
-# Names of the columns of y and x, in small letters with _ for every other sign.
-PAIRS = (
+SUFFIXES = (".csv", ".tsv", ".txt")
+# Names of the columns of y and x, in lower case with _ for every other character.
+COLUMN_PAIRS = (
     ("y", "x"),
     ("y_px", "x_px"),
     ("row", "col"),
@@ -36,19 +39,12 @@ PAIRS = (
 )
 IMAGE_COLUMNS = ("image", "image_name", "file", "file_name", "filename")
 PLANE_COLUMNS = ("plane", "frame", "slice")
-# Columns that with X and Y make a Results table of ImageJ.
-RESULTS = {"Area", "Mean", "Min", "Max", "XM", "YM", "IntDen", "RawIntDen", "Feret", "Circ.", "Round"}
-CORNER = 0.5
+# A table with X, Y and one of these columns is a Results table of ImageJ.
+IMAGEJ_COLUMNS = {"Area", "Mean", "Min", "Max", "XM", "YM", "IntDen", "RawIntDen", "Feret", "Circ.", "Round"}
 
 
-def needed(diameter_px: float | None, path: Path) -> float:
-    """Return the diameter of the discs.
-
-    Raises
-    ------
-    SettingsError
-        If nobody said it.
-    """
+def required(diameter_px: float | None, path: Path) -> float:
+    """Return the diameter of the beads in the file at `path`; a `SettingsError` if it is not given."""
     if diameter_px is None:
         raise SettingsError(
             f"{path}: marks beads by their centres; say how wide a bead is with --centre-diameter PX"
@@ -56,35 +52,24 @@ def needed(diameter_px: float | None, path: Path) -> float:
     return diameter_px
 
 
-def by_image(path: Path, *, diameter_px: float | None = None) -> dict[str, Load]:
-    """Return how to read the annotation of each image that the table names.
+def detects(head: Head) -> bool:
+    """Whether a file is a table by its suffix and columns, or begins with a header of several columns."""
+    return head.kind == "table"
 
-    Parameters
-    ----------
-    path : Path
-        CSV, with commas, semicolons or tabs. With semicolons, numbers may have a decimal comma.
-    diameter_px : float
-        Of the discs.
 
-    Returns
-    -------
-    dict
-        By the column of the image; ``""`` for a table without one.
+def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
+    """Return how to read each image's rows, by one of `IMAGE_COLUMNS`; see `AnnotationReader.by_image`.
 
-    Raises
-    ------
-    AnnotationError
-        If it cannot be read, lacks columns, or holds something that is no number.
-    SettingsError
-        If there is no diameter.
+    The delimiter is a comma, a semicolon or a tab. With semicolons, numbers may have a decimal comma.
     """
+    path = head.path
     table = _table(path)
     centres: dict[str, list[tuple[float, float]]] = {}
     planes: dict[str, set[str]] = {}
     for place, row in table.rows:
         image = row[table.image].strip() if table.image is not None else ""
         if table.image_is_label:
-            # ImageJ's labels go on with the slice or the region: "beads.tif:0001-0042".
+            # ImageJ's labels end with the slice or the region: "beads.tif:0001-0042".
             image = image.split(":")[0]
         planes.setdefault(image, set()).add(row[table.plane].strip() if table.plane is not None else "")
         y, x = (_number(row[column], table, f"{path}, {place}") for column in (table.y, table.x))
@@ -94,8 +79,8 @@ def by_image(path: Path, *, diameter_px: float | None = None) -> dict[str, Load]
             raise AnnotationError(
                 f"{path}: holds {len(numbers)} planes of {image or 'its image'}; keep the rows of one"
             )
-    diameter = needed(diameter_px, path)
-    offset = CORNER if table.from_results else 0.0
+    diameter = required(diameter_px, path)
+    offset = PIXEL_CENTRE if table.from_results else 0.0
     return {
         image: partial(_painted, path, np.array(points).reshape(-1, 2) - offset, diameter)
         for image, points in (centres or {"": []}).items()
@@ -113,7 +98,7 @@ def _painted(
 
 @dataclass(frozen=True)
 class _Table:
-    """The rows of a file, and which of their columns are which."""
+    """The rows of a file, and the indices of their columns."""
 
     rows: Iterator[tuple[str, list[str]]]
     y: int
@@ -131,20 +116,20 @@ def _table(path: Path) -> _Table:
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
     header = next((row for row in reader if any(cell.strip() for cell in row)), [])
     names = [_plain(name) for name in header]
-    pair = next((pair for pair in PAIRS if set(pair) <= set(names)), None)
+    pair = next((pair for pair in COLUMN_PAIRS if set(pair) <= set(names)), None)
     if pair is None:
         found = ", ".join(name.strip() for name in header if name.strip()) or "none"
         raise AnnotationError(
             f"{path}: has no columns of bead centres (found: {found}); name them y and x, in px"
         )
     from_results = {"X", "Y"} <= {name.strip() for name in header} and bool(
-        RESULTS & {name.strip() for name in header}
+        IMAGEJ_COLUMNS & {name.strip() for name in header}
     )
     image = next((name for name in IMAGE_COLUMNS if name in names), None)
-    # Only in ImageJ's tables a label names the image: elsewhere it is the number of the bead.
+    # In ImageJ's tables a label names the image; elsewhere it is the number of the bead.
     if image is None and from_results and "label" in names:
         image = "label"
-    # Of three axes the first counts the planes.
+    # The first of three axes is the plane.
     first_axes = {"axis_1": "axis_0", "centroid_1": "centroid_0"}
     plane = next((name for name in (first_axes.get(pair[0]), *PLANE_COLUMNS) if name in names), None)
     return _Table(
@@ -174,7 +159,7 @@ def _rows(path: Path, reader: Iterator[Sequence[str]], width: int) -> Iterator[t
                     )
                 yield f"row {number}", list(row)
     except csv.Error as error:
-        raise AnnotationError(f"{path}: is no table ({error}); save it as CSV") from None
+        raise AnnotationError(f"{path}: is not a table ({error}); save it as CSV") from None
 
 
 def _number(cell: str, table: _Table, place: str) -> float:
@@ -183,5 +168,5 @@ def _number(cell: str, table: _Table, place: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < FARTHEST_PX:
-        raise AnnotationError(f"{place}: {cell!r} is no coordinate in px; correct it")
+        raise AnnotationError(f"{place}: {cell!r} is not a coordinate in px; correct it")
     return value

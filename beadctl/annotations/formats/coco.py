@@ -1,12 +1,12 @@
-"""COCO JSON: polygons, run lengths and boxes; as it stands, or in the archive that CVAT exports.
+"""COCO JSON: polygons, run lengths and boxes; a JSON file, or the archive that CVAT exports.
 
-Run lengths are exact. Vertices of polygons lie in the plane in which the first pixel is the square from 0 to
-1, as in the COCO API. But a file in which all are whole numbers was traced along pixels, as by OpenCV's
-``findContours``: there each vertex is the middle of a pixel that belongs to the bead. (Whole numbers of which
-every edge runs along a row or a column were traced along the borders of pixels, and are left as they are.)
+Run lengths are exact. In the coordinates of polygons the first pixel spans 0 to 1, as in the COCO API. A file
+whose vertices are all whole numbers was traced along pixels, as by OpenCV's ``findContours``: each vertex is
+the centre of a pixel of the bead. If all of its edges also run along rows and columns, it was traced along
+the borders of pixels, and the coordinates are those of the COCO API.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,40 +17,43 @@ import numpy as np
 from beadctl.annotations import archive, rle
 from beadctl.annotations.canvas import Canvas, Labelled, Load
 from beadctl.annotations.document import content, parsed, ring
-from beadctl.annotations.outline import Ring
+from beadctl.annotations.formats import geojson
+from beadctl.annotations.head import Head
+from beadctl.annotations.outline import PIXEL_CENTRE
 from beadctl.errors import AnnotationError
+
+SUFFIXES = (".json", ".zip")
 
 
 @dataclass(frozen=True)
-class Entry:
+class CocoImage:
     """An image of the file and its annotations.
 
     Attributes
     ----------
     shape : tuple of float or None
-        Height and width, px, where the file says them.
+        Height and width, px, where the file has them.
     annotations : tuple of mapping
-        As they stand in the file.
+        As written in the file.
+    on_centres : bool
+        Whether vertices are centres of pixels.
     """
 
     shape: tuple[float, float] | None
     annotations: tuple[Mapping[str, Any], ...]
+    on_centres: bool
 
 
-def by_image(path: Path) -> dict[str, Load]:
-    """Return how to read the annotation of each image that the file names.
+def detects(head: Head) -> bool:
+    """Whether a file is JSON without the features of GeoJSON, or an archive with JSON and without regions."""
+    in_archive = head.holds(".json") and not head.holds(".roi")
+    return in_archive or (head.kind == "json" and not geojson.detects(head))
 
-    Parameters
-    ----------
-    path : Path
-        JSON, or a ZIP archive with one JSON file.
 
-    Raises
-    ------
-    AnnotationError
-        If it cannot be read, or is not COCO.
-    """
-    document = parsed(path, archive.document(path) if archive.is_archive(path) else content(path))
+def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
+    """Return how to read each image's annotation; see `AnnotationReader.by_image`."""
+    path = head.path
+    document = parsed(path, archive.document(path) if head.kind == "archive" else content(path))
     images, annotations = _lists(path, document)
     held: dict[Any, list[Mapping[str, Any]]] = {}
     names: dict[Any, str] = {}
@@ -71,13 +74,10 @@ def by_image(path: Path) -> dict[str, Load]:
                 " export it again, whole"
             )
         held[key].append(annotation)
-    on_middles = _traced_along_pixels(path, annotations)
+    on_centres = _traced_along_pixels(path, annotations)
     return {
         names[image["id"]]: partial(
-            _painted,
-            path,
-            Entry(_shape(image), tuple(held[image["id"]])),
-            on_middles=on_middles,
+            _painted, path, CocoImage(_shape(image), tuple(held[image["id"]]), on_centres)
         )
         for image in images
     }
@@ -86,8 +86,8 @@ def by_image(path: Path) -> dict[str, Load]:
 def _lists(path: Path, document: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     found = document if isinstance(document, dict) else {}
     lists = [found.get(key) for key in ("images", "annotations")]
-    for one in lists:
-        if not isinstance(one, list) or not all(isinstance(item, dict) for item in one):
+    for entries in lists:
+        if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
             kind = f"an object of {', '.join(map(str, found)) or 'nothing'}" if found else "no object"
             raise AnnotationError(
                 f"{path}: JSON, but not COCO, which has lists of images and annotations (this is {kind});"
@@ -108,12 +108,12 @@ def _polygons(annotation: Mapping[str, Any]) -> list[Any] | None:
     segmentation = annotation.get("segmentation")
     if not isinstance(segmentation, list) or not segmentation:
         return None
-    # A single polygon is written without the list around it by some.
+    # Some programs write a single polygon without the list around it.
     return [segmentation] if isinstance(segmentation[0], int | float) else segmentation
 
 
 def _traced_along_pixels(path: Path, annotations: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether vertices are middles of pixels: all whole numbers, and some edge is slanted."""
+    """Whether vertices are centres of pixels: all are whole numbers, and some edge is slanted."""
     slanted = False
     for annotation in annotations:
         for polygon in _polygons(annotation) or ():
@@ -124,29 +124,27 @@ def _traced_along_pixels(path: Path, annotations: Iterable[Mapping[str, Any]]) -
     return slanted
 
 
-def _painted(path: Path, entry: Entry, shape: tuple[int, int], *, on_middles: bool) -> Labelled:
-    """Paint the annotations of an image; the module's docstring says where vertices lie."""
-    if entry.shape and entry.shape != shape:
-        size, wanted = ("x".join(f"{length:g}" for length in one) for one in (entry.shape, shape))
+def _painted(path: Path, image: CocoImage, shape: tuple[int, int]) -> Labelled:
+    if image.shape and image.shape != shape:
+        size, wanted = ("x".join(f"{length:g}" for length in lengths) for lengths in (image.shape, shape))
         raise AnnotationError(
             f"{path}: was drawn on an image of {size} px, this one has {wanted}; give this image's annotation"
         )
     canvas = Canvas(path, shape)
-    if on_middles:
+    if image.on_centres:
         canvas.note("COCO polygons of whole numbers: each vertex is taken as a pixel of the bead")
-    for annotation in entry.annotations:
+    for annotation in image.annotations:
         if _is_crowd(annotation):
             canvas.count("crowd regions (iscrowd) are left out: their beads count as background")
         else:
-            _paint(canvas, path, annotation, shape, 0.0 if on_middles else 0.5)
+            _paint(canvas, path, annotation, shape, 0.0 if image.on_centres else PIXEL_CENTRE)
     return canvas.finish()
 
 
 def _is_crowd(annotation: Mapping[str, Any]) -> bool:
     """Whether an annotation marks many beads at once.
 
-    CVAT, which gives every annotation the attribute ``occluded``, sets ``iscrowd`` on every bead that was
-    painted with a brush.
+    CVAT sets ``iscrowd`` on each bead that was painted with a brush; its annotations have ``occluded``.
     """
     attributes = annotation.get("attributes")
     from_cvat = isinstance(attributes, dict) and "occluded" in attributes
@@ -163,19 +161,16 @@ def _paint(
         except ValueError as error:
             raise AnnotationError(f"{path}: {name} {error}; export it again") from None
     elif (polygons := _polygons(annotation)) is not None:
-        canvas.outline(_parts(polygons, path, name, offset), name)
+        canvas.outline([[ring(polygon, path, name) - offset] for polygon in polygons], name)
     elif isinstance(box := annotation.get("bbox"), list) and len(box) == 4:
         (y, x), (height, width) = (ring(pair, path, name)[0] for pair in (box[:2], box[2:]))
         if not (height > 0 and width > 0):
             raise AnnotationError(f"{path}: {name} has a box without an area; export it again")
         canvas.note("boxes without an outline: the ellipse in the box is taken as the bead")
-        canvas.ellipse((y + height / 2 - 0.5, x + width / 2 - 0.5), (height / 2, width / 2), name)
+        centre = y + height / 2 - PIXEL_CENTRE, x + width / 2 - PIXEL_CENTRE
+        canvas.ellipse(centre, (height / 2, width / 2), name)
     else:
         raise AnnotationError(f"{path}: {name} has neither segmentation nor bbox; export it with outlines")
-
-
-def _parts(polygons: Sequence[Any], path: Path, name: str, offset: float) -> list[list[Ring]]:
-    return [[ring(polygon, path, name) - offset] for polygon in polygons]
 
 
 def _name(annotation: Mapping[str, Any]) -> str:

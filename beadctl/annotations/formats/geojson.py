@@ -1,6 +1,6 @@
 """GeoJSON (RFC 7946) as QuPath writes it: polygons, with holes or in several parts, and points.
 
-QuPath counts from the corner of the first pixel; a pixel is in a polygon when its middle is.
+QuPath counts from the corner of the first pixel; a pixel is in a polygon when its centre is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,39 +11,31 @@ from typing import Any
 import numpy as np
 
 from beadctl.annotations.canvas import Canvas, Labelled, Load
-from beadctl.annotations.centres import IMAGE_COLUMNS, needed
 from beadctl.annotations.document import content, parsed, ring
-from beadctl.annotations.outline import Ring
+from beadctl.annotations.formats.centres import IMAGE_COLUMNS, required
+from beadctl.annotations.head import Head
+from beadctl.annotations.outline import PIXEL_CENTRE, Ring
 from beadctl.errors import AnnotationError
 
-CORNER = 0.5
-# What QuPath calls the objects that it found in an annotated region; older versions say it by the id.
-FOUND = ("detection", "cell", "PathDetectionObject", "PathCellObject")
+SUFFIXES = (".geojson", ".json")
+# QuPath's types of detected objects, which lie in annotated regions; older versions write them as the id.
+DETECTED = ("detection", "cell", "PathDetectionObject", "PathCellObject")
 
 Feature = Mapping[str, Any]
 
 
-def by_image(path: Path, *, diameter_px: float | None = None) -> dict[str, Load]:
-    """Return how to read the annotation of each image that the file names.
+def detects(head: Head) -> bool:
+    """Whether a file is JSON with features; a COCO file may hold that word, but has a list of annotations."""
+    text = head.text or ""
+    return head.kind == "json" and '"Feature' in text and '"annotations"' not in text
 
-    Parameters
-    ----------
-    path : Path
-        GeoJSON.
-    diameter_px : float, optional
-        Of the beads that are marked by points.
 
-    Returns
-    -------
-    dict
-        By the property ``image`` of the features (or another name of `centres.IMAGE_COLUMNS`); ``""`` for
-        a file that names no image.
+def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
+    """Return how to read each image's features; see `AnnotationReader.by_image`.
 
-    Raises
-    ------
-    AnnotationError
-        If it cannot be read, or is no GeoJSON.
+    A feature names its image by the property ``image`` or another of `centres.IMAGE_COLUMNS`.
     """
+    path = head.path
     document = parsed(path, content(path))
     features: dict[str, list[Feature]] = {}
     for feature in _features(path, document):
@@ -65,7 +57,7 @@ def _features(path: Path, document: Any) -> list[Feature]:
     if not isinstance(found, list) or not all(
         isinstance(item, dict) and item.get("type") == "Feature" for item in found
     ):
-        raise AnnotationError(f"{path}: is no GeoJSON of features; export the objects as GeoJSON again")
+        raise AnnotationError(f"{path}: is not GeoJSON of features; export the objects as GeoJSON again")
     return found
 
 
@@ -73,13 +65,13 @@ def _painted(
     path: Path, features: Sequence[Feature], shape: tuple[int, int], *, diameter_px: float | None
 ) -> Labelled:
     canvas = Canvas(path, shape)
-    any_found = any(_kind(feature) in FOUND for feature in features)
+    any_detected = any(_kind(feature) in DETECTED for feature in features)
     points: list[Ring] = []
     planes = set()
     for number, feature in enumerate(features, start=1):
         name = f"feature {number}"
         geometry = feature.get("geometry")
-        if any_found and _kind(feature) not in FOUND:
+        if any_detected and _kind(feature) not in DETECTED:
             canvas.count("annotated regions beside QuPath's detections are left out: they are no beads")
             continue
         if not isinstance(geometry, dict):
@@ -93,7 +85,7 @@ def _painted(
                 case "Polygon":
                     parts.append(_rings(path, name, part))
                 case "Point":
-                    points.append(ring([part.get("coordinates")], path, name) - CORNER)
+                    points.append(ring([part.get("coordinates")], path, name) - PIXEL_CENTRE)
                 case _:
                     canvas.count("lines are left out")
         if parts:
@@ -103,7 +95,7 @@ def _painted(
             f"{path}: holds objects of {len(planes)} planes of a stack; export those of one by themselves"
         )
     if points:
-        canvas.discs(np.concatenate(points), needed(diameter_px, path))
+        canvas.discs(np.concatenate(points), required(diameter_px, path))
     return canvas.finish()
 
 
@@ -118,7 +110,7 @@ def _properties(feature: Feature) -> Mapping[str, Any]:
 
 
 def _simple(path: Path, name: str, geometry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Take a geometry of several parts apart."""
+    """Yield the parts of a geometry, none of which has parts itself."""
     kind = geometry.get("type")
     key = "geometries" if kind == "GeometryCollection" else "coordinates"
     held = geometry.get(key)
@@ -137,5 +129,5 @@ def _simple(path: Path, name: str, geometry: Mapping[str, Any]) -> Iterator[Mapp
 def _rings(path: Path, name: str, polygon: Mapping[str, Any]) -> list[Ring]:
     lines = polygon.get("coordinates")
     if not isinstance(lines, list):
-        raise AnnotationError(f"{path}: {name} has an outline that is no list of x and y; export it again")
-    return [ring(line, path, name) - CORNER for line in lines]
+        raise AnnotationError(f"{path}: {name} has an outline that is not a list of x and y; export it again")
+    return [ring(line, path, name) - PIXEL_CENTRE for line in lines]

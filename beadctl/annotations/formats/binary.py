@@ -1,0 +1,94 @@
+"""Binary masks, of two values or with grey rims: each connected part is a bead."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from beadctl.annotations.canvas import Labelled, Load, Remark
+from beadctl.annotations.head import Head
+from beadctl.annotations.mask_image import read_mask
+from beadctl.images import IMAGE_SUFFIXES
+
+SUFFIXES = IMAGE_SUFFIXES
+GREY = "grey mask"
+"""First words of the remark on a mask with more than two values."""
+
+
+@dataclass(frozen=True)
+class GreyMaskRule:
+    """How an 8-bit mask with grey rims, from anti-aliasing or JPEG, is told from a label image.
+
+    ======  =====  ===========  ==================================================================
+    name    value  unit         why
+    ======  =====  ===========  ==================================================================
+    white   224    grey levels  a bead's interior is at least this bright
+    ripple  32     grey levels  darker values are JPEG artefacts around a bead
+    share   0.5    share        of the pixels above `ripple` more than this are white; of a label
+                                image with 255 beads each value has a small share
+    ======  =====  ===========  ==================================================================
+    """
+
+    white: int = 224
+    ripple: int = 32
+    share: float = 0.5
+
+
+RULE = GreyMaskRule()
+
+
+def detects(head: Head) -> bool:
+    """Return False: an image is detected as a label image, and `formats.auto` looks at its values."""
+    return False
+
+
+def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
+    """Return how to read each image's annotation; see `AnnotationReader.by_image`."""
+    return {"": partial(_read, head.path)}
+
+
+def _read(path: Path, shape: tuple[int, int]) -> Labelled:
+    return parts(read_mask(path, shape).values)
+
+
+def is_binary(values: NDArray[Any]) -> bool:
+    """Return whether an image is a binary mask: of two values, or 8-bit grey that is mostly near 255.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W)
+        Not negative.
+    """
+    if values.dtype == bool:
+        return True
+    highest = float(values.max())
+    if not ((values > 0) & (values < highest)).any():
+        return True
+    if not RULE.white <= highest <= 255:
+        return False
+    white, marked = np.count_nonzero(values >= RULE.white), np.count_nonzero(values >= RULE.ripple)
+    return bool(white > RULE.share * marked)
+
+
+def parts(values: NDArray[Any]) -> Labelled:
+    """Threshold a mask at half its highest value; each 8-connected part becomes a bead.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W)
+        Not negative.
+
+    Returns
+    -------
+    Labelled
+        Beads that touch in the mask are one.
+    """
+    threshold = float(values.max()) / 2
+    labels, _ = ndimage.label(values > threshold, structure=np.ones((3, 3), bool))
+    kind = GREY if ((values > 0) & (values < 2 * threshold)).any() else "binary mask"
+    words = f"{kind}: above {threshold:g}, half its highest value, each 8-connected part is a bead"
+    return Labelled(np.asarray(labels, np.uint32), (Remark(words, doubtful=False),))

@@ -1,0 +1,101 @@
+"""Values of an image file that holds a mask."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.errors import AnnotationError, ImageError
+from beadctl.images import Image, ReadOptions, open_image
+from beadctl.images.failure import failures
+
+# Offset of the colour type in the header of a PNG, and its value for a palette (W3C PNG, 11.2.1).
+PNG_COLOUR_TYPE, PNG_PALETTE = 25, 3
+
+
+@dataclass(frozen=True)
+class MaskImage:
+    """An image file that holds a mask.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    values : ndarray, shape (H, W)
+        Finite and at least 0: as stored; indices of a palette with colours, such as that of an ImageJ lookup
+        table; luminance of RGB.
+    is_rgb : bool
+        Whether the values are luminance.
+    """
+
+    path: Path
+    values: NDArray[Any]
+    is_rgb: bool
+
+    def is_coloured(self) -> bool:
+        """Whether it is RGB, and its three channels are not equal."""
+        if not self.is_rgb:
+            return False
+        first, *others = (_plane(open_image(self.path, ReadOptions(channel=channel))) for channel in range(3))
+        return not all(np.array_equal(first, other) for other in others)
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
+    """Read a mask from an image file.
+
+    Parameters
+    ----------
+    path : Path
+        A single-plane image file.
+    shape : tuple of int
+        Height and width that it must have, px.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read, has several planes, another shape, or negative or non-finite values.
+    """
+    try:
+        image = open_image(path)
+        if len(image.planes) != 1:
+            raise AnnotationError(f"{path}: has {len(image.planes)} planes; a mask has one")
+        indices = _palette_indices(path, image)
+        values = _plane(image) if indices is None else indices
+    except ImageError as error:
+        raise AnnotationError(str(error)) from None
+    if values.shape != shape:
+        size, wanted = "x".join(map(str, values.shape)), "x".join(map(str, shape))
+        raise AnnotationError(f"{path}: is {size} px, its image {wanted}; give the mask of this image")
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise AnnotationError(f"{path}: holds negative or broken numbers; a label image counts 1, 2, 3 ...")
+    return MaskImage(path, values, indices is None and image.conversion.endswith("luminance of RGB"))
+
+
+def _plane(image: Image) -> NDArray[Any]:
+    with image.planes[0].open() as pixels:
+        return pixels.read_all()
+
+
+def _palette_indices(path: Path, image: Image) -> NDArray[Any] | None:
+    """Return the indices of a palette with colours; a grey palette stores brightness."""
+    with failures(path):
+        with path.open("rb") as file:
+            head = file.read(PNG_COLOUR_TYPE + 1)
+        if head.startswith(b"\x89PNG") and head[PNG_COLOUR_TYPE] == PNG_PALETTE:
+            from PIL.PngImagePlugin import PngImageFile
+
+            with PngImageFile(path) as opened:
+                colours = np.array(opened.getpalette("RGB") or (), np.uint8).reshape(-1, 3)
+                indices = np.asarray(opened)
+        elif image.conversion.endswith("luminance of the palette"):
+            import tifffile
+
+            with tifffile.TiffFile(path) as tiff:
+                colours = np.asarray(tiff.pages.first.colormap).T
+                indices = np.squeeze(tiff.asarray())
+        else:
+            return None
+    used = colours[np.unique(indices[indices < len(colours)])]
+    return None if (used == used[:, :1]).all() else indices

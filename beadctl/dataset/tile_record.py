@@ -1,0 +1,54 @@
+"""The tiles of one image, recorded beside them so that another run need not cut them again."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from beadctl.dataset.manifest import TileRow
+from beadctl.files import write_text
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """The tiles of one image.
+
+    Attributes
+    ----------
+    key : str
+        Fingerprint of the files and settings that the tiles were cut from.
+    source : str
+        Name of the image.
+    density : float
+        Beads per pixel of the image.
+    rows : tuple of TileRow
+        The tiles, without a split.
+    """
+
+    key: str
+    source: str
+    density: float
+    rows: tuple[TileRow, ...]
+
+    def write(self, out_dir: Path, stem: str) -> None:
+        """Write the record of the tiles below `out_dir` whose names begin with `stem`."""
+        rows = [row.cells(out_dir) for row in self.rows]
+        # Not durable: after a power cut, tiles without a readable record are cut again.
+        write_text(_path(out_dir, stem), json.dumps({**vars(self), "rows": rows}), durable=False)
+
+    @classmethod
+    def read(cls, out_dir: Path, stem: str) -> "TileRecord | None":
+        """Return the record that `write` wrote; None if there is none or it is damaged."""
+        try:
+            found = json.loads(_path(out_dir, stem).read_text(encoding="utf-8"))
+            rows = tuple(TileRow.of(out_dir, row) for row in found.pop("rows"))
+            return cls(**found, rows=rows)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def exists(self) -> bool:
+        """Whether all files of its tiles exist."""
+        return all(row.image.exists() and row.mask.exists() for row in self.rows)
+
+
+def _path(out_dir: Path, stem: str) -> Path:
+    return out_dir / ".beadctl" / f"{stem}.json"

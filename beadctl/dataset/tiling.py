@@ -1,0 +1,84 @@
+"""How images become tiles: size, overlap and split."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from beadctl.dataset.splitting import split_sources
+from beadctl.errors import SettingsError
+from beadctl.images import ReadOptions
+
+
+@dataclass(frozen=True)
+class TilingOptions:
+    """How images become tiles.
+
+    Attributes
+    ----------
+    size, overlap : int
+        Edge of a tile and overlap of neighbours, px. Images smaller than a tile are padded by reflection.
+    val_fraction, test_fraction, group_by
+        As for `beadctl.dataset.splitting.split_sources`.
+    seed : int
+        Random seed of the split, and of the choice among empty tiles.
+    min_beads : int
+        Beads below which a tile counts as empty.
+    keep_empty : float
+        Share of the empty tiles that are kept.
+    read : ReadOptions
+        How image files are read; a stack needs `plane`.
+    annotated : str
+        Format and diameter of the annotations as text, to tell tiles of other annotation settings apart.
+    """
+
+    size: int
+    overlap: int
+    val_fraction: float
+    test_fraction: float
+    seed: int
+    group_by: str | None = None
+    min_beads: int = 1
+    keep_empty: float = 1.0
+    read: ReadOptions = field(default_factory=ReadOptions)
+    annotated: str = "auto"
+
+    def check(self) -> None:
+        """Raise a `SettingsError` if the overlap is not smaller than the tile."""
+        if self.overlap >= self.size:
+            raise SettingsError(
+                f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px)"
+            )
+
+    def split(self, names: Sequence[str], density: Mapping[str, float] | None = None) -> dict[str, str]:
+        """Assign each image to a split; see `beadctl.dataset.splitting.split_sources`."""
+        return split_sources(
+            names,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+            group_by=self.group_by,
+            density=density,
+        )
+
+    def corners(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+        """Yield top and left of each tile of an image of this height and width, row by row."""
+        for top in origins(shape[0], self.size, self.overlap):
+            for left in origins(shape[1], self.size, self.overlap):
+                yield top, left
+
+
+def origins(length: int, size: int, overlap: int) -> list[int]:
+    """Return where tiles start along an axis: evenly spaced, and covering all of it.
+
+    Parameters
+    ----------
+    length : int
+        Of the axis, px. An axis shorter than a tile has one tile, which is padded.
+    size : int
+        Edge of a tile, px.
+    overlap : int
+        Least overlap of neighbours, px.
+    """
+    if length <= size:
+        return [0]
+    count = -(-(length - overlap) // (size - overlap))
+    return [round(index * (length - size) / (count - 1)) for index in range(count)]
