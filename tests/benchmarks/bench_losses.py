@@ -3,10 +3,10 @@
     python tests/benchmarks/bench_losses.py [--size 256] [--batch-size 2] [--widths 16 8] [--rounds 21]
 
 A step is forward, objective, backward and AdamW on simulated scenes. In every round each loss makes one step,
-in an order that turns from round to round, so whatever else the machine does falls on all of them alike. On
-a CPU it is the processor time of one thread that counts, which other jobs hardly touch; on a GPU the time
-until it is idle again. Printed are the ratio of the medians and the middle half of the ratios within the
-rounds. "bce again" is a second copy of the reference: what it departs from 1 is noise. Goal: at most 1.05.
+in an order that rotates from round to round, so that other load on the machine affects all alike. Measured
+are the process CPU time of one thread on a CPU, and the time until the device is idle on a GPU. Printed are
+the ratio of the medians and the interquartile range of the ratios within the rounds. "bce again" is a second
+copy of the reference: its difference from 1 is noise. Goal: at most 1.05.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from beadctl.training.unet import UNet
 
 REFERENCE, CONTROL = "bce", "bce again"
 GOAL = 1.05
-# Steps before the clock starts: the first ones allocate memory and choose kernels.
+# Untimed steps: the first ones allocate memory and choose kernels.
 WARMUP = 3
 
 
 def stepper(network: UNet, loss: Loss, images: torch.Tensor, wanted: torch.Tensor) -> Callable[[], None]:
-    """Return a function that makes one optimiser step on a network of its own."""
+    """Return a function that makes one optimiser step on a copy of the network."""
     network = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     parts = objective(loss, LossParameters(), 1.0)
@@ -84,7 +84,7 @@ def measure(width: int, asked: argparse.Namespace, device: torch.device) -> None
             times[name].append(seconds(steps[name], device))
     reference = times[REFERENCE]
     print(f"\n{device}, width {width}, {asked.batch_size} x {asked.size} px, {asked.rounds} rounds")
-    print(f"{'loss':<14} {'ms':>8} {'ratio':>7}   middle half")
+    print(f"{'loss':<14} {'ms':>8} {'ratio':>7}   interquartile range")
     for name, taken in times.items():
         ratio = statistics.median(taken) / statistics.median(reference)
         low, _, high = statistics.quantiles([a / b for a, b in zip(taken, reference, strict=True)], n=4)

@@ -1,19 +1,19 @@
-"""beadctl beside what labs count beads with, on the same real images and by the same rules.
+"""beadctl and other bead counters on the same real images, scored by the same rules.
 
     BEADCTL_DATA=DIR python tests/benchmarks/bench_peers.py [--set NAME ...] [--method NAME ...] [--repeats 3]
-    python tests/benchmarks/bench_peers.py --images DIR --masks DIR     one's own images with label images
+    python tests/benchmarks/bench_peers.py --images DIR --masks DIR     own images with label images
 
-Each method has one setting for all images. LoG, trackpy and Hough cannot do without a size, so they are
-given the true median diameter of each set, which a user would have to measure, and bright beads: the
-farther tail of the grey levels is the beads'. Nothing was tuned for them beyond that. Peers that are not
-installed are left out and named (the extra `peers` has them).
+Each method has one setting for all images. LoG, trackpy and Hough need a size: they are given the true median
+diameter of each set, which a user would have to measure. They also need bright beads: an image whose dark
+tail of grey levels is the longer one is inverted. Nothing else was tuned for them. Peers that are not
+installed are named and left out (the extra `peers` has them).
 
-Rules: a bead is found where a centre lies within the tolerance of a true one, one to one, nearest pairs
-first: 4 px for microbeads and fluorescent, half the median true diameter elsewhere. IoU50 counts pairs of
-label images that overlap by more than half of their union. F1 is over all images together; MAPE is the
-mean over images of |found - true| / true. Of microbeads only the lone beads of tiles whose masks fit, at
-640x and sparser, count: the masks merge beads that touch. Time is process CPU time of one thread, beside
-beadctl's, the median of alternating runs.
+Rules: centres within a tolerance are matched one to one, nearest pairs first: 4 px for microbeads and
+fluorescent, half the median true diameter elsewhere. IoU50 counts pairs of instances whose intersection is
+more than half of their union. F1 is over all images together; MAPE is the mean over images of
+|found - true| / true. Of microbeads only separate beads count, in tiles at 640x and sparser whose masks fit,
+because the masks merge touching beads. Time is process CPU time of one thread relative to beadctl's, the
+median of alternating runs.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from scipy import ndimage, stats
 from scipy.spatial import KDTree
 from skimage import feature, filters, measure, morphology, segmentation
 
-from beadctl.annotations.pairing import pair
+from beadctl.annotations.pairing import pair as pair_samples
 from beadctl.evaluation.metrics import instance_counts
 from beadctl.images import InMemory, open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
@@ -46,7 +46,7 @@ SETS = ("microbeads", "fluorescent", "powder", "nuclei")
 
 @dataclass(frozen=True)
 class Sample:
-    """An image, its true centres and, where there are any, true labels and pixels that do not count."""
+    """An image, its true centres, true labels where known, and pixels that are not scored."""
 
     path: Path
     centres: NDArray[np.float64]
@@ -73,7 +73,7 @@ def grey(path: Path) -> NDArray[Any]:
 
 
 def microbeads(root: Path) -> Iterator[Sample]:
-    """Yield the lone beads of the tiles whose masks fit."""
+    """Yield the separate beads of the tiles whose masks fit."""
     for name in (root / "fits.txt").read_text(encoding="utf-8").split():
         if int(name.split("x_")[0]) < 640:
             continue
@@ -81,9 +81,9 @@ def microbeads(root: Path) -> Iterator[Sample]:
         areas = np.bincount(labels.ravel())
         areas[0] = 0
         clump = areas > 1.6 * np.median(areas[areas > 0])
-        lone = np.where(clump[labels], 0, labels)
+        separate = np.where(clump[labels], 0, labels)
         ignored = ndimage.binary_dilation(clump[labels], iterations=3)
-        yield Sample(root / "images" / name, centres_of(lone), 4.0, 9.0, ignored=ignored)
+        yield Sample(root / "images" / name, centres_of(separate), 4.0, 9.0, ignored=ignored)
 
 
 def fluorescent(root: Path) -> Iterator[Sample]:
@@ -99,25 +99,24 @@ def fluorescent(root: Path) -> Iterator[Sample]:
 
 def labelled(images: Path, masks: Path) -> Iterator[Sample]:
     """Yield images whose truth is label images."""
-    for one in pair(images, masks).samples:
-        labels = one.labels(grey(one.image).shape)
+    for pair in pair_samples(images, masks).samples:
+        labels = pair.load(grey(pair.image).shape).labels
         if labels.any():
             diameter_px = diameter_of(labels)
-            yield Sample(one.image, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels=labels)
+            yield Sample(pair.image, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels)
 
 
 def bright(image: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the image as float, upside down if its dark tail is the longer one."""
+    """Return the image as float, inverted if its dark tail is the longer one."""
     values = image.astype(np.float32)
     low, middle, high = np.percentile(values, (0.1, 50, 99.9))
     return -values if middle - low > high - middle else values
 
 
 def foreground(image: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Cut at Otsu's threshold, on the side to which the grey levels are skewed, without objects under 12 px.
+    """Return Otsu's foreground, on the side to which the grey levels are skewed, without objects under 12 px.
 
-    The background is evened out first (a Gaussian of 50 px is taken off): without, no threshold serves a
-    bright-field image.
+    A Gaussian of 50 px is subtracted first, because no single threshold suits an uneven background.
     """
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 1.0)
     flat = smooth - ndimage.gaussian_filter(smooth, 50.0)
@@ -126,7 +125,7 @@ def foreground(image: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float
     return ndimage.binary_fill_holes(mask), flat
 
 
-def flooded(height: NDArray[Any], mask: NDArray[np.bool_]) -> Labels:
+def watershed(height: NDArray[Any], mask: NDArray[np.bool_]) -> Labels:
     """Divide a mask by a watershed from the maxima of a height that are 3 px apart or more."""
     peaks = feature.peak_local_max(height, min_distance=3, labels=measure.label(mask), exclude_border=False)
     markers = np.zeros(mask.shape, np.int32)
@@ -137,13 +136,13 @@ def flooded(height: NDArray[Any], mask: NDArray[np.bool_]) -> Labels:
 def by_distance(image: NDArray[Any], _diameter_px: float) -> Labels:
     """Otsu's threshold, divided by the distance to the edge."""
     mask, _ = foreground(image)
-    return flooded(ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0), mask)
+    return watershed(ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0), mask)
 
 
 def by_grey(image: NDArray[Any], _diameter_px: float) -> Labels:
     """Otsu's threshold, divided by the grey levels, as ImageJ's segmented maxima are."""
     mask, flat = foreground(image)
-    return flooded(flat, mask)
+    return watershed(flat, mask)
 
 
 def painted(places: NDArray[Any], radii_px: Any, shape: tuple[int, ...]) -> Labels:
@@ -207,19 +206,11 @@ class Beadctl:
 
     def __init__(self, path: Path = DEFAULT_MODEL) -> None:
         self.model = Model(path, "cpu", 1)
-        facts = self.model.facts
-        self.recipe = SegmentOptions(
-            facts.threshold,
-            facts.marker_threshold,
-            1,
-            speck_px=facts.min_area_px,
-            marker_rise=facts.marker_rise,
-            min_confidence=facts.min_confidence,
-        )
+        self.options = SegmentOptions.of(self.model.facts)
 
     def __call__(self, image: NDArray[Any], _diameter_px: float) -> Labels:
         """Find the beads of a plane."""
-        return segment_plane(InMemory(image), self.model, self.recipe).labels
+        return segment_plane(InMemory(image), self.model, self.options).labels
 
 
 Method = Callable[[NDArray[Any], float], Labels]
@@ -238,16 +229,16 @@ def hits(true: NDArray[np.float64], found: NDArray[np.float64], tolerance_px: fl
         return 0
     pairs = KDTree(true).sparse_distance_matrix(KDTree(found), tolerance_px, output_type="ndarray")
     taken_true, taken_found = set(), set()
-    for one in pairs[np.argsort(pairs["v"], kind="stable")]:
-        if one["i"] not in taken_true and one["j"] not in taken_found:
-            taken_true.add(one["i"])
-            taken_found.add(one["j"])
+    for true_index, found_index, _ in pairs[np.argsort(pairs["v"], kind="stable")]:
+        if true_index not in taken_true and found_index not in taken_found:
+            taken_true.add(true_index)
+            taken_found.add(found_index)
     return len(taken_true)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How well a method does on a set."""
+    """Scores and time of a method on a set."""
 
     centre_f1: float
     iou_f1: float | None
@@ -298,7 +289,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--set", nargs="*", default=SETS, dest="sets", choices=SETS)
-    parser.add_argument("--method", nargs="*", dest="methods", help="of the peers; none: beadctl alone")
+    parser.add_argument("--method", nargs="*", dest="methods", help="of the peers; none: beadctl aseparate")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--masks", type=Path)

@@ -1,4 +1,4 @@
-"""`segment` end to end against bare `session.run` on the same blocks, and the memory that it takes.
+"""`segment` end to end against bare `session.run` on the same blocks, and its peak memory.
 
     python tests/benchmarks/bench_segment.py [IMAGES] [--images 24] [--size 512] [--pairs 5]
 
@@ -24,6 +24,9 @@ from beadctl.images import Found, find, measure_normalisation, open_image
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results import run
+from beadctl.results.formats import Output
+from beadctl.results.outputs import Outputs
+from beadctl.segmentation.plane import SegmentOptions
 from beadctl.simulate import write
 
 PEAK = """
@@ -35,14 +38,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def recipe(model: Model) -> run.SegmentOptions:
-    """Return the model's own recipe."""
-    facts = model.facts
-    return run.SegmentOptions(facts.threshold, facts.marker_threshold, facts.min_area_px)
-
-
 def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
-    """Return every block that `segment` gives to the network, ready made."""
+    """Return the normalised blocks of all planes, each (1, 1, H, W)."""
     ready = []
     for item in found:
         for plane in open_image(item.path).planes:
@@ -67,13 +64,13 @@ def bare(ready: list[np.ndarray], model: Model) -> float:
     return time.perf_counter() - start
 
 
-def whole(found: list[Found], model: Model, overlays: bool) -> float:
+def whole(found: list[Found], model: Model, save: tuple[Output, ...]) -> float:
     """Seconds of the pipeline, files included."""
     with tempfile.TemporaryDirectory() as folder:
-        outputs = run.Outputs(Path(folder), True, overlays)
+        outputs = Outputs(Path(folder), save)
         start = time.perf_counter()
-        for part in run.run(found, model, recipe(model), outputs):
-            assert not part.failed
+        for result in run.run(found, model, SegmentOptions.of(model.facts), outputs):
+            assert not result.failed
         return time.perf_counter() - start
 
 
@@ -93,7 +90,7 @@ def peak_mib(size: int, kind: dict[str, object]) -> float:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print throughput and memory."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -112,11 +109,11 @@ def main() -> None:
         model = Model(DEFAULT_MODEL, "cpu")
         ready = blocks_of(found, model)
         bare(ready[:2], model)
-        for overlays in (False, True):
-            ratios = [bare(ready, model) / whole(found, model, overlays) for _ in range(args.pairs)]
+        for save in ((Output.MASKS,), (Output.MASKS, Output.OVERLAYS)):
+            ratios = [bare(ready, model) / whole(found, model, save) for _ in range(args.pairs)]
             shown = ", ".join(f"{ratio:.3f}" for ratio in sorted(ratios))
-            words = "with overlays" if overlays else "without overlays"
-            print(f"segment / bare session.run, {words}: median {statistics.median(ratios):.3f} ({shown})")
+            name = "segment --save " + ",".join(save)
+            print(f"{name} / bare session.run: median {statistics.median(ratios):.3f} ({shown})")
     if not args.no_memory:
         for name, kind in {"tiled": {"tile": (256, 256), "compression": "zlib"}, "one strip": {}}.items():
             peaks = {size: peak_mib(size, kind) for size in (2048, 4096, 6144)}

@@ -1,17 +1,17 @@
-"""StarDist, Cellpose and beadctl, each trained from nothing on the same simulated scenes for the same time.
+"""StarDist, Cellpose and beadctl, trained from random weights on the same scenes for the same time.
 
     BEADCTL_DATA=DIR python tests/benchmarks/bench_trained_peers.py OUT [--minutes 15] [--scenes 600]
 
-In an environment of its own, since Cellpose 3 wants an older numpy:
+Cellpose 3 needs an older numpy, hence an environment of its own:
 
     pip install ".[train]" "cellpose>=3.1,<4" stardist tensorflow-cpu
 
-Each network is trained in a process of its own with one thread,
-by the recipe that its authors give as an example, for the same minutes of CPU time: StarDist with 32 rays on
-a grid of 2 px, its thresholds optimised on the validation scenes; Cellpose 3 at a mean diameter of 30 px;
-beadctl in the shape of the default model, its thresholds calibrated on the validation scenes. No weights of
-theirs are loaded. Cellpose resizes by a diameter, so it is given the true median one of each set; the others
-are given nothing. Then the rules of `bench_peers.py`. What is in OUT already is not trained again.
+Each network is trained in its own process with one thread and the settings of its authors' example, for the
+same minutes of CPU time: StarDist with 32 rays on a grid of 2 px, its thresholds optimised on the validation
+scenes; Cellpose 3 at a mean diameter of 30 px; beadctl with the architecture of the default model, its
+thresholds calibrated on the validation scenes. No published weights are loaded. Cellpose resizes by a
+diameter and is given the true median of each set. Scores are those of `bench_peers.py`. Networks that are in
+OUT already are not trained again.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from beadctl.simulate import write
 
-VALIDATION = 8  # every so many scenes one is for validation
+VALIDATION = 8  # one scene in 8 is for validation
 ONE_THREAD = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -47,10 +47,10 @@ def scenes(folder: Path) -> tuple[list[NDArray[Any]], list[Labels], list[NDArray
     paths = sorted((folder / "images").iterdir())
     images = [grey(path) for path in paths]
     labels = [tifffile.imread(folder / "masks" / path.name).astype(np.int32) for path in paths]
-    held = [at % VALIDATION == 0 for at in range(len(paths))]
+    held = [index % VALIDATION == 0 for index in range(len(paths))]
 
-    def part(every: list[NDArray[Any]], wanted: bool) -> list[NDArray[Any]]:
-        return [one for one, out in zip(every, held, strict=True) if out == wanted]
+    def part(planes: list[NDArray[Any]], wanted: bool) -> list[NDArray[Any]]:
+        return [plane for plane, is_held in zip(planes, held, strict=True) if is_held == wanted]
 
     return part(images, False), part(labels, False), part(images, True), part(labels, True)
 
@@ -66,7 +66,7 @@ def train_stardist(out: Path, folder: Path, seconds: float) -> None:
     from stardist.models import Config2D, StarDist2D
 
     images, labels, held, held_labels = scenes(folder)
-    images, held = [percentiles(one) for one in images], [percentiles(one) for one in held]
+    images, held = [percentiles(image) for image in images], [percentiles(image) for image in held]
     rng = np.random.default_rng(0)
 
     def augmented(image: NDArray[Any], label: Labels) -> tuple[NDArray[Any], Labels]:
@@ -137,7 +137,7 @@ def train_cellpose(out: Path, folder: Path, seconds: float) -> None:
 
 
 def train_beadctl(out: Path, folder: Path, seconds: float) -> None:
-    """Cut the scenes to tiles, train, export and calibrate."""
+    """Cut the scenes into tiles, train, export and calibrate."""
 
     def beadctl(*words: object) -> None:
         subprocess.run([sys.executable, "-m", "beadctl", *map(str, words), "-q"], check=True)

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_training.py [--size 256] [--precision bf16] [--pairs 5]
 
-The bare loop draws ready-made batches from memory and does nothing but forward, loss, backward and step:
-no augmentation, no targets, no clipping, no weight average, no record. Both run alternately, so that
-whatever else the machine does falls on both; the median of the paired ratios is printed. Goal: 0.95.
+The bare loop takes prepared batches from memory and runs forward, loss, backward and optimiser step, without
+augmentation, targets, clipping, weight average or records. Both run alternately, so that other load on the
+machine affects both; the median of the paired ratios is printed. Goal: 0.95.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def bare(plan: TrainingPlan, tiles: Path, name: str, threads: int) -> float:
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            # A loop that is never looked at would not notice that it diverges.
+            # Training reads the loss after every step, which waits for the GPU.
             loss.item()
         if measured:
             return len(source) / (time.monotonic() - began)
