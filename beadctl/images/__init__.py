@@ -1,4 +1,18 @@
-"""Images of any kind as lazy 2-D planes: found, opened, read by windows and normalised."""
+"""Image files as lazy 2-D planes: find, open, read by windows, normalise.
+
+>>> import tempfile
+>>> from pathlib import Path
+>>> import numpy as np
+>>> from PIL import Image as Picture
+>>> with tempfile.TemporaryDirectory() as folder:
+...     path = Path(folder) / "a.png"
+...     Picture.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).save(path)
+...     plane = only_plane(path)
+...     with plane.open() as pixels:
+...         window = pixels.read(Window(top=1, left=1, height=2, width=2))
+>>> plane.height, plane.width, window.tolist()
+(3, 4, [[5, 6], [9, 10]])
+"""
 
 from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, find
 from beadctl.images.image import Image, only_plane, open_image

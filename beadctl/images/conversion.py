@@ -1,4 +1,4 @@
-"""How the stored samples of a pixel become the one number that is segmented."""
+"""Conversion of the stored samples of a pixel to the one value that is segmented."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,79 +8,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue (Rec. ITU-R BT.709-6, item 3.2), applied to the stored values."""
+"""Weights of red, green and blue (Rec. ITU-R BT.709-6, item 3.2), applied to the values as stored.
+
+No gamma is undone: a camera's gamma is rarely known.
+"""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """The rule from stored samples to one plane.
-
-    Luminance is the weighted sum of the values **as stored**: no gamma is undone, because a
-    camera's gamma is seldom known, and none matters to a threshold on an ordered scale.
+    """Rule that converts stored samples to one plane.
 
     Attributes
     ----------
-    words : str
-        The rule for people, such as ``luminance of RGB``.
+    description : str
+        The rule in words, such as ``luminance of RGB``.
     weights : tuple of float
-        Weight of each sample; empty when the one sample is taken as stored.
+        Weight of each sample; empty when the single sample is used as stored.
     table : tuple of float
         Luminance of each palette entry; empty without a palette.
-    white_is : int or None
-        For images whose zero is white: the value that is black, so that bright looks bright.
-        None where zero is black; -1 for signed values and floats, which are negated.
+    inverted_from : int or None
+        For images whose zero is white: the largest stored value, from which the samples are subtracted;
+        -1 for signed values and floats, which are negated. None where zero is black.
     """
 
-    words: str
+    description: str
     weights: tuple[float, ...] = ()
     table: tuple[float, ...] = ()
-    white_is: int | None = None
+    inverted_from: int | None = None
 
     def dtype(self, stored: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the dtype of the converted plane, in native byte order."""
+        """Return the dtype of the converted plane, in native byte order, for samples of dtype `stored`."""
         if self.weights or self.table:
             return np.dtype(np.float32)
         return stored.newbyteorder("=")
 
     def apply(self, samples: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return the plane.
+        """Convert samples to a plane.
 
         Parameters
         ----------
-        samples : sequence of ndarray
-            One array of the same shape per weight, or a single one.
+        samples : sequence of ndarray, each of shape (height, width)
+            One array per weight; a single one when there are no weights.
 
         Returns
         -------
-        ndarray
-            Of that shape and of dtype `dtype`; float32, not rounded, for luminance.
+        ndarray, shape (height, width)
+            Of the dtype that `dtype` returns; luminance is not rounded.
         """
         first = samples[0]
         if self.table:
             table = np.asarray(self.table, dtype=np.float32)
-            looked_up: NDArray[Any] = table[np.minimum(first, len(table) - 1)]
-            return looked_up
+            luminance: NDArray[Any] = table[np.minimum(first, len(table) - 1)]
+            return luminance
         if self.weights:
             total: NDArray[Any] = first.astype(np.float32) * np.float32(self.weights[0])
             for sample, weight in zip(samples[1:], self.weights[1:], strict=True):
                 total += sample.astype(np.float32) * np.float32(weight)
             return total
         plane = first.astype(first.dtype.newbyteorder("="), copy=False)
-        return plane if self.white_is is None else self._inverted(plane)
+        return plane if self.inverted_from is None else self._inverted(plane)
 
     def _inverted(self, plane: NDArray[Any]) -> NDArray[Any]:
         inverted: NDArray[Any]
         match plane.dtype.kind:
             case "u":
-                inverted = np.subtract(plane.dtype.type(self.white_is), plane)
+                inverted = np.subtract(plane.dtype.type(self.inverted_from), plane)
             case "f":
                 inverted = np.negative(plane)
             case _:
-                # ~x is 'not' for bool and -1 - x for signed integers: neither can overflow.
+                # Bitwise not: logical not for bool, -1 - x for signed integers; neither overflows.
                 inverted = np.invert(plane)
         return inverted
-
-
-def palette_luminance(colours: NDArray[Any]) -> tuple[float, ...]:
-    """Return the luminance of each palette entry; `colours` has axes S (3), entry."""
-    return tuple(np.asarray(LUMINANCE, dtype=np.float64) @ colours.astype(np.float64))

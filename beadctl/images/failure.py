@@ -1,4 +1,4 @@
-"""What a decoder raises or logs about a file, turned into one line for a person."""
+"""Errors of image decoders as one-line messages that name the file."""
 
 import contextlib
 import logging
@@ -12,10 +12,9 @@ FIRST_PRIVATE_TAG = 32768
 
 
 class _Records(logging.Filter):
-    """Swallows what tifffile logs in this thread and keeps the errors.
+    """Drop tifffile's log records of this thread and keep the text of the errors.
 
-    A filter rather than a handler: a handler would leave the records to those above it, and a
-    library's warnings about tags have no place on the user's terminal.
+    A filter, because a handler would still pass the records on to the handlers of parent loggers.
     """
 
     def __init__(self) -> None:
@@ -33,7 +32,7 @@ class _Records(logging.Filter):
 
 
 def _is_about_private_tag(message: str) -> bool:
-    """Whether the record is about a vendor's own tag, which says nothing about the pixels."""
+    """Whether the message is about a vendor's private tag, which does not affect the pixels."""
     _, found, rest = message.partition("TiffTag ")
     code = rest.split(" ", 1)[0]
     return bool(found) and code.isdigit() and int(code) >= FIRST_PRIVATE_TAG
@@ -41,21 +40,21 @@ def _is_about_private_tag(message: str) -> bool:
 
 @contextlib.contextmanager
 def failures(path: Path) -> Iterator[None]:
-    """Turn every failure of a decoder into an `ImageError` that names `path`.
+    """Context that turns every failure of a decoder into an `ImageError`.
 
-    Foreign bytes make tifffile, imagecodecs and Pillow raise nearly anything, so everything is
-    caught, and little but calls into these belongs inside. tifffile reports a cut page chain or a damaged
-    tag by a log record of level ERROR alone and then returns fewer pages; that is a failure too.
+    Invalid files make tifffile, imagecodecs and Pillow raise almost any exception, so all are caught; the
+    block should hold little besides calls of these libraries. tifffile reports a truncated chain of pages
+    or a damaged tag only by a log record of level ERROR, which counts as a failure too.
 
     Parameters
     ----------
     path : Path
-        The file that is being read.
+        The file that is read; named in the error.
 
     Raises
     ------
     ImageError
-        In place of whatever was raised or logged inside.
+        Instead of anything that was raised or logged as an error inside.
     """
     logger = logging.getLogger("tifffile")
     records = _Records()
@@ -65,7 +64,7 @@ def failures(path: Path) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:
-        raise ImageError(describe(path, error)) from error
+        raise ImageError(_description(path, error)) from error
     finally:
         logger.removeFilter(records)
     if records.errors:
@@ -73,12 +72,11 @@ def failures(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, detail: str) -> ImageError:
-    """Return the error for a file whose content is not whole."""
+    """Return the error for a file at `path` with damaged or missing content, `detail` in words."""
     return ImageError(f"{path}: damaged or truncated ({_one_line(detail)}); copy or export it again")
 
 
-def describe(path: Path, error: Exception) -> str:
-    """Say in one line what `error` means for the file at `path`."""
+def _description(path: Path, error: Exception) -> str:
     match error:
         case FileNotFoundError():
             return f"{path}: no such file; check the path"
@@ -87,7 +85,7 @@ def describe(path: Path, error: Exception) -> str:
         case IsADirectoryError():
             return f"{path}: a folder, not an image; name a file in it"
         case MemoryError():
-            return f"{path}: too large for the memory at hand; save it as a tiled TIFF"
+            return f"{path}: too large for the available memory; save it as a tiled TIFF"
         case ImportError():
             return _codec_missing(path, error)
         case OSError(errno=int(), strerror=str(reason)):
@@ -99,7 +97,9 @@ def describe(path: Path, error: Exception) -> str:
 
 def _codec_missing(path: Path, error: Exception) -> str:
     detail = _one_line(str(error))
-    return f"{path}: stored in a way that cannot be decoded ({detail}); save it uncompressed or with zlib"
+    return (
+        f"{path}: stored in an encoding that cannot be decoded ({detail}); save it uncompressed or with zlib"
+    )
 
 
 def _one_line(text: str, limit: int = 160) -> str:

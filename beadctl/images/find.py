@@ -1,4 +1,4 @@
-"""The images below the paths that somebody named."""
+"""Search of files and folders for images."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,22 +8,22 @@ from pathlib import Path, PurePosixPath
 from beadctl.errors import ImageError
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
-"""Names that are looked for in folders, in any case; ``.ome.tif`` ends with the first."""
+"""Suffixes that are searched for in folders, in upper or lower case."""
 
 RESULTS_MARK = ".beadctl"
-"""A folder that holds this one holds results: its label images and overlays are nobody's input."""
+"""A folder that contains an entry of this name holds results, which are not searched for images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An image that was found.
+    """An image file.
 
     Attributes
     ----------
     path : Path
         The file.
     name : PurePosixPath
-        Its path below the folder it was found under, or its file name alone if it was named.
+        Path relative to the searched folder; the file name alone for an input that is a file.
     """
 
     path: Path
@@ -35,18 +35,17 @@ def find(
 ) -> list[Found]:
     """Find the images in files and folders.
 
-    Folders are searched with all that lies below them, in natural order (``a2`` before ``a10``).
-    Hidden files and folders are skipped, and so are folders of results unless they are named. A file
-    that is named is taken whatever its suffix.
+    Folders are searched recursively in natural order (``a2`` before ``a10``). Hidden entries are skipped,
+    and so are folders of results unless they are an input themselves.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files and folders.
+        Files, of any suffix, and folders.
     exclude : sequence of Path
-        Nothing at or below these is found, unless an input lies there itself.
+        Files and folders to skip, unless an input is one of them or lies below one.
     suffixes : sequence of str
-        Names that are looked for in folders.
+        Suffixes to search for in folders, lower case.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def find(
     Raises
     ------
     ImageError
-        If a path is missing or unreadable, or a folder holds no image.
+        If a path is missing or unreadable, or a folder contains no image.
     """
     found: dict[Path, Found] = {}
     excluded = [path.resolve() for path in exclude]
@@ -72,21 +71,19 @@ def _below(path: Path, excluded: list[Path], suffixes: Sequence[str]) -> list[Fo
             raise ImageError(f"{path}: no such file or folder; check the path")
         if not path.is_dir():
             return [Found(path, PurePosixPath(path.name))]
-        here = path.resolve()
-        # An output folder above the input must not hide the input.
-        skipped = {e for e in excluded if not here.is_relative_to(e)}
+        root = path.resolve()
+        # An excluded output folder may contain the input folder, which is searched nevertheless.
+        skipped = {e for e in excluded if not root.is_relative_to(e)}
         images = [
             Found(p, PurePosixPath(p.relative_to(path).as_posix()))
-            for p in _walk(path, skipped, {here}, suffixes)
+            for p in _walk(path, skipped, {root}, suffixes)
         ]
     except OSError as error:
-        where = error.filename or path
-        raise ImageError(
-            f"{where}: cannot be read ({error.strerror or error}); check its permissions"
-        ) from None
+        place, fault = error.filename or path, error.strerror or error
+        raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
     if not images:
-        what = "images" if suffixes == IMAGE_SUFFIXES else "annotations"
-        raise ImageError(f"{path}: no {what}; looked for {' '.join(suffixes)} in it and below")
+        kind = "images" if suffixes == IMAGE_SUFFIXES else "annotations"
+        raise ImageError(f"{path}: no {kind}; looked for {' '.join(suffixes)} in it and below")
     return images
 
 
@@ -94,7 +91,7 @@ def _walk(folder: Path, skipped: set[Path], visited: set[Path], suffixes: Sequen
     for entry in sorted(folder.iterdir(), key=_natural):
         is_folder = entry.is_dir()
         is_image = entry.suffix.lower() in suffixes and not is_folder and entry.is_file()
-        # What is neither may be a link to itself, which cannot be resolved.
+        # Any other entry may be a link to itself, which resolve() refuses.
         if entry.name.startswith(".") or not (is_folder or is_image):
             continue
         real = entry.resolve()
@@ -103,12 +100,12 @@ def _walk(folder: Path, skipped: set[Path], visited: set[Path], suffixes: Sequen
         if is_image:
             yield entry
         elif real not in visited:
-            # Links may lead in a circle: each real folder is entered once.
+            # Links may form a cycle: each real folder is entered once.
             visited.add(real)
             yield from _walk(entry, skipped, visited, suffixes)
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Key that compares runs of digits as numbers; they are every second part, so types agree."""
+    """Sort key that compares runs of digits, which are every second part, as numbers."""
     parts = re.split(r"([0-9]+)", path.name.casefold())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name

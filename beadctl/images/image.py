@@ -1,4 +1,4 @@
-"""An image file, opened: its axes, its size and its planes, with nothing decoded."""
+"""Image files: axes, size and planes, without decoding pixels."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, check_axes, choose_samples, planes_of
 
-# Formats of microscopes that beadctl does not read, by what to do about them.
+# Microscope formats that must be exported as OME-TIFF.
 VENDOR_SUFFIXES = {
     ".czi", ".dv", ".h5", ".ims", ".lif", ".lsm", ".mrc", ".nd2", ".ndpi", ".oib", ".oif", ".oir", ".qptiff",
     ".scn", ".stk", ".svs", ".vsi", ".zvi",
@@ -21,25 +21,26 @@ VENDOR_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Image:
-    """An image file of which nothing is decoded yet.
+    """Description of an image file.
+
+    Of several series, all but `planes` describe the first one.
 
     Attributes
     ----------
     path : Path
         The file.
     axes : str
-        A letter per axis, such as ``TZCYX``; axes of length 1 are left out. Of several series
-        the first one's, as are `shape` and `dtype`.
+        A letter per axis, such as ``TZCYX``, without axes of length 1.
     shape : tuple of int
         Lengths of the axes.
     dtype : numpy.dtype
         As stored.
     pixel_size_um : float or None
-        Edge of a pixel, um; None when the file does not say.
+        Edge of a pixel, um; None if unknown.
     planes : tuple of Plane
-        What there is to segment, in stored order.
+        The planes in stored order.
     conversion : str
-        How stored samples become a plane, in words.
+        Conversion of the stored samples to a plane, in words.
     """
 
     path: Path
@@ -54,16 +55,15 @@ class Image:
 def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     """Open an image and list its planes; pixels are read by `Plane.open`.
 
-    The format is told by the content, never by the name. Every axis that is not Y, X, S
-    (samples) or C (channels) is a stack of planes. Rotation tags are not applied: results lie
-    on the pixels as they are stored.
+    The format is detected from the content of the file, not from its name. Every axis other than Y, X, S
+    (samples) and C (channels) is a stack of planes. Rotation tags are not applied: planes are as stored.
 
     Parameters
     ----------
     path : Path
-        TIFF, PNG, JPEG or BMP.
+        A TIFF, PNG, JPEG or BMP file.
     options : ReadOptions
-        What replaces or completes the file's metadata.
+        Replace or complete the file's metadata.
 
     Returns
     -------
@@ -72,42 +72,46 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     Raises
     ------
     ImageError
-        If the file is missing, empty, damaged, truncated, of a format or an encoding that is not
-        supported, too large to be true, or ambiguous without `axes`, `channel` or `plane`.
+        If the file is missing, empty, damaged, truncated, in an unsupported format or encoding,
+        implausibly large, or ambiguous without `axes`, `channel` or `plane`.
     """
-    found = _series_of(path)
+    every_series = [
+        replace(
+            series,
+            axes=series.axes if options.axes is None else options.axes.upper(),
+            pixel_size_um=series.pixel_size_um or options.pixel_size_um,
+        )
+        for series in _series_of(path)
+    ]
     named_by_user = options.axes is not None
-    if options.axes is not None:
-        found = [replace(series, axes=options.axes.upper()) for series in found]
-    found = [replace(series, pixel_size_um=series.pixel_size_um or options.pixel_size_um) for series in found]
     planes: list[Plane | None] = []
-    words: list[str] = []
-    for series in found:
+    conversions: list[str] = []
+    for series in every_series:
         check_axes(series, named_by_user=named_by_user)
         choice = choose_samples(series, options.channel, named_by_user=named_by_user)
         planes.extend(planes_of(series, choice, len(planes)))
-        words.append(choice.conversion.words)
-    first = found[0]
+        conversions.append(choice.conversion.description)
+    first = every_series[0]
     return Image(
         path=path,
         axes=first.axes,
         shape=first.shape,
         dtype=first.dtype.newbyteorder("="),
         pixel_size_um=first.pixel_size_um,
-        planes=_chosen(path, planes, options.plane, is_part=any(s.is_part for s in found)),
-        conversion=words[0],
+        planes=_chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series)),
+        conversion=conversions[0],
     )
 
 
 def only_plane(path: Path, options: ReadOptions = ReadOptions()) -> Plane:
-    """Return the only plane of an image, as one annotation needs it.
+    """Return the only plane of an image that is paired with an annotation.
 
     Parameters
     ----------
     path : Path
-        As for `open_image`.
+        A TIFF, PNG, JPEG or BMP file.
     options : ReadOptions
-        As for `open_image`.
+        Replace or complete the file's metadata.
 
     Returns
     -------
@@ -129,24 +133,25 @@ def _chosen(
 ) -> tuple[Plane, ...]:
     if number is not None:
         if not 0 <= number < len(planes):
-            count = "one plane; leave --plane out" if len(planes) == 1 else (
-                f"{len(planes)} planes; choose one with --plane 0..{len(planes) - 1}"
-            )  # fmt: skip
-            raise ImageError(f"{path}: has {count}")
+            if len(planes) == 1:
+                raise ImageError(f"{path}: has one plane; leave --plane out")
+            raise ImageError(
+                f"{path}: has {len(planes)} planes; choose one with --plane 0..{len(planes) - 1}"
+            )
         planes = [planes[number]]
-    held = tuple(p for p in planes if p is not None)
-    missing = len(planes) - len(held)
-    if missing and not (is_part and held):
-        where = "in other files of its set" if is_part else "missing, as if it was truncated"
+    present = tuple(p for p in planes if p is not None)
+    missing = len(planes) - len(present)
+    if missing and not (is_part and present):
+        fault = "in other files of its set" if is_part else "missing, as if it was truncated"
         raise ImageError(
-            f"{path}: {missing} of {len(planes)} planes are {where};"
+            f"{path}: {missing} of {len(planes)} planes are {fault};"
             " export it again, or choose one with --plane"
         )
-    return held
+    return present
 
 
 def _series_of(path: Path) -> list[Series]:
-    """Read the file's description with the module that knows its format."""
+    """Describe a file by the module for its format."""
     head = _head(path)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         from beadctl.images.tiff import tiff_series
@@ -163,7 +168,7 @@ def _series_of(path: Path) -> list[Series]:
 
 def _head(path: Path) -> bytes:
     with failures(path):
-        # Windows calls the opening of a folder a lack of permission.
+        # Windows reports a folder as a lack of permission.
         if path.is_dir():
             raise IsADirectoryError
         with path.open("rb") as file:

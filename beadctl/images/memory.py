@@ -1,4 +1,4 @@
-"""A plane that is in memory already, for what reads from open planes."""
+"""Pixels of an array in memory."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from beadctl.images.window import Window
 
 @dataclass(frozen=True)
 class InMemory:
-    """Pixels that nobody needs to open: see `beadctl.images.plane.Pixels`.
+    """An array that is read like an open plane; implements `beadctl.images.Pixels`.
 
     Attributes
     ----------
-    pixels : ndarray, shape (H, W)
-        In any dtype.
+    pixels : ndarray, shape (height, width)
+        Values of any dtype.
     """
 
     pixels: NDArray[Any]
@@ -32,11 +32,11 @@ class InMemory:
         return int(self.pixels.shape[1])
 
     def read(self, window: Window) -> NDArray[Any]:
-        """Return a window that lies fully inside."""
+        """Return a view of a window; ValueError if it is not inside."""
         if not window.is_inside(self.height, self.width):
             raise ValueError(f"{window} is not inside a plane of {self.height} x {self.width} px")
         return np.asarray(self.pixels[window.slices])
 
     def read_all(self) -> NDArray[Any]:
-        """Return the whole plane."""
+        """Return the whole array."""
         return self.pixels

@@ -1,4 +1,4 @@
-"""One affine normalisation for training and inference, from the whole plane and never from a tile."""
+"""Normalisation of a plane, the same for training and inference; measured on the whole plane."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,116 +9,141 @@ from numpy.typing import NDArray
 from beadctl.images.plane import Pixels
 from beadctl.images.window import Window
 
-LIMIT = 3.0
-"""Values are clipped to this many scales, so that a hot pixel or dust cannot dominate."""
+_COUNTED_PX = 2**18
 
-LOW, MIDDLE, HIGH = 0.1, 50.0, 99.9
-"""Percentiles: nearly the extremes, but blind to one pixel in a thousand."""
 
-MAX_EXACT_PX = 16 * 2**20
-"""Largest plane that is measured to the last pixel."""
+@dataclass(frozen=True)
+class NormalisationLimits:
+    """Constants of the normalisation.
 
-BAND_ROWS = 64
-MIN_BANDS = 16
-COUNTED_PX = 2**18
+    ===========  ============  ====== ===================================================================
+    name         value         unit   why
+    ===========  ============  ====== ===================================================================
+    clip         3             scales a hot pixel or dust must not dominate
+    percentiles  0.1 50 99.9   %      nearly the extremes, yet insensitive to one pixel in a thousand
+    max_exact    16 * 2**20    px     largest plane of which every pixel is measured
+    band_rows    64            rows   most rows of a band of a larger plane: a band touches few tiles
+    min_bands    16            bands  fewest bands of a larger plane: they cover it from end to end
+    ===========  ============  ====== ===================================================================
+    """
+
+    clip: float = 3.0
+    percentiles: tuple[float, float, float] = (0.1, 50.0, 99.9)
+    max_exact: int = 16 * 2**20
+    band_rows: int = 64
+    min_bands: int = 16
+
+
+LIMITS = NormalisationLimits()
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """An offset and a scale that put the background at 0 and the strongest contrast at 1.
+    """Offset and scale that put the background at 0 and the strongest contrast at 1.
 
-    It is centred on the median because the background is what most pixels of a bead image show:
-    background sits at 0 whatever the exposure, and a bead darker than it and a bead brighter than
-    it by as much become mirror images, so that one network serves bright-field and fluorescence.
+    The offset is the median because most pixels of a bead image are background. Beads that are brighter
+    and darker than the background by the same amount become mirror images, so that one network serves
+    bright-field and fluorescence.
 
     Attributes
     ----------
     offset : float
-        Median of the plane, in its own units.
+        Median of the plane, grey levels.
     scale : float
-        Larger of p99.9 - p50 and p50 - p0.1, in the same units.
+        Larger of p99.9 - p50 and p50 - p0.1, grey levels.
     """
 
     offset: float
     scale: float
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Normalise an array of any shape.
+        """Normalise an array.
 
         Parameters
         ----------
-        pixels : ndarray
-            Bool, integer or float, of the plane that was measured.
+        pixels : ndarray of bool, integer or float, any shape
+            Pixels of the plane that was measured.
 
         Returns
         -------
         ndarray of float32
-            ``(pixels - offset) / scale`` clipped to -3 ... 3. NaN and infinity become 0, and so
-            does everything when the plane has no contrast (scale not positive or not finite).
+            ``(pixels - offset) / scale``, clipped to -3..3. 0 for NaN and infinity, and everywhere if the
+            plane has no contrast (the scale is not positive or not finite).
         """
         if not (np.isfinite(self.scale) and np.isfinite(self.offset) and self.scale > 0):
             return np.zeros(pixels.shape, np.float32)
-        # float32 holds 16 bits exactly; a wider number must lose its offset before its last digits.
+        # float32 holds 16 bits exactly; of wider numbers the offset must be subtracted before rounding.
         exact: type[np.floating[Any]] = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
         values = pixels.astype(exact)
         values -= exact(self.offset)
         values /= exact(self.scale)
-        np.clip(values, -LIMIT, LIMIT, out=values)
+        np.clip(values, -LIMITS.clip, LIMITS.clip, out=values)
         if pixels.dtype.kind == "f":
             values[~np.isfinite(pixels)] = 0
         return values.astype(np.float32, copy=False)
 
 
-def measure_normalisation(pixels: Pixels) -> Normalisation:
-    """Measure a plane.
+def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Normalisation:
+    """Measure the normalisation of a plane.
 
-    Planes up to 16 Mpx are measured exactly. Larger ones are measured on bands of whole rows,
-    spread evenly from the first row to the last, about 16 Mpx in all: the choice follows from the
-    plane's size alone, so that it is the same for every tile size, and touches few tiles.
+    A plane of at most `max_exact` pixels is measured exactly, a larger one by `sample_bands`, which depend
+    on the size of the plane alone.
 
     Parameters
     ----------
     pixels : Pixels
         An open plane.
+    max_exact : int
+        Largest number of pixels to read, px.
 
     Returns
     -------
     Normalisation
-        Scale 0 for a plane of one value or without a finite one.
+        Scale 0 for a plane of a single value or without finite values.
 
     Raises
     ------
     ImageError
         If the pixels cannot be decoded.
     """
-    if pixels.height * pixels.width <= MAX_EXACT_PX:
+    if pixels.height * pixels.width <= max_exact:
         return normalisation_of(pixels.read_all())
-    bands = (pixels.read(window) for window in sample_bands(pixels.height, pixels.width))
-    return _from_parts(list(bands))
+    bands = sample_bands(pixels.height, pixels.width, max_exact)
+    return _from_parts([pixels.read(window) for window in bands])
 
 
 def normalisation_of(array: NDArray[Any]) -> Normalisation:
-    """Measure a plane that is in memory, exactly.
+    """Measure the normalisation of all pixels of an array.
 
     Parameters
     ----------
-    array : ndarray
-        Bool, integer or float, any shape.
+    array : ndarray of bool, integer or float, any shape
+        Pixels.
+
+    Returns
+    -------
+    Normalisation
+        Scale 0 for an array of a single value or without finite values.
     """
     return _from_parts([array])
 
 
-def sample_bands(height: int, width: int, budget: int = MAX_EXACT_PX) -> list[Window]:
-    """Return bands of whole rows, evenly spread over a plane, of about `budget` pixels in all.
+def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> list[Window]:
+    """Return bands of whole rows, spread evenly from the first row of a plane to the last.
 
     Parameters
     ----------
     height, width : int
         Size of the plane, px.
     budget : int
-        Pixels to sample.
+        Approximate number of pixels of all bands.
+
+    Returns
+    -------
+    list of Window
+        Bands of equal height, from top to bottom.
     """
-    rows = max(1, min(BAND_ROWS, budget // (width * MIN_BANDS), height))
+    rows = max(1, min(LIMITS.band_rows, budget // (width * LIMITS.min_bands), height))
     count = min(max(2, budget // (width * rows)), height // rows)
     tops = np.linspace(0, height - rows, count).astype(int)
     return [Window(int(top), 0, rows, width) for top in tops]
@@ -130,42 +155,41 @@ def _from_parts(parts: list[NDArray[Any]]) -> Normalisation:
 
 
 def _percentiles(parts: list[NDArray[Any]]) -> tuple[float, float, float]:
-    """Return the three percentiles, interpolated linearly as `numpy.percentile` does."""
+    """Return the three percentiles, interpolated linearly as by `numpy.percentile`."""
     first = parts[0]
     if first.dtype.kind in "bui" and first.dtype.itemsize <= 2:
-        return _from_histogram(parts)
+        return _percentiles_of_histogram(parts)
     values = np.concatenate([_finite(part) for part in parts])
     if not values.size:
         return 0.0, 0.0, 0.0
-    ranks = [_rank(values.size, q) for q in (LOW, MIDDLE, HIGH)]
+    ranks = [_rank(values.size, q) for q in LIMITS.percentiles]
     ordered = np.partition(values, sorted({k for rank in ranks for k in rank[:2]}))
-    low, middle, high = (_between(float(ordered[a]), float(ordered[b]), t) for a, b, t in ranks)
+    low, middle, high = (_interpolated(float(ordered[a]), float(ordered[b]), t) for a, b, t in ranks)
     return low, middle, high
 
 
-def _from_histogram(parts: list[NDArray[Any]]) -> tuple[float, float, float]:
-    # Counting is several times faster than sorting, and adds up over bands in little memory.
+def _percentiles_of_histogram(parts: list[NDArray[Any]]) -> tuple[float, float, float]:
+    # Counting is several times faster than sorting and needs little memory for bands.
     dtype = parts[0].dtype
     lowest = 0 if dtype.kind in "bu" else int(np.iinfo(dtype).min)
     bins = 256 if dtype.itemsize == 1 else 65536
     counts = np.zeros(bins, np.int64)
     for part in parts:
         values = part.ravel()
-        for start in range(0, values.size, COUNTED_PX):
-            # bincount widens what it counts to 64 bits: by pieces that stays within the cache.
-            piece = values[start : start + COUNTED_PX].astype(np.intp)
+        for start in range(0, values.size, _COUNTED_PX):
+            # bincount converts to 64 bits; pieces of this size stay within the cache.
+            piece = values[start : start + _COUNTED_PX].astype(np.intp)
             counts += np.bincount(piece - lowest if lowest else piece, minlength=bins)
-    below = np.cumsum(counts)
-    total = int(below[-1])
+    cumulative = np.cumsum(counts)
+    total = int(cumulative[-1])
     if not total:
         return 0.0, 0.0, 0.0
 
     def at(rank: int) -> float:
-        return float(np.searchsorted(below, rank, side="right")) + lowest
+        return float(np.searchsorted(cumulative, rank, side="right")) + lowest
 
-    low, middle, high = (
-        _between(at(a), at(b), t) for a, b, t in (_rank(total, q) for q in (LOW, MIDDLE, HIGH))
-    )
+    ranks = [_rank(total, q) for q in LIMITS.percentiles]
+    low, middle, high = (_interpolated(at(a), at(b), t) for a, b, t in ranks)
     return low, middle, high
 
 
@@ -175,10 +199,11 @@ def _finite(part: NDArray[Any]) -> NDArray[Any]:
 
 
 def _rank(count: int, percentile: float) -> tuple[int, int, float]:
+    """Return the ranks below and above a percentile, and its fraction of the way between them."""
     position = (count - 1) * percentile / 100
     below = int(position)
     return below, min(below + 1, count - 1), position - below
 
 
-def _between(low: float, high: float, fraction: float) -> float:
+def _interpolated(low: float, high: float, fraction: float) -> float:
     return low + (high - low) * fraction

@@ -1,4 +1,4 @@
-"""The size of a pixel, where a microscope's file says it; never guessed."""
+"""Pixel size from the metadata of a TIFF file."""
 
 import math
 from xml.etree import ElementTree as ET
@@ -13,18 +13,17 @@ UM_PER_UNIT = {
 """Micrometres in a unit of length."""
 
 PRINT_UNITS = {"cm"}
-"""Units in which ImageJ repeats the dots per inch of a file that was never calibrated."""
+"""ImageJ writes the print resolution of uncalibrated files in these units."""
 
 TOLERANCE = 0.01
-"""Relative difference of X and Y up to which a pixel counts as square."""
+"""Largest relative difference of the X and Y size of a square pixel."""
 
 
 def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
     """Return the pixel size of each series of a TIFF file.
 
-    OME metadata (``PhysicalSizeX`` and its unit) comes first, then ImageJ's (resolution tag and
-    unit). The resolution of any other TIFF is for printing and says nothing about the specimen;
-    for the same reason inches and centimetres from ImageJ are not believed.
+    Sources are OME metadata (``PhysicalSizeX`` and its unit), else ImageJ's (resolution tags and unit,
+    except inches and centimetres). The resolution of any other TIFF is for printing and is ignored.
 
     Parameters
     ----------
@@ -36,10 +35,10 @@ def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
     Returns
     -------
     list of float or None
-        Edge of a pixel, um; None when unknown, or when X and Y differ by more than 1 %.
+        Edge of a pixel, um; None if unknown, or if X and Y differ by more than 1 %.
     """
     if tif.is_ome and tif.ome_metadata:
-        sizes = ome_pixel_sizes_um(tif.ome_metadata)
+        sizes = _ome_pixel_sizes_um(tif.ome_metadata)
         if len(sizes) == count:
             return sizes
         return [sizes[0] if len(set(sizes)) == 1 else None] * count
@@ -48,48 +47,39 @@ def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
     return [None] * count
 
 
-def ome_pixel_sizes_um(xml: str) -> list[float | None]:
-    """Return the pixel size of each image in OME-XML, um.
-
-    Parameters
-    ----------
-    xml : str
-        The document; a unit that is left out is um, as the OME schema (2016-06) has it.
-    """
+def _ome_pixel_sizes_um(xml: str) -> list[float | None]:
     try:
-        # Expat bounds the expansion of entities, and tifffile parsed the same text before.
+        # Safe: expat limits the expansion of entities, and tifffile has parsed the same text.
         root = ET.fromstring(xml)  # noqa: S314
     except ET.ParseError:
         return []
-    return [_of_pixels(e.attrib) for e in root.iter() if e.tag.endswith("Pixels")]
+    return [_size_of_pixels_element(e.attrib) for e in root.iter() if e.tag.endswith("Pixels")]
 
 
-def _of_pixels(attributes: dict[str, str]) -> float | None:
+def _size_of_pixels_element(attributes: dict[str, str]) -> float | None:
     lengths = []
     for axis in "XY":
         value = attributes.get(f"PhysicalSize{axis}")
         if value is not None:
-            um = um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
+            # The OME schema (2016-06) defines um as the default unit.
+            um = _um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
             lengths.append(_number(value) * (um or math.nan))
-    return _square(lengths)
+    return _edge_of_square(lengths)
 
 
 def _imagej_pixel_size_um(tif: TiffFile) -> float | None:
     unit = str((tif.imagej_metadata or {}).get("unit", ""))
-    um = None if unit.strip().lower() in PRINT_UNITS else um_per_unit(unit)
+    um = None if unit.strip().lower() in PRINT_UNITS else _um_per_unit(unit)
     tags = tif.pages.first.tags
     resolutions = [tags.valueof(code) for code in (282, 283)]
     if um is None or None in resolutions:
         return None
-    # Pixels per unit, as a fraction.
-    return _square([um * d / n if n else math.nan for n, d in resolutions])
+    # A resolution is a fraction: pixels per unit.
+    return _edge_of_square([um * d / n if n else math.nan for n, d in resolutions])
 
 
-def um_per_unit(unit: str) -> float | None:
-    r"""Return the micrometres in a unit of length, or None if it is none.
-
-    Both Unicode letters for micro are known, and ImageJ's escaped ``\u00B5m``.
-    """
+def _um_per_unit(unit: str) -> float | None:
+    # Both Unicode letters for micro, and ImageJ's escaped one.
     name = unit.strip().lower().replace("\\u00b5", "u").replace("µ", "u").replace("μ", "u")
     return UM_PER_UNIT.get(name)
 
@@ -101,11 +91,11 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _square(lengths: list[float]) -> float | None:
+def _edge_of_square(lengths: list[float]) -> float | None:
     if not lengths or not all(math.isfinite(x) and x > 0 for x in lengths):
         return None
     shortest, longest = min(lengths), max(lengths)
     if longest > shortest * (1 + TOLERANCE):
         return None
-    # The geometric mean keeps areas right; equal lengths are returned as they were written.
+    # The geometric mean preserves areas; equal lengths are returned unchanged, without rounding.
     return shortest if shortest == longest else math.sqrt(shortest * longest)

@@ -1,4 +1,4 @@
-"""One 2-D plane of an image, known but not read until somebody asks for its pixels."""
+"""2-D planes of an image file; pixels are read on request."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ class Samples(Protocol):
     """Stored samples of one plane while its file is open."""
 
     def read(self, window: Window) -> list[NDArray[Any]]:
-        """Return the window of each stored sample, each of shape (height, width)."""
+        """Return a window of each stored sample, each of shape (height, width)."""
         ...
 
 
 class PlaneSource(Protocol):
-    """Where the stored samples of one plane lie; plain data that can be pickled."""
+    """Location of the stored samples of one plane; can be pickled."""
 
     def open(self) -> AbstractContextManager[Samples]:
         """Open the file."""
@@ -31,7 +31,7 @@ class PlaneSource(Protocol):
 
 
 class Pixels(Protocol):
-    """The pixels of an open plane: what everything downstream reads from."""
+    """Pixels of an open plane."""
 
     @property
     def height(self) -> int:
@@ -44,7 +44,7 @@ class Pixels(Protocol):
         ...
 
     def read(self, window: Window) -> NDArray[Any]:
-        """Return a window that lies fully inside, shape (height, width), in the plane's dtype."""
+        """Return a window that lies inside the plane, shape (height, width), in the plane's dtype."""
         ...
 
     def read_all(self) -> NDArray[Any]:
@@ -54,22 +54,26 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True)
 class Plane:
-    """One 2-D plane to be segmented.
+    """One 2-D plane of an image file.
 
     Attributes
     ----------
     path : Path
         The file.
     index : int
-        Number of the plane in the image, 0-based: what ``--plane`` takes.
+        Number of the plane in the file, 0-based; the value of ``--plane``.
     position : str
-        Where it lies in the stack, such as ``T=0 Z=3``; empty for a single plane.
+        Position in the stack, such as ``T=0 Z=3``; empty for a single plane.
     height, width : int
         Size, px.
     dtype : numpy.dtype
-        Of the pixels that are read: the stored one, or float32 for luminance.
+        Of the pixels as read: the stored one, or float32 for luminance.
     pixel_size_um : float or None
-        Edge of a pixel, um; None when the file does not say.
+        Edge of a pixel, um; None if unknown.
+    source : PlaneSource
+        Location of the stored samples.
+    conversion : Conversion
+        From the stored samples to pixels.
     """
 
     path: Path
@@ -84,10 +88,10 @@ class Plane:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Pixels]:
-        """Open the file for windowed reads.
+        """Open the file for reads of windows.
 
-        Tiled, striped and uncompressed TIFF decode only what a window touches; other files are
-        decoded once and kept until the block ends.
+        Of tiled, striped and uncompressed TIFF files only the parts that a window touches are decoded;
+        other files are decoded once and kept until the context ends.
 
         Yields
         ------
@@ -96,7 +100,7 @@ class Plane:
         Raises
         ------
         ImageError
-            If the file cannot be opened, or (from a read) its pixels cannot be decoded.
+            If the file cannot be opened or, in a read, its pixels cannot be decoded.
         """
         with self.source.open() as samples:
             yield _OpenPlane(self, samples)

@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP: one image a file, decoded as a whole at its first read."""
+"""PNG, JPEG and BMP files: one image each, decoded as a whole at the first read."""
 
 import struct
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
 from beadctl.images.plane import PlaneSource
 from beadctl.images.series import Photometric, Series
-from beadctl.images.tiff_page import check_piece
+from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.whole import Pick, WholeSource
 
-# Samples of a pixel by the colour type of a PNG header (W3C PNG, 11.2.1); a palette is expanded.
+# Samples of a pixel by the colour type of a PNG header (W3C PNG, 11.2.1), after expansion of a palette.
 PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 PILLOW_SAMPLES = {"1": 1, "L": 1, "RGB": 3, "P": 3, "RGBA": 4}
 
@@ -26,40 +26,24 @@ Codec = Literal["png", "jpeg", "bmp"]
 
 
 @dataclass(frozen=True)
-class RasterFile:
-    """A PNG, JPEG or BMP file.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    codec : Codec
-        How it is decoded.
-    shape : tuple of int
-        Axes Y, X and, when there is more than one sample, S.
-    """
+class _RasterFile:
+    """A PNG, JPEG or BMP file; axes Y, X and, if there are several samples, S."""
 
     path: Path
     codec: Codec
     shape: tuple[int, ...]
 
     def load(self) -> NDArray[Any]:
-        """Decode the file.
-
-        Raises
-        ------
-        ImageError
-            If it is damaged or truncated.
-        """
+        """Decode the file to an array of `shape`; ImageError if it is damaged or truncated."""
         with failures(self.path):
             if self.codec == "png":
-                # Pillow would crush 16-bit colour to 8 bits.
+                # Pillow would reduce 16-bit colours to 8 bits.
                 pixels = np.asarray(imagecodecs.png_decode(self.path.read_bytes()))
             else:
                 with _pillow(self.path, self.codec) as image:
                     pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
         if pixels.ndim == 3 and len(self.shape) == 3:
-            # A transparent colour in the header becomes an alpha sample that no header announces.
+            # A transparent colour adds an alpha sample that the header does not count.
             pixels = pixels[..., : self.shape[2]]
         elif pixels.ndim == 3:
             pixels = pixels[..., 0]
@@ -81,12 +65,12 @@ def raster_series(path: Path, head: bytes) -> list[Series]:
     Returns
     -------
     list of Series
-        One. The density in such a header is for printing: there is no pixel size.
+        A single one, without a pixel size: the density in such a header is for printing.
 
     Raises
     ------
     ImageError
-        If the header is damaged, or says what is not supported.
+        If the header is damaged or describes an unsupported encoding.
     """
     codec: Codec = "png" if head[:1] == b"\x89" else "jpeg" if head[:1] == b"\xff" else "bmp"
     if codec == "png":
@@ -94,8 +78,8 @@ def raster_series(path: Path, head: bytes) -> list[Series]:
     else:
         height, width, samples, dtype = _pillow_header(path, codec)
     shape = (height, width) if samples == 1 else (height, width, samples)
-    check_piece(path, height * width * samples * dtype.itemsize, path.stat().st_size)
-    file = RasterFile(path, codec, shape)
+    check_decoded_size(path, height * width * samples * dtype.itemsize, path.stat().st_size)
+    file = _RasterFile(path, codec, shape)
 
     def locate(picks: tuple[Pick, ...], transposed: bool) -> PlaneSource:
         return WholeSource(file, picks, transposed)
@@ -106,7 +90,7 @@ def raster_series(path: Path, head: bytes) -> list[Series]:
 
 
 def _png_header(path: Path, head: bytes) -> tuple[int, int, int, np.dtype[Any]]:
-    # IHDR is the first chunk: length, name, width, height, bit depth, colour type.
+    # The first chunk, IHDR, has length, name, width, height, bit depth and colour type.
     if len(head) < 26 or head[12:16] != b"IHDR" or head[25] not in PNG_SAMPLES:
         raise damaged(path, "no PNG header")
     width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
@@ -126,6 +110,6 @@ def _pillow_header(path: Path, codec: Codec) -> tuple[int, int, int, np.dtype[An
 
 
 def _pillow(path: Path, codec: Codec) -> PillowImage:
-    # The plug-ins themselves: Image.open would guess the format again, and refuses 180 Mpx as a bomb.
+    # Image.open would detect the format again and refuse 180 Mpx as a decompression bomb.
     plugin = JpegImagePlugin.JpegImageFile if codec == "jpeg" else BmpImagePlugin.BmpImageFile
     return plugin(path)

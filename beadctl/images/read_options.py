@@ -1,23 +1,23 @@
-"""How an image file is read where its metadata is missing, wrong or ambiguous."""
+"""Options that replace or complete the metadata of image files."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How an image file is read; the same for every file of a run.
+    """How image files are read; the same for every file of a run.
 
     Attributes
     ----------
     axes : str or None
-        The axes in stored order, in place of what the file says; one letter an axis, without those of
-        length 1, such as ``ZYX``.
+        Axes in stored order, one letter each, without axes of length 1, such as ``ZYX``. Replaces the
+        axes of the file's metadata.
     channel : int or None
-        Channel to use, from 0. Needed for several channels; for RGB it replaces the luminance.
+        Channel to use, 0-based. Required for several channels; replaces the luminance of RGB.
     plane : int or None
-        The only plane to use, from 0; None for all.
+        Plane to use, 0-based; None for all.
     pixel_size_um : float or None
-        Edge of a pixel, um, where the file's metadata has none.
+        Edge of a pixel, um, for files without a pixel size in their metadata.
     """
 
     axes: str | None = None

@@ -1,7 +1,7 @@
-"""A plane shrunk, and a map enlarged again, by whole factors.
+"""Shrink planes and enlarge maps by whole factors.
 
-Whole factors keep both ways exact: each shrunk pixel is the mean of its own square of pixels and each
-enlarged one a fixed blend of four neighbours, whatever window is read. So blocks stay seamless.
+With a whole factor, each shrunk pixel is the mean of its own square of pixels and each enlarged one a fixed
+blend of four neighbours, for any window. Blocks therefore remain seamless.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from beadctl.images import Pixels, Window
 
 @dataclass(frozen=True)
 class Shrunk:
-    """The pixels of a plane, shrunk by a whole factor; read like those of any open plane.
+    """Pixels of a plane, shrunk by a whole factor; implements `beadctl.images.Pixels`.
 
     Attributes
     ----------
     pixels : Pixels
-        The plane as it is.
+        The plane at full resolution.
     factor : int
-        Edge of the square of pixels whose mean is one pixel here; squares that reach beyond the plane are
-        the mean of what lies inside.
+        Edge of the square of pixels whose mean is one shrunk pixel, px. At the right and lower border of
+        the plane, squares are cut to the pixels inside.
     """
 
     pixels: Pixels
@@ -61,7 +61,7 @@ class Shrunk:
 
 
 def _sums(values: NDArray[np.float64], step: int, groups: int) -> NDArray[np.float64]:
-    """Add up `step` rows at a time, in one order wherever a window begins; the last group may be short."""
+    """Sum groups of `step` rows, in an order independent of the window; the last group may be shorter."""
     total = np.zeros((groups, values.shape[1]))
     for offset in range(step):
         rows = values[offset::step]
@@ -70,16 +70,16 @@ def _sums(values: NDArray[np.float64], step: int, groups: int) -> NDArray[np.flo
 
 
 def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Enlarge a map of a shrunk plane to the plane's own pixels, bilinearly.
+    """Enlarge a map of a shrunk plane to full resolution, bilinearly.
 
     Parameters
     ----------
     plane : ndarray of uint8, shape (h, w)
-        A map of the shrunk plane.
+        Map of the shrunk plane.
     factor : int
-        By which the plane was shrunk.
+        Factor by which the plane was shrunk.
     shape : tuple of int
-        Height and width of the plane as it is, at most (h * factor, w * factor).
+        Height and width at full resolution, px; at most (h * factor, w * factor).
 
     Returns
     -------
@@ -91,7 +91,7 @@ def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> N
     above, below, down = _neighbours(shape[0], factor, plane.shape[0])
     before, after, across = _neighbours(shape[1], factor, plane.shape[1])
     whole = (2 * factor) ** 2
-    # In bands, because the sums are four times as wide as the result.
+    # In bands, because the sums need four times the memory of the result.
     for start in range(0, shape[0], 256):
         rows = slice(start, start + 256)
         weight = down[rows, None]
@@ -102,8 +102,8 @@ def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> N
 
 
 def _neighbours(length: int, factor: int, size: int) -> tuple[NDArray[np.intp], ...]:
-    """Return, for each enlarged pixel, its two neighbours and the second one's share of 2 * factor parts."""
-    # Pixel i's centre lies at (i + 0.5) / factor - 0.5 of the shrunk grid; twice the factor makes it whole.
-    place = 2 * np.arange(length) + 1 - factor
-    first, share = np.divmod(place, 2 * factor)
-    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), share
+    """Return the two neighbours of each enlarged pixel, and the weight of the second out of 2 * factor."""
+    # The centre of pixel i is (i + 0.5) / factor - 0.5 in the shrunk grid; times 2 * factor it is whole.
+    centre = 2 * np.arange(length) + 1 - factor
+    first, weight = np.divmod(centre, 2 * factor)
+    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), weight

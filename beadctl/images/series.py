@@ -1,4 +1,4 @@
-"""What a file says about its arrays, and which 2-D planes that makes."""
+"""The arrays that the metadata of a file describe, and their 2-D planes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
-from beadctl.images.conversion import LUMINANCE, Conversion, palette_luminance
+from beadctl.images.conversion import LUMINANCE, Conversion
 from beadctl.images.plane import Plane, PlaneSource
 from beadctl.images.whole import Pick
 
 SLIVER_PX = 8
+"""Planes narrower than this in a stack four times as deep are more likely a misread axis order."""
+
 STACK_AXES = {"I": "page", "Q": "page"}
 
 
 class Photometric(StrEnum):
-    """What the stored numbers mean."""
+    """Meaning of the stored values."""
 
     BLACK_IS_ZERO = "grey"
     WHITE_IS_ZERO = "grey, white is zero"
@@ -30,39 +32,38 @@ class Photometric(StrEnum):
 
 @dataclass(frozen=True)
 class Series:
-    """One array of a file, not read yet.
+    """One array of a file; its pixels are not read yet.
 
     Attributes
     ----------
     path : Path
         The file.
     axes : str
-        A letter per axis: Y, X, S samples of a pixel, C channels, anything else a stack.
+        A letter per axis: Y, X, S (samples of a pixel), C (channels); any other is a stack of planes.
     shape : tuple of int
         Lengths of the axes.
     dtype : numpy.dtype
         As stored.
     photometric : Photometric
-        What the numbers mean.
+        Meaning of the values.
     locate : callable
-        ``locate(picks, transposed)`` gives the source of a plane, or None when the file does
-        not hold it.
+        ``locate(picks, transposed)`` returns the source of a plane, or None if it is not in the file.
     bits : int
-        Bits used of each unsigned number.
+        Bits used of each unsigned value.
     has_alpha : bool
-        Whether the last sample is an alpha value.
+        Whether the last sample is alpha.
     palette : ndarray or None, shape (3, entries)
-        Colours.
+        Red, green and blue of each entry.
     pixel_size_um : float or None
-        Edge of a pixel, um.
+        Edge of a pixel, um; None if unknown.
     name : str
-        Which series of several, such as ``series=1``.
+        Number among several series, such as ``series=1``; else empty.
     is_certain : bool
-        Whether the axes are named by the file rather than derived from its order of pages.
+        Whether the file names the axes; otherwise they are derived from the order of its pages.
     doubt : str
-        Why the axes must be named by the user; empty when they need not.
+        Why the user must name the axes; empty if that is not needed.
     is_part : bool
-        Whether the series spreads over several files, so that planes may be elsewhere.
+        Whether the series spans several files, so that planes may be in other files.
     """
 
     path: Path
@@ -85,18 +86,25 @@ class Series:
         """Length of each axis by its letter."""
         return dict(zip(self.axes, self.shape, strict=True))
 
-    def error(self, what: str) -> ImageError:
-        """Return the error for this series."""
-        return ImageError(f"{self.path}: {f'{self.name} ' if self.name else ''}{what}")
+    def error(self, message: str) -> ImageError:
+        """Return an error that names the file and the series, followed by `message`."""
+        return ImageError(f"{self.path}: {f'{self.name} ' if self.name else ''}{message}")
 
 
 def check_axes(series: Series, *, named_by_user: bool) -> None:
-    """Refuse axes that cannot be, or that are more likely misread than meant.
+    """Refuse axes that are invalid, doubtful or probably misread.
+
+    Parameters
+    ----------
+    series : Series
+        The array.
+    named_by_user : bool
+        Whether the axes come from ``--axes``; then only invalid ones are refused.
 
     Raises
     ------
     ImageError
-        Naming ``--axes``.
+        Recommends ``--axes``.
     """
     shape = " x ".join(map(str, series.shape))
     stated = f"axes {series.axes!r} for an array of {shape}"
@@ -115,7 +123,7 @@ def check_axes(series: Series, *, named_by_user: bool) -> None:
         not (named_by_user or series.is_certain)
         and min(sizes["Y"], sizes["X"]) < SLIVER_PX < 4 * SLIVER_PX <= longest
     ):
-        # An array of Y, X, Z that was saved without naming its axes ends up as Y pages of X by Z.
+        # An array with axes Y, X, Z that was saved without their names is read as Y pages of X by Z.
         raise series.error(f"holds {longest} planes of only {sizes['Y']} x {sizes['X']} px; {advice}")
 
 
@@ -124,24 +132,44 @@ def _example(count: int) -> str:
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """Which samples make a plane: their indices along C and S, and what becomes of them."""
+class SampleChoice:
+    """The samples of which a plane consists.
+
+    Attributes
+    ----------
+    picks : tuple of dict
+        Index along the axes C and S of each sample.
+    conversion : Conversion
+        From these samples to the plane.
+    """
 
     picks: tuple[dict[str, int], ...]
     conversion: Conversion
 
 
-def choose_samples(series: Series, channel: int | None, *, named_by_user: bool) -> _Choice:
-    """Decide which samples make one plane, and how.
+def choose_samples(series: Series, channel: int | None, *, named_by_user: bool) -> SampleChoice:
+    """Choose the samples of which a plane consists, and their conversion.
 
-    A C axis is chosen from with `channel`. Of colour samples (S) the luminance is taken, or the
-    one that `channel` names when there is no C axis. Alpha is dropped. Samples that are neither
-    colour nor alpha are channels.
+    `channel` is an index of the C axis. Without a C axis, it is an index of the samples (S); RGB samples
+    are converted to luminance if `channel` is None, alpha is dropped, and any other samples are channels.
+
+    Parameters
+    ----------
+    series : Series
+        The array.
+    channel : int or None
+        Channel to use, 0-based.
+    named_by_user : bool
+        Whether the axes come from ``--axes``; then three or four samples are RGB.
+
+    Returns
+    -------
+    SampleChoice
 
     Raises
     ------
     ImageError
-        Naming ``--channel``, if a choice is needed, or there is no such channel.
+        Recommends ``--channel``, if a channel must be chosen or does not exist.
     """
     channels, samples = series.sizes.get("C", 1), series.sizes.get("S", 1)
     is_rgb = samples in (3, 4) and (
@@ -154,53 +182,61 @@ def choose_samples(series: Series, channel: int | None, *, named_by_user: bool) 
                 f"has {channels} channels of {samples} samples each; name its axes with --axes"
             )
         number = _checked(series, channel, channels)
-        words, chosen = f"channel {number} of {channels}", {"C": number}
+        description, index = f"channel {number} of {channels}", {"C": number}
         if is_rgb:
-            return _luminance(f"{words}, luminance of RGB", chosen)
-        return _Choice((chosen | {"S": 0},), _grey(series, words))
+            return _luminance(f"{description}, luminance of RGB", index)
+        return SampleChoice((index | {"S": 0},), _grey(series, description))
     count = 3 if is_rgb else 1 if is_grey else samples - series.has_alpha
     if is_rgb and channel is None:
         return _luminance("luminance of RGB", {"C": 0})
     if count == 1 and not channel:
-        return _Choice(({"C": 0, "S": 0},), _grey(series, "as stored"))
+        return SampleChoice(({"C": 0, "S": 0},), _grey(series, "as stored"))
     number = _checked(series, channel, count)
-    return _Choice(({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}"))
+    return SampleChoice(({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}"))
 
 
 def _checked(series: Series, channel: int | None, count: int) -> int:
     if channel is None or not 0 <= channel < count:
-        how_many = f"has {count} channels" if count > 1 else "has one channel"
-        choice = f"choose one with --channel 0..{count - 1}" if count > 1 else "leave --channel out"
-        raise series.error(f"{how_many}; {choice}")
+        if count == 1:
+            raise series.error("has one channel; leave --channel out")
+        raise series.error(f"has {count} channels; choose one with --channel 0..{count - 1}")
     return channel
 
 
-def _luminance(words: str, chosen: dict[str, int]) -> _Choice:
-    return _Choice(tuple(chosen | {"S": s} for s in range(3)), Conversion(words, weights=LUMINANCE))
+def _luminance(description: str, index: dict[str, int]) -> SampleChoice:
+    return SampleChoice(tuple(index | {"S": s} for s in range(3)), Conversion(description, weights=LUMINANCE))
 
 
-def _grey(series: Series, words: str) -> Conversion:
+def _grey(series: Series, description: str) -> Conversion:
     match series.photometric:
         case Photometric.PALETTE if series.palette is not None:
-            return Conversion("luminance of the palette", table=palette_luminance(series.palette))
+            table = np.asarray(LUMINANCE) @ series.palette.astype(np.float64)
+            return Conversion("luminance of the palette", table=tuple(table))
         case Photometric.WHITE_IS_ZERO:
-            white_is = 2**series.bits - 1 if series.dtype.kind == "u" else -1
+            largest = 2**series.bits - 1 if series.dtype.kind == "u" else -1
             inverted = "inverted, as its zero is white"
-            return Conversion(inverted if words == "as stored" else f"{words}, {inverted}", white_is=white_is)
-    return Conversion(words)
+            if description != "as stored":
+                inverted = f"{description}, {inverted}"
+            return Conversion(inverted, inverted_from=largest)
+    return Conversion(description)
 
 
-def planes_of(series: Series, choice: _Choice, first: int) -> Iterator[Plane | None]:
-    """Yield the planes of a series in stored order; None for those that the file does not hold.
+def planes_of(series: Series, choice: SampleChoice, first: int) -> Iterator[Plane | None]:
+    """Yield the planes of a series in stored order.
 
     Parameters
     ----------
     series : Series
         With axes that `check_axes` accepts.
-    choice : _Choice
+    choice : SampleChoice
         From `choose_samples`.
     first : int
         Index of the first plane.
+
+    Yields
+    ------
+    Plane or None
+        None for a plane that is not in the file.
     """
     stack = [i for i, a in enumerate(series.axes) if a not in "YXSC"]
     sizes = series.sizes
@@ -208,22 +244,21 @@ def planes_of(series: Series, choice: _Choice, first: int) -> Iterator[Plane | N
     for number, indices in enumerate(product(*(range(series.shape[i]) for i in stack))):
         at = {series.axes[i]: index for i, index in zip(stack, indices, strict=True)}
         picks = tuple(
-            tuple(None if a in "YX" else (at | chosen)[a] for a in series.axes) for chosen in choice.picks
+            tuple(None if a in "YX" else (at | sample)[a] for a in series.axes) for sample in choice.picks
         )
         source = series.locate(picks, transposed)
-        words = [f"{STACK_AXES.get(a, a)}={i}" for a, i in at.items() if sizes[a] > 1]
-        yield (
-            None
-            if source is None
-            else Plane(
-                path=series.path,
-                index=first + number,
-                position=" ".join([series.name, *words] if series.name else words),
-                height=sizes["Y"],
-                width=sizes["X"],
-                dtype=choice.conversion.dtype(series.dtype),
-                pixel_size_um=series.pixel_size_um,
-                source=source,
-                conversion=choice.conversion,
-            )
+        if source is None:
+            yield None
+            continue
+        position = [f"{STACK_AXES.get(a, a)}={i}" for a, i in at.items() if sizes[a] > 1]
+        yield Plane(
+            path=series.path,
+            index=first + number,
+            position=" ".join([series.name, *position] if series.name else position),
+            height=sizes["Y"],
+            width=sizes["X"],
+            dtype=choice.conversion.dtype(series.dtype),
+            pixel_size_um=series.pixel_size_um,
+            source=source,
+            conversion=choice.conversion,
         )

@@ -1,10 +1,10 @@
-"""TIFF files, whatever wrote them: their series of pages, described and located but not read."""
+"""TIFF files of any writer: their series of pages, located but not read."""
 
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from beadctl.images.tiff_page import (
     Page,
     PageReader,
     SegmentedPage,
-    check_piece,
+    check_decoded_size,
 )
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
@@ -33,8 +33,8 @@ SIDE_IMAGES = {"thumbnail", "macro", "label", "overview"}
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One stored sample of a plane: a page, and where in its pixels the sample lies."""
+class _PageSample:
+    """One stored sample of a plane: its indices along the separate samples, slices and samples of a page."""
 
     page: Page
     sample: int
@@ -43,18 +43,10 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class TiffSource:
-    """A plane whose rows and columns are those of a page.
+class _TiffSource:
+    """A plane whose rows and columns are those of a page, or its columns and rows if transposed."""
 
-    Attributes
-    ----------
-    layers : tuple of Layer
-        One per stored sample.
-    transposed : bool
-        Whether X comes before Y in the file.
-    """
-
-    layers: tuple[Layer, ...]
+    samples: tuple[_PageSample, ...]
     transposed: bool
 
     @contextlib.contextmanager
@@ -62,40 +54,40 @@ class TiffSource:
         """Open each page once."""
         with ExitStack() as stack:
             readers: dict[int, PageReader] = {}
-            for layer in self.layers:
-                if id(layer.page) not in readers:
-                    readers[id(layer.page)] = stack.enter_context(layer.page.open())
-            yield _TiffSamples(self, [readers[id(layer.page)] for layer in self.layers])
+            for sample in self.samples:
+                if id(sample.page) not in readers:
+                    readers[id(sample.page)] = stack.enter_context(sample.page.open())
+            yield _TiffSamples(self, [readers[id(sample.page)] for sample in self.samples])
 
 
 class _TiffSamples:
-    def __init__(self, source: TiffSource, readers: list[PageReader]) -> None:
+    def __init__(self, source: _TiffSource, readers: list[PageReader]) -> None:
         self._source = source
         self._readers = readers
 
     def read(self, window: Window) -> list[NDArray[Any]]:
         stored = window.transposed if self._source.transposed else window
         boxes: dict[tuple[int, int, int], NDArray[Any]] = {}
-        samples = []
-        for reader, layer in zip(self._readers, self._source.layers, strict=True):
-            # The samples of an RGB page lie side by side: one box serves all three.
-            key = id(reader), layer.sample, layer.depth
+        pixels = []
+        for reader, sample in zip(self._readers, self._source.samples, strict=True):
+            # Contiguous samples are read in one box, once for all of them.
+            key = id(reader), sample.sample, sample.depth
             if key not in boxes:
-                boxes[key] = reader.box(layer.sample, layer.depth, stored)
-            sample = boxes[key][..., layer.channel]
-            samples.append(sample.T if self._source.transposed else sample)
-        return samples
+                boxes[key] = reader.box(sample.sample, sample.depth, stored)
+            values = boxes[key][..., sample.channel]
+            pixels.append(values.T if self._source.transposed else values)
+        return pixels
 
 
 @dataclass(frozen=True)
-class SeriesFile:
-    """A series whose planes lie across its pages, so that only all of it can be read."""
+class _SeriesFile:
+    """A series that can only be read as a whole, because its planes cross pages."""
 
     path: Path
     number: int
 
     def load(self) -> NDArray[Any]:
-        """Decode the series, axes of length 1 left out."""
+        """Decode the series, without axes of length 1."""
         with failures(self.path), TiffFile(self.path) as tif:
             series = _image_series(tif)[self.number]
             return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
@@ -103,19 +95,19 @@ class SeriesFile:
 
 @dataclass(frozen=True)
 class _Locator:
-    """Finds the source of a plane among the pages of a series."""
+    """Return the source of a plane among the pages of a series: see `Series.locate`."""
 
     pages: Sequence[Page | None]
     lead: tuple[int, ...]
     roles: str
-    whole: SeriesFile
+    whole: _SeriesFile
 
     def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> PlaneSource | None:
         split = len(self.lead)
         stays_in_page = all(i is not None for pick in picks for i in pick[:split])
         if not (self.roles and stays_in_page and self._roles_of_plane(picks[0][split:]) == {"L", "W"}):
             return WholeSource(self.whole, picks, transposed)
-        layers = []
+        samples = []
         for pick in picks:
             number = 0
             for index, length in zip(pick, self.lead, strict=False):
@@ -124,8 +116,8 @@ class _Locator:
             if page is None:
                 return None
             at = {role: i or 0 for role, i in zip(self.roles, pick[split:], strict=True)}
-            layers.append(Layer(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
-        return TiffSource(tuple(layers), transposed)
+            samples.append(_PageSample(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
+        return _TiffSource(tuple(samples), transposed)
 
     def _roles_of_plane(self, pick: Pick) -> set[str]:
         return {role for role, i in zip(self.roles, pick, strict=True) if i is None}
@@ -134,25 +126,35 @@ class _Locator:
 def tiff_series(path: Path) -> list[Series]:
     """Describe the arrays of a TIFF file.
 
-    Of a pyramid only the full resolution is taken; thumbnails, masks and label images of slides
-    are left out.
+    Of a pyramid only the full resolution is used. Thumbnails, masks and label images of slides are
+    ignored.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of Series
 
     Raises
     ------
     ImageError
-        If the file is damaged or truncated, or holds what cannot be decoded.
+        If the file is damaged, truncated or in an unsupported encoding.
     """
     with failures(path), TiffFile(path) as tif:
-        # Walking the chain of pages is what finds that it was cut.
+        # Counting the pages follows their chain, which reveals a truncated file.
         if len(tif.pages) == 0:
             raise damaged(path, "no page is left")
-        found = _image_series(tif)
-        if not found:
+        images = _image_series(tif)
+        if not images:
             raise damaged(path, "no image is left")
-        sizes = pixel_sizes_um(tif, len(found))
+        sizes = pixel_sizes_um(tif, len(images))
+        names = [f"series={number}" if len(images) > 1 else "" for number in range(len(images))]
         return [
-            _described(path, tif, s, number, sizes[number], several=len(found) > 1)
-            for number, s in enumerate(found)
+            replace(_described(path, tif, series, number), pixel_size_um=size, name=name)
+            for number, (series, size, name) in enumerate(zip(images, sizes, names, strict=True))
         ]
 
 
@@ -165,21 +167,13 @@ def _image_series(tif: TiffFile) -> list[TiffPageSeries]:
 
 
 def _doubt(tif: TiffFile, series: TiffPageSeries) -> str:
-    """Say why the axes cannot be believed: pages of unknown meaning may mix channels and planes."""
+    """Return why the axes are doubtful, or "": pages of unknown meaning may mix channels and planes."""
     if tif.is_ome and not tif.is_imagej and series.kind not in {"ome", "mmstack"} and len(tif.pages) > 1:
         return "has OME metadata that does not fit its pages, as if it was renamed or its set is not complete"
     return ""
 
 
-def _described(
-    path: Path,
-    tif: TiffFile,
-    series: TiffPageSeries,
-    number: int,
-    pixel_size_um: float | None,
-    *,
-    several: bool,
-) -> Series:
+def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -> Series:
     keyframe = series.keyframe
     if 0 in keyframe.shaped:
         raise damaged(path, "the image has no pixels")
@@ -188,7 +182,7 @@ def _described(
         kind = "unknown" if dtype is None else str(dtype)
         raise ImageError(f"{path}: pixels of type {kind} are not supported; export real numbers")
     if keyframe.compression != 1:
-        # The look-up says which codec is missing.
+        # The look-up raises an error that names a missing codec.
         TIFF.DECOMPRESSORS[keyframe.compression]
     photometric = _photometric(path, tif, keyframe)
     axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
@@ -200,12 +194,10 @@ def _described(
         shape=shape,
         dtype=dtype,
         photometric=photometric,
-        locate=_Locator(_pages(path, tif, series), lead, roles, SeriesFile(path, number)),
+        locate=_Locator(_pages(path, tif, series), lead, roles, _SeriesFile(path, number)),
         bits=max(np.ravel(keyframe.bitspersample).tolist()),
         has_alpha=bool(extra) and extra[-1] in ALPHA_CODES,
         palette=keyframe.colormap,
-        pixel_size_um=pixel_size_um,
-        name=f"series={number}" if several else "",
         is_certain=series.kind in {"ome", "imagej", "mmstack", "ndtiff", "lsm"},
         doubt=_doubt(tif, series),
         is_part=series.is_multifile or _names_other_files(tif),
@@ -215,7 +207,7 @@ def _described(
 def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
     code = int(keyframe.photometric) if 262 in keyframe.tags else 1
     if code == 3 and (tif.is_imagej or keyframe.colormap is None):
-        # ImageJ saves the colours in which a grey image is shown; its numbers are the measurement.
+        # ImageJ stores the lookup table of the display; the values are grey levels.
         return Photometric.BLACK_IS_ZERO
     if code == 6 and keyframe.compression in JPEG_CODES:
         return Photometric.RGB
@@ -234,10 +226,10 @@ def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
 
 
 def _split(keyframe: TiffPage, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
-    """Return the lengths of the axes that run over pages, and the roles of those within a page.
+    """Return the lengths of the axes across pages, and the roles of the axes within a page.
 
-    A role is a letter: P separate samples, D depth, L length, W width, C contiguous samples.
-    No roles are given when the axes do not part at the page, which some writers manage.
+    Roles: P separate samples, D depth, L length, W width, C contiguous samples. Both are empty if no page
+    boundary lies between the axes, as some writers store them.
     """
     roles = [(r, n) for r, n in zip("PDLWC", keyframe.shaped, strict=True) if n > 1 or r in "LW"]
     split = len(shape) - len(roles)
@@ -258,13 +250,13 @@ def _pages(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | Non
         count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
         first = series.dataoffset
         _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)
-        check_piece(path, keyframe.nbytes, keyframe.nbytes)
+        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
         return [_contiguous(path, keyframe, first + k * keyframe.nbytes) for k in range(count)]
     return [_page(path, tif, series[k]) for k in range(len(series))]
 
 
 def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page | None:
-    # The planes of a set of files are reported by the files that hold them, each once.
+    # Each plane of a set of files belongs to the file that contains it, so that it is read once.
     if page is None or page.parent.filehandle.path != tif.filehandle.path:
         return None
     keyframe = page.keyframe
@@ -279,7 +271,7 @@ def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page 
     )  # fmt: skip
     if keyframe.is_final and follows:
         _check_end(path, int(offsets[0]) + keyframe.nbytes, size)
-        check_piece(path, keyframe.nbytes, keyframe.nbytes)
+        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
         return _contiguous(path, keyframe, int(offsets[0]))
     segmented = SegmentedPage(
         path=path,
@@ -299,8 +291,8 @@ def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page 
     if not keyframe.is_tiled and not (counts.all() and offsets.all()):
         raise damaged(path, "strips without pixels, as if writing was interrupted")
     _check_end(path, int((offsets + counts).max()), size)
-    check_piece(path, keyframe.nbytes, keyframe.nbytes)
-    check_piece(path, segmented.chunk_bytes, int(counts.max()))
+    check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
+    check_decoded_size(path, segmented.chunk_bytes, int(counts.max()))
     return segmented
 
 

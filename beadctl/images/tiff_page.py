@@ -1,11 +1,11 @@
-"""A page of a TIFF file, read by windows: only the strips or tiles that a window touches are decoded."""
+"""Pages of a TIFF file, read by windows: only the strips or tiles that a window touches are decoded."""
 
 import contextlib
 import math
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -20,33 +20,48 @@ from beadctl.images.window import Window
 CACHE_BYTES = 256 * 2**20
 """Decoded strips and tiles kept while a page is open: a row of blocks reads the same strips again."""
 
-MAX_PLANE_BYTES = 16 * 2**30
-"""Largest plane that is believed. No microscope camera or slide scanner writes a larger plane."""
 
-MAX_PIECE_BYTES = 64 * 2**20
-MAX_RATIO = 2000
-"""A strip, tile or file above the first size and this compression is taken for a bomb.
+@dataclass(frozen=True)
+class DecodedSizeLimits:
+    """Limits of what is decoded at once: a plane, strip, tile or file.
 
-What a piece decodes to is held in memory at once, so a few bytes must not be able to ask for
-gigabytes. Deflate cannot compress beyond 1032 to 1 nor LZW beyond about 1400 to 1, so that even
-an entirely blank image passes with the usual codecs; below 64 MiB nothing can be harmed.
-Images of many small tiles need no such rule, whatever their total: windows decode a few at a time.
-"""
+    =========  ==========  =====  =========================================================================
+    name       value       unit   why
+    =========  ==========  =====  =========================================================================
+    largest    16 * 2**30  bytes  no microscope camera or slide scanner writes a larger plane
+    unchecked  64 * 2**20  bytes  fits into memory, whatever its compression
+    ratio      2000        ratio  decoded to stored bytes; blank images reach 1032 by Deflate, 1400 by LZW
+    =========  ==========  =====  =========================================================================
+    """
+
+    largest: int = 16 * 2**30
+    unchecked: int = 64 * 2**20
+    ratio: int = 2000
 
 
-def check_piece(path: Path, decoded_bytes: int, stored_bytes: int) -> None:
-    """Refuse what would decode to much more memory than its stored bytes can hold.
+LIMITS = DecodedSizeLimits()
+
+
+def check_decoded_size(path: Path, decoded_bytes: int, stored_bytes: int) -> None:
+    """Refuse a decompression bomb: pixels that need far more memory than their stored bytes can encode.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    decoded_bytes, stored_bytes : int
+        Size of the pixels in memory and in the file.
 
     Raises
     ------
     ImageError
-        By the limits `MAX_PLANE_BYTES`, `MAX_PIECE_BYTES` and `MAX_RATIO`.
+        If the pixels exceed the limits.
     """
-    too_large = decoded_bytes > MAX_PLANE_BYTES
-    if too_large or (decoded_bytes > MAX_PIECE_BYTES and decoded_bytes > MAX_RATIO * stored_bytes):
+    too_dense = decoded_bytes > LIMITS.unchecked and decoded_bytes > LIMITS.ratio * stored_bytes
+    if decoded_bytes > LIMITS.largest or too_dense:
         raise ImageError(
             f"{path}: {stored_bytes:,} bytes claim to hold {decoded_bytes / 2**20:,.0f} MiB of pixels,"
-            " too much to be believed; save it as a tiled TIFF if it is real"
+            " which is implausible; save it as a tiled TIFF if it is real"
         )
 
 
@@ -54,12 +69,12 @@ class PageReader(Protocol):
     """An open page."""
 
     def box(self, sample: int, depth: int, window: Window) -> NDArray[Any]:
-        """Return a window of one separate sample and slice, axes Y, X, contiguous samples."""
+        """Return a window of one separate sample and slice, axes Y, X, contiguous sample."""
         ...
 
 
 class Page(Protocol):
-    """A page that can be opened; plain data that can be pickled."""
+    """A page that can be opened; can be pickled."""
 
     def open(self) -> AbstractContextManager[PageReader]:
         """Open the page's file."""
@@ -67,24 +82,24 @@ class Page(Protocol):
 
 
 Shaped = tuple[int, int, int, int, int]
-"""Separate samples, depth, length, width, contiguous samples: how tifffile normalises a page."""
+"""Separate samples, depth, length, width, contiguous samples: `TiffPage.shaped`."""
 
 
 @dataclass(frozen=True)
 class ContiguousPage:
-    """An uncompressed page whose rows follow each other: read by seeking, never mapped.
+    """An uncompressed page of contiguous rows.
 
-    Reads leave no file mapped, so that a network drive that goes away is an error rather than a
-    crash, and Windows can rename the file afterwards.
+    It is read by seeking. With a memory map, a network drive that disconnects would crash the process, and
+    Windows could not rename the file.
 
     Attributes
     ----------
     path : Path
         The file.
     offset : int
-        Where its first byte lies.
+        Position of the first pixel in the file, bytes.
     shaped : Shaped
-        Its normalised shape.
+        Shape of the page.
     dtype : numpy.dtype
         As stored, with byte order.
     """
@@ -125,7 +140,7 @@ class _ContiguousReader:
         values = np.empty(count, page.dtype)
         with failures(page.path):
             self._file.seek(page.offset + start * page.dtype.itemsize)
-            # IO promises no readinto, which spares a copy of what may be a whole plane.
+            # readinto, which typing.IO lacks, avoids a copy of what may be a whole plane.
             got = self._file.readinto(values.view(np.uint8))  # type: ignore[attr-defined]
             if got < values.nbytes:
                 raise damaged(page.path, "the file ends within the pixels")
@@ -134,26 +149,26 @@ class _ContiguousReader:
 
 @dataclass(frozen=True)
 class SegmentedPage:
-    """A page of strips or tiles, each decoded by itself.
+    """A page of segments (strips or tiles), each decoded independently.
 
     Attributes
     ----------
     path : Path
         The file.
     ifd_offset : int
-        Where the directory lies that says how the page is encoded.
+        Position in the file, bytes, of the directory with the encoding of the page.
     index : tuple of int
-        Number of that directory in the file.
+        Number of that directory.
     shaped : Shaped
-        Normalised shape of the page.
+        Shape of the page.
     dtype : numpy.dtype
         Of the decoded pixels.
     chunk : tuple of int
-        Depth, length and width of a tile or strip.
-    offsets, byte_counts : sequence of int
-        Where the segments lie.
+        Depth, length and width of a segment, px.
+    offsets, byte_counts : tuple of int
+        Position and size of each segment in the file, bytes.
     jpeg_tables : bytes or None
-        What JPEG segments share.
+        Quantisation and Huffman tables that JPEG segments share.
     """
 
     path: Path
@@ -168,40 +183,36 @@ class SegmentedPage:
 
     @property
     def grid(self) -> tuple[int, int, int, int]:
-        """Number of segments along separate samples, depth, length and width."""
+        """Number of segments along the separate samples, depth, length and width."""
         samples, depth, length, width, _ = self.shaped
         d, h, w = self.chunk
         return samples, math.ceil(depth / d), math.ceil(length / h), math.ceil(width / w)
 
     @property
     def chunk_bytes(self) -> int:
-        """Size of a decoded segment, bytes."""
+        """Size of a decoded segment."""
         return math.prod(self.chunk) * self.shaped[-1] * self.dtype.itemsize
 
     @contextlib.contextmanager
     def open(self) -> Iterator[PageReader]:
-        """Open the file and read its first directory and the page's."""
+        """Open the file and read the directory of the page."""
         with failures(self.path):
             tif = TiffFile(self.path)
         with tif:
             with failures(self.path):
-                keyframe = self._keyframe(tif)
+                keyframe = tif.pages.first
+                if keyframe.offset != self.ifd_offset:
+                    tif.filehandle.seek(self.ifd_offset)
+                    keyframe = TiffPage(tif, self.index)
             yield _SegmentReader(self, tif, keyframe)
-
-    def _keyframe(self, tif: TiffFile) -> TiffPage:
-        if tif.pages.first.offset == self.ifd_offset:
-            return tif.pages.first
-        tif.filehandle.seek(self.ifd_offset)
-        return TiffPage(tif, self.index)
 
 
 class _SegmentReader:
     def __init__(self, page: SegmentedPage, tif: TiffFile, keyframe: TiffPage) -> None:
         self._page = page
-        self._tif = tif
-        self._keyframe = keyframe
-        self._decoded: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._decoded_bytes = 0
+        cached = max(1, CACHE_BYTES // page.chunk_bytes)
+        # Not a bound method: the cycle of references would keep the cache until the next garbage collection.
+        self._segment = lru_cache(cached)(partial(_decoded, page, tif, keyframe))
 
     def box(self, sample: int, depth: int, window: Window) -> NDArray[Any]:
         page = self._page
@@ -220,32 +231,20 @@ class _SegmentReader:
                 ]
         return box
 
-    def _segment(self, index: int) -> NDArray[Any]:
-        if index in self._decoded:
-            self._decoded.move_to_end(index)
-            return self._decoded[index]
-        segment = self._decode(index)
-        self._decoded[index] = segment
-        self._decoded_bytes += segment.nbytes
-        while self._decoded_bytes > CACHE_BYTES and len(self._decoded) > 1:
-            _, oldest = self._decoded.popitem(last=False)
-            self._decoded_bytes -= oldest.nbytes
-        return segment
 
-    def _decode(self, index: int) -> NDArray[Any]:
-        page, file = self._page, self._tif.filehandle
-        offset, count = page.offsets[index], page.byte_counts[index]
-        with failures(page.path):
-            data = None
-            if offset > 0 and count > 0:
-                file.seek(offset)
-                data = file.read(count)
-                if len(data) < count:
-                    raise damaged(page.path, "the file ends within the pixels")
-            segment, _, shape = self._keyframe.decode(
-                data, index, jpegtables=page.jpeg_tables, jpegheader=self._keyframe.jpegheader
-            )
-            if segment is None:
-                # A sparse file leaves out the tiles that hold nothing.
-                return np.full(shape, self._keyframe.nodata, page.dtype)
-            return np.asarray(segment)
+def _decoded(page: SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int) -> NDArray[Any]:
+    offset, count = page.offsets[index], page.byte_counts[index]
+    with failures(page.path):
+        data = None
+        if offset > 0 and count > 0:
+            tif.filehandle.seek(offset)
+            data = tif.filehandle.read(count)
+            if len(data) < count:
+                raise damaged(page.path, "the file ends within the pixels")
+        segment, _, shape = keyframe.decode(
+            data, index, jpegtables=page.jpeg_tables, jpegheader=keyframe.jpegheader
+        )
+        if segment is None:
+            # Sparse files omit empty tiles.
+            return np.full(shape, keyframe.nodata, page.dtype)
+        return np.asarray(segment)

@@ -1,4 +1,4 @@
-"""Writing grey images and label images as plain TIFF."""
+"""Writer of grey images and label images as TIFF."""
 
 import hashlib
 import io
@@ -12,16 +12,16 @@ from beadctl.files import write_bytes
 
 
 def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool = True) -> str:
-    """Write a plane as TIFF, zlib-compressed, whole or not at all; equal pixels give equal bytes.
+    """Write a plane as zlib-compressed TIFF, atomically; equal pixels give equal bytes.
 
     Parameters
     ----------
     path : Path
         The file.
-    pixels : ndarray, shape (H, W)
-        In the dtype that is written.
+    pixels : ndarray, shape (height, width)
+        Values in the dtype to store.
     software : str
-        The program, for the file's tag.
+        Value of the Software tag.
     durable : bool
         As for `beadctl.files.atomic`.
 
@@ -38,7 +38,7 @@ def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool
     import tifffile
 
     content = io.BytesIO()
-    # Without a date: it would make equal pixels differ.
+    # No metadata, because it would include the date.
     tifffile.imwrite(
         content,
         np.ascontiguousarray(pixels),

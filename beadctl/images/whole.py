@@ -1,4 +1,4 @@
-"""A plane of a file that can only be decoded as a whole: decoded once, then sliced."""
+"""Planes of files that can only be decoded as a whole: decoded once, then sliced."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from beadctl.images.plane import Samples
 from beadctl.images.window import Window
 
 Pick = tuple[int | None, ...]
-"""One index per axis of a series, None where the axis is Y or X: a 2-D slice."""
+"""A 2-D slice of a series: one index per axis, None for Y and X."""
 
 
 class WholeFile(Protocol):
-    """Something that is decoded in one go."""
+    """A file or series that is decoded as a whole."""
 
     def load(self) -> NDArray[Any]:
-        """Return all of it."""
+        """Return the whole array."""
         ...
 
 
@@ -30,11 +30,11 @@ class WholeSource:
     Attributes
     ----------
     file : WholeFile
-        What is decoded.
+        The file or series.
     picks : tuple of Pick
         One 2-D slice per stored sample.
     transposed : bool
-        Whether X comes before Y.
+        Whether X comes before Y in the array.
     """
 
     file: WholeFile
@@ -43,7 +43,7 @@ class WholeSource:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Samples]:
-        """Yield the samples; nothing is decoded before the first read."""
+        """Yield the samples; decoding starts at the first read."""
         yield _WholeSamples(self)
 
 
@@ -55,7 +55,7 @@ class _WholeSamples:
     def read(self, window: Window) -> list[NDArray[Any]]:
         if self._samples is None:
             self._samples = self._decoded()
-        # Copies, so that no caller can write into what the next read returns.
+        # Copies, so that a caller cannot change the result of the next read.
         return [sample[window.slices].copy() for sample in self._samples]
 
     def _decoded(self) -> list[NDArray[Any]]:

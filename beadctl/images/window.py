@@ -1,4 +1,4 @@
-"""A rectangle of a plane."""
+"""Windows of a plane."""
 
 from dataclasses import dataclass
 
@@ -32,14 +32,14 @@ class Window:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index an array with axes Y, X."""
+        """Index of the window in an array with axes Y, X."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     @property
     def transposed(self) -> "Window":
-        """The same rectangle of the transposed plane."""
+        """The same window of the transposed plane."""
         return Window(self.left, self.top, self.width, self.height)
 
     def is_inside(self, height: int, width: int) -> bool:
-        """Whether the rectangle is not empty and lies within a plane of that size."""
+        """Whether the window has pixels and lies within a plane of height x width px."""
         return 0 <= self.top < self.bottom <= height and 0 <= self.left < self.right <= width

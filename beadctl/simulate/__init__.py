@@ -1,16 +1,23 @@
-"""Simulated bead images with exact labels: layouts, looks, backgrounds, debris, optics and camera.
+"""Simulated bead images with exact label images.
 
 ::
 
-    layout      where the beads are, how large, how bright         -> Beads
-    looks       the appearance of a bead as a radial profile        -> Look
-    drawing     beads onto a canvas, and onto the label image
-    spheres     opaque shaded spheres that hide one another
-    texture     smooth random fields and backgrounds
-    debris      what lies in an image and is no bead
-    optics      light, noise, and the camera that writes grey levels
-    scene       one image from all of these                         -> Scene
-    writing     a folder of scenes
+    sampling      random choices
+    layout        positions and sizes of beads                      -> Beads
+    plan          kind, look and beads of a scene                   -> ScenePlan
+    looks         appearance of a bead as a radial profile          -> Look
+    drawing       beads drawn onto an image and a label image
+    spheres       opaque shaded spheres that hide one another
+    texture       smooth random fields and backgrounds
+    debris        objects other than beads
+    optics        illumination, noise and camera
+    scene         one image with its labels                         -> Scene
+    writing       a folder of scenes
+
+>>> import numpy as np
+>>> scene = render(np.random.default_rng(7), 128)
+>>> scene.image.shape, scene.labels.max() == scene.facts["beads"]
+((128, 128), True)
 """
 
 from beadctl.simulate.scene import Scene, render

@@ -1,4 +1,4 @@
-"""What lies in an image and is no bead: fibres, scratches, specks, shadows, walls, rings, writing."""
+"""Objects other than beads: fibres, scratches, specks, shadows, walls, rings, text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.texture import smooth_field
 
 
-def _sketch(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def _drawing(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     picture = Image.new("F", (shape[1], shape[0]), 0.0)
     return picture, ImageDraw.Draw(picture)
 
@@ -21,9 +21,9 @@ def _finished(picture: Image.Image, blur_px: float) -> Floats:
     return np.asarray(gaussian_filter(np.asarray(picture, np.float32), blur_px, truncate=3.0), np.float32)
 
 
-def fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
-    """Draw curved threads."""
-    picture, pen = _sketch(shape)
+def _fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Draw curved fibres."""
+    picture, pen = _drawing(shape)
     for _ in range(int(rng.integers(1, 6))):
         steps = 40
         turn = np.cumsum(rng.standard_normal(steps) * rng.uniform(0.02, 0.25)) + rng.uniform(0, 2 * np.pi)
@@ -35,9 +35,9 @@ def fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Float
     return _finished(picture, float(rng.uniform(0.6, 2.0)))
 
 
-def scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
-    """Draw straight, fine lines."""
-    picture, pen = _sketch(shape)
+def _scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Draw fine straight lines."""
+    picture, pen = _drawing(shape)
     for _ in range(int(rng.integers(1, 9))):
         x, y, angle = rng.uniform(0, shape[1]), rng.uniform(0, shape[0]), rng.uniform(0, np.pi)
         length = rng.uniform(0.1, 1.2) * max(shape)
@@ -46,9 +46,9 @@ def scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Fl
     return _finished(picture, float(rng.uniform(0.5, 1.2)))
 
 
-def specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Draw angular crumbs much smaller than a bead, faint ones in number or a few strong ones."""
-    picture, pen = _sketch(shape)
+def _specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw angular specks much smaller than a bead: many faint ones or a few strong ones."""
+    picture, pen = _drawing(shape)
     many = rng.random() < 0.5
     number = int(rng.integers(10, 200) if many else rng.integers(2, 20))
     size = max(0.5, 0.14 * diameter_px)
@@ -60,8 +60,8 @@ def specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
     return _finished(picture, 0.5)
 
 
-def motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Scatter soft faint dots much smaller than a bead: noise that a lens or a filter has rounded."""
+def _motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw soft, faint dots much smaller than a bead, like blurred noise."""
     total = np.zeros(shape, np.float32)
     number = int(rng.integers(20, 400) * shape[0] * shape[1] / 512**2) + 1
     y, x = rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)
@@ -69,14 +69,14 @@ def motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     share = rng.uniform(0.06, 0.24)
     sigma = float(np.clip(diameter_px * share, 0.6, 4.0))
     soft = gaussian_filter(total, sigma, truncate=3.0)
-    # The wider they are the fainter, or nobody could tell them from beads.
+    # Wide dots are fainter, so that they remain distinguishable from beads.
     height = 0.35 if share < 0.14 else 0.15
     return np.asarray(soft * np.float32(height * 2 * np.pi * sigma**2), np.float32)
 
 
-def flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Draw angular splinters and shards, long or large against a bead."""
-    picture, pen = _sketch(shape)
+def _flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw angular flakes, longer or larger than a bead."""
+    picture, pen = _drawing(shape)
     for _ in range(int(rng.integers(1, 7))):
         x, y = rng.uniform(0, shape[1]), rng.uniform(0, shape[0])
         length, angle = diameter_px * rng.uniform(1.0, 4.0), rng.uniform(0, np.pi)
@@ -88,8 +88,8 @@ def flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
     return _finished(picture, float(rng.uniform(0.6, 1.5)))
 
 
-def shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Very large soft spots: things far out of focus."""
+def _shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw very large soft spots: objects far out of focus."""
     rows = np.arange(shape[0], dtype=np.float32)[:, None]
     columns = np.arange(shape[1], dtype=np.float32)[None, :]
     total = np.zeros(shape, np.float32)
@@ -101,8 +101,8 @@ def shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
     return total
 
 
-def walls(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
-    """Channel walls: long edges with a dark line and a step of grey."""
+def _walls(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
+    """Draw channel walls: long edges with a line and a step of brightness."""
     angle = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else float(rng.uniform(0, np.pi))
     rows = np.arange(shape[0], dtype=np.float32)[:, None] - shape[0] * rng.uniform(0.1, 0.9)
     columns = np.arange(shape[1], dtype=np.float32)[None, :] - shape[1] * rng.uniform(0.1, 0.9)
@@ -126,8 +126,8 @@ def _circle_distance(rng: np.random.Generator, shape: Shape, radius_px: float) -
     return np.asarray(np.hypot(rows, columns) - radius_px, np.float32)
 
 
-def vessels(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Outlines of drops or wells, large enough to hold many beads."""
+def _vessels(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw outlines of drops or wells, large enough to contain many beads."""
     total = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(1, 3))):
         radius = max(85.0, diameter_px * 4) * rng.uniform(1.0, 3.0)
@@ -141,8 +141,8 @@ def vessels(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
     return total
 
 
-def dust(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Faint, wide diffraction rings of dust far from the focal plane."""
+def _dust(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw faint, wide diffraction rings of dust far from the focal plane."""
     total = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(1, 5))):
         away = _circle_distance(rng, shape, 0.0)
@@ -153,8 +153,8 @@ def dust(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     return total
 
 
-def stains(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
-    """Cells or stains: irregular textured patches much larger than a bead; beads may lie on them."""
+def _stains(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
+    """Draw cells or stains: irregular textured patches much larger than a bead."""
     scale = max(3.0 * diameter_px, 20.0) * rng.uniform(0.8, 2.0)
     field = smooth_field(rng, shape, float(scale))
     field = field + 0.25 * smooth_field(rng, shape, float(scale) / 4)
@@ -164,43 +164,44 @@ def stains(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
     return np.asarray(inside * grainy * rng.uniform(0.4, 1.0), np.float32)
 
 
-DEBRIS: dict[str, Callable[[np.random.Generator, Shape, float], Floats]] = {
-    "fibres": fibres,
-    "scratches": scratches,
-    "specks": specks,
-    "motes": motes,
-    "flakes": flakes,
-    "shadows": shadows,
-    "walls": walls,
-    "vessels": vessels,
-    "dust": dust,
-    "stains": stains,
+# (rng, shape of the image, diameter of the beads in px) -> brightness, about 0..1.
+Debris = Callable[[np.random.Generator, Shape, float], Floats]
+
+DEBRIS: dict[str, Debris] = {
+    "fibres": _fibres,
+    "scratches": _scratches,
+    "specks": _specks,
+    "motes": _motes,
+    "flakes": _flakes,
+    "shadows": _shadows,
+    "walls": _walls,
+    "vessels": _vessels,
+    "dust": _dust,
+    "stains": _stains,
 }
 
-
 _WORDS = (
-    "um",
-    "nm",
-    "px",
-    "kV",
-    "x",
-    "s",
-    "ms",
-    "fps",
-    "mag",
-    "WD",
-    "HV",
-    "det",
-    "Camera",
-    "frame",
-    "[mm:ss]",
-    ":",
-)
+    "um", "nm", "px", "kV", "x", "s", "ms", "fps",
+    "mag", "WD", "HV", "det", "Camera", "frame", "[mm:ss]", ":",
+)  # fmt: skip
 
 
 def inscription(rng: np.random.Generator, shape: Shape) -> tuple[Floats, float]:
-    """Return where a scale bar, caption or data line lies (0..1) and its grey level (0 or 1)."""
-    picture, pen = _sketch(shape)
+    """Draw a scale bar, a caption or a line of data.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    shape
+        Height and width, px.
+
+    Returns
+    -------
+    ink, level
+        Opacity, 0..1, float32 of `shape`; and whether the ink is bright (1) or dark (0).
+    """
+    picture, pen = _drawing(shape)
     y, x = float(rng.uniform(0.03, 0.92) * shape[0]), float(rng.uniform(0.03, 0.7) * shape[1])
     if rng.random() < 0.6:
         length, thick = float(rng.uniform(0.08, 0.25) * shape[1]), float(rng.integers(2, 7))

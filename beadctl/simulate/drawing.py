@@ -1,9 +1,10 @@
-"""Draw many beads at once: radial profiles onto a canvas, outlines onto a label image."""
+"""Draw many beads at once: radial profiles onto an image, outlines onto a label image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +13,25 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.uint32]
 Shape = tuple[int, int]
 
-# (rho, softness, focus) -> signal. rho is the distance from the centre in units of the bead's outline,
-# softness the width of its edge in the same unit, focus in -1..1 how far it lies from the focal plane.
-Profile = Callable[[Floats, Floats, Floats], Floats]
+# (rho, softness, focus) -> signal. rho is the distance from the centre and softness the width of the edge,
+# both in units of the outline; focus is the distance from the focal plane, -1..1.
+Profile = Callable[[Floats, Floats, Floats], NDArray[np.floating[Any]]]
 
 _CHUNK_PIXELS = 1 << 17
 
 
 @dataclass(frozen=True)
 class Beads:
-    """A field of beads, one row a bead; every array has shape (n,) unless said otherwise.
+    """Beads of an image; arrays have shape (n,) unless stated otherwise.
 
     Attributes
     ----------
     y, x
-        Centre, px, pixel centres on whole numbers; may lie outside the image.
+        Centre, px; pixel centres are whole numbers. May lie outside the image.
     radius_px
-        Radius of the disc that has the area of the outline.
+        Radius of the disc with the area of the outline.
     aspect
-        Major over minor axis, at least 1.
+        Ratio of the major to the minor axis, at least 1.
     angle_rad
         Direction of the major axis, from x towards y.
     gain
@@ -38,9 +39,9 @@ class Beads:
     softness_px
         Standard deviation of the edge, px.
     focus
-        Distance from the focal plane, -1..1, no unit.
+        Distance from the focal plane, -1..1.
     wobble
-        Shape (n, 4): cosine and sine amplitude of the outline's third and fifth harmonic; or (n, 0).
+        Cosine and sine amplitudes of the outline's third and fifth harmonic, shape (n, 4); or shape (n, 0).
     """
 
     y: Floats
@@ -57,23 +58,32 @@ class Beads:
         return len(self.y)
 
     def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Beads:
-        """Return the chosen rows, by index or by mask."""
+        """Return the beads that an index or a mask chooses."""
         return Beads(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+    def joined(self, others: Beads) -> Beads:
+        """Return these beads, followed by others."""
+        names = self.__dataclass_fields__
+        return Beads(**{name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in names})
 
     @property
     def reach_px(self) -> Floats:
-        """Farthest distance of the outline from the centre, px."""
+        """Largest distance of the outline from the centre, px."""
         stretch = 1.0 + np.abs(self.wobble).sum(axis=1)
         return np.asarray(self.radius_px * np.sqrt(self.aspect) * stretch, np.float32)
 
 
 def circles(y: object, x: object, radius_px: object) -> Beads:
-    """Return plain round beads of equal brightness with sharp edges.
+    """Return round, sharp, equally bright beads.
 
     Parameters
     ----------
     y, x, radius_px
-        Array-likes of shape (n,): centres and radii, px.
+        Centres and radii, px; array-likes of shape (n,).
+
+    Returns
+    -------
+    Beads
     """
     ys, xs, radii = (np.atleast_1d(np.asarray(a, np.float32)) for a in (y, x, radius_px))
     one, zero = np.ones_like(ys), np.zeros_like(ys)
@@ -90,14 +100,18 @@ class _Chunk:
 
 
 def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
-    """Return the distance from each bead's centre in units of its outline, shape (n, p, p).
+    """Return the distance from the centre of each bead in units of its outline.
 
     Parameters
     ----------
     beads
         n beads.
     dy, dx
-        Offsets from the centres, px, shapes (n, p, 1) and (n, 1, p).
+        Offsets from the centres, px, shapes (n, p, 1) and (n, 1, q).
+
+    Returns
+    -------
+    ndarray of float32, shape (n, p, q)
     """
     column = (slice(None), None, None)
     radius = beads.radius_px[column]
@@ -117,7 +131,7 @@ def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
 
 
 def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
-    """Yield beads of like size together, so that one numpy call serves hundreds of them."""
+    """Yield groups of beads of similar size, so that one NumPy call processes hundreds of them."""
     halves = np.ceil(extent_px).astype(np.intp) + 1
     order = np.argsort(-halves, kind="stable")
     start = 0
@@ -138,18 +152,18 @@ def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
 
 
 def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Floats:
-    """Return the sum of all beads' signals.
+    """Return the sum of the signals of all beads.
 
     Parameters
     ----------
     beads
-        The field.
+        The beads.
     shape
         Height and width, px.
     profile
-        The signal of one bead of gain 1.
+        Signal of a bead of gain 1.
     reach
-        Distance, in outlines, beyond which the profile is nothing but its edge's softness.
+        Extent of the profile, without the softness of its edge, in units of the outline.
 
     Returns
     -------
@@ -166,7 +180,8 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
         part = beads.take(chunk.members)
         column = (slice(None), None, None)
         softness = (part.softness_px / part.radius_px)[column]
-        signal = profile(chunk.rho, softness, part.focus[column]) * part.gain[column]
+        unit = np.asarray(profile(chunk.rho, softness, part.focus[column]), np.float32)
+        signal = unit * part.gain[column]
         side = 2 * chunk.half + 1
         if len(part) == 1:
             top, left = int(chunk.top[0]) + pad, int(chunk.left[0]) + pad
@@ -179,10 +194,17 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
 
 
 def outline_labels(beads: Beads, shape: Shape) -> Labels:
-    """Return the label image of beads that may overlap: each pixel belongs to the nearest outline.
+    """Return the label image of beads that may overlap.
 
-    A pixel inside several outlines goes to the bead whose centre is nearest in units of its own
-    outline, so every bead keeps its core. Label i is bead i - 1; hidden or outside beads have none.
+    A pixel inside several outlines belongs to the bead whose centre is nearest in units of its outline, so
+    that each bead keeps its core.
+
+    Parameters
+    ----------
+    beads
+        The beads; bead i has label i + 1, unless it is hidden or outside.
+    shape
+        Height and width, px.
 
     Returns
     -------
@@ -210,17 +232,21 @@ def outline_labels(beads: Beads, shape: Shape) -> Labels:
 
 
 def consecutive(labels: Labels, keep: NDArray[np.bool_]) -> Labels:
-    """Return labels renumbered 1..n without the beads that are not kept or not visible.
+    """Renumber labels to 1..n, without beads that are not kept or not visible.
 
     Parameters
     ----------
     labels
         uint32 label image.
     keep
-        Shape (beads,): whether label i + 1 stays.
+        Whether to keep label i + 1, shape (beads,).
+
+    Returns
+    -------
+    ndarray of uint32, shape of `labels`
     """
-    present = np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0
-    staying = present & keep
+    visible = np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0
+    kept = visible & keep
     renumbered = np.zeros(len(keep) + 1, np.uint32)
-    renumbered[1:][staying] = np.arange(1, int(staying.sum()) + 1)
+    renumbered[1:][kept] = np.arange(1, int(kept.sum()) + 1)
     return np.asarray(renumbered[labels], np.uint32)

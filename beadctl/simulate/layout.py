@@ -1,4 +1,4 @@
-"""Where the beads of a scene lie, how large they are and how much they differ."""
+"""Positions, sizes and variation of the beads of a scene."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from beadctl.simulate.drawing import Beads, Floats, Shape
-
-LAYOUTS = ("singles", "overlapping", "chains", "clumps", "heaps", "lattice", "mixed", "satellites")
+from beadctl.simulate.drawing import Beads, Floats, Shape, circles
+from beadctl.simulate.sampling import log_uniform
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """What to place: how many, how large, in what order, and how close they may come.
+    """Number, sizes and layout of beads.
 
     Attributes
     ----------
     count
-        Beads to try; crowding leaves fewer.
+        Beads to place; those too close to others are left out.
     diameter_px
         Median diameter, px.
     spread
-        Standard deviation of the logarithm of the diameter.
+        Standard deviation of the natural logarithm of the diameter.
     bimodal
-        Ratio of a second population's diameter to the first's, 1 for none.
+        Ratio of the diameter of a second population to that of the first; 1 for a single population.
     layout
-        One of `LAYOUTS`.
+        A name in `beadctl.simulate.plan.LAYOUTS`.
     closest
         Least distance of two centres over the sum of their radii.
     """
@@ -41,8 +40,8 @@ class Arrangement:
     closest: float
 
 
-def radii(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Floats:
-    """Return radii in px, shape (count,): at least 1.5 px, at most a quarter of the image's long side."""
+def _radii(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Floats:
+    """Return radii, px, shape (count,): at least 1.5 px, at most a quarter of the image's long side."""
     log_size = rng.standard_normal(plan.count) * plan.spread
     size = plan.diameter_px * np.exp(np.clip(log_size, -1.8, 1.8))
     if plan.bimodal != 1.0:
@@ -64,7 +63,7 @@ def _group_sizes(rng: np.random.Generator, total: int, mean: float) -> NDArray[n
 def _strings(
     rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float, *, branching: bool
 ) -> tuple[Floats, Floats]:
-    """Grow groups bead by bead, each touching an earlier one: chains, or clumps when branching."""
+    """Grow groups in which each bead touches an earlier one: chains, or clumps if branching."""
     sizes = _group_sizes(rng, len(r), mean)
     y, x = np.zeros(len(r)), np.zeros(len(r))
     stiffness = rng.uniform(0.1, 1.2)
@@ -88,10 +87,10 @@ def _strings(
 def _heaps(
     rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float
 ) -> tuple[Floats, Floats]:
-    """Heap beads into patches and let them push one another apart: close packed, but in no order."""
+    """Place beads in patches and push them apart: dense, disordered packings."""
     sizes = _group_sizes(rng, len(r), mean)
     group = np.repeat(np.arange(len(sizes)), sizes)[: len(r)]
-    # Close packed beads one step apart take up sqrt(3) / 2 of its square each.
+    # A hexagonally packed bead occupies sqrt(3) / 2 of the square of the distance of its neighbours.
     step = 2 * closest * float(np.median(r))
     extent = step * np.sqrt(sizes * np.sqrt(0.75) / np.pi)[group]
     stretch, turn = rng.uniform(1.0, 1.8, len(sizes))[group], rng.uniform(0, np.pi, len(sizes))[group]
@@ -114,7 +113,7 @@ def _heaps(
 def _lattice(
     rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float
 ) -> tuple[Floats, Floats]:
-    """Cut hexagonal patches with jitter and vacancies out of rotated lattices."""
+    """Place beads in patches of rotated hexagonal lattices with jitter and ragged borders."""
     nearest_step = max(closest, 0.8)
     step = 2 * float(np.median(r)) * rng.uniform(nearest_step, max(nearest_step, 1.12) + 0.05)
     ys, xs = [], []
@@ -135,14 +134,14 @@ def _lattice(
 
 
 def _satellites(rng: np.random.Generator, r: Floats, shape: Shape) -> tuple[Floats, Floats, Floats]:
-    """Put small spheres on and around large ones."""
+    """Place small spheres on and around large ones."""
     y, x = _anywhere(rng, len(r), shape, float(np.median(r)) * 0.5)
     r = r.copy()
     small = rng.random(len(r)) < 0.4
     hosts = np.flatnonzero(~small)
     if len(hosts):
         host = rng.choice(hosts, int(small.sum()))
-        # A satellite of a few pixels cannot be told from a grain of the host's surface.
+        # A smaller satellite could not be distinguished from a grain of the host's surface.
         r[small] = np.maximum(r[host] * rng.uniform(0.12, 0.45, len(host)), 3.0)
         angle = rng.uniform(0, 2 * np.pi, len(host))
         away = r[host] * rng.choice([0.6, 1.0, 1.0, 1.0, 1.0, 1.1], len(host)) + r[small] * rng.uniform(
@@ -152,14 +151,19 @@ def _satellites(rng: np.random.Generator, r: Floats, shape: Shape) -> tuple[Floa
     return y, x, r
 
 
-def _split(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return np.flatnonzero(mask), np.flatnonzero(~mask)
-
-
 def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.bool_]:
-    """Return which beads stay when no two may come closer than `closest` times the sum of their radii.
+    """Return which beads to keep so that no two are too close; earlier beads take precedence.
 
-    Earlier beads win. Shapes (n,).
+    Parameters
+    ----------
+    y, x, r
+        Centres and radii, px, shape (n,).
+    closest
+        Least distance of two centres over the sum of their radii.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
     """
     keep = np.ones(len(y), bool)
     if len(y) < 2:
@@ -177,18 +181,27 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
 
 
 def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
-    """Place beads as planned; every one of them covers part of the image.
+    """Place beads of which each covers part of the image.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    plan
+        Number, sizes and layout.
+    shape
+        Height and width of the image, px.
 
     Returns
     -------
     Beads
-        Round, sharp and of equal brightness: see `vary`.
+        Round, sharp and equally bright: see `vary`.
     """
-    r = radii(rng, plan, shape)
+    r = _radii(rng, plan, shape)
     if plan.spread > 0.3:
-        # The small find room between the large, as in any packing; the other way round few large would.
+        # Large beads first: small ones still find space between them.
         r = np.sort(r)[::-1].copy()
-    mean = float(np.exp(rng.uniform(np.log(2), np.log(40))))
+    mean = log_uniform(rng, 2, 40)
     closest = plan.closest
     match plan.layout:
         case "chains":
@@ -197,7 +210,7 @@ def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
             y, x = _strings(rng, r, shape, closest, mean, branching=True)
         case "heaps":
             y, x = _heaps(rng, r, shape, closest, 3 * mean)
-            # Beads under the pressure of many others come somewhat closer.
+            # Inside a heap beads are pressed closer together.
             closest *= 0.85
         case "lattice":
             y, x = _lattice(rng, r, shape, closest, 3 * mean)
@@ -211,32 +224,35 @@ def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
             y, x = _anywhere(rng, len(r), shape, float(np.median(r)))
     r = r[: len(y)]
     if plan.layout == "satellites":
-        # Hosts and satellites are kept apart among their own kind only.
-        hosts = r > 0.5 * np.median(r)
-        kept = [group[uncrowded(y[group], x[group], r[group], max(closest, 0.75))] for group in _split(hosts)]
+        # Satellites may overlap hosts, but neither may overlap their own kind.
+        is_host = r > 0.5 * np.median(r)
+        groups = np.flatnonzero(is_host), np.flatnonzero(~is_host)
+        kept = [group[uncrowded(y[group], x[group], r[group], max(closest, 0.75))] for group in groups]
         keep = np.sort(np.concatenate(kept))
     else:
         keep = np.flatnonzero(uncrowded(y, x, r, closest))
     visible = (y > -0.6 * r) & (y < shape[0] - 1 + 0.6 * r) & (x > -0.6 * r) & (x < shape[1] - 1 + 0.6 * r)
     keep = keep[visible[keep]]
-    y, x, r = y[keep], x[keep], r[keep]
-    one, zero = np.ones_like(r), np.zeros_like(r)
-    return Beads(y, x, r, one, zero, one, 0.5 * one, zero, np.zeros((len(r), 0), np.float32))
+    return circles(y[keep], x[keep], r[keep])
 
 
 def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -> Beads:
-    """Give each bead its own brightness, focus, edge and shape.
+    """Vary the brightness, focus, edge and shape of beads.
 
     Parameters
     ----------
     rng
         Source of randomness.
     beads
-        The placed field.
+        From `place`.
     oval
         Largest aspect ratio minus 1.
     rough
-        Amplitude of the outline's harmonics, as a share of the radius; 0 for none.
+        Amplitude of the outline's harmonics as a share of the radius; 0 for none.
+
+    Returns
+    -------
+    Beads
     """
     n = len(beads)
     gain = np.exp(rng.standard_normal(n) * rng.choice([0.03, 0.15, 0.3]))
@@ -247,7 +263,7 @@ def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -
     softness = rng.uniform(0.04, 0.12) * beads.radius_px + rng.uniform(0.25, 0.6)
     radius = beads.radius_px
     if rng.random() < 0.25:
-        # Out of focus a bead grows softer, larger and fainter, and is still a bead.
+        # A bead out of focus is softer, larger and fainter.
         far = rng.random(n) < rng.uniform(0.05, 0.4)
         growth = np.where(far, rng.uniform(1.05, 1.35, n), 1.0)
         radius, softness = radius * growth, np.where(far, rng.uniform(0.2, 0.45, n) * radius, softness)

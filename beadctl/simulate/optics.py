@@ -1,4 +1,4 @@
-"""Light, noise and the camera: from a float scene to the grey levels of a file."""
+"""Illumination, noise and camera: from brightness to the grey levels of a file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,36 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from beadctl.simulate.drawing import Floats, Shape
+from beadctl.simulate.sampling import log_uniform
 from beadctl.simulate.texture import smooth_field
 
 Grey = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def blurred(image: Floats, sigma_px: float) -> Floats:
-    """Return the image after a Gaussian blur; below 0.2 px nothing happens."""
+    """Return the image after a Gaussian blur of standard deviation `sigma_px`; unchanged below 0.2 px."""
     if sigma_px < 0.2:
         return image
     return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0), np.float32)
 
 
 def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Floats:
-    """Return a factor of about 1 that varies by `strength` over the image: slope, vignette or clouds."""
+    """Return uneven illumination: a mixture of slope, vignette and clouds.
+
+    Parameters
+    ----------
+    rng
+        Source of randomness.
+    shape
+        Height and width, px.
+    strength
+        Difference of the largest and smallest factor.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+        Factors of the brightness with a mean of 1.
+    """
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
     angle = rng.uniform(0, 2 * np.pi)
@@ -41,22 +57,26 @@ def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Flo
 def noisy(
     rng: np.random.Generator, image: Floats, sigma: float, level: float, shot: float, clump_px: float
 ) -> Floats:
-    """Return the image with shot and read noise.
+    """Add shot and read noise.
 
     Parameters
     ----------
     rng
         Source of randomness.
     image
-        Clean float32 image.
+        float32 image.
     sigma
-        Standard deviation of the noise where the image equals `level`.
+        Standard deviation of the noise at the brightness `level`.
     level
-        Brightness at which shot and read noise together make `sigma`.
+        Reference brightness.
     shot
-        Share of the variance that grows with the brightness, 0..1.
+        Share of the variance at `level` that is proportional to the brightness, 0..1.
     clump_px
-        Blur of the noise, px, as demosaicing and resampling leave it; below 0.2 none.
+        Standard deviation of the blur of the noise, px, as by demosaicing or resampling; none below 0.2 px.
+
+    Returns
+    -------
+    ndarray of float32, shape of `image`
     """
     if sigma <= 0:
         return image
@@ -70,21 +90,21 @@ def noisy(
 
 @dataclass(frozen=True)
 class Camera:
-    """How a float image becomes grey levels.
+    """Conversion of brightness to grey levels.
 
     Attributes
     ----------
     bits
-        8, 12 or 16; more than 8 are stored as uint16.
+        Bits per pixel: 8, 12 or 16; more than 8 are stored as uint16.
     low, high
-        Grey levels, as shares of the full range, of the image's darkest and brightest parts; outside
-        0..1 the image is clipped.
+        Grey levels of the darkest and brightest pixel, as shares of the full range; the image is clipped to
+        0..1.
     gamma
         Exponent of the response.
     sharpen
-        Amount of unsharp masking, 0 for none.
+        Amount of unsharp masking; 0 for none.
     jpeg_quality
-        1..95, or 0 for none.
+        Quality of JPEG compression, 1..95; 0 for no compression.
     """
 
     bits: int
@@ -96,14 +116,18 @@ class Camera:
 
 
 def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
-    """Draw a camera that can still show the beads.
+    """Draw a camera at random, with enough grey levels for the beads.
 
     Parameters
     ----------
     rng
         Source of randomness.
     contrast
-        The weakest beads' signal as a share of the image's whole span, 0..1.
+        Signal of the weakest beads as a share of the range of the image, 0..1.
+
+    Returns
+    -------
+    Camera
     """
     bits = int(rng.choice([8, 12, 16], p=[0.7, 0.12, 0.18]))
     low, high = float(rng.uniform(-0.04, 0.1)), float(rng.uniform(0.85, 1.2))
@@ -112,13 +136,13 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
         low = float(rng.uniform(0.0, 1.0 - span))
         high = low + span
     if bits > 8 and rng.random() < 0.6:
-        low, high = float(rng.uniform(0.0, 0.03)), float(np.exp(rng.uniform(np.log(0.02), 0.0)))
+        low, high = float(rng.uniform(0.0, 0.03)), log_uniform(rng, 0.02, 1.0)
     if rng.random() < 0.08:
-        # Overexposed: the brightest beads are flat patches of the top grey level.
+        # Overexposed: the brightest beads are saturated.
         high = float(rng.uniform(1.2, 2.0))
     levels = contrast * (high - low) * (2**bits - 1)
     if levels < 6:
-        # Fewer grey levels than this would quantise weak beads away.
+        # With fewer grey levels, weak beads would be lost in quantisation.
         low, high, levels = 0.02, 1.0, contrast * 0.98 * (2**bits - 1)
     quality = 0
     if bits == 8 and rng.random() < 0.4:
@@ -135,7 +159,7 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
 
 
 def exposed(image: Floats, camera: Camera) -> Grey:
-    """Return the image as the camera stores it: uint8, or uint16 for more than 8 bits."""
+    """Return the grey levels of a float image, uint8, or uint16 for more than 8 bits."""
     if camera.sharpen:
         image = image + np.float32(camera.sharpen) * (image - blurred(image, 1.3))
     darkest, brightest = float(image.min()), float(image.max())

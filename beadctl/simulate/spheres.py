@@ -1,4 +1,4 @@
-"""Opaque shaded spheres, as a scanning electron microscope shows them: the nearer hides the farther."""
+"""Opaque shaded spheres, as in scanning electron microscopy: nearer ones hide farther ones."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from beadctl.simulate.texture import TEXTURES, smooth_field, standardised
 
 @dataclass(frozen=True)
 class Shading:
-    """How a sphere's surface answers the light.
+    """Shading of the surface of spheres.
 
     Attributes
     ----------
     ambient, diffuse, edge
-        Shares of even light, Lambert's cosine, and the brightening towards the rim that secondary
-        electrons show where the surface is steep.
+        Weights of uniform light, of Lambert's cosine law, and of the bright rim of steep surfaces in
+        secondary-electron images.
     edge_power
-        How narrow the bright rim is.
+        Exponent of the bright rim; a larger one makes it narrower.
     light
         Unit vector (y, x, z) towards the detector.
     roughness
         Amplitude of the surface texture.
     shadow
-        Darkening of what lies behind the rim, 0..1.
+        Darkening of the background next to the rim, 0..1.
     """
 
     ambient: float
@@ -40,7 +40,7 @@ class Shading:
 
 
 def draw_shading(rng: np.random.Generator) -> Shading:
-    """Draw a scene's shading."""
+    """Draw the shading of a scene at random."""
     tilt, turn = rng.uniform(0.0, 1.2), rng.uniform(0, 2 * np.pi)
     return Shading(
         ambient=float(rng.uniform(0.15, 0.5)),
@@ -57,8 +57,8 @@ def draw_shading(rng: np.random.Generator) -> Shading:
     )
 
 
-def surface(rng: np.random.Generator, side: int) -> Floats:
-    """Return a square of surface texture, standard deviation 1: grains, cracks, flakes or pores."""
+def _surface(rng: np.random.Generator, side: int) -> Floats:
+    """Return a square of surface texture with standard deviation 1: grains, cracks, flakes or pores."""
     shape = (side, side)
     fine = smooth_field(rng, shape, float(rng.uniform(1.5, 5)))
     coarse = smooth_field(rng, shape, float(rng.uniform(6, 30)))
@@ -76,7 +76,7 @@ def paint(
     shading: Shading,
     owner: NDArray[np.intp] | None = None,
 ) -> tuple[Floats, Labels]:
-    """Paint spheres in order, the last on top.
+    """Paint spheres in order, the last one in front.
 
     Parameters
     ----------
@@ -85,21 +85,22 @@ def paint(
     beads
         The spheres, farthest first.
     background
-        float32 image that they lie on; not changed.
+        float32 image behind them; not changed.
     shading
-        The scene's light.
+        Shading of the surface.
     owner
-        Shape (n,): the bead whose label each one bears, itself by default; a bump is its host's.
+        Index of the bead whose label each sphere has, shape (n,); its own by default. A grain has the label
+        of its host.
 
     Returns
     -------
     image, labels
-        float32 and uint32, both the background's shape; label i is bead i - 1 or what it owns.
+        float32 and uint32, shape of `background`; label i is bead i - 1.
     """
     image, labels = background.copy(), np.zeros(background.shape, np.uint32)
     height, width = image.shape
     owner = np.arange(len(beads)) if owner is None else owner
-    skin = surface(rng, int(np.clip(2 * beads.reach_px.max(initial=8.0) + 40, 64, 512)))
+    skin = _surface(rng, int(np.clip(2 * beads.reach_px.max(initial=8.0) + 40, 64, 512)))
     amplitude = shading.roughness * rng.uniform(0.5, 1.5, len(beads))
     for index in range(len(beads)):
         one = beads.take(np.array([index]))
@@ -122,7 +123,7 @@ def paint(
             row = int(rng.integers(skin.shape[0] - down + 1))
             column = int(rng.integers(skin.shape[1] - across + 1))
             shade = shade * (1.0 + amplitude[index] * skin[row : row + down, column : column + across])
-        # Coverage of the edge pixels, so that outlines are not staircases.
+        # Anti-aliasing: share of an edge pixel that the sphere covers.
         cover = np.clip((1.0 - rho) * radius + 0.5, 0.0, 1.0)
         under = image[top:bottom, left:right]
         under *= 1.0 - shading.shadow * np.exp(-np.maximum(rho - 1.0, 0.0) * 14)

@@ -1,4 +1,4 @@
-"""Smooth random fields, and the backgrounds made of them."""
+"""Smooth random fields and background textures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from beadctl.simulate.drawing import Floats, Shape
+from beadctl.simulate.sampling import log_uniform, pick
 
 
 def _spline_basis(length: int, scale_px: float, shift: float) -> Floats:
-    """Cubic B-splines with knots scale_px apart, shape (length, knots): a dense upsampling matrix."""
+    """Return cubic B-splines with knots scale_px apart, shape (length, knots): an upsampling matrix."""
     knots = int(np.ceil(length / scale_px)) + 4
     at = np.arange(length)[:, None] / scale_px + shift + 1.0 - np.arange(knots)[None, :]
     t = np.abs(at)
@@ -21,7 +22,7 @@ def _spline_basis(length: int, scale_px: float, shift: float) -> Floats:
 
 
 def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple[float, float]) -> Floats:
-    """Return a random field of mean about 0 and standard deviation about 1, smooth over scale_px.
+    """Return a smooth random field with a mean of about 0 and a standard deviation of about 1.
 
     Parameters
     ----------
@@ -30,13 +31,17 @@ def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple
     shape
         Height and width, px.
     scale_px
-        Correlation length, px, or one each for y and x.
+        Correlation length, px; one value, or those of y and x.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
     """
     scale_y, scale_x = scale_px if isinstance(scale_px, tuple) else (scale_px, scale_px)
     basis_y = _spline_basis(shape[0], max(scale_y, 1.5), float(rng.random()))
     basis_x = _spline_basis(shape[1], max(scale_x, 1.5), float(rng.random()))
     knots = rng.standard_normal((basis_y.shape[1], basis_x.shape[1]), dtype=np.float32)
-    # A uniform cubic B-spline of white knots has variance 0.4794 along each axis on average.
+    # 0.4794: mean variance of a uniform cubic B-spline with white-noise knots along one axis.
     return np.asarray(basis_y @ knots @ basis_x.T / np.float32(0.4794), np.float32)
 
 
@@ -48,13 +53,13 @@ def standardised(field: Floats) -> Floats:
     return np.asarray((field - field.mean()) / spread, np.float32)
 
 
-def flat(_rng: np.random.Generator, shape: Shape) -> Floats:
-    """Nothing at all."""
+def _flat(_rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return a uniform background."""
     return np.zeros(shape, np.float32)
 
 
-def cloud(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Noise at several scales, steeper or shallower."""
+def _cloud(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return noise at several scales."""
     slope = rng.uniform(0.1, 1.0)
     total = np.zeros(shape, np.float32)
     for scale in (3.0, 6.0, 13.0, 28.0, 60.0):
@@ -62,14 +67,14 @@ def cloud(rng: np.random.Generator, shape: Shape) -> Floats:
     return total
 
 
-def grain(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Granular noise of one size."""
+def _grain(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return granular noise of one scale."""
     white = rng.standard_normal(shape, dtype=np.float32)
     return np.asarray(gaussian_filter(white, float(rng.uniform(0.6, 2.5)), truncate=3.0), np.float32)
 
 
-def fibrous(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Streaks along one axis, at two lengths."""
+def _fibrous(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return streaks of two lengths along one axis."""
     along = bool(rng.random() < 0.5)
     total = np.zeros(shape, np.float32)
     for length in rng.uniform(10, 80, 2):
@@ -78,15 +83,15 @@ def fibrous(rng: np.random.Generator, shape: Shape) -> Floats:
     return total
 
 
-def ridged(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Creases: the zero lines of a smooth field stand out, as in cracked or veined matter."""
-    scale = float(np.exp(rng.uniform(np.log(4), np.log(30))))
+def _ridged(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return ridges along the zero lines of a smooth field, like cracks or veins."""
+    scale = log_uniform(rng, 4, 30)
     first = -np.abs(smooth_field(rng, shape, scale))
     return np.asarray(first - 0.5 * np.abs(smooth_field(rng, shape, scale / 2)), np.float32)
 
 
-def stripes(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Rows or columns of unequal offset, as scanners and CMOS sensors leave."""
+def _stripes(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return rows or columns of unequal offset, as of scanners and CMOS sensors."""
     axis = int(rng.integers(2))
     line = rng.standard_normal(shape[axis], dtype=np.float32)
     if rng.random() < 0.5:
@@ -95,8 +100,8 @@ def stripes(rng: np.random.Generator, shape: Shape) -> Floats:
     return np.asarray(np.broadcast_to(rows, shape) + 0.3 * smooth_field(rng, shape, 20.0), np.float32)
 
 
-def islands(rng: np.random.Generator, shape: Shape) -> Floats:
-    """Flat patches with sharp shores, such as cells or stains."""
+def _islands(rng: np.random.Generator, shape: Shape) -> Floats:
+    """Return flat patches with sharp edges, such as cells or stains."""
     field = smooth_field(rng, shape, float(rng.uniform(15, 60)))
     level, steep = float(rng.uniform(0.3, 1.5)), float(rng.uniform(3, 12))
     inside = 1.0 / (1.0 + np.exp(np.clip((level - field) * steep, -30, 30)))
@@ -104,20 +109,18 @@ def islands(rng: np.random.Generator, shape: Shape) -> Floats:
 
 
 TEXTURES: dict[str, Callable[[np.random.Generator, Shape], Floats]] = {
-    "flat": flat,
-    "cloud": cloud,
-    "grain": grain,
-    "fibrous": fibrous,
-    "ridged": ridged,
-    "stripes": stripes,
-    "islands": islands,
+    "flat": _flat,
+    "cloud": _cloud,
+    "grain": _grain,
+    "fibrous": _fibrous,
+    "ridged": _ridged,
+    "stripes": _stripes,
+    "islands": _islands,
 }
-WEIGHTS = {
-    "flat": 0.5,
-    "cloud": 0.25,
-    "grain": 0.15,
-    "fibrous": 0.07,
-    "ridged": 0.07,
-    "stripes": 0.08,
-    "islands": 0.08,
-}
+WEIGHTS = dict(zip(TEXTURES, (0.5, 0.25, 0.15, 0.07, 0.07, 0.08, 0.08), strict=True))
+
+
+def draw_texture(rng: np.random.Generator, shape: Shape) -> tuple[str, Floats]:
+    """Draw a texture; return its name and the field, `standardised`, of a height and width `shape`."""
+    name = pick(rng, WEIGHTS)
+    return name, standardised(TEXTURES[name](rng, shape))

@@ -1,4 +1,4 @@
-"""Write a folder of simulated images, their label images and a table of what was drawn."""
+"""Writer of a folder of simulated images, label images and a manifest."""
 
 from __future__ import annotations
 
@@ -13,27 +13,6 @@ from beadctl.files import write_csv
 from beadctl.images.tiff_write import write_tiff
 from beadctl.simulate.scene import Fact, Scene, render
 
-COLUMNS = (
-    "image",
-    "kind",
-    "look",
-    "polarity",
-    "layout",
-    "diameter",
-    "closest",
-    "beads",
-    "density",
-    "blur_px",
-    "noise_over_signal",
-    "texture",
-    "debris",
-    "melting",
-    "bits",
-    "jpeg_quality",
-    "gamma",
-    "inverted",
-)
-
 
 def write(
     out_dir: Path,
@@ -44,34 +23,34 @@ def write(
     overwrite: bool = False,
     on_image: Callable[[Path], None] | None = None,
 ) -> list[Path]:
-    """Write `count` scenes as `images/sim_00000.tif`, `masks/sim_00000.tif` and `manifest.csv`.
+    """Write scenes as `images/sim_00000.tif`, `masks/sim_00000.tif` and so on, and a `manifest.csv`.
 
-    Image i depends on the seed and on i alone, so a larger count adds images and changes none.
+    Image i depends only on the seed and on i, so that a larger count does not change earlier images.
 
     Parameters
     ----------
     out_dir
-        The folder; made when missing.
+        The folder; created if missing.
     count
         Number of images.
     size
         Side of the square images, px.
     seed
-        At least 0.
+        Random seed, at least 0.
     overwrite
-        Replace images of an earlier run.
+        Whether to replace images of an earlier run.
     on_image
-        Called with each image's path after it is written.
+        Called with the path of each image after it is written.
 
     Returns
     -------
     list of Path
-        The images, in order.
+        The images in order.
 
     Raises
     ------
     OutputError
-        If the folder holds simulated images already, or cannot be written.
+        If the folder already contains simulated images, or cannot be written.
     """
     images, masks, manifest = out_dir / "images", out_dir / "masks", out_dir / "manifest.csv"
     if not overwrite:
@@ -89,7 +68,7 @@ def write(
         paths.append(path)
         if on_image is not None:
             on_image(path)
-    write_csv(manifest, COLUMNS, rows)
+    write_csv(manifest, list(rows[0]) if rows else ["image"], rows)
     return paths
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from beadctl.images.normalisation import LIMIT
+from beadctl.images.normalisation import LIMITS
 
 Floats = NDArray[np.float32]
 Labels = NDArray[Any]
@@ -141,7 +141,7 @@ def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -
     sigma = np.float32(rng.uniform(0, augmentation.noise))
     image = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
     # The normalisation clips too, so nothing beyond is ever met at inference.
-    return np.clip(image, -LIMIT, LIMIT).astype(np.float32, copy=False)
+    return np.clip(image, -LIMITS.clip, LIMITS.clip).astype(np.float32, copy=False)
 
 
 def augmented(

@@ -1,4 +1,4 @@
-"""Shrinking a plane and enlarging its maps: exact, and the same whatever window is read."""
+"""Shrunk planes and enlarged maps: exact, and the same for any window."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def noise(height, width, dtype=np.uint16, seed=0):
 
 
 @given(SIZES, SIZES, FACTORS)
-def test_whole_squares_are_means_of_their_pixels(down, across, factor):
+def test_shrunk_pixels_are_means_of_squares(down, across, factor):
     plane = noise(down * factor, across * factor)
     small = Shrunk(InMemory(plane), factor).read_all()
     assert small.dtype == np.float32
@@ -26,7 +26,7 @@ def test_whole_squares_are_means_of_their_pixels(down, across, factor):
 
 
 @given(SIZES, SIZES, FACTORS)
-def test_squares_that_reach_beyond_the_plane_are_means_of_what_lies_inside(height, width, factor):
+def test_squares_at_the_border_are_means_of_the_pixels_inside(height, width, factor):
     plane = noise(height, width)
     small = Shrunk(InMemory(plane), factor).read_all()
     assert small.shape == (-(-height // factor), -(-width // factor))
@@ -36,7 +36,7 @@ def test_squares_that_reach_beyond_the_plane_are_means_of_what_lies_inside(heigh
 
 
 @given(SIZES, SIZES, FACTORS, st.data())
-def test_a_window_is_the_window_of_the_whole_bit_for_bit(height, width, factor, data):
+def test_window_equals_slice_of_the_whole(height, width, factor, data):
     shrunk = Shrunk(InMemory(noise(height, width, np.float32)), factor)
     top = data.draw(st.integers(0, shrunk.height - 1))
     left = data.draw(st.integers(0, shrunk.width - 1))
@@ -53,22 +53,22 @@ def test_a_window_is_the_window_of_the_whole_bit_for_bit(height, width, factor, 
 def test_enlarging_is_bilinear(height, width, factor):
     plane = noise(height, width, np.float64, 1) % 256
     plane = np.rint(plane).astype(np.uint8)
-    wanted = resize(
+    expected = resize(
         plane.astype(float), (height * factor, width * factor), order=1, mode="edge", anti_aliasing=False
     )
-    found = enlarged(plane, factor, (height * factor, width * factor))
-    assert found.dtype == np.uint8
-    assert np.abs(found - wanted).max() <= 0.5 + 1e-6
+    result = enlarged(plane, factor, (height * factor, width * factor))
+    assert result.dtype == np.uint8
+    assert np.abs(result - expected).max() <= 0.5 + 1e-6
 
 
 @given(SIZES, SIZES, FACTORS)
-def test_enlarged_maps_have_the_planes_own_size(height, width, factor):
+def test_enlarged_map_has_the_size_of_the_plane(height, width, factor):
     small = Shrunk(InMemory(noise(height, width)), factor)
     plane = np.full((small.height, small.width), 200, np.uint8)
     assert np.array_equal(enlarged(plane, factor, (height, width)), np.full((height, width), 200))
 
 
-def test_a_long_plane_is_enlarged_in_bands_without_a_seam():
+def test_bands_of_a_long_plane_are_seamless():
     plane = noise(200, 3, np.float64) % 256
     plane = plane.astype(np.uint8)
     whole = enlarged(plane, 4, (800, 12))

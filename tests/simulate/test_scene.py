@@ -13,7 +13,7 @@ from beadctl.simulate import Scene, render, write
 from beadctl.simulate.drawing import accumulate, circles, consecutive, outline_labels
 from beadctl.simulate.layout import uncrowded
 from beadctl.simulate.looks import DRAW
-from beadctl.simulate.scene import LOOKS
+from beadctl.simulate.plan import LOOKS
 from beadctl.simulate.spheres import draw_shading, paint
 from beadctl.simulate.texture import smooth_field
 

@@ -1,0 +1,152 @@
+"""The plan of a scene: kind of image, look and arrangement of its beads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from beadctl.simulate.drawing import Beads, Shape, circles
+from beadctl.simulate.layout import Arrangement, place, vary
+from beadctl.simulate.looks import DRAW
+from beadctl.simulate.sampling import log_uniform, pick
+
+KINDS = {"fluorescent": 0.33, "transmitted": 0.41, "sphere": 0.18, "nuclear": 0.08}
+LOOKS = (*DRAW, "sphere")
+FLUORESCENT = {"disc": 3, "spot": 3, "dome": 4, "ring": 1.5, "shell": 1, "airy": 1, "radial": 0.5}
+TRANSMITTED = {
+    "dot": 11, "disc": 1, "absorber": 4, "lens": 4, "phase": 2.5, "airy": 1.5,
+    "droplet": 1.5, "radial": 2, "ring": 1.5, "shell": 1, "spot": 1,
+}  # fmt: skip
+_COMMON = {"singles": 2.5, "overlapping": 1, "chains": 1, "clumps": 2, "heaps": 0.8, "lattice": 1, "mixed": 2}
+LAYOUTS: dict[str, dict[str, float]] = {
+    "fluorescent": _COMMON | {"heaps": 2},
+    "transmitted": _COMMON,
+    "sphere": {"singles": 3, "overlapping": 4, "clumps": 1, "lattice": 1, "mixed": 2, "satellites": 3},
+    "nuclear": {"singles": 3, "overlapping": 1, "mixed": 1, "clumps": 0.6},
+}
+# Soft looks have no edge: beads that overlap or differ much in size would appear as one.
+SOFT = ("dot", "spot", "airy")
+# Solid looks have a filled outline: blurred beads in contact are still separated by the waist between them.
+SOLID = ("disc", "dome", "shell", "absorber", "dot")
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """Kind, look and arrangement of a scene.
+
+    Attributes
+    ----------
+    kind
+        A key of `KINDS`.
+    look
+        One of `LOOKS`.
+    arrangement
+        Sizes and positions of the beads.
+    melting
+        Whether beads in contact are blurred until only a waist separates them.
+    """
+
+    kind: str
+    look: str
+    arrangement: Arrangement
+    melting: bool
+
+    @property
+    def is_emitting(self) -> bool:
+        """Whether beads emit light on a dark background."""
+        return self.kind in ("fluorescent", "nuclear")
+
+    @property
+    def diameter_px(self) -> float:
+        """Median diameter as in the manifest, px."""
+        return round(self.arrangement.diameter_px, 2)
+
+    @property
+    def closest(self) -> float:
+        """Least distance of two centres over the sum of their radii, as in the manifest."""
+        return round(self.arrangement.closest, 3)
+
+
+def draw_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
+    """Draw the plan of a scene of a height and width `shape`, px."""
+    kind = pick(rng, KINDS)
+    look = {"sphere": "sphere", "nuclear": "blob"}.get(kind) or pick(
+        rng, FLUORESCENT if kind == "fluorescent" else TRANSMITTED
+    )
+    arrangement = _arrangement(rng, kind, look, shape)
+    # A nucleus may be elongated, so that only a sharp outline distinguishes it from two.
+    can_melt = look in SOLID and kind != "nuclear" and arrangement.layout not in ("singles", "satellites")
+    melting = can_melt and bool(rng.random() < (0.75 if look == "dot" else 0.55))
+    if melting:
+        # Closer beads show no waist, nor do beads of unequal size; a person would count them as one.
+        least = 0.75 if arrangement.layout == "heaps" else 0.5 if look == "dot" else 0.7
+        closest = float(rng.uniform(least, 1.0))
+        arrangement = replace(arrangement, spread=min(arrangement.spread, 0.08), bimodal=1.0, closest=closest)
+    return ScenePlan(kind, look, arrangement, melting)
+
+
+def _arrangement(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Arrangement:
+    # A bead that fills the image shows no outline.
+    largest = float(np.clip(0.4 * min(shape), 4.0, 110.0))
+    diameter = min(_diameter(rng, kind, look), largest)
+    spread = float(rng.choice([rng.uniform(0, 0.03), rng.uniform(0.05, 0.2), rng.uniform(0.2, 0.6)]))
+    if kind == "nuclear":
+        spread = float(rng.uniform(0.08, 0.25))
+    elif kind == "sphere" and rng.random() < 0.5:
+        # Diameters of atomised powder are log-normal over more than a decade.
+        spread = float(rng.uniform(0.4, 0.8))
+    elif rng.random() < 0.45:
+        spread = float(rng.uniform(0, 0.05))
+    bimodal = float(rng.uniform(1.5, 3.5)) if rng.random() < 0.1 else 1.0
+    layout = pick(rng, LAYOUTS[kind])
+    touching = float(rng.uniform(0.96, 1.1))
+    closest = float(rng.uniform(0.72, 0.98)) if layout != "singles" and rng.random() < 0.6 else touching
+    if look in SOFT:
+        closest, spread = max(closest, 0.92 if look == "dot" else 1.0), min(spread, 0.2)
+    area = shape[0] * shape[1]
+    cover = log_uniform(rng, 0.003, 0.5) if rng.random() < 0.6 else float(rng.uniform(0.05, 0.6))
+    if kind == "sphere":
+        cover = float(rng.uniform(0.06, 3.0))
+    mean_area = np.pi / 4 * diameter**2 * np.exp(2 * spread**2)
+    most = (1200 if kind == "sphere" else 1600) * area / 512**2
+    count = max(1, int(min(cover * area / mean_area, most)))
+    return Arrangement(count, diameter, spread, bimodal, layout, closest)
+
+
+def _diameter(rng: np.random.Generator, kind: str, look: str) -> float:
+    draw = rng.random()
+    if kind == "sphere":
+        return log_uniform(rng, 10, 110)
+    if kind == "nuclear":
+        return log_uniform(rng, 12, 60)
+    if draw < (0.8 if look == "dot" else 0.5):
+        return log_uniform(rng, 6, 16)
+    return log_uniform(rng, 3, 60) if draw < 0.9 else log_uniform(rng, 30, 110)
+
+
+def draw_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads:
+    """Draw the beads of a scene of a height and width `shape`, px; none in 8 % of the scenes."""
+    kind = plan.kind
+    beads = circles([], [], []) if rng.random() < 0.08 else place(rng, plan.arrangement, shape)
+    oval = float(rng.uniform(0.1, 1.4)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
+    rough = 0.0
+    if kind == "nuclear" or rng.random() < (0.5 if kind == "sphere" else 0.12):
+        rough = float(rng.uniform(0.0, {"nuclear": 0.05, "sphere": 0.04}.get(kind, 0.02)))
+    if kind == "sphere" and rng.random() < 0.3:
+        oval = float(rng.uniform(0.0, 0.4))
+    beads = vary(rng, beads, oval=oval, rough=rough)
+    gain = beads.gain
+    if plan.look in SOFT or plan.melting:
+        gain = np.clip(gain, 0.5, 1.5)
+    if plan.melting and rng.random() < 0.6:
+        # Equal brightness, so that a darker place is an overlap of several beads.
+        gain = np.asarray(gain**0.35, np.float32)
+    if kind == "transmitted" and not plan.melting and rng.random() < 0.1:
+        # Beads above the focal plane gather light and those below scatter it.
+        sign = np.where(rng.random(len(beads)) < rng.uniform(0.2, 0.8), -1.0, 1.0)
+        gain = np.asarray(gain * sign, np.float32)
+    if kind == "sphere":
+        # Spheres of one material are about equally bright, and brighter than the background.
+        gain = np.clip(gain, 0.6, 1.5)
+    return replace(beads, gain=gain)

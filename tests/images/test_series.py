@@ -1,0 +1,180 @@
+"""Series, axes, channels and planes, from metadata or as named by the user."""
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.reading import BT709, noise, read_error, read_plane, read_planes
+
+from beadctl.images import ReadOptions, open_image
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_are_planes(tmp_path, compression):
+    stack = noise((5, 20, 30))
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for page in stack:
+            writer.write(page, contiguous=False, metadata=None, compression=compression)
+    opened = open_image(path)
+    assert [p.index for p in opened.planes] == [0, 1, 2, 3, 4]
+    assert opened.planes[3].position == "page=3"
+    np.testing.assert_array_equal(read_planes(path), stack)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("kind", [{"ome": True}, {"imagej": True}, {"metadata": {"axes": "TZCYX"}}])
+def test_time_depth_and_channel_axes(tmp_path, kind, byteorder, compression):
+    if "imagej" in kind and compression:
+        pytest.skip("tifffile writes ImageJ stacks uncompressed")
+    stack = noise((2, 3, 4, 20, 30))
+    path = tmp_path / "a.tif"
+    options = {"metadata": {"axes": "TZCYX"}} | kind
+    tifffile.imwrite(
+        path, stack, photometric="minisblack", byteorder=byteorder, compression=compression, **options
+    )
+    opened = open_image(path, ReadOptions(channel=2))
+    assert (opened.axes, opened.shape) == ("TZCYX", (2, 3, 4, 20, 30))
+    assert opened.conversion == "channel 2 of 4"
+    assert [p.position for p in opened.planes][:4] == ["T=0 Z=0", "T=0 Z=1", "T=0 Z=2", "T=1 Z=0"]
+    np.testing.assert_array_equal(read_planes(path, channel=2), stack[:, :, 2].reshape(6, 20, 30))
+    one = open_image(path, ReadOptions(channel=2, plane=4)).planes
+    assert [(p.index, p.position) for p in one] == [(4, "T=1 Z=1")]
+    np.testing.assert_array_equal(read_plane(path, channel=2, plane=4), stack[1, 1, 2])
+
+
+def test_stack_of_rgb_planes(tmp_path):
+    stack = noise((3, 16, 18, 3), "u1")
+    for kind in ({"ome": True}, {"imagej": True}, {}):
+        path = tmp_path / f"{'-'.join(kind)}.tif"
+        tifffile.imwrite(path, stack, photometric="rgb", metadata={"axes": "ZYXS"}, **kind)
+        np.testing.assert_allclose(read_planes(path), stack @ BT709, rtol=1e-5)
+
+
+def test_planes_of_all_series_are_listed_in_order(tmp_path):
+    first, second = noise((2, 20, 30)), noise((3, 24, 26), seed=1)
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(first, metadata={"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5})
+        writer.write(second, metadata={"axes": "TYX", "PhysicalSizeX": 2, "PhysicalSizeY": 2})
+    planes = open_image(path).planes
+    assert [p.position for p in planes] == [f"series=0 Z={i}" for i in (0, 1)] + [
+        f"series=1 T={i}" for i in range(3)
+    ]
+    assert [p.index for p in planes] == list(range(5))
+    assert [p.pixel_size_um for p in planes] == [0.5, 0.5, 2, 2, 2]
+    for got, expected in zip(read_planes(path), [*first, *second], strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_pages_of_different_sizes_are_separate_series(tmp_path):
+    pages = [noise((20, 30)), noise((22, 28)), noise((20, 30), seed=1)]
+    path = tmp_path / "a.tif"
+    for page in pages:
+        tifffile.imwrite(path, page, append=True, metadata=None)
+    opened = open_image(path)
+    assert [p.position for p in opened.planes] == ["series=0 page=0", "series=0 page=1", "series=1"]
+    for got, expected in zip(read_planes(path), [pages[0], pages[2], pages[1]], strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def write_ome_set(folder, count=3):
+    """Write an OME-TIFF set of one file per time point, each with the metadata of the whole set."""
+    stack = noise((count, 20, 30))
+    uuids = [f"urn:uuid:0000000{i}-0000-0000-0000-000000000000" for i in range(count)]
+    data = "".join(
+        f'<TiffData FirstT="{i}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="t{i}.ome.tif">{uuid}</UUID></TiffData>'
+        for i, uuid in enumerate(uuids)
+    )
+    pixels = (
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="20" SizeC="1"'
+        f' SizeZ="1" SizeT="{count}"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels>'
+    )
+    for i, uuid in enumerate(uuids):
+        xml = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+            f' UUID="{uuid}"><Image ID="Image:0">{pixels}</Image></OME>'
+        )
+        tifffile.imwrite(folder / f"t{i}.ome.tif", stack[i], description=xml, metadata=None)
+    return stack
+
+
+def test_set_of_files_gives_each_plane_once(tmp_path):
+    stack = write_ome_set(tmp_path)
+    for i in range(3):
+        path = tmp_path / f"t{i}.ome.tif"
+        (plane,) = open_image(path).planes
+        assert (plane.index, plane.position) == (i, f"T={i}")
+        np.testing.assert_array_equal(read_planes(path), [stack[i]])
+    assert "other files of its set" in read_error(tmp_path / "t0.ome.tif", plane=1)
+
+
+def test_set_with_missing_files_gives_the_planes_present(tmp_path):
+    stack = write_ome_set(tmp_path)
+    (tmp_path / "t1.ome.tif").unlink()
+    np.testing.assert_array_equal(read_planes(tmp_path / "t0.ome.tif"), [stack[0]])
+
+
+def test_invalid_ome_metadata_needs_axes(tmp_path):
+    stack = noise((4, 20, 30))
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, stack, ome=True, photometric="minisblack", metadata={"axes": "CYX"})
+    path.write_bytes(path.read_bytes().replace(b"<Pixels ", b"<Pixelz ").replace(b"</Pixels>", b"</Pixelz>"))
+    assert "--axes" in read_error(path)
+    np.testing.assert_array_equal(read_plane(path, axes="CYX", channel=2), stack[2])
+
+
+@pytest.mark.parametrize("kind", [{"ome": True}, {"imagej": True}])
+def test_channel_must_be_chosen(tmp_path, kind):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise((3, 20, 30)), photometric="minisblack", metadata={"axes": "CYX"}, **kind)
+    assert "has 3 channels; choose one with --channel 0..2" in read_error(path)
+    assert "has 3 channels; choose one with --channel 0..2" in read_error(path, channel=3)
+    assert "has 3 channels; choose one with --channel 0..2" in read_error(path, channel=-1)
+
+
+def test_samples_without_colours_are_channels(tmp_path):
+    image = noise((20, 30, 5))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig")
+    assert "has 5 channels" in read_error(path)
+    np.testing.assert_array_equal(read_plane(path, channel=4), image[..., 4])
+
+
+def test_single_channel_is_channel_0(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise((20, 30)))
+    assert open_image(path, ReadOptions(channel=0)).conversion == "as stored"
+    assert "--channel" in read_error(path, channel=1)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_axes_replace_those_of_the_file(tmp_path, compression):
+    stack = noise((4, 20, 30))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack", compression=compression)
+    assert len(open_image(path).planes) == 4
+    np.testing.assert_array_equal(read_plane(path, axes="CYX", channel=3), stack[3])
+    np.testing.assert_array_equal(read_planes(path, axes="zxy"), np.swapaxes(stack, 1, 2))
+    np.testing.assert_array_equal(read_planes(path, axes="YXZ"), np.moveaxis(stack, 2, 0))
+    np.testing.assert_array_equal(read_planes(path, axes="XZY"), np.transpose(stack, (1, 2, 0)))
+    np.testing.assert_allclose(
+        read_planes(path, axes="SYX"), [np.moveaxis(stack[:3], 0, -1) @ BT709], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("axes", ["YX", "ZYYX", "ZZX", "ZYC", "Z?X", "YYX"])
+def test_invalid_axes_are_refused(tmp_path, axes):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise((4, 20, 30)), photometric="minisblack")
+    assert "--axes" in read_error(path, axes=axes)
+
+
+def test_unnamed_axes_with_stack_last_are_refused(tmp_path):
+    image = noise((64, 50, 5))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="minisblack")
+    assert open_image(path, ReadOptions(axes="YXZ")).shape == (64, 50, 5)
+    assert "--axes" in read_error(path)
+    np.testing.assert_array_equal(read_planes(path, axes="YXZ"), np.moveaxis(image, -1, 0))

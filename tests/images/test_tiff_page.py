@@ -1,0 +1,138 @@
+"""TIFF pages: what a read decodes, and limits of the decoded size."""
+
+import io
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from helpers.reading import noise, read_error
+
+from beadctl.images import Window, open_image
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Indices of the strips and tiles that are decoded."""
+    indices = []
+    decoder_of = tifffile.TiffPage.decode.func
+
+    def counting(page):
+        decode = decoder_of(page)
+
+        def counted(data, index, **options):
+            indices.append(index)
+            return decode(data, index, **options)
+
+        return counted
+
+    monkeypatch.setattr(tifffile.TiffPage, "decode", property(counting))
+    return indices
+
+
+class CountingFile(io.BufferedReader):
+    """A file that adds up the bytes read into buffers."""
+
+    total = 0
+
+    def readinto(self, buffer):
+        count = super().readinto(buffer)
+        CountingFile.total += count
+        return count
+
+
+@pytest.mark.parametrize(
+    ("layout", "window", "expected"),
+    [
+        ({"tile": (16, 16)}, Window(16, 16, 16, 16), {5}),
+        ({"tile": (16, 16)}, Window(15, 16, 2, 17), {1, 2, 5, 6}),
+        ({"rowsperstrip": 8}, Window(9, 3, 6, 50), {1}),
+        ({"rowsperstrip": 8}, Window(9, 3, 8, 50), {1, 2}),
+    ],
+)
+def test_only_touched_segments_are_decoded_once(tmp_path, decoded, layout, window, expected):
+    image = noise((64, 64))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, compression="zlib", **layout)
+    with open_image(path).planes[0].open() as pixels:
+        assert decoded == []
+        np.testing.assert_array_equal(pixels.read(window), image[window.slices])
+        assert set(decoded) == expected
+        pixels.read(window)
+    assert len(decoded) == len(expected), "a segment was decoded twice"
+
+
+def test_cache_of_segments_is_bounded(tmp_path, decoded, monkeypatch):
+    image = noise((64, 64))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, compression="zlib", tile=(16, 16))
+    monkeypatch.setattr("beadctl.images.tiff_page.CACHE_BYTES", 3 * 512)
+    with open_image(path).planes[0].open() as pixels:
+        for _ in range(2):
+            np.testing.assert_array_equal(pixels.read_all(), image)
+    assert len(decoded) == 32
+
+
+def test_only_the_plane_read_is_decoded(tmp_path, decoded):
+    stack = noise((1000, 8, 8))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack", compression="zlib")
+    opened = open_image(path)
+    assert len(opened.planes) == 1000
+    assert decoded == []
+    with opened.planes[617].open() as pixels:
+        np.testing.assert_array_equal(pixels.read_all(), stack[617])
+    assert len(decoded) == 1
+
+
+def test_only_the_window_of_an_uncompressed_plane_is_read(tmp_path, monkeypatch):
+    stack = noise((200, 64, 64))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TYX"})
+    plane = open_image(path).planes[150]
+    monkeypatch.setattr(Path, "open", lambda self, mode: CountingFile(io.FileIO(self, mode)))
+    monkeypatch.setattr(CountingFile, "total", 0)
+    with plane.open() as pixels:
+        assert CountingFile.total == 0
+        np.testing.assert_array_equal(pixels.read(Window(10, 20, 4, 8)), stack[150, 10:14, 20:28])
+        assert CountingFile.total == 4 * 8 * stack.itemsize
+        np.testing.assert_array_equal(pixels.read_all(), stack[150])
+        assert CountingFile.total == (4 * 8 + 64 * 64) * stack.itemsize
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lzma"])
+def test_decompression_bomb_is_refused(tmp_path, decoded, codec):
+    encode = {"zstd": imagecodecs.zstd_encode, "lzma": imagecodecs.lzma_encode}[codec]
+    code = {"zstd": 50000, "lzma": 34925}[codec]
+    data = encode(bytes(80 * 2**20))
+    assert len(data) < 40_000
+    path = tmp_path / "a.tif"
+    # The strip really contains these pixels, so that only the limit can refuse the file.
+    tifffile.imwrite(
+        path, iter([data]), shape=(10240, 8192), dtype="u1", compression=code, rowsperstrip=10240
+    )
+    assert "implausible" in read_error(path)
+    assert decoded == []
+
+
+def test_blank_image_is_accepted(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((9000, 8000), "u1"), compression="zlib", rowsperstrip=9000)
+    assert open_image(path).shape == (9000, 8000)
+
+
+def test_many_blank_tiles_are_accepted(tmp_path, decoded):
+    path = tmp_path / "a.tif"
+    tile = np.zeros((1024, 1024), "u1")
+    tifffile.imwrite(
+        path,
+        (tile for _ in range(144)),
+        shape=(12288, 12288),
+        dtype="u1",
+        tile=(1024, 1024),
+        compression="zstd",
+    )
+    with open_image(path).planes[0].open() as pixels:
+        assert not pixels.read(Window(5000, 5000, 10, 10)).any()
+    assert len(decoded) == 1
