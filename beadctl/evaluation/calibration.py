@@ -116,15 +116,18 @@ class Calibrated:
 
 
 def calibrate(
-    predictions: Sequence[Prediction], start: Numbers, on_step: Callable[[], None] = lambda: None
+    predictions: Sequence[Prediction],
+    start: Numbers,
+    on_step: Callable[[], None] = lambda: None,
+    grid: SearchGrid = GRID,
 ) -> Calibrated:
     """Choose numbers by count error and F1 at IoU 0.5.
 
-    The values of each group of names in `GRID` are tried in all combinations, and every smallest area with
-    each, while the other numbers stay. Only a lower cost replaces a number, so that one without influence
-    keeps its value. At the end the numbers in `GRID.raised` are raised where that changes the cost, as far
-    as it adds no more than `GRID.slack`: many scenes do not show whether doubtful beads count, and other
-    images hold more artefacts.
+    The values of each group of names in `grid.together` are tried in all combinations, and every smallest
+    area with each, while the other numbers stay. Only a lower cost replaces a number, so that one without
+    influence keeps its value. At the end the numbers in `grid.raised` are raised where that changes the cost,
+    as far as it adds no more than `grid.slack`: many scenes do not show whether doubtful beads count, and
+    other images hold more artefacts.
 
     Parameters
     ----------
@@ -133,54 +136,41 @@ def calibrate(
     start : Numbers
         Those of the model file.
     on_step : callable
-        Called `GRID.steps` times, for a progress bar.
+        Called `grid.steps` times, for a progress bar.
+    grid : SearchGrid
+        Values to try.
 
     Returns
     -------
     Calibrated
     """
-    areas_px = sorted({*GRID.min_area_px, start.min_area_px})
-    before = fits(predictions, start, (start.min_area_px,))[start.min_area_px]
+    areas_px = sorted({*grid.min_area_px, start.min_area_px})
+    before = _fits(predictions, start, (start.min_area_px,))[start.min_area_px]
     best, fit = start, before
-    for names in GRID.together:
-        for values in GRID.combinations(names):
+    for names in grid.together:
+        for values in grid.combinations(names):
             tried = dataclasses.replace(best, **values)
-            for area_px, candidate in fits(predictions, tried, areas_px).items():
-                if candidate.cost < fit.cost - GRID.equal_cost:
+            for area_px, candidate in _fits(predictions, tried, areas_px).items():
+                if candidate.cost < fit.cost - grid.equal_cost:
                     best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
             on_step()
-    for name, steps in GRID.raised:
-        higher = [value for value in getattr(GRID, name) if value > getattr(best, name)]
+    for name, steps in grid.raised:
+        higher = [value for value in getattr(grid, name) if value > getattr(best, name)]
         for value in reversed(higher[:steps]):
             tried = dataclasses.replace(best, **{name: value})
-            candidate = fits(predictions, tried, (tried.min_area_px,))[tried.min_area_px]
+            candidate = _fits(predictions, tried, (tried.min_area_px,))[tried.min_area_px]
             added = candidate.cost - fit.cost
-            if abs(added) > GRID.equal_cost and added <= GRID.slack:
+            if abs(added) > grid.equal_cost and added <= grid.slack:
                 best, fit = tried, candidate
                 break
         on_step()
     return Calibrated(best, fit, before)
 
 
-def fits(
+def _fits(
     predictions: Iterable[Prediction], numbers: Numbers, areas_px: Sequence[int]
 ) -> dict[int, CalibrationFit]:
-    """Label every image once and score the result for each of several smallest areas.
-
-    Parameters
-    ----------
-    predictions : iterable of Prediction
-        Truth and maps of each image.
-    numbers : Numbers
-        Its own smallest area is ignored.
-    areas_px : sequence of int
-        Smallest areas, in the network's own pixels.
-
-    Returns
-    -------
-    dict of int to CalibrationFit
-        The fit with each of `areas_px`.
-    """
+    """Label every image once, without a smallest area, and return the fit for each of `areas_px`."""
     true_counts: list[int] = []
     found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
     options = SegmentOptions(

@@ -6,9 +6,11 @@ one with two thousand, and is undefined for an image without any. The classes ad
 ``sum(per_image, start=PixelCounts())``.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from operator import add
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,6 @@ from scipy.spatial import KDTree
 IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90)
 
 _ZEROS = (0,) * len(IOU_THRESHOLDS)
-_Number = TypeVar("_Number", int, float)
-
-
-def _sums(left: tuple[_Number, ...], right: tuple[_Number, ...]) -> tuple[_Number, ...]:
-    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 def _ratio(part: float, whole: float, empty: float) -> float:
@@ -108,12 +105,8 @@ class InstanceCounts:
     iou_sum: tuple[float, ...] = (0.0,) * len(IOU_THRESHOLDS)
 
     def __add__(self, other: Self) -> "InstanceCounts":
-        return InstanceCounts(
-            _sums(self.tp, other.tp),
-            _sums(self.fp, other.fp),
-            _sums(self.fn, other.fn),
-            _sums(self.iou_sum, other.iou_sum),
-        )
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return InstanceCounts(*(tuple(map(add, left, right)) for left, right in pairs))
 
     def f1(self, threshold: float) -> float:
         """Return 2 TP / (2 TP + FP + FN) at one of `IOU_THRESHOLDS`."""

@@ -164,13 +164,7 @@ def with_facts(model: bytes, facts: ModelFacts) -> bytes:
 
 
 def require_onnx() -> ModuleType:
-    """Import the package onnx, which only writing a model file needs.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Return the package onnx, or raise MissingExtraError if it is not installed."""
     try:
         import onnx
     except ModuleNotFoundError:

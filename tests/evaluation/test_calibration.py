@@ -56,16 +56,16 @@ def test_numbers_without_influence_stay():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.6]), st.sampled_from([1, 6, 20]), st.integers(1, 2))
-def test_the_fit_is_that_of_labelling_and_scoring(random, threshold, area_px, shrink):
+def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshold, area_px, shrink):
     """One labelling for all areas, against a labelling with the area."""
     rng = np.random.default_rng(random)
     truth = discs(8, seed=random)[1].astype(np.uint32)
     maps = Maps(*(rng.integers(0, 256, truth.shape).astype(np.uint8) // 2 + (truth > 0) * 127 for _ in "ab"))
     maps = Maps(maps.probability.astype(np.uint8), maps.marker.astype(np.uint8))
     numbers = Numbers(threshold, 0.5, 0.1, 0.3, area_px)
-    fit = calibration.fits(
-        [scoring.Prediction(maps.probability, truth, PredictedPlane(maps, shrink))], numbers, (area_px,)
-    )[area_px]
+    sample = scoring.Prediction(maps.probability, truth, PredictedPlane(maps, shrink))
+    no_search = calibration.SearchGrid(together=(), raised=())
+    fit = calibration.calibrate([sample], numbers, grid=no_search).before
     found = instances.label(
         maps.probability,
         maps.marker,
