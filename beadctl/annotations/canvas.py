@@ -116,8 +116,8 @@ class Canvas:
         AnnotationError
             If it lies outside the image.
         """
-        middle, reach = np.array(centre), np.array(radii)
-        self._check_place(middle - reach, middle + reach, name, whole=True)
+        place, reach = np.array(centre), np.array(radii)
+        self._check_place(place - reach, place + reach, name, whole=True)
         self._paint(ellipse(centre, radii, self._shape))
 
     def pixels(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
@@ -147,8 +147,8 @@ class Canvas:
         nearest = np.full(self._shape, np.inf, np.float64)
         windows: list[tuple[slice, slice] | None] = []
         for number, (y, x) in enumerate(centres.tolist(), start=1):
-            middle = np.array((y, x))
-            self._check_place(middle - radius, middle + radius, f"the bead at y = {y:g}, x = {x:g}")
+            place = np.array((y, x))
+            self._check_place(place - radius, place + radius, f"the bead at y = {y:g}, x = {x:g}")
             patch = ellipse((y, x), (radius, radius), self._shape) or self._pixel_at(y, x)
             windows.append(patch.slices if patch else None)
             if patch:
@@ -184,7 +184,7 @@ class Canvas:
 
     def _paint(self, patch: Patch | None) -> None:
         if patch is None:
-            self.count("outlines hold the middle of no pixel and are left out")
+            self.count("outlines contain no pixel centre and are left out")
             return
         window = self._labels[patch.slices]
         size, label = int(np.count_nonzero(patch.mask)), len(self._sizes)

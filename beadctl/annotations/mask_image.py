@@ -69,7 +69,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
         size, wanted = "x".join(map(str, values.shape)), "x".join(map(str, shape))
         raise AnnotationError(f"{path}: is {size} px, its image {wanted}; give the mask of this image")
     if not np.isfinite(values).all() or values.min() < 0:
-        raise AnnotationError(f"{path}: holds negative or broken numbers; a label image counts 1, 2, 3 ...")
+        raise AnnotationError(f"{path}: holds negative or non-finite values; labels are 0, 1, 2, 3 ...")
     return MaskImage(path, values, indices is None and image.conversion.endswith("luminance of RGB"))
 
 

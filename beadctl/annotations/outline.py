@@ -89,8 +89,8 @@ def ellipse(centre: tuple[float, float], radii: tuple[float, float], shape: tupl
     shape : tuple of int
         Height and width of the image.
     """
-    middle, reach = np.array(centre), np.array(radii)
-    box = _box(middle - reach, middle + reach, shape)
+    place, reach = np.array(centre), np.array(radii)
+    box = _box(place - reach, place + reach, shape)
     if box is None:
         return None
     top, left, bottom, right = box

@@ -20,8 +20,8 @@ def split_sources(
     """Assign each source image to ``train``, ``val`` or ``test``, whole groups at a time.
 
     Groups are ordered by bead density, shuffled among neighbours, and each goes to the split furthest below
-    its share: the fractions are met as nearly as whole groups allow, and each split gets sparse and dense images.
-    Training gets the first group, and with at least three groups every split with a fraction gets one.
+    its share: the fractions are met as nearly as whole groups allow, and each split gets sparse and dense
+    images. Training gets the first group, and of three groups or more every split with a fraction gets one.
 
     Parameters
     ----------

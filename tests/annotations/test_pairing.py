@@ -66,7 +66,7 @@ def test_masks_below_the_images_are_no_images(tmp_path):
     for name in ("a.tif", "masks/a.tif"):
         tifffile.imwrite(tmp_path / name, np.zeros((4, 4), np.uint8))
     pairing = pair(tmp_path, tmp_path / "masks")
-    assert [str(p.image.name) for p in pairing.samples] == ["a.tif"]
+    assert [p.name for p in pairing.samples] == ["a.tif"]
     assert pairing.images_alone == ()
 
 
@@ -88,7 +88,7 @@ def test_only_the_listed(folders, tmp_path):
     pairing = pair(images, masks)
     names = tmp_path / "names.txt"
     names.write_text("x/a.png\n\n  c.png \n")
-    assert [str(p.image.name) for p in pairing.only(names).samples] == ["c.png", "x/a.png"]
+    assert [p.name for p in pairing.only(names).samples] == ["c.png", "x/a.png"]
     assert pairing.only(None) is pairing
     names.write_text("d.png\n")
     with pytest.raises(AnnotationError, match=r"d\.png"):
@@ -124,8 +124,8 @@ def pictures(tmp_path):
 
 def found_all(pairing, truths):
     for item in pairing.samples:
-        truth = truths[item.image.path.name]
-        assert len(np.unique(item.labels(truth.shape))) == len(np.unique(truth)), item
+        truth = truths[item.image.name]
+        assert len(np.unique(item.load(truth.shape).labels)) == len(np.unique(truth)), item
     return len(pairing.samples) == len(truths)
 
 
@@ -163,7 +163,7 @@ def test_coco_with_missing_files_lists_them_all(tmp_path, pictures):
     assert names(pairing.images_alone) == ["a.tif", "c.tif"]
     assert names(pairing.masks_alone) == sorted(more)
     lines = []
-    pairing.tell(lines.append)
+    pairing.report(lines.append)
     assert lines[0] == "2 images without a mask: a.tif, c.tif"
     assert lines[1].startswith("9 masks without an image: ")
     assert all(name in lines[1] for name in more)
@@ -248,7 +248,7 @@ def test_images_and_masks_in_one_folder_as_cellpose_leaves_them(tmp_path, pictur
     assert (pairing.images_alone, pairing.masks_alone) == ((), ())
     assert len(pairing.unread) == 6
     lines = []
-    pairing.tell(lines.append)
+    pairing.report(lines.append)
     assert len(lines) == 1
     assert "6 further annotations of the same images, not read: a_cp_outlines.txt" in lines[0]
 

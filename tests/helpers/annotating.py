@@ -1,4 +1,4 @@
-"""Write label images in the formats of other programs, by their descriptions and without beadctl."""
+"""Write label images in the formats of other programs by their descriptions, and compare label images."""
 
 import json
 import struct
@@ -6,6 +6,8 @@ import zipfile
 
 import numpy as np
 from scipy import ndimage
+
+from beadctl.simulate import render
 
 RIGHT_TURNS = {(0, 1): (1, 0), (1, 0): (0, -1), (0, -1): (-1, 0), (-1, 0): (0, 1)}
 
@@ -219,3 +221,59 @@ def save(path, document):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document), encoding="utf-8")
     return path
+
+
+SHAPE = (150, 190)
+
+
+def scene(seed):
+    return render(np.random.default_rng(seed), SHAPE).labels
+
+
+def pile(seed, count=70):
+    """Beads thrown onto one another: they touch, hide parts of others, cut them in two, lie within them."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices(SHAPE)
+    labels = np.zeros(SHAPE, np.uint32)
+    for label in range(1, count + 1):
+        (y, x), radius = rng.uniform((0, 0), SHAPE), rng.choice([3.2, 5, 9, 15])
+        labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = label
+    kept = np.unique(labels)
+    assert len(kept) > 0.8 * count
+    return labels
+
+
+def same_beads(found, truth):
+    """Whether two label images cut the plane alike, whatever the numbers."""
+    pairs = np.unique(np.stack([found.ravel(), truth.ravel()]), axis=1).T
+    return len(pairs) == len(np.unique(found)) == len(np.unique(truth)) and ((found > 0) == (truth > 0)).all()
+
+
+def likeness(found, truth, diameter_px=6):
+    """Intersection over union of each true bead of that width with the bead found there."""
+    ious = []
+    for _, mask in beads(truth):
+        if mask.sum() >= np.pi / 4 * diameter_px**2:
+            other = np.bincount(found[mask]).argmax()
+            ious.append((mask & (found == other)).sum() / (mask | (found == other)).sum() if other else 0.0)
+    return np.array(ious)
+
+
+def written(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mask_of(patch, shape):
+    """Return a patch as a mask over the image."""
+    mask = np.zeros(shape, bool)
+    if patch is not None:
+        assert patch.mask.any()
+        mask[patch.slices] = patch.mask
+    return mask
+
+
+def circle(y, x, radius):
+    """Return a ring around a centre, as (y, x)."""
+    turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    return np.column_stack([y + radius * np.sin(turn), x + radius * np.cos(turn)])

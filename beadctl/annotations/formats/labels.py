@@ -48,9 +48,9 @@ def labelled(mask: MaskImage) -> Labelled:
     """
     values = mask.values
     if values.max() > np.iinfo(np.uint32).max or not np.array_equal(values, np.rint(values)):
-        raise AnnotationError(f"{mask.path}: holds broken numbers; a label image counts 1, 2, 3 ...")
+        raise AnnotationError(f"{mask.path}: holds values that are not whole numbers; labels are 0, 1, 2, 3 ...")
     if mask.is_coloured():
-        raise AnnotationError(f"{mask.path}: holds colours; a label image counts 1, 2, 3 ... in one channel")
+        raise AnnotationError(f"{mask.path}: holds colours; a label image has one channel, with labels 0, 1, 2, 3 ...")
     return Labelled(_renumbered(values.astype(np.uint32)))
 
 
