@@ -150,7 +150,7 @@ def run(arguments: list[str] | None = None) -> ExitCode:
 def _usage(error: typer.TyperException) -> ExitCode:
     """Print what is wrong with a command line in one line; a call without arguments prints the help."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")
     if "\n" in message:
         typer.echo(message, err=True)
         return ExitCode.USAGE

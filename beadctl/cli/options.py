@@ -71,15 +71,20 @@ def option(
     is_long = len("|".join(choices)) > LONGEST_TYPE
     if is_long:
         words += f"; one of {', '.join(choices)}"
-    # A backslash keeps rich from reading the bracket as markup.
     return typer.Option(
         *names,
-        help=f"{words} [dim]\\[default: {default}][/dim]" if default else f"{words}",
+        help=with_default(words, default) if default else words,
         show_default=False,
-        metavar=f"<{field}>" if is_long else None,
+        metavar="<name>" if is_long else None,
         rich_help_panel=panel,
         autocompletion=completion,
     )
+
+
+def with_default(words: str, default: object) -> str:
+    """Return a help text with its default in the same paragraph; Typer would set it as a column."""
+    # The backslash keeps rich from reading the bracket as markup.
+    return f"{words} [dim]\\[default: {default}][/dim]"
 
 
 def _out_dir(default: str | None = None) -> Any:
@@ -115,7 +120,7 @@ def given(parameters: dict[str, Any]) -> dict[str, Any]:
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Settings file [dim]\\[default: beadctl.toml][/dim]", show_default=False),
+    typer.Option("--config", help=with_default("Settings file", "beadctl.toml"), show_default=False),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose output.")]
@@ -185,6 +190,14 @@ ExcludeBorder = Annotated[
     bool | None, option(INSTANCES, "instances.exclude_border", "--exclude-border/--keep-border")
 ]
 
+GradientAudit = Annotated[
+    bool,
+    typer.Option(
+        "--gradient-audit",
+        help="Measure in each epoch which pixels each loss's gradient acts on.",
+        rich_help_panel=RUN,
+    ),
+]
 Epochs = Annotated[int | None, option(RUN, "train.epochs")]
 StepsPerEpoch = Annotated[int | None, option(RUN, "train.steps_per_epoch")]
 MaxMinutes = Annotated[float | None, option(RUN, "train.max_minutes")]

@@ -75,7 +75,13 @@ def run_missing(
 
 
 def report(
-    trials: Sequence[Trial], out: Path, messages: console.Messages, *, tiles: Path | None, pictures: bool
+    trials: Sequence[Trial],
+    out: Path,
+    messages: console.Messages,
+    *,
+    tiles: Path | None,
+    pictures: bool,
+    form: console.Form,
 ) -> ExitCode:
     """Write the report of all finished trials, also those of other tasks, and print the table of arms.
 
@@ -91,6 +97,8 @@ def report(
         Folder of tiles; None for simulated scenes.
     pictures : bool
         Draw the best and worst tiles.
+    form : Form
+        Form of the printed table.
 
     Returns
     -------
@@ -107,8 +115,8 @@ def report(
     shared = {"tiles": str(tiles or "simulated"), **plan}
     reports.write(out, outcomes, shared, gallery.pictures(outcomes, out, tiles) if pictures else [])
     arms = tables.arms(outcomes)
-    title = f"Jaccard, F1@0.5 and count error on the {measured_on(outcomes) or 'held-out'} tiles"
-    console.print_table(title, arms.columns, arms.rows, to_stdout=True)
+    messages.info(f"Jaccard, F1@0.5 and count error on the {measured_on(outcomes) or 'held-out'} tiles")
+    console.print_rows(form, arms.columns, arms.rows)
     if len(outcomes) < len(trials):
         others = len(trials) - len(outcomes)
         messages.info(f"{others} of {len(trials)} trials are missing: other tasks have them")

@@ -11,9 +11,12 @@ import sys
 import numpy as np
 import pytest
 import tifffile
+import typer.main
+from helpers.commandline import commands, parse
 from helpers.images import COUNTS, discs
 
-from beadctl import __version__
+from beadctl import __version__, console
+from beadctl.cli import main, options, settings
 from beadctl.results.ledger import COLUMNS
 
 COMMANDS = (
@@ -80,10 +83,12 @@ def test_every_form_tells_the_same(count, bead_folder, monkeypatch):
     assert [((line[0], int(line[1])), int(line[3])) for line in cells] == wanted
 
 
-def test_a_form_that_is_none_is_refused(count, bead_folder):
+def test_an_unknown_form_is_refused_with_the_choices(count, bead_folder):
     said = count(bead_folder, "--format", "xml")
     assert said.code == 2
-    assert "'csv', 'json', 'jsonl' or 'table'" in said.error
+    assert all(f"'{form}'" in said.error for form in ("xml", *console.Form))
+    assert "see beadctl count --help" in said.error
+    assert "Value error" not in said.error
 
 
 def test_quiet_says_errors_only(run, model_path, bead_folder):
@@ -119,11 +124,39 @@ def test_colour_only_where_it_is_wanted(count, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help(run, command):
+def test_each_command_has_help_with_an_example_that_is_valid(run, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     said = run(command, "--help")
     assert said.code == 0
     assert "Usage: " in said.out
     assert said.err == ""
+    example = next(line for line in said.out.splitlines() if line.startswith(" Example: "))
+    ((name, *words),) = commands(example.removeprefix(" Example: "))
+    assert name == command
+    parse([name, *words])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("width", [80, 120])
+def test_help_has_panels_as_wide_as_the_terminal_and_cuts_nothing(run, command, width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = run(command, "--help").out.splitlines()
+    assert {len(line) for line in lines if line.startswith("╭")} == {width}
+    assert not any("…" in line for line in lines)
+
+
+def test_each_default_is_in_the_help():
+    group = typer.main.get_command(main.application())
+    for name, command in group.commands.items():
+        for parameter in command.params:
+            key = options.FIELDS.get(parameter.name)
+            if key is None:
+                continue
+            section, field = key.split(".")
+            default = settings.section_of(section).model_fields[field].default
+            if default is not None and not isinstance(default, bool):
+                shown = ",".join(default) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
+                assert f"[default: {shown}]" in parameter.help, (name, parameter.name)
 
 
 def test_help_lists_the_commands_and_the_version(run):
@@ -131,6 +164,24 @@ def test_help_lists_the_commands_and_the_version(run):
     assert all(re.search(rf"^  {command} ", said.out, re.MULTILINE) for command in COMMANDS)
     assert run("--version").out == f"beadctl {__version__}\n"
     assert run("-h").out == said.out
+
+
+def test_root_help_is_plain_and_loads_no_settings():
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "beadctl", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rsplit("|", 1)[1].strip().partition(".")[0] for line in shown.stderr.splitlines()}
+    assert not loaded & {"numpy", "pydantic_settings"}
+    assert "╭" not in shown.stdout
+
+
+def test_the_program_has_one_name(run, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["-c"])
+    assert "see beadctl count --help" in run("count").error
+    assert "Usage: beadctl count" in run("count", "--help").out
 
 
 def test_nothing_asked_is_help_and_a_usage_error(run):
@@ -169,10 +220,6 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(run, tmp_path, arguments, word
 
 def test_each_flag_is_a_setting_or_the_commands_own():
     """A flag whose parameter is not mapped to its setting would be taken and then forgotten."""
-    import typer.main
-
-    from beadctl.cli import main, options, settings
-
     fields = {field for _, field in settings.fields()}
     own = {
         "segment": {"inputs"},
@@ -198,6 +245,32 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         for parameter in rest:
             assert options.FIELDS[parameter].split(".")[1] in fields
             assert next(p for p in command.params if p.name == parameter).default is None, (name, parameter)
+
+
+def test_every_table_has_every_form(run, model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    image, labels = discs(4)
+    for folder, plane in (("images", image), ("masks", labels[::-1])):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", plane)
+    calls = {
+        ("audit", "images", "masks", "--no-find"): "image",
+        ("tile", "images", "masks", "--size", "64", "--overlap", "8", "--dry-run"): "image",
+        ("eval", "images", "masks", "-m", model_path): "figure",
+        ("info",): "fact",
+        ("info", "--settings"): "setting",
+    }
+    for call, column in calls.items():
+        out = {form: run(*call, "--format", form).out for form in ("csv", "json", "jsonl", "table")}
+        rows = rows_of(out["csv"])
+        assert next(iter(rows[0])) == column
+        whole, lines = json.loads(out["json"]), [json.loads(line) for line in out["jsonl"].splitlines()]
+        assert all(row[column] in out["table"] for row in rows), call
+        if isinstance(whole, list):
+            assert [row[column] for row in whole] == [row[column] for row in lines]
+            assert [row[column] for row in whole] == [row[column] for row in rows]
+        else:
+            assert [whole] == lines, call
 
 
 def test_info_describes_images_models_and_the_installation(run, model_path, bead_folder, monkeypatch):

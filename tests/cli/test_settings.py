@@ -1,6 +1,7 @@
 """Settings: where each value comes from, what is refused, and the way back through --config."""
 
 import difflib
+import re
 import types
 from enum import StrEnum
 from pathlib import Path
@@ -138,6 +139,59 @@ def test_a_misspelt_name_is_told_the_nearest(key, monkeypatch):
         settings.load()
 
 
+RENAMED = {
+    "instances.marker_threshold": "seed_threshold",
+    "instances.marker_rise": "seed_rise",
+    "loss.marker_weight": "seed_weight",
+    "output.save": "overlays",
+}
+
+
+@pytest.mark.parametrize(("key", "former"), RENAMED.items())
+def test_a_former_name_is_told_the_new_one(key, former, run, monkeypatch):
+    section, field = key.split(".")
+    Path("beadctl.toml").write_text(f"[{section}]\n{former} = 0.5\n")
+    said = run("info")
+    assert said.code == 2
+    assert said.error == f"error: beadctl.toml: unknown setting {section}.{former}; it is now {field}"
+    Path("beadctl.toml").unlink()
+    old, new = (f"BEADCTL_{section}__{name}".upper() for name in (former, field))
+    with monkeypatch.context() as patch:
+        patch.setenv(old, "0.5")
+        assert run("info").error == f"error: environment: unknown setting {old}; it is now {new}"
+
+
+@pytest.mark.parametrize(
+    ("words", "new"),
+    [
+        (("segment", "x", "--seed-threshold", "0.5"), "--marker-threshold"),
+        (("count", "x", "--seed-rise", "0.5"), "--marker-rise"),
+        (("train", "--seed-weight", "2"), "--marker-weight"),
+        (("segment", "x", "--overlays"), "--save"),
+        (("segment", "x", "--no-overlays"), "--save"),
+    ],
+)
+def test_a_former_flag_is_told_the_new_one(words, new, run):
+    said = run(*words)
+    assert said.code == 2
+    flag = next(word for word in words if word.startswith("--"))
+    assert said.error == f"error: No such option: {flag}; it is now {new}; see beadctl {words[0]} --help"
+
+
+def test_a_list_in_the_environment_is_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("BEADCTL_LOSS__WEIGHTS", "0.6, 0.4")
+    monkeypatch.setenv("BEADCTL_OUTPUT__SAVE", "masks")
+    loaded = settings.load().settings
+    assert loaded.loss.weights == (0.6, 0.4)
+    assert loaded.output.save == (Output.MASKS,)
+
+
+def test_the_constructor_reads_no_other_source(monkeypatch):
+    monkeypatch.setenv("BEADCTL_TRAIN__LR", "0.25")
+    Path("beadctl.toml").write_text("[train]\nepochs = 7\n")
+    assert Settings().train == settings.Train()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -160,8 +214,6 @@ def test_a_bad_file_is_one_line_and_exit_code_2(text, words, run):
     assert said.code == 2
     assert said.out == ""
     assert said.err.count("\n") == 1
-    import re
-
     assert re.search(words, said.error)
     assert "beadctl.toml" in said.error
 

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import itertools
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,67 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
-from hypothesis import given
-from hypothesis import strategies as st
 
 from beadctl.dataset.manifest import read_manifest
-from beadctl.dataset.padding import padded
-from beadctl.dataset.splitting import split_sources
-from beadctl.dataset.tile_writer import origins
-from beadctl.errors import SettingsError
 from beadctl.images import normalisation_of
-
-NAMES = st.lists(st.text("abcxyz/_0123", min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
-SHARE = st.sampled_from([0.0, 0.1, 0.15, 0.3, 0.45])
-
-
-@given(st.integers(1, 3000), st.integers(1, 600), st.data())
-def test_origins_cover_an_axis_with_the_overlap_asked_for(length, size, data):
-    overlap = data.draw(st.integers(0, size - 1))
-    starts = origins(length, size, overlap)
-    covered = np.zeros(max(length, size), bool)
-    for start in starts:
-        covered[start : start + size] = True
-    assert covered[:length].all()
-    assert starts[0] == 0
-    if length > size:
-        assert starts[-1] + size == length
-    assert all(0 < after - before <= size - overlap for before, after in itertools.pairwise(starts))
-
-
-@given(NAMES, SHARE, SHARE, st.integers(0, 5))
-def test_a_split_is_whole_repeatable_and_served_fairly(names, val, test, seed):
-    splits = split_sources(names, val_fraction=val, test_fraction=test, seed=seed)
-    assert splits == split_sources(names[::-1], val_fraction=val, test_fraction=test, seed=seed)
-    assert set(splits) == set(names)
-    held = {split: list(splits.values()).count(split) for split in ("train", "val", "test")}
-    assert held["train"] >= 1
-    for split, share in (("val", val), ("test", test)):
-        assert (held[split] > 0) == (share > 0) or len(names) < 3
-        assert abs(held[split] - share * len(names)) <= 1 or held[split] == 1
-
-
-@given(NAMES, st.integers(0, 5))
-def test_groups_stay_together(names, seed):
-    splits = split_sources(names, val_fraction=0.3, test_fraction=0.3, seed=seed, group_by=r"^(.)")
-    sides = defaultdict(set)
-    for name, split in splits.items():
-        sides[name[0]].add(split)
-    assert all(len(side) == 1 for side in sides.values())
-
-
-def test_other_seeds_split_otherwise():
-    names = [f"{index}.tif" for index in range(20)]
-    splits = [split_sources(names, val_fraction=0.3, test_fraction=0.2, seed=seed) for seed in range(5)]
-    assert any(split != splits[0] for split in splits)
-
-
-def test_splits_that_cannot_be():
-    with pytest.raises(SettingsError, match="below 1"):
-        split_sources(["a"], val_fraction=0.5, test_fraction=0.5, seed=0)
-    with pytest.raises(SettingsError, match="regular expression"):
-        split_sources(["a"], val_fraction=0.1, test_fraction=0.1, seed=0, group_by="(")
-
 
 SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif": (40, 30)}
 
@@ -225,41 +166,10 @@ def test_a_dry_run_says_what_would_be_cut_and_writes_nothing(run, dataset):
     assert said.code == 0
     assert not Path("tiles").exists()
     assert run(*dataset).code == 0
-    for row in read_manifest(Path("tiles")):
-        line = next(line for line in said.out.splitlines() if line.split()[:1] == [row.source])
-        assert line.split()[2] == row.split
+    planned = {row["image"]: row["split"] for row in csv.DictReader(said.out.splitlines())}
+    assert planned == {row.source: row.split for row in read_manifest(Path("tiles"))}
     tifffile.imwrite("masks/a.tif", np.zeros((5, 5), np.uint16))
     assert run(*dataset, "--dry-run").code == 1
-
-
-@given(NAMES, st.integers(0, 3), st.data())
-def test_each_split_has_sparse_and_dense_images(names, seed, data):
-    density = {name: data.draw(st.sampled_from([0.0, 1.0, 5.0])) for name in names}
-    splits = split_sources(names, val_fraction=0.25, test_fraction=0.25, seed=seed, density=density)
-    assert splits == split_sources(
-        names[::-1], val_fraction=0.25, test_fraction=0.25, seed=seed, density=density
-    )
-    ranked = sorted(density.values())
-    if len(names) >= 16:
-        for split in ("val", "test"):
-            own = sorted(density[name] for name in names if splits[name] == split)
-            ideal = ranked[2::4]
-            assert abs(np.mean(own) - np.mean(ideal)) <= 5 * 2 / len(own)
-
-
-@given(st.integers(3, 30), st.integers(3, 30), st.data())
-def test_padding_mirrors_beads_under_numbers_of_their_own(height, width, data):
-    labels = np.zeros((height, width), np.uint32)
-    for number in range(1, 4):
-        y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
-        labels[y : y + 2, x : x + 2] = number
-    right = padded(labels, ((0, height - 1), (0, width - 1)))
-    np.testing.assert_array_equal(right > 0, np.pad(labels, ((0, height - 1), (0, width - 1)), "reflect") > 0)
-    np.testing.assert_array_equal(right[:height, :width], labels)
-    for number in set(right.ravel()) - set(labels.ravel()):
-        y, x = np.nonzero(right == number)
-        assert np.ptp(y) < 4
-        assert np.ptp(x) < 4
 
 
 @pytest.mark.parametrize("extra", [(), ("--overwrite",)])

@@ -49,7 +49,7 @@ def audit(
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.audit import fixing, page, table
     from beadctl.audit.detector import bead_detector
-    from beadctl.audit.run import audit_with_progress
+    from beadctl.audit.run import audit as audit_samples
     from beadctl.audit.samples import find_samples
     from beadctl.cli import arguments
     from beadctl.files import require_free
@@ -62,7 +62,8 @@ def audit(
     if find:
         opened = open_model(run.model, run.device, run.threads, messages)
         detector = bead_detector(opened, arguments.segment_options(loaded, opened.facts))
-    audited = audit_with_progress(samples, reading, detector, messages)
+    with messages.progress(len(samples), "auditing") as advance:
+        audited = audit_samples(samples, reading=reading, detector=detector, on_pair=advance)
     console.print_rows(
         loaded.output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited)
     )

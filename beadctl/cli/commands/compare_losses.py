@@ -10,25 +10,27 @@ from beadctl.cli import options, settings
 from beadctl.errors import ExitCode
 from beadctl.losses import Loss
 
+LOSSES, SEEDS = "dice,focal,combined", 3
+
 
 def compare_losses(
     context: typer.Context,
     losses: Annotated[
-        str, typer.Option(help="Losses, separated by commas, or `all`.", autocompletion=options.list_of(Loss))
-    ] = "dice,focal,combined",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each setting, with seeds --seed, +1, ...")] = 3,
-    shard: Annotated[
-        str | None, typer.Option(help="Run only every N-th run: K/N, K from 1, for a job array.")
-    ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed.")] = False,
-    gradient_audit: Annotated[
-        bool,
-        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
-    ] = False,
-    pictures: Annotated[
-        bool,
-        typer.Option("--pictures/--no-pictures", help="Draw the best and worst tiles into the report."),
-    ] = True,
+        str,
+        typer.Option(
+            help=options.with_default("Losses, separated by commas, or `all`", LOSSES),
+            show_default=False,
+            autocompletion=options.list_of(Loss),
+        ),
+    ] = LOSSES,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help=options.with_default("Runs of each setting, with seeds --seed, +1, ...", SEEDS),
+            show_default=False,
+        ),
+    ] = SEEDS,
     tiles: options.Tiles = None,
     size: options.Size = None,
     simulate: options.Simulate = None,
@@ -69,7 +71,27 @@ def compare_losses(
     precision: options.Precision = None,
     threads: options.Threads = None,
     workers: options.Workers = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Run only every N-th run: K/N, K from 1, for a job array.", rich_help_panel=options.RUN
+        ),
+    ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Run again what failed.", rich_help_panel=options.RUN)
+    ] = False,
+    gradient_audit: options.GradientAudit = False,
     out_dir: options.CompareDir = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help=options.with_default("Draw the best and worst tiles into the report", "pictures"),
+            show_default=False,
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = True,
+    format: options.TableForm = None,  # noqa: A002  the flag is --format
     config: options.Config = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -98,4 +120,5 @@ def compare_losses(
     how = training.train_options(chosen, gradient_audit=gradient_audit)
     mine = grid.shard(trials, shard)
     run_missing(mine, out, messages, tiles=folder, start=weights, options=how, retry=retry)
-    return report(trials, out, messages, tiles=folder, pictures=pictures)
+    form = chosen.output.format
+    return report(trials, out, messages, tiles=folder, pictures=pictures, form=form)

@@ -13,10 +13,6 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
-    gradient_audit: Annotated[
-        bool,
-        typer.Option("--gradient-audit", help="Measure in each epoch where each loss's gradient falls."),
-    ] = False,
     tiles: options.Tiles = None,
     size: options.Size = None,
     simulate: options.Simulate = None,
@@ -60,6 +56,7 @@ def train(
     precision: options.Precision = None,
     threads: options.Threads = None,
     workers: options.Workers = None,
+    gradient_audit: options.GradientAudit = False,
     out_dir: options.TrainDir = None,
     config: options.Config = None,
     quiet: options.Quiet = False,
