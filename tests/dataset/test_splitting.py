@@ -1,0 +1,63 @@
+"""Assignment of images to training, validation and test."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beadctl.dataset.splitting import split_sources
+from beadctl.errors import SettingsError
+
+NAMES = st.lists(st.text("abcxyz/_0123", min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
+SHARE = st.sampled_from([0.0, 0.1, 0.15, 0.3, 0.45])
+
+
+@given(NAMES, SHARE, SHARE, st.integers(0, 5))
+def test_a_split_is_whole_repeatable_and_served_fairly(names, val, test, seed):
+    splits = split_sources(names, val_fraction=val, test_fraction=test, seed=seed)
+    assert splits == split_sources(names[::-1], val_fraction=val, test_fraction=test, seed=seed)
+    assert set(splits) == set(names)
+    held = {split: list(splits.values()).count(split) for split in ("train", "val", "test")}
+    assert held["train"] >= 1
+    for split, share in (("val", val), ("test", test)):
+        assert (held[split] > 0) == (share > 0) or len(names) < 3
+        assert abs(held[split] - share * len(names)) <= 1 or held[split] == 1
+
+
+@given(NAMES, st.integers(0, 5))
+def test_groups_stay_together(names, seed):
+    splits = split_sources(names, val_fraction=0.3, test_fraction=0.3, seed=seed, group_by=r"^(.)")
+    sides = defaultdict(set)
+    for name, split in splits.items():
+        sides[name[0]].add(split)
+    assert all(len(side) == 1 for side in sides.values())
+
+
+def test_other_seeds_split_otherwise():
+    names = [f"{index}.tif" for index in range(20)]
+    splits = [split_sources(names, val_fraction=0.3, test_fraction=0.2, seed=seed) for seed in range(5)]
+    assert any(split != splits[0] for split in splits)
+
+
+def test_splits_that_cannot_be():
+    with pytest.raises(SettingsError, match="below 1"):
+        split_sources(["a"], val_fraction=0.5, test_fraction=0.5, seed=0)
+    with pytest.raises(SettingsError, match="regular expression"):
+        split_sources(["a"], val_fraction=0.1, test_fraction=0.1, seed=0, group_by="(")
+
+
+@given(NAMES, st.integers(0, 3), st.data())
+def test_each_split_has_sparse_and_dense_images(names, seed, data):
+    density = {name: data.draw(st.sampled_from([0.0, 1.0, 5.0])) for name in names}
+    splits = split_sources(names, val_fraction=0.25, test_fraction=0.25, seed=seed, density=density)
+    assert splits == split_sources(
+        names[::-1], val_fraction=0.25, test_fraction=0.25, seed=seed, density=density
+    )
+    ranked = sorted(density.values())
+    if len(names) >= 16:
+        for split in ("val", "test"):
+            own = sorted(density[name] for name in names if splits[name] == split)
+            ideal = ranked[2::4]
+            assert abs(np.mean(own) - np.mean(ideal)) <= 5 * 2 / len(own)
