@@ -6,36 +6,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.commandline import commands, parse
+from helpers.commandline import commands
 
 from beadctl import errors
 from beadctl.cli.main import COMMANDS
 from beadctl.cli.settings import load
-from beadctl.results.ledger import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*/README.md")]
 FENCES = re.findall(r"^(?:<!-- ci: (\w+) -->\n)?```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-LINES = [words for _, script in FENCES for words in commands(script)]
 
 
 def test_every_subcommand_is_shown():
-    assert {words[0] for words in LINES} == set(COMMANDS)
+    scripts = re.findall(r"^```sh\n(.*?)^```", "\n".join([README, *GUIDES]), flags=re.MULTILINE | re.DOTALL)
+    assert {words[0] for script in scripts for words in commands(script)} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("words", LINES, ids=" ".join)
-def test_command_line_is_valid(words):
-    parse(words)
-
-
-@pytest.mark.parametrize("words", LINES, ids=" ".join)
-def test_named_examples_exist(words):
-    for word in words:
-        if word.startswith("examples/"):
-            assert (ROOT / word).exists()
-
-
-def test_info_settings_says_what_it_promises(run):
+def test_info_settings_prints_every_setting(run):
     said = run("info", "--settings")
     assert said.code == 0
     for key in load().origins:
@@ -48,31 +36,24 @@ def test_info_of_an_image(run):
     assert "0.65 um" in said.out
 
 
-def test_columns_of_the_ledger_are_listed():
-    paragraph = README[README.index("Columns of `counts.csv`") :].split("\n\n")[0]
-    named = [word for word in re.findall(r"`([a-z_]+)`", paragraph) if word in COLUMNS]
-    assert tuple(dict.fromkeys(named)) == COLUMNS
-
-
 def test_exit_codes_are_those_of_the_errors():
-    listed = {int(code) for code in re.findall(r"\b(\d+)(?:, \d+)? \|", README)}
-    used = {
-        kind.exit_code
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.BeadctlError)
+    listed = {
+        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")
     }
-    assert used <= listed
+    assert listed == {int(code) for code in errors.ExitCode}
 
 
-def test_named_files_exist():
-    for name in re.findall(r"`((?:examples|completions|tests|beadctl)/[\w./]*)`", README):
-        assert (ROOT / name).exists(), name
-    for name in re.findall(r"`(\w+\.(?:slurm|pbs))`", README):
-        assert (ROOT / "examples" / name).exists(), name
+def test_every_guide_is_linked():
+    for path in (ROOT / "examples").glob("*/README.md"):
+        assert f"({path.relative_to(ROOT).as_posix()})" in README
 
 
-def test_readme_is_short():
-    assert len(README.splitlines()) < 250
+def test_versions_agree():
+    from beadctl import __version__
+
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## \[([\d.]+)\]", changes, re.MULTILINE)[1] == __version__
 
 
 @pytest.mark.skipif(shutil.which("bash") is None or sys.platform == "win32", reason="bash is not installed")

@@ -1,0 +1,155 @@
+"""The job scripts of the cluster guide, with a `beadctl` that only notes its arguments."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+from helpers.commandline import parse
+
+FOLDER = Path(__file__).parents[2] / "examples/cluster"
+JOBS = ("train.slurm", "train.pbs", "segment.slurm", "segment.pbs")
+SUBMIT_DIR = {"slurm": "SLURM_SUBMIT_DIR", "pbs": "PBS_O_WORKDIR"}
+ARRAY = {"slurm": "SLURM_ARRAY_TASK_ID", "pbs": "PBS_ARRAY_INDEX"}
+
+needs_bash = pytest.mark.skipif(
+    shutil.which("bash") is None or sys.platform == "win32", reason="bash is not installed"
+)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Return a function that runs a job script with a `beadctl` that only notes its arguments."""
+    stub = tmp_path / "bin" / "beadctl"
+    stub.parent.mkdir()
+    stub.write_text(
+        "#!/bin/bash\n"
+        'printf "%s\\n" "$@" > arguments\n'
+        'trap "echo ended in order; exit 143" TERM\n'
+        "touch started\n"
+        "for (( i = 0; i < ${STUB_WAIT:-0}; i++ )); do sleep 0.05; done\n"
+        "exit ${STUB_CODE:-0}\n"
+    )
+    stub.chmod(0o755)
+    work = tmp_path / "work dir"
+    (work / "tiles").mkdir(parents=True)
+    (work / "tiles" / "tiles.csv").touch()
+    for place in ("images/day 1", "images/day 2"):
+        (work / place).mkdir(parents=True)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    def start(name: str, **environment: str) -> tuple[subprocess.Popen[str], Path]:
+        scheduler = name.rsplit(".", 1)[1]
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "PBS"))}
+        clean |= {
+            "PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(scratch),
+            SUBMIT_DIR[scheduler]: str(work),
+        }
+        process = subprocess.Popen(
+            ["bash", str(FOLDER / name)],
+            env=clean | environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return process, work
+
+    return start
+
+
+def arguments(work: Path) -> list[str]:
+    return (work / "arguments").read_text().splitlines()
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS)
+def test_job_is_valid_bash(name):
+    subprocess.run(["bash", "-n", str(FOLDER / name)], check=True)
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS[:2])
+def test_training_job(job, tmp_path, name):
+    process, work = job(name)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    given = parse(arguments(work))
+    assert given["device"] == "cuda"
+    assert given["resume"] is False
+    # The tiles are read from scratch, and nothing is left there.
+    assert given["tiles"].is_relative_to(tmp_path / "scratch")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS[:2])
+def test_training_job_goes_on_with_its_run(job, tmp_path, name):
+    run = tmp_path / "work dir" / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "last.pt").touch()
+    process, work = job(name, RUN="runs/mine")
+    process.communicate(timeout=30)
+    given = parse(arguments(work))
+    assert given["resume"] is True
+    assert given["out_dir"] == Path("runs/mine")
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS)
+def test_job_ends_with_the_exit_code_of_beadctl(job, name):
+    process, _ = job(name, STUB_CODE="3")
+    process.communicate(timeout=30)
+    assert process.returncode == 3
+
+
+@needs_bash
+@pytest.mark.parametrize("number", ["SIGUSR1", "SIGTERM"])
+@pytest.mark.parametrize("name", JOBS[:2])
+def test_training_job_passes_a_signal_on(job, tmp_path, name, number):
+    process, work = job(name, STUB_WAIT="400")
+    while not (work / "started").exists():
+        assert process.poll() is None
+    process.send_signal(getattr(signal, number))
+    output, _ = process.communicate(timeout=15)
+    assert "ended in order" in output
+    assert process.returncode == 143
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS[2:])
+def test_segmentation_job(job, name):
+    process, work = job(name, OUT="results")
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    given = parse(arguments(work))
+    assert (given["inputs"], given["out_dir"], given["device"]) == ([Path("images")], Path("results"), "cpu")
+
+
+@needs_bash
+@pytest.mark.parametrize("name", JOBS[2:])
+def test_segmentation_array_takes_a_folder_a_task(job, name):
+    task = ARRAY[name.rsplit(".", 1)[1]]
+    process, work = job(name, **{task: "2"})
+    process.communicate(timeout=30)
+    given = parse(arguments(work))
+    assert given["inputs"] == [Path("images/day 2")]
+    assert given["out_dir"] == Path("segmented/day 2")
+    process, _ = job(name, **{task: "3"})
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "no such sub-folder" in output
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_job_asks_for_its_device(name):
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    asks = re.search(r"^#(SBATCH --gres=gpu:1|PBS -l select=\S*:ngpus=1)\b", text, flags=re.MULTILINE)
+    assert bool(asks) == PurePosixPath(name).stem.startswith("train")

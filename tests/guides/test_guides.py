@@ -1,0 +1,159 @@
+"""Every command of the README and the guides runs, in order, in a copy of the tree."""
+
+import csv
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.commandline import commands, parse
+from helpers.guides import ROOT, blocks, run_page
+from PIL import Image
+
+from beadctl.results.ledger import COLUMNS
+from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
+from beadctl.segmentation.measure import FLAGS
+from beadctl.simulate import render
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("bash") is None or sys.platform == "win32", reason="bash is not installed"
+)
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "examples").glob("*/README.md"))]
+LINES = [
+    (page, words)
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "sh"
+    for words in commands(block.text)
+]
+
+
+def guide(name: str) -> Path:
+    return ROOT / "examples" / name / "README.md"
+
+
+def test_readme_commands(tmp_path):
+    tree = run_page(README, tmp_path)
+    assert len((tree / "counts.csv").read_text().splitlines()) == 10
+    for name in ("results/overlays/spheres_overlay.png", "mine.onnx", "results-mine/beads.csv"):
+        assert (tree / name).exists()
+    assert (tree / "segmented/counts.csv").exists()
+
+
+def test_counting_guide(tmp_path):
+    tree = run_page(guide("counting"), tmp_path)
+    assert (tree / "outlines/geojson/spheres.geojson").exists()
+    assert not (tree / "outlines/overlays").exists()
+    made, kept = (
+        np.asarray(Image.open(path).convert("RGB")).astype(int)
+        for path in (tree / "overlay.png", guide("counting").with_name("overlay.png"))
+    )
+    # Another processor may round a few pixels differently.
+    assert np.mean(np.any(made != kept, axis=-1)) < 0.01
+
+
+def test_model_file_guide(tmp_path):
+    run_page(guide("model-file"), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["training", "losses", "cluster"])
+def test_training_guides(tmp_path, name):
+    run_page(guide(name), tmp_path)
+
+
+@pytest.mark.slow
+def test_default_model_guide(tmp_path):
+    """The recipe with two scenes in place of hundreds."""
+    few = """
+given=("$@")
+for i in "${!given[@]}"; do [[ ${given[i]} != --count ]] || given[i+1]=2; done
+exec "$PYTHON" -m beadctl "${given[@]}\""""
+    tree = run_page(
+        guide("default-model"),
+        tmp_path,
+        settings={
+            "BEADCTL_TRAIN__MAX_MINUTES": "0.01",
+            "BEADCTL_TRAIN__SIMULATE": "8",
+            "BEADCTL_TRAIN__EPOCHS": "1",
+            "BEADCTL_TRAIN__WORKERS": "0",
+        },
+        beadctl=few,
+    )
+    assert (tree / "made/bead.onnx").exists()
+
+
+@pytest.mark.slow
+def test_fine_tuning_guide(tmp_path):
+    """The experiment on simulated scenes in place of the real ones."""
+    rng = np.random.default_rng(3)
+    for part, count in (("train", 60), ("val", 3)):
+        folder = tmp_path / "beadctl" / part
+        folder.mkdir(parents=True)
+        rows = ["image,y,x"]
+        for index in range(count):
+            scene = render(rng, 128)
+            tifffile.imwrite(folder / f"{index:03}.tif", scene.image)
+            centres = [np.argwhere(scene.labels == label).mean(0) for label in np.unique(scene.labels)[1:]]
+            rows += [f"{index:03}.tif,{y:.1f},{x:.1f}" for y, x in centres]
+        (folder.parent / f"{part}_centres.csv").write_text("\n".join(rows) + "\n")
+    shutil.copytree(ROOT / "examples", tmp_path / "beadctl/examples")
+    tree = run_page(
+        guide("fine-tuning"), tmp_path, settings={"BEADCTL_TRAIN__EPOCHS": "1", "BEADCTL_TRAIN__WORKERS": "0"}
+    )
+    with (tree / "out/scores.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["default", "tuned", "scratch"]
+
+
+@pytest.mark.slow
+def test_loss_study_guide(tmp_path):
+    """The study's commands are parsed; 108 trainings are too many."""
+    tree = tmp_path / "beadctl"
+    shutil.copytree(ROOT / "examples", tree / "examples")
+    (tree / "MICROBEADS").mkdir()
+    said = tmp_path / "said"
+    run_page(
+        guide("loss-study"),
+        tmp_path,
+        beadctl=f'printf "%s\\0" "$@" >>"{said}"; printf "\\n" >>"{said}"',
+        python="",
+    )
+    lines = [line.rstrip("\0").split("\0") for line in said.read_text().splitlines()]
+    assert {line[0] for line in lines} == {"tile", "compare-losses"}
+    for line in lines:
+        parse(line)
+
+
+@pytest.mark.parametrize(("page", "words"), LINES, ids=lambda value: str(value)[-40:])
+def test_command_line_is_valid(page, words):
+    del page
+    parse(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_links_and_named_files_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`((?:examples|completions|tests|beadctl)/[\w./-]*\w/?)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"python (tests/[\w/]+\.py)", text):
+        assert (ROOT / name).exists(), name
+
+
+def table_of(page: Path, heading: str) -> list[str]:
+    """The names in the first column of the tables below a heading."""
+    section = page.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    first = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return [name for cell in first for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_columns_are_listed():
+    assert sorted(table_of(guide("counting"), "Columns of counts.csv")) == sorted(COLUMNS)
+    named = table_of(guide("counting"), "Columns of beads.csv")
+    assert sorted(named) == sorted(("image", "plane", *BEAD_COLUMNS, *FLAGS))
