@@ -1,6 +1,6 @@
-"""Write the example images and their masks: simulated scenes in several formats and looks, fixed seeds.
+"""Write the example images and their masks: simulated scenes in several formats.
 
-Usage: python examples/make_images.py [FOLDER]; the folder is by default the one of this file.
+Usage: python examples/make_images.py [FOLDER]; the default is the folder of this file.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from beadctl.simulate import Scene, render
 
 SIZE_PX = 320
 PIXEL_SIZE_UM = 0.65
-# Of the simulator's many looks, these seeds give one of each that the file names promise.
+# Seeds of scenes that match the file names.
 SEEDS = {
     "fluorescent_8bit": 197,
     "fluorescent_16bit": 148,
@@ -26,22 +26,22 @@ SEEDS = {
     "empty_field": 274,
     "focus_series": 234,
 }
-# White balance of a warm lamp, so that the three channels differ as in a colour camera's image.
+# White balance of a warm lamp: the channels differ as in the image of a colour camera.
 WARM = (1.0, 0.94, 0.82)
 
 
 def scene(name: str) -> Scene:
-    """Render the scene of a file name."""
+    """Render the scene of an image."""
     return render(np.random.default_rng([7, SEEDS[name]]), SIZE_PX)
 
 
 def save_tiff(path: Path, pixels: NDArray[np.generic]) -> None:
-    """Write one plane without a date, so that the same pixels give the same bytes."""
+    """Write a plane without metadata, whose date would make equal pixels differ."""
     tifffile.imwrite(path, pixels, photometric="minisblack", compression="zlib", metadata=None)
 
 
 def save_focus_series(path: Path, image: NDArray[np.generic]) -> None:
-    """Write an OME-TIFF of three planes, in focus, near and off focus, with a pixel size."""
+    """Write an OME-TIFF of three planes with increasing blur, and a pixel size."""
     planes = [image, *(ndimage.gaussian_filter(image, sigma) for sigma in (1.0, 2.0))]
     physical = {f"PhysicalSize{axis}": PIXEL_SIZE_UM for axis in "XY"}
     units = {f"PhysicalSize{axis}Unit": "µm" for axis in "XY"}
@@ -61,10 +61,10 @@ def save_focus_series(path: Path, image: NDArray[np.generic]) -> None:
 
 
 def write(folder: Path) -> None:
-    """Write `folder`/images and, for the images of one plane, `folder`/masks."""
+    """Write `folder`/images and, for images of a single plane, `folder`/masks."""
     images, masks = folder / "images", folder / "masks"
-    for made in (images, masks):
-        made.mkdir(parents=True, exist_ok=True)
+    for subfolder in (images, masks):
+        subfolder.mkdir(parents=True, exist_ok=True)
     scenes = {name: scene(name) for name in SEEDS}
     for name in ("fluorescent_8bit", "fluorescent_16bit", "spheres", "empty_field"):
         save_tiff(images / f"{name}.tif", scenes[name].image)

@@ -16,9 +16,8 @@
 
 from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, find
 from beadctl.images.image import Image, only_plane, open_image
-from beadctl.images.memory import InMemory
 from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
-from beadctl.images.plane import Pixels, Plane
+from beadctl.images.plane import InMemory, Pixels, Plane
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.window import Window
 

@@ -10,7 +10,7 @@ from beadctl.errors import ImageError
 from beadctl.images.failure import failures
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
-from beadctl.images.series import Series, check_axes, choose_samples, planes_of
+from beadctl.images.series import Series, planes_of
 
 # Microscope formats that must be exported as OME-TIFF.
 VENDOR_SUFFIXES = {
@@ -75,22 +75,17 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         If the file is missing, empty, damaged, truncated, in an unsupported format or encoding,
         implausibly large, or ambiguous without `axes`, `channel` or `plane`.
     """
+    axes = options.axes and options.axes.upper()
     every_series = [
-        replace(
-            series,
-            axes=series.axes if options.axes is None else options.axes.upper(),
-            pixel_size_um=series.pixel_size_um or options.pixel_size_um,
-        )
-        for series in _series_of(path)
+        replace(s, axes=axes or s.axes, pixel_size_um=s.pixel_size_um or options.pixel_size_um)
+        for s in _series_of(path)
     ]
-    named_by_user = options.axes is not None
     planes: list[Plane | None] = []
     conversions: list[str] = []
     for series in every_series:
-        check_axes(series, named_by_user=named_by_user)
-        choice = choose_samples(series, options.channel, named_by_user=named_by_user)
-        planes.extend(planes_of(series, choice, len(planes)))
-        conversions.append(choice.conversion.description)
+        more, conversion = planes_of(series, len(planes), options.channel, named_by_user=axes is not None)
+        planes.extend(more)
+        conversions.append(conversion)
     first = every_series[0]
     return Image(
         path=path,

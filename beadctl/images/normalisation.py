@@ -129,7 +129,7 @@ def normalisation_of(array: NDArray[Any]) -> Normalisation:
 
 
 def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> list[Window]:
-    """Return bands of whole rows, spread evenly from the first row of a plane to the last.
+    """Return bands of whole rows of equal height, spread evenly from the first row of a plane to the last.
 
     Parameters
     ----------
@@ -137,11 +137,6 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
         Size of the plane, px.
     budget : int
         Approximate number of pixels of all bands.
-
-    Returns
-    -------
-    list of Window
-        Bands of equal height, from top to bottom.
     """
     rows = max(1, min(LIMITS.band_rows, budget // (width * LIMITS.min_bands), height))
     count = min(max(2, budget // (width * rows)), height // rows)

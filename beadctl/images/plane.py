@@ -53,6 +53,38 @@ class Pixels(Protocol):
 
 
 @dataclass(frozen=True)
+class InMemory:
+    """An array that is read like an open plane; implements `Pixels`.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (height, width)
+        Values of any dtype.
+    """
+
+    pixels: NDArray[Any]
+
+    @property
+    def height(self) -> int:
+        """Rows, px."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns, px."""
+        return int(self.pixels.shape[1])
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Return a view of a window; ValueError if it is not inside the array."""
+        _check_inside(window, self)
+        return np.asarray(self.pixels[window.slices])
+
+    def read_all(self) -> NDArray[Any]:
+        """Return the whole array."""
+        return self.pixels
+
+
+@dataclass(frozen=True)
 class Plane:
     """One 2-D plane of an image file.
 
@@ -120,9 +152,13 @@ class _OpenPlane:
         return self._plane.width
 
     def read(self, window: Window) -> NDArray[Any]:
-        if not window.is_inside(self.height, self.width):
-            raise ValueError(f"{window} is not inside a plane of {self.height} x {self.width} px")
+        _check_inside(window, self)
         return self._plane.conversion.apply(self._samples.read(window))
 
     def read_all(self) -> NDArray[Any]:
         return self.read(Window(0, 0, self.height, self.width))
+
+
+def _check_inside(window: Window, pixels: Pixels) -> None:
+    if not window.is_inside(pixels.height, pixels.width):
+        raise ValueError(f"{window} is not inside a plane of {pixels.height} x {pixels.width} px")

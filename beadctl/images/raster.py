@@ -1,7 +1,7 @@
 """PNG, JPEG and BMP files: one image each, decoded as a whole at the first read."""
 
 import struct
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,31 +25,21 @@ PILLOW_SAMPLES = {"1": 1, "L": 1, "RGB": 3, "P": 3, "RGBA": 4}
 Codec = Literal["png", "jpeg", "bmp"]
 
 
-@dataclass(frozen=True)
-class _RasterFile:
-    """A PNG, JPEG or BMP file; axes Y, X and, if there are several samples, S."""
-
-    path: Path
-    codec: Codec
-    shape: tuple[int, ...]
-
-    def load(self) -> NDArray[Any]:
-        """Decode the file to an array of `shape`; ImageError if it is damaged or truncated."""
-        with failures(self.path):
-            if self.codec == "png":
-                # Pillow would reduce 16-bit colours to 8 bits.
-                pixels = np.asarray(imagecodecs.png_decode(self.path.read_bytes()))
-            else:
-                with _pillow(self.path, self.codec) as image:
-                    pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
-        if pixels.ndim == 3 and len(self.shape) == 3:
-            # A transparent colour adds an alpha sample that the header does not count.
-            pixels = pixels[..., : self.shape[2]]
-        elif pixels.ndim == 3:
-            pixels = pixels[..., 0]
-        if pixels.shape != self.shape:
-            raise damaged(self.path, f"{pixels.shape} pixels where its header says {self.shape}")
-        return pixels
+def _load(path: Path, codec: Codec, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Decode a file to an array with axes Y, X and, if there are several samples, S."""
+    with failures(path):
+        if codec == "png":
+            # Pillow would reduce 16-bit colours to 8 bits.
+            pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+        else:
+            with _pillow(path, codec) as image:
+                pixels = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    if pixels.ndim == 3:
+        # A transparent colour adds an alpha sample that the header does not count.
+        pixels = pixels[..., : shape[2]] if len(shape) == 3 else pixels[..., 0]
+    if pixels.shape != shape:
+        raise damaged(path, f"{pixels.shape} pixels where its header says {shape}")
+    return pixels
 
 
 def raster_series(path: Path, head: bytes) -> list[Series]:
@@ -79,10 +69,9 @@ def raster_series(path: Path, head: bytes) -> list[Series]:
         height, width, samples, dtype = _pillow_header(path, codec)
     shape = (height, width) if samples == 1 else (height, width, samples)
     check_decoded_size(path, height * width * samples * dtype.itemsize, path.stat().st_size)
-    file = _RasterFile(path, codec, shape)
 
     def locate(picks: tuple[Pick, ...], transposed: bool) -> PlaneSource:
-        return WholeSource(file, picks, transposed)
+        return WholeSource(partial(_load, path, codec, shape), picks, transposed)
 
     photometric = Photometric.RGB if samples > 2 else Photometric.BLACK_IS_ZERO
     axes = "YX" if samples == 1 else "YXS"

@@ -70,7 +70,7 @@ def _sums(values: NDArray[np.float64], step: int, groups: int) -> NDArray[np.flo
 
 
 def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Enlarge a map of a shrunk plane to full resolution, bilinearly.
+    """Return a map of a shrunk plane enlarged bilinearly to full resolution, uint8 of `shape`.
 
     Parameters
     ----------
@@ -80,10 +80,6 @@ def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> N
         Factor by which the plane was shrunk.
     shape : tuple of int
         Height and width at full resolution, px; at most (h * factor, w * factor).
-
-    Returns
-    -------
-    ndarray of uint8, shape `shape`
     """
     if factor == 1:
         return plane[: shape[0], : shape[1]]

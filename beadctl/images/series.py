@@ -1,6 +1,6 @@
 """The arrays that the metadata of a file describe, and their 2-D planes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -91,21 +91,8 @@ class Series:
         return ImageError(f"{self.path}: {f'{self.name} ' if self.name else ''}{message}")
 
 
-def check_axes(series: Series, *, named_by_user: bool) -> None:
-    """Refuse axes that are invalid, doubtful or probably misread.
-
-    Parameters
-    ----------
-    series : Series
-        The array.
-    named_by_user : bool
-        Whether the axes come from ``--axes``; then only invalid ones are refused.
-
-    Raises
-    ------
-    ImageError
-        Recommends ``--axes``.
-    """
+def _check_axes(series: Series, *, named_by_user: bool) -> None:
+    """Refuse invalid axes and, unless the user named them, doubtful or probably misread ones."""
     shape = " x ".join(map(str, series.shape))
     stated = f"axes {series.axes!r} for an array of {shape}"
     advice = f"name the {len(series.shape)} axes with --axes, such as {_example(len(series.shape))}"
@@ -132,44 +119,18 @@ def _example(count: int) -> str:
 
 
 @dataclass(frozen=True)
-class SampleChoice:
-    """The samples of which a plane consists.
-
-    Attributes
-    ----------
-    picks : tuple of dict
-        Index along the axes C and S of each sample.
-    conversion : Conversion
-        From these samples to the plane.
-    """
+class _Choice:
+    """Samples of a plane: the index along the axes C and S of each, and their conversion."""
 
     picks: tuple[dict[str, int], ...]
     conversion: Conversion
 
 
-def choose_samples(series: Series, channel: int | None, *, named_by_user: bool) -> SampleChoice:
-    """Choose the samples of which a plane consists, and their conversion.
+def _choose_samples(series: Series, channel: int | None, *, named_by_user: bool) -> _Choice:
+    """Choose the samples of a plane.
 
     `channel` is an index of the C axis. Without a C axis, it is an index of the samples (S); RGB samples
     are converted to luminance if `channel` is None, alpha is dropped, and any other samples are channels.
-
-    Parameters
-    ----------
-    series : Series
-        The array.
-    channel : int or None
-        Channel to use, 0-based.
-    named_by_user : bool
-        Whether the axes come from ``--axes``; then three or four samples are RGB.
-
-    Returns
-    -------
-    SampleChoice
-
-    Raises
-    ------
-    ImageError
-        Recommends ``--channel``, if a channel must be chosen or does not exist.
     """
     channels, samples = series.sizes.get("C", 1), series.sizes.get("S", 1)
     is_rgb = samples in (3, 4) and (
@@ -185,14 +146,14 @@ def choose_samples(series: Series, channel: int | None, *, named_by_user: bool) 
         description, index = f"channel {number} of {channels}", {"C": number}
         if is_rgb:
             return _luminance(f"{description}, luminance of RGB", index)
-        return SampleChoice((index | {"S": 0},), _grey(series, description))
+        return _Choice((index | {"S": 0},), _grey(series, description))
     count = 3 if is_rgb else 1 if is_grey else samples - series.has_alpha
     if is_rgb and channel is None:
         return _luminance("luminance of RGB", {"C": 0})
     if count == 1 and not channel:
-        return SampleChoice(({"C": 0, "S": 0},), _grey(series, "as stored"))
+        return _Choice(({"C": 0, "S": 0},), _grey(series, "as stored"))
     number = _checked(series, channel, count)
-    return SampleChoice(({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}"))
+    return _Choice(({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}"))
 
 
 def _checked(series: Series, channel: int | None, count: int) -> int:
@@ -203,8 +164,8 @@ def _checked(series: Series, channel: int | None, count: int) -> int:
     return channel
 
 
-def _luminance(description: str, index: dict[str, int]) -> SampleChoice:
-    return SampleChoice(tuple(index | {"S": s} for s in range(3)), Conversion(description, weights=LUMINANCE))
+def _luminance(description: str, index: dict[str, int]) -> _Choice:
+    return _Choice(tuple(index | {"S": s} for s in range(3)), Conversion(description, weights=LUMINANCE))
 
 
 def _grey(series: Series, description: str) -> Conversion:
@@ -221,44 +182,62 @@ def _grey(series: Series, description: str) -> Conversion:
     return Conversion(description)
 
 
-def planes_of(series: Series, choice: SampleChoice, first: int) -> Iterator[Plane | None]:
-    """Yield the planes of a series in stored order.
+def planes_of(
+    series: Series, first: int, channel: int | None, *, named_by_user: bool
+) -> tuple[list[Plane | None], str]:
+    """List the planes of a series in stored order.
 
     Parameters
     ----------
     series : Series
-        With axes that `check_axes` accepts.
-    choice : SampleChoice
-        From `choose_samples`.
+        The array.
     first : int
         Index of the first plane.
+    channel : int or None
+        Channel to use, 0-based. Required for several channels; replaces the luminance of RGB.
+    named_by_user : bool
+        Whether the axes come from ``--axes``: doubtful ones are accepted, and 3 or 4 samples are RGB.
 
-    Yields
-    ------
-    Plane or None
+    Returns
+    -------
+    planes : list of Plane or None
         None for a plane that is not in the file.
+    conversion : str
+        Conversion of the stored samples to a plane, in words.
+
+    Raises
+    ------
+    ImageError
+        If the axes are invalid or doubtful, which recommends ``--axes``; or if a channel must be chosen or
+        does not exist, which recommends ``--channel``.
     """
+    _check_axes(series, named_by_user=named_by_user)
+    choice = _choose_samples(series, channel, named_by_user=named_by_user)
     stack = [i for i, a in enumerate(series.axes) if a not in "YXSC"]
     sizes = series.sizes
     transposed = series.axes.index("X") < series.axes.index("Y")
-    for number, indices in enumerate(product(*(range(series.shape[i]) for i in stack))):
+    planes: list[Plane | None] = []
+    for indices in product(*(range(series.shape[i]) for i in stack)):
         at = {series.axes[i]: index for i, index in zip(stack, indices, strict=True)}
         picks = tuple(
             tuple(None if a in "YX" else (at | sample)[a] for a in series.axes) for sample in choice.picks
         )
         source = series.locate(picks, transposed)
         if source is None:
-            yield None
+            planes.append(None)
             continue
         position = [f"{STACK_AXES.get(a, a)}={i}" for a, i in at.items() if sizes[a] > 1]
-        yield Plane(
-            path=series.path,
-            index=first + number,
-            position=" ".join([series.name, *position] if series.name else position),
-            height=sizes["Y"],
-            width=sizes["X"],
-            dtype=choice.conversion.dtype(series.dtype),
-            pixel_size_um=series.pixel_size_um,
-            source=source,
-            conversion=choice.conversion,
+        planes.append(
+            Plane(
+                path=series.path,
+                index=first + len(planes),
+                position=" ".join([series.name, *position] if series.name else position),
+                height=sizes["Y"],
+                width=sizes["X"],
+                dtype=choice.conversion.dtype(series.dtype),
+                pixel_size_um=series.pixel_size_um,
+                source=source,
+                conversion=choice.conversion,
+            )
         )
+    return planes, choice.conversion.description

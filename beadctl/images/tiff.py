@@ -1,29 +1,23 @@
 """TIFF files of any writer: their series of pages, located but not read."""
 
 import contextlib
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TIFF, TiffFile, TiffFrame, TiffPage, TiffPageSeries
+from tifffile import TIFF, TiffFile, TiffPage, TiffPageSeries
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
 from beadctl.images.pixel_size import pixel_sizes_um
 from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series
-from beadctl.images.tiff_page import (
-    ContiguousPage,
-    Page,
-    PageReader,
-    SegmentedPage,
-    check_decoded_size,
-)
+from beadctl.images.tiff_page import Page, PageReader, pages_of
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
@@ -79,18 +73,11 @@ class _TiffSamples:
         return pixels
 
 
-@dataclass(frozen=True)
-class _SeriesFile:
-    """A series that can only be read as a whole, because its planes cross pages."""
-
-    path: Path
-    number: int
-
-    def load(self) -> NDArray[Any]:
-        """Decode the series, without axes of length 1."""
-        with failures(self.path), TiffFile(self.path) as tif:
-            series = _image_series(tif)[self.number]
-            return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
+def _load_series(path: Path, number: int) -> NDArray[Any]:
+    """Decode a series as a whole, because its planes cross pages; without axes of length 1."""
+    with failures(path), TiffFile(path) as tif:
+        series = _image_series(tif)[number]
+        return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
 
 
 @dataclass(frozen=True)
@@ -100,13 +87,13 @@ class _Locator:
     pages: Sequence[Page | None]
     lead: tuple[int, ...]
     roles: str
-    whole: _SeriesFile
+    load: Callable[[], NDArray[Any]]
 
     def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> PlaneSource | None:
         split = len(self.lead)
         stays_in_page = all(i is not None for pick in picks for i in pick[:split])
         if not (self.roles and stays_in_page and self._roles_of_plane(picks[0][split:]) == {"L", "W"}):
-            return WholeSource(self.whole, picks, transposed)
+            return WholeSource(self.load, picks, transposed)
         samples = []
         for pick in picks:
             number = 0
@@ -194,7 +181,7 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
         shape=shape,
         dtype=dtype,
         photometric=photometric,
-        locate=_Locator(_pages(path, tif, series), lead, roles, _SeriesFile(path, number)),
+        locate=_Locator(pages_of(path, tif, series), lead, roles, partial(_load_series, path, number)),
         bits=max(np.ravel(keyframe.bitspersample).tolist()),
         has_alpha=bool(extra) and extra[-1] in ALPHA_CODES,
         palette=keyframe.colormap,
@@ -242,76 +229,3 @@ def _names_other_files(tif: TiffFile) -> bool:
     text = tif.ome_metadata or "" if tif.is_ome else ""
     names = {part.split('"', 1)[0] for part in text.split('FileName="')[1:]}
     return bool(names - {tif.filename})
-
-
-def _pages(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | None]:
-    keyframe = series.keyframe
-    if series.dataoffset is not None and keyframe.is_final:
-        count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
-        first = series.dataoffset
-        _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)
-        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
-        return [_contiguous(path, keyframe, first + k * keyframe.nbytes) for k in range(count)]
-    return [_page(path, tif, series[k]) for k in range(len(series))]
-
-
-def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page | None:
-    # Each plane of a set of files belongs to the file that contains it, so that it is read once.
-    if page is None or page.parent.filehandle.path != tif.filehandle.path:
-        return None
-    keyframe = page.keyframe
-    assert keyframe is not None
-    offsets = np.asarray(page.dataoffsets, dtype=np.int64)
-    counts = np.asarray(page.databytecounts, dtype=np.int64)
-    if not offsets.any():
-        raise damaged(path, "a page without pixels, as if writing was interrupted")
-    size = tif.filehandle.size
-    follows = keyframe.is_lsm or keyframe.is_stk or bool(
-        np.all(offsets[:-1] + counts[: len(offsets) - 1] == offsets[1:])
-    )  # fmt: skip
-    if keyframe.is_final and follows:
-        _check_end(path, int(offsets[0]) + keyframe.nbytes, size)
-        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
-        return _contiguous(path, keyframe, int(offsets[0]))
-    segmented = SegmentedPage(
-        path=path,
-        ifd_offset=keyframe.offset,
-        index=keyframe.treeindex,
-        shaped=keyframe.shaped,
-        dtype=_native(keyframe),
-        chunk=_chunk(keyframe),
-        offsets=page.dataoffsets,
-        byte_counts=page.databytecounts,
-        jpeg_tables=page.jpegtables,
-    )
-    expected = math.prod(segmented.grid)
-    if min(len(offsets), len(counts)) < expected:
-        raise damaged(path, f"{min(len(offsets), len(counts))} of {expected} strips or tiles are listed")
-    counts, offsets = counts[:expected], offsets[:expected]
-    if not keyframe.is_tiled and not (counts.all() and offsets.all()):
-        raise damaged(path, "strips without pixels, as if writing was interrupted")
-    _check_end(path, int((offsets + counts).max()), size)
-    check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
-    check_decoded_size(path, segmented.chunk_bytes, int(counts.max()))
-    return segmented
-
-
-def _contiguous(path: Path, keyframe: TiffPage, offset: int) -> ContiguousPage:
-    dtype = _native(keyframe).newbyteorder(keyframe.parent.byteorder)
-    return ContiguousPage(path, offset, keyframe.shaped, dtype)
-
-
-def _native(keyframe: TiffPage) -> np.dtype[Any]:
-    assert keyframe.dtype is not None
-    return np.dtype(keyframe.dtype).newbyteorder("=")
-
-
-def _chunk(keyframe: TiffPage) -> tuple[int, int, int]:
-    if keyframe.is_tiled:
-        return keyframe.tiledepth, keyframe.tilelength, keyframe.tilewidth
-    return 1, keyframe.rowsperstrip, keyframe.imagewidth
-
-
-def _check_end(path: Path, end: int, size: int) -> None:
-    if end > size:
-        raise damaged(path, f"pixels up to byte {end:,} in a file of {size:,} bytes")

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TiffFile, TiffPage
+from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
@@ -86,22 +86,11 @@ Shaped = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
-class ContiguousPage:
-    """An uncompressed page of contiguous rows.
+class _ContiguousPage:
+    """An uncompressed page of contiguous rows: a shape and the position of its first byte in the file.
 
     It is read by seeking. With a memory map, a network drive that disconnects would crash the process, and
     Windows could not rename the file.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    offset : int
-        Position of the first pixel in the file, bytes.
-    shaped : Shaped
-        Shape of the page.
-    dtype : numpy.dtype
-        As stored, with byte order.
     """
 
     path: Path
@@ -119,7 +108,7 @@ class ContiguousPage:
 
 
 class _ContiguousReader:
-    def __init__(self, page: ContiguousPage, file: IO[bytes]) -> None:
+    def __init__(self, page: _ContiguousPage, file: IO[bytes]) -> None:
         self._page = page
         self._file = file
 
@@ -148,27 +137,11 @@ class _ContiguousReader:
 
 
 @dataclass(frozen=True)
-class SegmentedPage:
+class _SegmentedPage:
     """A page of segments (strips or tiles), each decoded independently.
 
-    Attributes
-    ----------
-    path : Path
-        The file.
-    ifd_offset : int
-        Position in the file, bytes, of the directory with the encoding of the page.
-    index : tuple of int
-        Number of that directory.
-    shaped : Shaped
-        Shape of the page.
-    dtype : numpy.dtype
-        Of the decoded pixels.
-    chunk : tuple of int
-        Depth, length and width of a segment, px.
-    offsets, byte_counts : tuple of int
-        Position and size of each segment in the file, bytes.
-    jpeg_tables : bytes or None
-        Quantisation and Huffman tables that JPEG segments share.
+    `ifd_offset` and `index` locate the directory with the encoding, `chunk` is the depth, length and width
+    of a segment, and `offsets` and `byte_counts` locate the segments in the file.
     """
 
     path: Path
@@ -208,7 +181,7 @@ class SegmentedPage:
 
 
 class _SegmentReader:
-    def __init__(self, page: SegmentedPage, tif: TiffFile, keyframe: TiffPage) -> None:
+    def __init__(self, page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage) -> None:
         self._page = page
         cached = max(1, CACHE_BYTES // page.chunk_bytes)
         # Not a bound method: the cycle of references would keep the cache until the next garbage collection.
@@ -232,7 +205,7 @@ class _SegmentReader:
         return box
 
 
-def _decoded(page: SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int) -> NDArray[Any]:
+def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int) -> NDArray[Any]:
     offset, count = page.offsets[index], page.byte_counts[index]
     with failures(page.path):
         data = None
@@ -248,3 +221,92 @@ def _decoded(page: SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int)
             # Sparse files omit empty tiles.
             return np.full(shape, keyframe.nodata, page.dtype)
         return np.asarray(segment)
+
+
+def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | None]:
+    """Locate the pages of a series.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tif : TiffFile
+        The open file.
+    series : TiffPageSeries
+        One of its series.
+
+    Returns
+    -------
+    list of Page or None
+        None for a page in another file of a set.
+
+    Raises
+    ------
+    ImageError
+        If the pages are incomplete or exceed `LIMITS`.
+    """
+    keyframe = series.keyframe
+    if series.dataoffset is not None and keyframe.is_final:
+        count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
+        first = series.dataoffset
+        _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)
+        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
+        return [_contiguous(path, keyframe, first + k * keyframe.nbytes) for k in range(count)]
+    return [_page(path, tif, series[k]) for k in range(len(series))]
+
+
+def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page | None:
+    # Each plane of a set of files belongs to the file that contains it, so that it is read once.
+    if page is None or page.parent.filehandle.path != tif.filehandle.path:
+        return None
+    keyframe = page.keyframe
+    assert keyframe is not None
+    offsets = np.asarray(page.dataoffsets, dtype=np.int64)
+    counts = np.asarray(page.databytecounts, dtype=np.int64)
+    if not offsets.any():
+        raise damaged(path, "a page without pixels, as if writing was interrupted")
+    size = tif.filehandle.size
+    follows = keyframe.is_lsm or keyframe.is_stk or bool(
+        np.all(offsets[:-1] + counts[: len(offsets) - 1] == offsets[1:])
+    )  # fmt: skip
+    if keyframe.is_final and follows:
+        _check_end(path, int(offsets[0]) + keyframe.nbytes, size)
+        check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
+        return _contiguous(path, keyframe, int(offsets[0]))
+    chunk = keyframe.tiledepth, keyframe.tilelength, keyframe.tilewidth
+    segmented = _SegmentedPage(
+        path=path,
+        ifd_offset=keyframe.offset,
+        index=keyframe.treeindex,
+        shaped=keyframe.shaped,
+        dtype=_native(keyframe),
+        chunk=chunk if keyframe.is_tiled else (1, keyframe.rowsperstrip, keyframe.imagewidth),
+        offsets=page.dataoffsets,
+        byte_counts=page.databytecounts,
+        jpeg_tables=page.jpegtables,
+    )
+    expected = math.prod(segmented.grid)
+    if min(len(offsets), len(counts)) < expected:
+        raise damaged(path, f"{min(len(offsets), len(counts))} of {expected} strips or tiles are listed")
+    counts, offsets = counts[:expected], offsets[:expected]
+    if not keyframe.is_tiled and not (counts.all() and offsets.all()):
+        raise damaged(path, "strips without pixels, as if writing was interrupted")
+    _check_end(path, int((offsets + counts).max()), size)
+    check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
+    check_decoded_size(path, segmented.chunk_bytes, int(counts.max()))
+    return segmented
+
+
+def _contiguous(path: Path, keyframe: TiffPage, offset: int) -> _ContiguousPage:
+    dtype = _native(keyframe).newbyteorder(keyframe.parent.byteorder)
+    return _ContiguousPage(path, offset, keyframe.shaped, dtype)
+
+
+def _native(keyframe: TiffPage) -> np.dtype[Any]:
+    assert keyframe.dtype is not None
+    return np.dtype(keyframe.dtype).newbyteorder("=")
+
+
+def _check_end(path: Path, end: int, size: int) -> None:
+    if end > size:
+        raise damaged(path, f"pixels up to byte {end:,} in a file of {size:,} bytes")

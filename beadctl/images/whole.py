@@ -1,9 +1,9 @@
 """Planes of files that can only be decoded as a whole: decoded once, then sliced."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,21 @@ Pick = tuple[int | None, ...]
 """A 2-D slice of a series: one index per axis, None for Y and X."""
 
 
-class WholeFile(Protocol):
-    """A file or series that is decoded as a whole."""
-
-    def load(self) -> NDArray[Any]:
-        """Return the whole array."""
-        ...
-
-
 @dataclass(frozen=True)
 class WholeSource:
     """Slices of an array that is decoded at the first read and kept while open.
 
     Attributes
     ----------
-    file : WholeFile
-        The file or series.
+    load : callable
+        ``load()`` decodes the array; can be pickled.
     picks : tuple of Pick
         One 2-D slice per stored sample.
     transposed : bool
         Whether X comes before Y in the array.
     """
 
-    file: WholeFile
+    load: Callable[[], NDArray[Any]]
     picks: tuple[Pick, ...]
     transposed: bool = False
 
@@ -59,6 +51,6 @@ class _WholeSamples:
         return [sample[window.slices].copy() for sample in self._samples]
 
     def _decoded(self) -> list[NDArray[Any]]:
-        array = self._source.file.load()
+        array = self._source.load()
         samples = [array[tuple(slice(None) if i is None else i for i in pick)] for pick in self._source.picks]
         return [np.transpose(s) if self._source.transposed else s for s in samples]

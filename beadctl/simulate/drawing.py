@@ -74,16 +74,12 @@ class Beads:
 
 
 def circles(y: object, x: object, radius_px: object) -> Beads:
-    """Return round, sharp, equally bright beads.
+    """Return round, sharp beads of equal brightness.
 
     Parameters
     ----------
     y, x, radius_px
         Centres and radii, px; array-likes of shape (n,).
-
-    Returns
-    -------
-    Beads
     """
     ys, xs, radii = (np.atleast_1d(np.asarray(a, np.float32)) for a in (y, x, radius_px))
     one, zero = np.ones_like(ys), np.zeros_like(ys)
@@ -100,7 +96,7 @@ class _Chunk:
 
 
 def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
-    """Return the distance from the centre of each bead in units of its outline.
+    """Return the distance from the centre of each bead in units of its outline, shape (n, p, q).
 
     Parameters
     ----------
@@ -108,10 +104,6 @@ def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
         n beads.
     dy, dx
         Offsets from the centres, px, shapes (n, p, 1) and (n, 1, q).
-
-    Returns
-    -------
-    ndarray of float32, shape (n, p, q)
     """
     column = (slice(None), None, None)
     radius = beads.radius_px[column]
@@ -152,7 +144,7 @@ def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
 
 
 def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Floats:
-    """Return the sum of the signals of all beads.
+    """Return the sum of the signals of all beads, float32 of `shape`.
 
     Parameters
     ----------
@@ -164,10 +156,6 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
         Signal of a bead of gain 1.
     reach
         Extent of the profile, without the softness of its edge, in units of the outline.
-
-    Returns
-    -------
-    ndarray of float32, shape (height, width)
     """
     height, width = shape
     if not len(beads):
@@ -194,7 +182,7 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
 
 
 def outline_labels(beads: Beads, shape: Shape) -> Labels:
-    """Return the label image of beads that may overlap.
+    """Return the label image of beads that may overlap, uint32 of `shape`.
 
     A pixel inside several outlines belongs to the bead whose centre is nearest in units of its outline, so
     that each bead keeps its core.
@@ -205,10 +193,6 @@ def outline_labels(beads: Beads, shape: Shape) -> Labels:
         The beads; bead i has label i + 1, unless it is hidden or outside.
     shape
         Height and width, px.
-
-    Returns
-    -------
-    ndarray of uint32, shape (height, width)
     """
     height, width = shape
     labels = np.zeros(height * width, np.uint32)
@@ -240,10 +224,6 @@ def consecutive(labels: Labels, keep: NDArray[np.bool_]) -> Labels:
         uint32 label image.
     keep
         Whether to keep label i + 1, shape (beads,).
-
-    Returns
-    -------
-    ndarray of uint32, shape of `labels`
     """
     visible = np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0
     kept = visible & keep

@@ -152,7 +152,7 @@ def _satellites(rng: np.random.Generator, r: Floats, shape: Shape) -> tuple[Floa
 
 
 def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.bool_]:
-    """Return which beads to keep so that no two are too close; earlier beads take precedence.
+    """Return which beads to keep, bool of shape (n,), so that no two are too close; the earlier one is kept.
 
     Parameters
     ----------
@@ -160,10 +160,6 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
         Centres and radii, px, shape (n,).
     closest
         Least distance of two centres over the sum of their radii.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
     """
     keep = np.ones(len(y), bool)
     if len(y) < 2:
@@ -181,7 +177,7 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
 
 
 def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
-    """Place beads of which each covers part of the image.
+    """Place round, sharp beads of equal brightness, of which each covers part of the image.
 
     Parameters
     ----------
@@ -191,11 +187,6 @@ def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
         Number, sizes and layout.
     shape
         Height and width of the image, px.
-
-    Returns
-    -------
-    Beads
-        Round, sharp and equally bright: see `vary`.
     """
     r = _radii(rng, plan, shape)
     if plan.spread > 0.3:
@@ -237,7 +228,7 @@ def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
 
 
 def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -> Beads:
-    """Vary the brightness, focus, edge and shape of beads.
+    """Return beads of varied brightness, focus, edge and shape.
 
     Parameters
     ----------
@@ -249,10 +240,6 @@ def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -
         Largest aspect ratio minus 1.
     rough
         Amplitude of the outline's harmonics as a share of the radius; 0 for none.
-
-    Returns
-    -------
-    Beads
     """
     n = len(beads)
     gain = np.exp(rng.standard_normal(n) * rng.choice([0.03, 0.15, 0.3]))

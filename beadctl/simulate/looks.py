@@ -37,13 +37,9 @@ def _hump(rho: Floats, centre: float, width: Floats | float) -> Floats:
     return np.asarray(np.exp(-(((rho - centre) / width) ** 2)), np.float32)
 
 
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
-
-
 def _disc(rng: np.random.Generator) -> Look:
     """Flat disc, somewhat brighter or darker towards its rim."""
-    tilt = _between(rng, -0.25, 0.35)
+    tilt = rng.uniform(-0.25, 0.35)
     return Look(
         lambda rho, softness, _: _inside(rho, softness) * (1.0 - tilt * np.minimum(rho, 1.0) ** 2), 1.0
     )
@@ -51,26 +47,26 @@ def _disc(rng: np.random.Generator) -> Look:
 
 def _dot(rng: np.random.Generator) -> Look:
     """Small disc with an edge about as wide as its radius."""
-    width = _between(rng, 0.25, 0.55)
+    width = rng.uniform(0.25, 0.55)
     return Look(lambda rho, softness, _: _inside(rho, np.maximum(softness, width)), 3.2)
 
 
 def _spot(rng: np.random.Generator) -> Look:
     """Gaussian whose full width at half maximum is the outline."""
-    power = _between(rng, 1.7, 2.6)
+    power = rng.uniform(1.7, 2.6)
     return Look(lambda rho, _softness, _focus: np.exp2(-(rho**power)), 2.6)
 
 
 def _dome(rng: np.random.Generator) -> Look:
     """Projected volume of a filled sphere."""
-    power = _between(rng, 0.25, 0.6)
+    power = rng.uniform(0.25, 0.6)
     return Look(lambda rho, _softness, _focus: np.maximum(1.0 - rho * rho, 0.0) ** power, 1.05)
 
 
 def _ring(rng: np.random.Generator) -> Look:
     """Hollow bead: a ring whose outer half maximum is the outline."""
-    width = _between(rng, 0.14, 0.4)
-    filling = _between(rng, 0.0, 0.55) * float(rng.random() < 0.6)
+    width = rng.uniform(0.14, 0.4)
+    filling = rng.uniform(0.0, 0.55) * float(rng.random() < 0.6)
     centre = 1.0 - 0.83 * width
 
     def profile(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
@@ -83,7 +79,7 @@ def _ring(rng: np.random.Generator) -> Look:
 
 def _shell(rng: np.random.Generator) -> Look:
     """Bead with a bright rim around a dimmer body."""
-    base, power = _between(rng, 0.2, 0.7), _between(rng, 2.0, 6.0)
+    base, power = rng.uniform(0.2, 0.7), rng.uniform(2.0, 6.0)
     return Look(
         lambda rho, softness, _: _inside(rho, softness) * (base + (1 - base) * np.minimum(rho, 1.1) ** power),
         1.0,
@@ -92,9 +88,9 @@ def _shell(rng: np.random.Generator) -> Look:
 
 def _lens(rng: np.random.Generator) -> Look:
     """Bead that focuses light: a positive ring with a negative centre and halo."""
-    width, bright = _between(rng, 0.16, 0.34), _between(rng, 0.5, 1.7)
-    core, halo = _between(rng, 0.3, 0.6), _between(rng, 0.0, 0.4)
-    spread, varies = _between(rng, 0.12, 0.3), _between(rng, 0.0, 0.8)
+    width, bright = rng.uniform(0.16, 0.34), rng.uniform(0.5, 1.7)
+    core, halo = rng.uniform(0.3, 0.6), rng.uniform(0.0, 0.4)
+    spread, varies = rng.uniform(0.12, 0.3), rng.uniform(0.0, 0.8)
     centre = 1.0 - 0.83 * width
 
     def profile(rho: Floats, softness: Floats, focus: Floats) -> Floats:
@@ -107,9 +103,9 @@ def _lens(rng: np.random.Generator) -> Look:
 
 def _absorber(rng: np.random.Generator) -> Look:
     """Absorbing disc, as positive signal, with a negative halo and often a negative centre."""
-    halo, spread = _between(rng, 0.0, 0.45), _between(rng, 0.12, 0.4)
-    lit = _between(rng, 0.2, 1.4) * float(rng.random() < 0.6)
-    core, rim = _between(rng, 0.15, 0.5), _between(rng, 0.0, 0.4)
+    halo, spread = rng.uniform(0.0, 0.45), rng.uniform(0.12, 0.4)
+    lit = rng.uniform(0.2, 1.4) * float(rng.random() < 0.6)
+    core, rim = rng.uniform(0.15, 0.5), rng.uniform(0.0, 0.4)
 
     def profile(rho: Floats, softness: Floats, focus: Floats) -> Floats:
         body = _inside(rho, softness) * (1.0 - rim + rim * np.minimum(rho, 1.0) ** 2)
@@ -121,7 +117,7 @@ def _absorber(rng: np.random.Generator) -> Look:
 
 def _phase(rng: np.random.Generator) -> Look:
     """Phase contrast: a body, in part with shade-off, and a negative halo that fades outwards."""
-    halo, fade, inner = _between(rng, 0.3, 1.0), _between(rng, 0.15, 0.5), _between(rng, 0.0, 0.9)
+    halo, fade, inner = rng.uniform(0.3, 1.0), rng.uniform(0.15, 0.5), rng.uniform(0.0, 0.9)
 
     def profile(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
         body = _inside(rho, softness)
@@ -134,8 +130,8 @@ def _phase(rng: np.random.Generator) -> Look:
 
 def _airy(rng: np.random.Generator) -> Look:
     """Diffraction rings: the jinc function, coherent or squared (Born and Wolf, 8.5.2)."""
-    coherent, damping = bool(rng.random() < 0.6), _between(rng, 0.0, 0.35)
-    boost = _between(rng, 1.0, 2.5)
+    coherent, damping = bool(rng.random() < 0.6), rng.uniform(0.0, 0.35)
+    boost = rng.uniform(1.0, 2.5)
     half_maximum = 2.215 if coherent else 1.616
 
     def profile(rho: Floats, _softness: Floats, _focus: Floats) -> Floats:
@@ -151,8 +147,8 @@ def _airy(rng: np.random.Generator) -> Look:
 
 def _droplet(rng: np.random.Generator) -> Look:
     """Clear droplet: a thin positive outline, in part with a negative line inside, and a faint body."""
-    width, inner = _between(rng, 0.07, 0.2), _between(rng, 0.0, 0.8)
-    body = _between(rng, -0.25, 0.35)
+    width, inner = rng.uniform(0.07, 0.2), rng.uniform(0.0, 0.8)
+    body = rng.uniform(-0.25, 0.35)
     centre = 1.0 - 0.83 * width
 
     def profile(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
@@ -168,8 +164,8 @@ def _radial(rng: np.random.Generator) -> Look:
     knots = rng.uniform(-1.0, 1.0, 6)
     # Without a visible edge there would be no outline to learn.
     knots[-1] = np.sign(knots[-1]) * max(abs(knots[-1]), 0.7)
-    ripple, period = _between(rng, 0.0, 0.25), _between(rng, 0.25, 0.7)
-    pull, at = _between(rng, 0.15, 0.4), np.linspace(0.0, 1.0, 61)
+    ripple, period = rng.uniform(0.0, 0.25), rng.uniform(0.25, 0.7)
+    pull, at = rng.uniform(0.15, 0.4), np.linspace(0.0, 1.0, 61)
     smooth = np.interp(at, np.linspace(0.0, 1.0, 6), knots)
     table = np.convolve(np.pad(smooth, 5, mode="edge"), np.ones(11) / 11, mode="valid")
     table /= np.abs(table).max()
@@ -188,7 +184,7 @@ def _radial(rng: np.random.Generator) -> Look:
 
 def _blob(rng: np.random.Generator) -> Look:
     """Smooth filled body with a soft edge, like a stained nucleus."""
-    dome_share = _between(rng, 0.0, 0.45)
+    dome_share = rng.uniform(0.0, 0.45)
     return Look(
         lambda rho, softness, _: (
             _inside(rho, np.maximum(softness, 0.06)) * (1.0 - dome_share * np.minimum(rho, 1.0) ** 2)
@@ -197,7 +193,7 @@ def _blob(rng: np.random.Generator) -> Look:
     )
 
 
-DRAW: dict[str, Callable[[np.random.Generator], Look]] = {
+LOOKS: dict[str, Callable[[np.random.Generator], Look]] = {
     "disc": _disc,
     "dot": _dot,
     "spot": _spot,

@@ -25,7 +25,7 @@ def blurred(image: Floats, sigma_px: float) -> Floats:
 
 
 def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Floats:
-    """Return uneven illumination: a mixture of slope, vignette and clouds.
+    """Return factors of an uneven illumination with mean 1, float32 of `shape`: slope, vignette, clouds.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Flo
         Height and width, px.
     strength
         Difference of the largest and smallest factor.
-
-    Returns
-    -------
-    ndarray of float32, shape `shape`
-        Factors of the brightness with a mean of 1.
     """
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
@@ -57,7 +52,7 @@ def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Flo
 def noisy(
     rng: np.random.Generator, image: Floats, sigma: float, level: float, shot: float, clump_px: float
 ) -> Floats:
-    """Add shot and read noise.
+    """Return a float32 image with shot and read noise.
 
     Parameters
     ----------
@@ -73,10 +68,6 @@ def noisy(
         Share of the variance at `level` that is proportional to the brightness, 0..1.
     clump_px
         Standard deviation of the blur of the noise, px, as by demosaicing or resampling; none below 0.2 px.
-
-    Returns
-    -------
-    ndarray of float32, shape of `image`
     """
     if sigma <= 0:
         return image
@@ -124,10 +115,6 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
         Source of randomness.
     contrast
         Signal of the weakest beads as a share of the range of the image, 0..1.
-
-    Returns
-    -------
-    Camera
     """
     bits = int(rng.choice([8, 12, 16], p=[0.7, 0.12, 0.18]))
     low, high = float(rng.uniform(-0.04, 0.1)), float(rng.uniform(0.85, 1.2))

@@ -8,11 +8,9 @@ import numpy as np
 
 from beadctl.simulate.drawing import Beads, Shape, circles
 from beadctl.simulate.layout import Arrangement, place, vary
-from beadctl.simulate.looks import DRAW
 from beadctl.simulate.sampling import log_uniform, pick
 
 KINDS = {"fluorescent": 0.33, "transmitted": 0.41, "sphere": 0.18, "nuclear": 0.08}
-LOOKS = (*DRAW, "sphere")
 FLUORESCENT = {"disc": 3, "spot": 3, "dome": 4, "ring": 1.5, "shell": 1, "airy": 1, "radial": 0.5}
 TRANSMITTED = {
     "dot": 11, "disc": 1, "absorber": 4, "lens": 4, "phase": 2.5, "airy": 1.5,
@@ -40,7 +38,7 @@ class ScenePlan:
     kind
         A key of `KINDS`.
     look
-        One of `LOOKS`.
+        A key of `beadctl.simulate.looks.LOOKS`, or ``sphere``.
     arrangement
         Sizes and positions of the beads.
     melting

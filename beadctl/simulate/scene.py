@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from beadctl.simulate.debris import DEBRIS, inscription
 from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, accumulate, consecutive, outline_labels
-from beadctl.simulate.looks import DRAW, Look
+from beadctl.simulate.looks import LOOKS, Look
 from beadctl.simulate.optics import Grey, blurred, draw_camera, exposed, illumination, noisy
 from beadctl.simulate.plan import ScenePlan, draw_beads, draw_plan
 from beadctl.simulate.sampling import log_uniform, pick
@@ -96,14 +96,15 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         ink = ink * (labels == 0)
         image = image + ink * ((image.max() if level else image.min()) - image)
     areas = np.bincount(labels.ravel())[1:]
+    diameter_px = plan.diameter_px
+    if len(areas):
+        diameter_px = round(float(np.median(np.sqrt(4 / np.pi * areas))), 2)
     facts: dict[str, Fact] = {
         "kind": plan.kind,
         "look": plan.look,
         "polarity": "dark" if inverted else field.polarity,
         "layout": plan.arrangement.layout,
-        "diameter": round(float(np.median(np.sqrt(4 / np.pi * areas))), 2)
-        if len(areas)
-        else plan.diameter_px,
+        "diameter": diameter_px,
         "closest": plan.closest,
         "beads": len(areas),
         "density": round(float((labels > 0).mean()), 4),
@@ -140,7 +141,7 @@ def _is_speck(beads: Beads, strength: Floats) -> NDArray[np.bool_]:
 def _field(rng: np.random.Generator, plan: ScenePlan, beads: Beads, shape: Shape) -> _Field:
     if plan.kind == "sphere":
         return _spheres(rng, plan, beads, shape)
-    look = DRAW[plan.look](rng)
+    look = LOOKS[plan.look](rng)
     signal = accumulate(beads, shape, look.profile, look.reach)
     blur_px = _blur_px(rng, plan)
     signal = blurred(signal, blur_px)
@@ -217,15 +218,15 @@ def _transmitted(rng: np.random.Generator, plan: ScenePlan, signal: Floats, pola
 
 
 def _spheres(rng: np.random.Generator, plan: ScenePlan, beads: Beads, shape: Shape) -> _Field:
-    towering = rng.random() < 0.6
+    large_in_front = rng.random() < 0.6
     order: NDArray[np.floating[Any]] = rng.random(len(beads))
     if plan.arrangement.layout == "satellites":
         # Small spheres that rest on large ones are in front of them.
         order = -beads.radius_px
-    elif towering:
+    elif large_in_front:
         # On a flat ground a larger sphere is higher, nearer to the detector, and covers its neighbours.
         order = beads.radius_px * rng.uniform(0.8, 1.25, len(beads))
-    if towering and len(beads):
+    if large_in_front and len(beads):
         lift = (beads.radius_px / np.median(beads.radius_px)) ** rng.uniform(0.0, 0.5)
         beads = replace(beads, gain=np.asarray(np.clip(beads.gain * lift, 0.35, 1.8), np.float32))
     beads = beads.take(np.argsort(order))

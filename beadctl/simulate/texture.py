@@ -22,7 +22,7 @@ def _spline_basis(length: int, scale_px: float, shift: float) -> Floats:
 
 
 def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple[float, float]) -> Floats:
-    """Return a smooth random field with a mean of about 0 and a standard deviation of about 1.
+    """Return a smooth random field, float32 of `shape`, with mean about 0 and standard deviation about 1.
 
     Parameters
     ----------
@@ -32,10 +32,6 @@ def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple
         Height and width, px.
     scale_px
         Correlation length, px; one value, or those of y and x.
-
-    Returns
-    -------
-    ndarray of float32, shape `shape`
     """
     scale_y, scale_x = scale_px if isinstance(scale_px, tuple) else (scale_px, scale_px)
     basis_y = _spline_basis(shape[0], max(scale_y, 1.5), float(rng.random()))
