@@ -1,1 +1,1 @@
-"""Whether masks belong to their images and lie on the beads: measured, pair by pair."""
+"""Audit of annotations: whether masks belong to their images and lie on the beads."""

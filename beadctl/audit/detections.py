@@ -1,8 +1,8 @@
-"""A second opinion: the beads that a finder sees in the image, held against the mask.
+"""Comparison of a mask with the beads that a model detects in its image.
 
-Edges are quick, but light from one side, a ring within a ring or the next row of a lattice may lead them
-astray, and of few beads they tell little. A finder of beads costs more and errs otherwise: a fault that edges
-see and it denies is none, and where it is sure it tells faults that edges cannot.
+Edges are fast to compare with, but uneven light, concentric rings or the next row of a lattice mislead them,
+and they tell little about few beads. Detections are slower and fail in other cases, so they can overrule a
+fault that edges suggest, and reveal faults that edges miss.
 """
 
 from __future__ import annotations
@@ -14,98 +14,120 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Labels = NDArray[np.uint32]
-# Overlap of mask and found beads from which on the mask is that of its image.
-AGREES = 0.4
-# Moved, it agrees worse from this share of that overlap down; a pixel more or less says nothing.
-WORSE = 0.99
-# A mark of which so much lies in found beads is seen.
-SEEN = 0.5
+
+
+# Overlap with the detections from which on a mask belongs to its image.
+JACCARD = 0.4
+# A move that keeps this share of the overlap makes it no worse: outlines are uncertain by a pixel.
+NO_WORSE = 0.99
+# A mark counts as detected when this share of it lies in detections.
+DETECTED = 0.5
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The beads that a finder sees in an image.
+    """The beads that a model detects in an image.
 
     Attributes
     ----------
     labels : ndarray of uint32, shape (H, W)
         Label image.
-    confidence : ndarray of float64, shape (highest number + 1,)
-        How sure the finder is of each bead, 0..1, at its number.
+    confidence : ndarray of float64, shape (highest label + 1,)
+        Confidence of each bead, 0..1, indexed by its label.
     """
 
     labels: Labels
     confidence: NDArray[np.float64]
 
 
-def overlap(labels: Labels, there: Labels) -> float:
-    """Return the Jaccard of the marked and the found pixels; 0 where there are none.
+def foreground_jaccard(labels: Labels, detected: Labels) -> float:
+    """Return the Jaccard index of marked and detected pixels; 0 where there are none.
 
     Parameters
     ----------
-    labels, there : ndarray of uint32, shape (H, W)
-        Label images of the marks and of the found beads.
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
     """
-    marked, found = labels > 0, there > 0
-    either = int((marked | found).sum())
-    return int((marked & found).sum()) / either if either else 0.0
+    marked, found = labels > 0, detected > 0
+    union = int((marked | found).sum())
+    return int((marked & found).sum()) / union if union else 0.0
 
 
-def may_move(labels: Labels, there: Labels, move: NDArray[np.float64]) -> bool:
-    """Tell whether the mask agrees no worse with the found beads once it is moved, or not at all before.
+def move_agrees(labels: Labels, detected: Labels, displacement: NDArray[np.float64]) -> bool:
+    """Return whether a move keeps the overlap with the detections, or there is too little overlap to tell.
 
     Parameters
     ----------
-    labels, there
-        As for `overlap`.
-    move : ndarray, shape (2, 3)
-        Of y and of x, px: in the middle of the image, and its change a pixel along y and along x.
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
+    displacement : ndarray of float64, shape (2, 3)
+        Of y and of x, px: in the middle of the image, and its change per pixel along y and along x.
     """
-    here = overlap(labels, there)
-    if here < AGREES:
+    before = foreground_jaccard(labels, detected)
+    if before < JACCARD:
         return True
     height, width = labels.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    along = np.stack([np.ones_like(y), y - height / 2, x - width / 2])
-    away = np.tensordot(move, along, axes=1)
-    moved = ndimage.map_coordinates(labels, [y - away[0], x - away[1]], order=0)
-    return overlap(np.asarray(moved, np.uint32), there) > WORSE * here
+    terms = np.stack([np.ones_like(y), y - height / 2, x - width / 2])
+    dy, dx = np.tensordot(displacement, terms, axes=1)
+    moved = ndimage.map_coordinates(labels, [y - dy, x - dx], order=0)
+    return foreground_jaccard(np.asarray(moved, np.uint32), detected) > NO_WORSE * before
 
 
-def unseen(labels: Labels, there: Labels) -> NDArray[np.bool_]:
-    """Tell which marks nothing was found under, in order of their numbers, shape (beads,)."""
+def undetected(labels: Labels, detected: Labels) -> NDArray[np.bool_]:
+    """Return which marks have no detection under them, in order of their labels, shape (beads,).
+
+    Parameters
+    ----------
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
+    """
     numbers = np.unique(labels[labels > 0])
     if not len(numbers):
         return np.zeros(0, bool)
-    return np.asarray(ndimage.mean(there > 0, labels, numbers) < SEEN, bool)
+    return np.asarray(ndimage.mean(detected > 0, labels, numbers) < DETECTED, bool)
 
 
-def mates(labels: Labels, there: Labels, factor: float) -> tuple[Labels, Labels]:
-    """Return the numbers of marks and of the found beads that belong to them, shapes (mates,).
+def match(labels: Labels, detected: Labels, factor: float) -> tuple[Labels, Labels]:
+    """Return the labels of marks and of the detections that they correspond to, both of shape (matches,).
 
-    One lies mostly in the other, in no third, and has at most `factor` times its area.
+    Of the two, one lies mostly in the other and in no third, and their areas differ by less than a factor.
+
+    Parameters
+    ----------
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
+    factor : float
+        Largest ratio of the two areas.
     """
-    both = (labels > 0) & (there > 0)
-    # Both numbers in one: sorting single values is far quicker than sorting pairs.
-    joint, shared = np.unique(labels[both].astype(np.uint64) << 32 | there[both], return_counts=True)
-    pairs = (joint >> 32).astype(np.uint32), joint.astype(np.uint32)
-    marked, found = (np.bincount(plane.ravel()) for plane in (labels, there))
-    one, other = marked[pairs[0]], found[pairs[1]]
-    # Of a mark that is far too small all lies in the bead, and little of the bead in the mark.
-    good = shared > 0.5 * np.minimum(one, other)
-    for side in pairs:
-        # What was found as one bead for several marks, or the other way round, says nothing of outlines.
-        good &= np.bincount(side, weights=good)[side] == 1
-    good &= (other < factor * one) & (one < factor * other)
+    both = (labels > 0) & (detected > 0)
+    # A pair of labels packed into one integer: sorting these is far faster than sorting rows.
+    packed, shared = np.unique(labels[both].astype(np.uint64) << 32 | detected[both], return_counts=True)
+    pairs = (packed >> 32).astype(np.uint32), packed.astype(np.uint32)
+    mark_px, detection_px = (
+        np.bincount(image.ravel())[numbers] for image, numbers in zip((labels, detected), pairs, strict=True)
+    )
+    # Relative to the smaller one: a mark that is far too small covers little of its bead.
+    good = shared > 0.5 * np.minimum(mark_px, detection_px)
+    for numbers in pairs:
+        # Several marks in one detection, or the other way round, tell nothing about single outlines.
+        good &= np.bincount(numbers, weights=good)[numbers] == 1
+    good &= (detection_px < factor * mark_px) & (mark_px < factor * detection_px)
     return pairs[0][good], pairs[1][good]
 
 
-def growth(labels: Labels, there: Labels) -> float:
-    """Return by how much the found beads are wider than their marks, as a share: the median over mates.
+def relative_growth(labels: Labels, detected: Labels) -> float:
+    """Return the median excess of a detection's diameter over that of its mark, as a share of the latter.
 
-    nan without any; see `mates`.
+    NaN without a match; see `match`.
+
+    Parameters
+    ----------
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
     """
-    one, other = mates(labels, there, 4.0)
-    if not len(one):
+    marks, detections = match(labels, detected, 4.0)
+    if not len(marks):
         return float("nan")
-    return float(np.median(np.sqrt(np.bincount(there.ravel())[other] / np.bincount(labels.ravel())[one]))) - 1
+    areas = np.bincount(detected.ravel())[detections] / np.bincount(labels.ravel())[marks]
+    return float(np.median(np.sqrt(areas))) - 1

@@ -1,7 +1,7 @@
-"""How the place where a mask would lie better changes over the image: by edges, and by beads that were found.
+"""How the best shift of a mask changes over the image, estimated from edges or from detected beads.
 
-A drift is a plane of shifts: of the parts of an image for edges, of single beads for a finder. Edges need no
-finder, but a part needs beads; each bead that a finder sees under a mark tells a shift by itself.
+An affine displacement is fitted to the best shifts of parts of the image (edges) or to the offsets from marks
+to their detections. Each detection gives one offset; edges need a part with several beads.
 """
 
 from __future__ import annotations
@@ -12,134 +12,181 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from beadctl.audit.detections import mates
-from beadctl.audit.edges import Edges, Outlines
-from beadctl.audit.fit import MaskFit, at_shifts, peak
+from beadctl.audit.detections import match
+from beadctl.audit.fit import PairFeatures, subpixel_peak
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint32]
-# Parts along each axis whose edges are looked at, and the farthest that each is looked for, px.
-PARTS, REACH_PX = 4, 8
-# A mark and the bead under it are of one size to this factor; a bead half hidden has its centre elsewhere.
-ALIKE = 1.6
-# Fewer shifts than these say nothing of a plane: parts of an image, and beads.
-FEWEST_PARTS, FEWEST_BEADS = 4, 6
-# How far off the plane, px, a part and a bead may lie, if most lie closer.
-OFF_PARTS_PX, OFF_BEADS_PX = 1.0, 0.5
+
+
+@dataclass(frozen=True)
+class DriftLimits:
+    """Limits for estimating a drift.
+
+    =====================  =====  =====  ==============================================================
+    name                   value  unit   why
+    =====================  =====  =====  ==============================================================
+    parts                  4      -      parts along each axis whose edges are compared
+    reach_px               8      px     largest deviation of a part from the shift of the whole mask
+    part_points            16     -      a part with fewer outline points is too uncertain
+    part_agreement         0.5    share  a part agrees with its edges this well, relative to the mask
+    min_parts              4      -      fewer parts do not determine an affine displacement
+    min_beads              6      -      nor do fewer detections
+    area_factor            1.6    ratio  a half hidden bead, larger or smaller by this, has another centre
+    outlier_parts_px       1.0    px     parts within this residual are never outliers
+    outlier_detections_px  0.5    px     nor are detections within this
+    =====================  =====  =====  ==============================================================
+    """
+
+    parts: int = 4
+    reach_px: int = 8
+    part_points: int = 16
+    part_agreement: float = 0.5
+    min_parts: int = 4
+    min_beads: int = 6
+    area_factor: float = 1.6
+    outlier_parts_px: float = 1.0
+    outlier_detections_px: float = 0.5
+
+
+LIMITS = DriftLimits()
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How the best shift changes over the image.
+    """An affine displacement of a mask.
 
     Attributes
     ----------
     spread_px : float
-        Root mean square of the shifts about their mean, px, as far as a plane explains them.
-    doubt_px : float
-        Standard error of `spread_px`, from how far they lie off the plane.
-    move : ndarray of float64, shape (2, 3)
-        Shift in y and in x, px: in the middle of the image, and its change a pixel along y and along x.
-    told_by : int
-        How many parts or beads lie near that plane.
+        Root mean square deviation of the displacement from its mean, px.
+    error_px : float
+        Standard error of `spread_px`, from the residuals, px.
+    displacement : ndarray of float64, shape (2, 3)
+        Of y and of x, px: in the middle of the image, and its change per pixel along y and along x.
+    inliers : int
+        Number of parts or beads that the displacement was fitted to.
     """
 
     spread_px: float
-    doubt_px: float
-    move: Floats
-    told_by: int
+    error_px: float
+    displacement: Floats
+    inliers: int
 
     @property
     def shift_px(self) -> float:
         """Length of the shift in the middle of the image, px."""
-        return float(np.hypot(*self.move[:, 0]))
+        return float(np.hypot(*self.displacement[:, 0]))
 
     @property
     def scale(self) -> float:
-        """By how much the mask is too small (above 0) or too large: 0.03 is 3 %."""
-        return float((self.move[0, 1] + self.move[1, 2]) / 2)
+        """By how much the mask is too small (positive) or too large: 0.03 is 3 %."""
+        return float((self.displacement[0, 1] + self.displacement[1, 2]) / 2)
 
     @property
-    def turn_deg(self) -> float:
-        """By how much it is turned, degrees, clockwise as seen."""
-        return float(np.degrees((self.move[0, 2] - self.move[1, 1]) / 2))
+    def rotation_deg(self) -> float:
+        """By how much to rotate the mask, degrees; positive is clockwise as displayed."""
+        return float(np.degrees((self.displacement[0, 2] - self.displacement[1, 1]) / 2))
 
 
-def by_edges(outline: Outlines, edge: Edges, found: MaskFit) -> Drift | None:
-    """MaskFit a plane through the best shifts of the parts of an image; None where too few parts fit.
+def drift_from_edges(pair: PairFeatures) -> Drift | None:
+    """Estimate the drift from the best shifts of 4 x 4 parts of an image; None where too few parts fit.
 
     Parameters
     ----------
-    outline, edge : Outlines, Edges
-        Of one image.
-    found : MaskFit
-        How the mask lies as a whole.
+    pair : PairFeatures
+        The mask and its image.
     """
-    height, width = edge.y.shape
-    of = (outline.centre_y * PARTS / height).astype(np.intp).clip(0, PARTS - 1) * PARTS
-    of = of + (outline.centre_x * PARTS / width).astype(np.intp).clip(0, PARTS - 1)
-    group = of[outline.owner]
-    dy, dx = round(found.dy), round(found.dx)
-    means = at_shifts(outline, edge, dy, dx, REACH_PX, group, PARTS * PARTS) * (-1 if found.bright else 1)
-    number = np.bincount(group, minlength=PARTS * PARTS)
+    outlines, fit, (height, width) = pair.outlines, pair.fit, pair.labels.shape
+    parts, reach = LIMITS.parts, LIMITS.reach_px
+    bead_part = (outlines.centre_y * parts / height).astype(np.intp).clip(0, parts - 1) * parts
+    bead_part = bead_part + (outlines.centre_x * parts / width).astype(np.intp).clip(0, parts - 1)
+    group = bead_part[outlines.bead_index]
+    shift = round(fit.dy), round(fit.dx)
+    means = _agreement_by_group(pair, shift, group, parts**2) * fit.sign
+    points = np.bincount(group, minlength=parts**2)
     rows: list[tuple[float, ...]] = []
     for part, surface in enumerate(means):
         top, left = (int(at) for at in np.unravel_index(int(surface.argmax()), surface.shape))
-        at_rim = {top, left} & {0, 2 * REACH_PX}
-        if number[part] < 16 or at_rim or surface[top, left] < 0.5 * found.coherence:
+        at_rim = {top, left} & {0, 2 * reach}
+        weak = surface[top, left] < LIMITS.part_agreement * fit.agreement
+        if points[part] < LIMITS.part_points or at_rim or weak:
             continue
-        fy, fx = peak(surface, top, left)
-        at = float(outline.centre_y[of == part].mean()), float(outline.centre_x[of == part].mean())
-        weight = float(np.sqrt(number[part]) * surface[top, left])
-        rows.append((*at, top - REACH_PX + fy + dy, left - REACH_PX + fx + dx, weight))
-    if len(rows) < FEWEST_PARTS:
+        peak_y, peak_x = subpixel_peak(surface, top, left)
+        inside = bead_part == part
+        centre = float(outlines.centre_y[inside].mean()), float(outlines.centre_x[inside].mean())
+        weight = float(np.sqrt(points[part]) * surface[top, left])
+        rows.append((*centre, top - reach + peak_y + shift[0], left - reach + peak_x + shift[1], weight))
+    if len(rows) < LIMITS.min_parts:
         return None
-    at_y, at_x, moved_y, moved_x, weight = np.array(rows).T
-    return _through(
-        np.array([at_y - height / 2, at_x - width / 2]), np.array([moved_y, moved_x]), weight, OFF_PARTS_PX
-    )
+    y, x, dy, dx, weight = np.array(rows).T
+    places = np.array([y - height / 2, x - width / 2])
+    return _fit_affine(places, np.array([dy, dx]), weight, LIMITS.outlier_parts_px)
 
 
-def by_beads(labels: Labels, there: Labels) -> Drift | None:
-    """MaskFit a plane through the ways from marks to the beads found under them; None of fewer than six.
+def drift_from_detections(labels: Labels, detected: Labels) -> Drift | None:
+    """Estimate the drift from the offsets between marks and their detections; None for fewer than six.
 
-    Beads that the border cuts do not count: of what is cut off there the two may not agree.
+    Beads that the border cuts are left out: mark and detection may end at different places there.
 
     Parameters
     ----------
-    labels, there : ndarray of uint32, shape (H, W)
-        Label images of the marks and of the found beads.
+    labels, detected : ndarray of uint32, shape (H, W)
+        Label images of the marks and of the detections.
     """
-    marked, found = mates(labels, there, ALIKE)
-    whole = ~(np.isin(marked, _at_border(labels)) | np.isin(found, _at_border(there)))
-    marked, found = marked[whole], found[whole]
-    if len(marked) < FEWEST_BEADS:
+    marks, detections = match(labels, detected, LIMITS.area_factor)
+    whole = ~(np.isin(marks, _at_border(labels)) | np.isin(detections, _at_border(detected)))
+    marks, detections = marks[whole], detections[whole]
+    if len(marks) < LIMITS.min_beads:
         return None
-    here, mate = (
-        np.array(ndimage.center_of_mass(one > 0, one, numbers)).T
-        for one, numbers in ((labels, marked), (there, found))
-    )
+    places = _centroids(labels, marks)
     middle = np.array(labels.shape)[:, None] / 2
-    return _through(here - middle, mate - here, np.ones(len(marked)), OFF_BEADS_PX)
+    moves = _centroids(detected, detections) - places
+    return _fit_affine(places - middle, moves, np.ones(len(marks)), LIMITS.outlier_detections_px)
+
+
+def _agreement_by_group(
+    pair: PairFeatures, shift: tuple[int, int], group: NDArray[np.intp], groups: int
+) -> Floats:
+    """Return the mean edge along the normals, shape (groups of points, 2 reach + 1, 2 reach + 1).
+
+    At [i, j] for outlines moved by the shift, plus (i - reach, j - reach) px; 0 for groups without points.
+    """
+    outlines, reach = pair.outlines, LIMITS.reach_px
+    pad = reach + max(map(abs, shift))
+    row_px = pair.labels.shape[1] + 2 * pad
+    edge_y, edge_x = np.pad(pair.edges.y, pad).ravel(), np.pad(pair.edges.x, pad).ravel()
+    points = np.maximum(np.bincount(group, minlength=groups), 1)
+    means = np.zeros((groups, 2 * reach + 1, 2 * reach + 1))
+    place = (outlines.y + pad + shift[0] - reach) * row_px + outlines.x + pad + shift[1] - reach
+    for i, j in np.ndindex(means.shape[1:]):
+        at = place + (i * row_px + j)
+        along = outlines.normal_y * edge_y[at] + outlines.normal_x * edge_x[at]
+        means[:, i, j] = np.bincount(group, along, groups) / points
+    return means
+
+
+def _centroids(labels: Labels, numbers: Labels) -> Floats:
+    return np.array(ndimage.center_of_mass(labels > 0, labels, numbers)).T
 
 
 def _at_border(labels: Labels) -> Labels:
     return np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
 
 
-def _through(places: Floats, moves: Floats, weight: Floats, off_px: float) -> Drift:
-    """MaskFit a plane of moves, shape (2, n), at places about the middle of the image, shape (2, n)."""
+def _fit_affine(places: Floats, moves: Floats, weight: Floats, outlier_px: float) -> Drift:
+    """Fit moves at places relative to the middle of the image, both of shape (2, n), without outliers."""
     design = np.column_stack([np.ones(len(weight)), *places])
-    move = np.zeros((2, 3))
-    off = np.zeros(len(weight))
+    displacement = np.zeros((2, 3))
+    residual = np.zeros(len(weight))
     keep = np.ones(len(weight), bool)
     for _ in range(4):
-        # Without what lies far off it: a part may fit a neighbour's edges, a mark the bead beside its own.
+        # Outliers are parts that fit a neighbour's edges, and marks matched with the bead beside their own.
         w = weight[keep, None]
-        move = np.asarray(np.linalg.lstsq(design[keep] * w, moves[:, keep].T * w, rcond=1e-6)[0]).T
-        off = np.hypot(*(moves - move @ design.T))
-        keep = off <= max(off_px, 2.5 * float(np.median(off)))
+        displacement = np.asarray(np.linalg.lstsq(design[keep] * w, moves[:, keep].T * w, rcond=1e-6)[0]).T
+        residual = np.hypot(*(moves - displacement @ design.T))
+        keep = residual <= max(outlier_px, 2.5 * float(np.median(residual)))
     moments = np.cov(places[:, keep])
-    spread = float(sum(slope @ moments @ slope for slope in move[:, 1:]))
-    doubt = np.sqrt(np.mean(np.minimum(off, REACH_PX) ** 2) * 2 / len(off))
-    return Drift(max(spread, 0.0) ** 0.5, float(doubt), move, int(keep.sum()))
+    variance = float(sum(slope @ moments @ slope for slope in displacement[:, 1:]))
+    error = np.sqrt(np.mean(np.minimum(residual, LIMITS.reach_px) ** 2) * 2 / len(residual))
+    return Drift(max(variance, 0.0) ** 0.5, float(error), displacement, int(keep.sum()))

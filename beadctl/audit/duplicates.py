@@ -1,138 +1,141 @@
-"""The prints of all pairs of a folder, and who is alike among them; on disk once they are many."""
+"""Fingerprints of images and masks, to find equal images and the image that a mask belongs to."""
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from beadctl.audit.fingerprint import SIDE, Print
-from beadctl.errors import OutputError
+from scipy import ndimage
 
 Floats = NDArray[np.float32]
-# Correlation of two prints from which on two images count as the same.
-SAME = 0.97
-# Prints that are compared at a time, with as many others.
+SIDE = 32
+# Correlation of two fingerprints from which on two images count as duplicates.
+DUPLICATE = 0.97
+# Fingerprints that are compared with all others at a time.
 BLOCK = 512
-# Bytes that are kept in memory: some three hundred pairs.
-IN_MEMORY = 2**20
-_RECORD = np.dtype(
-    [
-        ("number", np.int64),
-        ("shape", np.int64, 2),
-        *((name, np.int8, SIDE * SIDE) for name in ("grey", "detail", "marks")),
-    ]
-)
 
 
-class Album:
-    """Prints, each under the number of its pair, in a file without a name that ends with the process.
+@dataclass(frozen=True)
+class ImageFingerprint:
+    """A summary of a pair of 3 kB.
 
-    In memory ten thousand of them would take 30 MB; there are two passes over them, both in order.
+    Attributes
+    ----------
+    shape : tuple of int
+        Height and width of the image, px.
+    grey : ndarray of int8, shape (32, 32)
+        The image, reduced and high-pass filtered.
+    detail : ndarray of int8, shape (32, 32)
+        How much the image changes in each part.
+    outline : ndarray of int8, shape (32, 32)
+        How much outline the mask has in each part.
     """
 
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    shape: tuple[int, int]
+    grey: NDArray[np.int8]
+    detail: NDArray[np.int8]
+    outline: NDArray[np.int8]
 
-    def __enter__(self) -> Album:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        # A full disk was said already.
-        with contextlib.suppress(OSError):
-            self._file.close()
+def image_fingerprint(pixels: NDArray[Any], labels: NDArray[np.uint32]) -> ImageFingerprint:
+    """Return the fingerprint of an image and its mask.
 
-    def keep(self, number: int, small: Print) -> None:
-        """Add the print of a pair.
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W)
+        Grey values in any dtype.
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    """
+    image = np.nan_to_num(pixels.astype(np.float32), posinf=0.0, neginf=0.0)
+    change = np.abs(np.diff(image, axis=0, append=image[-1:])) + np.abs(
+        np.diff(image, axis=1, append=image[:, -1:])
+    )
+    outline = np.zeros(labels.shape, np.float32)
+    outline[:-1] += labels[:-1] != labels[1:]
+    outline[:, :-1] += labels[:, :-1] != labels[:, 1:]
+    grey = _reduced(image)
+    return ImageFingerprint(
+        (int(pixels.shape[0]), int(pixels.shape[1])),
+        _quantised(grey - ndimage.gaussian_filter(grey, 3.0)),
+        _quantised(_reduced(np.sqrt(change))),
+        _quantised(_reduced(outline)),
+    )
 
-        Parameters
-        ----------
-        number : int
-            Of the pair; higher than those before.
-        small : Print
-            Its print.
 
-        Raises
-        ------
-        OutputError
-            If the disk for temporary files is full.
-        """
-        parts = (small.grey.ravel(), small.detail.ravel(), small.marks.ravel())
-        with _room():
-            self._file.write(np.array((number, small.shape, *parts), _RECORD).tobytes())
+def find_duplicates(fingerprints: Sequence[ImageFingerprint | None]) -> dict[int, int]:
+    """Return indices of images that equal or nearly equal an earlier one, each with that of the first such.
 
-    def _blocks(self) -> Iterator[NDArray[np.void]]:
-        place = 0
-        while content := self._read(place):
-            place += len(content)
-            yield np.frombuffer(content, _RECORD)
+    Parameters
+    ----------
+    fingerprints : sequence of ImageFingerprint or None
+        One a pair; None for pairs that cannot be read.
+    """
+    known = [(index, item) for index, item in enumerate(fingerprints) if item]
+    grey = _unit_rows([item.grey for _, item in known])
+    found: dict[int, int] = {}
+    for start in range(0, len(known), BLOCK):
+        alike = grey[start : start + BLOCK] @ grey[: start + BLOCK].T > DUPLICATE
+        for row, column in np.argwhere(alike).tolist():
+            (later, one), (earlier, other) = known[start + row], known[column]
+            if earlier < later and one.shape == other.shape:
+                found.setdefault(later, earlier)
+    return found
 
-    def _read(self, place: int) -> bytes:
-        # What was written last may still wait for its place on the disk.
-        with _room():
-            self._file.seek(place)
-            return self._file.read(BLOCK * _RECORD.itemsize)
 
-    def twins(self) -> dict[int, int]:
-        """Return, for each image that an earlier one equals or nearly so, the number of the first such."""
-        found: dict[int, int] = {}
-        for later in self._blocks():
-            mine = _rows(later["grey"])
-            for earlier in self._blocks():
-                for row, column in np.argwhere(mine @ _rows(earlier["grey"]).T > SAME).tolist():
-                    one, other = later[row], earlier[column]
-                    if other["number"] < one["number"] and (one["shape"] == other["shape"]).all():
-                        found.setdefault(int(one["number"]), int(other["number"]))
-                if earlier["number"][-1] >= later["number"][-1]:
-                    break
+def likely_owners(
+    fingerprints: Sequence[ImageFingerprint | None], masks: Collection[int], most: int = 5
+) -> dict[int, list[int]]:
+    """Return for each mask the images of its shape whose detail correlates best with its outlines.
+
+    Parameters
+    ----------
+    fingerprints : sequence of ImageFingerprint or None
+        One a pair; None for pairs that cannot be read.
+    masks : collection of int
+        Indices of the masks.
+    most : int
+        Most images a mask, the likeliest first; its own is not among them.
+    """
+    found: dict[int, list[int]] = {}
+    wanted = [(index, item) for index in sorted(masks) if (item := fingerprints[index])]
+    if not wanted:
         return found
-
-    def likely_owners(self, numbers: Collection[int], most: int = 5) -> dict[int, list[int]]:
-        """Return the images, of the same shape, whose detail lies most where masks have their outlines.
-
-        Parameters
-        ----------
-        numbers : collection of int
-            The pairs whose masks are looked for.
-        most : int
-            How many images each gets at most, the likeliest first; its own is not among them.
-        """
-        found: dict[int, list[int]] = {}
-        for masks in self._blocks():
-            wanted = masks[np.isin(masks["number"], list(numbers))]
-            if not len(wanted):
-                continue
-            marks = _rows(wanted["marks"])
-            score = np.zeros((len(wanted), 0), np.float32)
-            owner = np.zeros((len(wanted), 0), np.int64)
-            for images in self._blocks():
-                alike = marks @ _rows(images["detail"]).T
-                alike[(wanted["shape"][:, None] != images["shape"][None]).any(axis=2)] = -np.inf
-                alike[wanted["number"][:, None] == images["number"][None]] = -np.inf
-                every = np.hstack([score, alike])
-                numbered = np.hstack([owner, np.broadcast_to(images["number"], alike.shape)])
-                best = np.argsort(-every, axis=1, kind="stable")[:, :most]
-                score, owner = (np.take_along_axis(part, best, axis=1) for part in (every, numbered))
-            for mask, known, others in zip(wanted["number"].tolist(), score, owner, strict=True):
-                found[mask] = others[np.isfinite(known)].tolist()
-        return found
+    known = [(index, item) for index, item in enumerate(fingerprints) if item]
+    numbers, shapes = np.array([index for index, _ in known]), np.array([item.shape for _, item in known])
+    detail = _unit_rows([item.detail for _, item in known])
+    for start in range(0, len(wanted), BLOCK):
+        block = wanted[start : start + BLOCK]
+        scores = _unit_rows([item.outline for _, item in block]) @ detail.T
+        for (index, item), score in zip(block, scores, strict=True):
+            score[(shapes != item.shape).any(axis=1) | (numbers == index)] = -np.inf
+            best = np.argsort(-score, kind="stable")[:most]
+            found[index] = numbers[best[np.isfinite(score[best])]].tolist()
+    return found
 
 
-@contextlib.contextmanager
-def _room() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"temporary files cannot be written ({error.strerror or error}); make room for them, or set"
-            " TMPDIR to another folder"
-        ) from None
+def _reduced(image: Floats) -> Floats:
+    """Return the means of 32 x 32 parts, equal in size to a pixel."""
+    for axis in (0, 1):
+        starts = np.linspace(0, image.shape[axis], SIDE, endpoint=False).astype(np.intp)
+        counts = np.maximum(np.diff(np.append(starts, image.shape[axis])), 1)
+        total = np.add.reduceat(image, starts, axis=axis)
+        share = counts[:, None] if axis == 0 else counts[None, :]
+        image = np.asarray(total / share, np.float32)
+    return image
 
 
-def _rows(parts: NDArray[np.int8]) -> Floats:
-    rows = parts.astype(np.float32)
+def _quantised(part: Floats) -> NDArray[np.int8]:
+    centred = part - part.mean()
+    scaled = np.rint(centred * (32.0 / max(float(centred.std()), 1e-12)))
+    return np.asarray(np.clip(scaled, -127, 127), np.int8)
+
+
+def _unit_rows(parts: Sequence[NDArray[np.int8]]) -> Floats:
+    """Return the maps as rows of unit length, so that products of rows are correlations."""
+    rows = np.array(parts, np.float32).reshape(len(parts), SIDE * SIDE)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-6), np.float32)

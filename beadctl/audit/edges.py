@@ -1,4 +1,4 @@
-"""Outlines of a label image, and the edges of an image that they should lie on."""
+"""Outlines of a label image, and the edges of an image that they are compared with."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Floats = NDArray[np.float32]
-# Enough for a figure to a tenth of a pixel; a crowded mask has ten times as many.
-MOST_POINTS = 24_000
+# Points enough for a shift to a tenth of a pixel; a crowded mask has ten times as many.
+MAX_POINTS = 24_000
+# A bead with fewer points has too little outline to be judged.
+MIN_POINTS = 8
 
 
 @dataclass(frozen=True)
 class Outlines:
-    """Points on the outlines of beads, each with its direction away from the bead's centre.
+    """Points on the outlines of beads, each with the direction away from the bead's centroid.
 
-    Only what borders on background counts: where beads touch, or the image ends, there is no edge to compare.
+    Only pixels that border on background are points: where beads touch there is no edge to compare with.
 
     Attributes
     ----------
@@ -26,25 +28,35 @@ class Outlines:
         The outermost pixels of the beads.
     normal_y, normal_x : ndarray of float32, shape (points,)
         Unit vectors away from the bead's centroid.
-    owner : ndarray of intp, shape (points,)
-        The bead, an index into the arrays below.
+    bead_index : ndarray of intp, shape (points,)
+        The bead of each point, an index into the arrays below.
     centre_y, centre_x, area_px : ndarray of float64, shape (beads,)
-        Centroids, px, and areas, px^2, of all beads of the label image, in order of their numbers.
+        Centroids, px, and areas, px^2, of all beads of the label image, in order of their labels.
     """
 
     y: NDArray[np.intp]
     x: NDArray[np.intp]
     normal_y: Floats
     normal_x: Floats
-    owner: NDArray[np.intp]
+    bead_index: NDArray[np.intp]
     centre_y: NDArray[np.float64]
     centre_x: NDArray[np.float64]
     area_px: NDArray[np.float64]
 
     @property
-    def beads(self) -> int:
-        """How many beads there are."""
+    def bead_count(self) -> int:
+        """Number of beads."""
         return len(self.area_px)
+
+    @property
+    def points_per_bead(self) -> NDArray[np.intp]:
+        """Number of points of each bead, shape (beads,)."""
+        return np.bincount(self.bead_index, minlength=self.bead_count)
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Beads with enough outline to be judged, shape (beads,)."""
+        return np.asarray(self.points_per_bead >= MIN_POINTS, bool)
 
     @property
     def radius_px(self) -> NDArray[np.float64]:
@@ -54,84 +66,76 @@ class Outlines:
     @property
     def diameter_px(self) -> float:
         """Median diameter, px; 0 without beads."""
-        return float(2 * np.median(self.radius_px)) if self.beads else 0.0
+        return float(2 * np.median(self.radius_px)) if self.bead_count else 0.0
 
 
-def outlines(labels: NDArray[np.uint32]) -> Outlines:
+def trace_outlines(labels: NDArray[np.uint32]) -> Outlines:
     """Return the outlines of a label image.
 
     Parameters
     ----------
     labels : ndarray of uint32, shape (H, W)
+        Label image.
     """
     numbers, counts = np.unique(labels, return_counts=True)
     area_px = counts[numbers > 0].astype(np.float64)
     numbers = numbers[numbers > 0]
     row, column = np.nonzero(labels)
-    of = np.searchsorted(numbers, labels[row, column])
-    centre_y = np.bincount(of, row, len(numbers)) / area_px
-    centre_x = np.bincount(of, column, len(numbers)) / area_px
-    edge = np.zeros(labels.shape, bool)
+    index = np.searchsorted(numbers, labels[row, column])
+    centre_y = np.bincount(index, row, len(numbers)) / area_px
+    centre_x = np.bincount(index, column, len(numbers)) / area_px
+    at_background = np.zeros(labels.shape, bool)
     empty = labels == 0
-    edge[1:] |= empty[:-1]
-    edge[:-1] |= empty[1:]
-    edge[:, 1:] |= empty[:, :-1]
-    edge[:, :-1] |= empty[:, 1:]
-    chosen = np.flatnonzero(edge[row, column])
-    chosen = chosen[:: max(1, -(-len(chosen) // MOST_POINTS))]
-    y, x, owner = row[chosen], column[chosen], of[chosen]
-    dy, dx = y - centre_y[owner], x - centre_x[owner]
+    at_background[1:] |= empty[:-1]
+    at_background[:-1] |= empty[1:]
+    at_background[:, 1:] |= empty[:, :-1]
+    at_background[:, :-1] |= empty[:, 1:]
+    chosen = np.flatnonzero(at_background[row, column])
+    chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
+    y, x, bead_index = row[chosen], column[chosen], index[chosen]
+    dy, dx = y - centre_y[bead_index], x - centre_x[bead_index]
     length = np.maximum(np.hypot(dy, dx), 0.5)
-    return Outlines(
-        y,
-        x,
-        (dy / length).astype(np.float32),
-        (dx / length).astype(np.float32),
-        owner,
-        centre_y,
-        centre_x,
-        area_px,
-    )
+    normal_y, normal_x = (dy / length).astype(np.float32), (dx / length).astype(np.float32)
+    return Outlines(y, x, normal_y, normal_x, bead_index, centre_y, centre_x, area_px)
 
 
 @dataclass(frozen=True)
-class Edges:
-    """How grey changes at each pixel, with strong edges held down.
+class EdgeMap:
+    """Gradient of an image with compressed magnitude.
 
     Attributes
     ----------
     y, x : ndarray of float32, shape (H, W)
-        Gradient g over (|g| + its 80th percentile): a direction, weighted by how much of an edge there is.
-        Without this one bright speck outweighs all beads.
-    grey : ndarray of float32, shape (H, W)
-        The smoothed image.
+        Gradient g divided by (|g| + the 80th percentile of |g|): its length is 0..1, so that one bright
+        object does not outweigh all beads.
+    smoothed : ndarray of float32, shape (H, W)
+        The image that the gradient was taken of.
     """
 
     y: Floats
     x: Floats
-    grey: Floats
+    smoothed: Floats
 
 
-def edges(pixels: NDArray[Any], sigma_px: float) -> Edges:
+def edge_map(pixels: NDArray[Any], diameter_px: float) -> EdgeMap:
     """Return the edges of an image.
 
     Parameters
     ----------
     pixels : ndarray, shape (H, W)
-        Grey values; what is not finite counts as the median.
-    sigma_px : float
-        Of the Gaussian that the gradient is taken over, px.
+        Grey values in any dtype; NaN and infinity are replaced by the median.
+    diameter_px : float
+        Diameter of the beads, px, which sets how much the image is smoothed.
     """
     image = pixels.astype(np.float32)
-    if not np.isfinite(image).all():
-        finite = image[np.isfinite(image)]
-        image = np.where(np.isfinite(image), image, np.median(finite) if finite.size else 0).astype(
-            np.float32
-        )
-    smooth = ndimage.gaussian_filter(image, sigma_px, truncate=3.0)
-    y = np.asarray(np.gradient(smooth, axis=0), np.float32)
-    x = np.asarray(np.gradient(smooth, axis=1), np.float32)
-    size = np.hypot(y, x)
-    sample = size[:: max(1, size.shape[0] // 256), :: max(1, size.shape[1] // 256)]
-    weight = size + np.float32(max(float(np.percentile(sample, 80)), 1e-12))
-    return Edges(y / weight, x / weight, smooth)
+    finite = np.isfinite(image)
+    if not finite.all():
+        image = np.where(finite, image, np.median(image[finite]) if finite.any() else 0).astype(np.float32)
+    sigma_px = float(np.clip(0.1 * diameter_px, 0.7, 3.0))
+    smoothed = ndimage.gaussian_filter(image, sigma_px, truncate=3.0)
+    y = np.asarray(np.gradient(smoothed, axis=0), np.float32)
+    x = np.asarray(np.gradient(smoothed, axis=1), np.float32)
+    magnitude = np.hypot(y, x)
+    sample = magnitude[:: max(1, magnitude.shape[0] // 256), :: max(1, magnitude.shape[1] // 256)]
+    weight = magnitude + np.float32(max(float(np.percentile(sample, 80)), 1e-12))
+    return EdgeMap(y / weight, x / weight, smoothed)

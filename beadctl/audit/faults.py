@@ -1,4 +1,4 @@
-"""What may be wrong with an image and its mask, and how bad that is."""
+"""Faults of an image and its mask, and their verdicts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What to do with a pair: train on it, look at it, or leave it out."""
+    """What to do with a pair: use it, look at it, or leave it out."""
 
     OK = "ok"
     CHECK = "check"
@@ -55,18 +55,10 @@ class Finding:
         Its kind.
     verdict : Verdict
         How bad it is.
-    number : float
-        How much of it there is, in the unit that `words` names.
-    words : str
-        For a person.
+    message : str
+        Description with its figures.
     """
 
     fault: Fault
     verdict: Verdict
-    number: float
-    words: str
-
-
-def worst(findings: tuple[Finding, ...]) -> Verdict:
-    """Return the worst verdict; `OK` without findings."""
-    return max((one.verdict for one in findings), key=lambda verdict: verdict.rank, default=Verdict.OK)
+    message: str

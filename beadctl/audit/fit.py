@@ -1,41 +1,44 @@
-"""How well outlines lie on edges, where they would lie better, and how that changes over the image."""
+"""How well the outlines of a mask lie on the edges of an image, and the shift at which they lie best."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from beadctl.audit.edges import Edges, Outlines
+from beadctl.audit.detections import Detections
+from beadctl.audit.edges import EdgeMap, Outlines, edge_map, trace_outlines
 
 Floats = NDArray[np.float64]
-# Share of the best agreement at which the maximum next to no shift at all is taken for the true one.
-NEARLY = 0.8
+# Share of the highest agreement from which on the local maximum next to no shift is preferred: the inner edge
+# of a ring, or the next row of a lattice, may agree as well as the edge that the mask was drawn on.
+NEAREST_MAXIMUM = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class MaskFit:
-    """A mask on an image.
+    """How a mask lies on an image.
 
     Attributes
     ----------
-    coherence : float
+    agreement : float
         Mean of the edges along the outlines' normals at the best shift, 0..1, without its sign.
-    here : float
+    unshifted_agreement : float
         The same without any shift.
-    standing : float
-        How far the best shift stands above all others, in their robust standard deviations.
+    score : float
+        Agreement at the best shift in robust standard deviations of the agreement over all shifts.
     bright : bool
-        Whether beads are brighter than what surrounds them.
+        Whether beads are brighter than their surroundings.
     dy, dx : float
-        Best shift, px, to a fraction: what to move the mask by.
+        Best shift, px: what to move the mask by.
     """
 
-    coherence: float
-    here: float
-    standing: float
+    agreement: float
+    unshifted_agreement: float
+    score: float
     bright: bool
     dy: float
     dx: float
@@ -45,10 +48,67 @@ class MaskFit:
         """Length of the shift, px."""
         return float(np.hypot(self.dy, self.dx))
 
+    @property
+    def sign(self) -> int:
+        """Sign of the edges along the normals: -1 for bright beads."""
+        return -1 if self.bright else 1
 
-def moved(labels: NDArray[np.uint32], found: MaskFit) -> NDArray[np.uint32]:
-    """Return a label image moved by the whole pixels of a shift, zeros where nothing is known."""
-    dy, dx = round(found.dy), round(found.dx)
+
+NO_FIT = MaskFit(0.0, 0.0, 0.0, True, 0.0, 0.0)
+"""Of pairs that cannot be compared."""
+
+
+@dataclass(frozen=True)
+class PairFeatures:
+    """Features of a mask and its image.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image of the mask.
+    outlines : Outlines
+        Its outlines.
+    edges : EdgeMap
+        Edges of the image.
+    fit : MaskFit
+        How the mask lies on the image.
+    detections : Detections or None
+        Beads that a model detects in the image; None without a model.
+    """
+
+    labels: NDArray[np.uint32]
+    outlines: Outlines
+    edges: EdgeMap
+    fit: MaskFit
+    detections: Detections | None = None
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any], labels: NDArray[np.uint32]) -> PairFeatures:
+        """Measure a pair without a model.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (H, W)
+            Grey values in any dtype.
+        labels : ndarray of uint32, shape (H, W)
+            Label image of the mask.
+        """
+        outlines = trace_outlines(labels)
+        edges = edge_map(pixels, outlines.diameter_px)
+        return cls(labels, outlines, edges, fit_mask(outlines, edges))
+
+
+def shift_labels(labels: NDArray[np.uint32], fit: MaskFit) -> NDArray[np.uint32]:
+    """Return a label image moved by the shift of a fit, rounded to whole pixels and filled with 0.
+
+    Parameters
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    fit : MaskFit
+        Its shift is used.
+    """
+    dy, dx = round(fit.dy), round(fit.dx)
     height, width = labels.shape
     out = np.zeros_like(labels)
     out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
@@ -57,77 +117,79 @@ def moved(labels: NDArray[np.uint32], found: MaskFit) -> NDArray[np.uint32]:
     return out
 
 
-def agreement(outline: Outlines, edge: Edges) -> NDArray[np.float32]:
-    """Return the mean of edges along normals for every shift of the outlines.
+def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) -> MaskFit:
+    """Find the shift at which outlines lie best on edges of either sign.
 
     Parameters
     ----------
-    outline, edge
-        Of one image, H x W px.
-
-    Returns
-    -------
-    ndarray of float32, shape (H', W')
-        At [dy, dx], taken modulo H' and W', the mean for outlines moved by (dy, dx). Negative where beads
-        are bright. Padded, so that shifts up to an eighth of the image do not wrap.
-    """
-    shape = [fft.next_fast_len(length + length // 8, real=True) for length in edge.y.shape]
-    total = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
-    for normal, slope in ((outline.normal_y, edge.y), (outline.normal_x, edge.x)):
-        drawn = np.zeros(shape, np.float32)
-        drawn[outline.y, outline.x] = normal
-        total += np.conj(fft.rfft2(drawn)) * fft.rfft2(slope, shape)
-    return np.asarray(fft.irfft2(total, shape) / max(len(outline.y), 1), np.float32)
-
-
-def fit(outline: Outlines, edge: Edges, reach_px: int) -> MaskFit:
-    """Find the shift at which outlines lie best on edges, of either sign.
-
-    Parameters
-    ----------
-    outline, edge
+    outlines, edges : Outlines, EdgeMap
         Of one image.
-    reach_px : int
-        Longest shift along an axis that is looked for, px.
+    reach_px : int, optional
+        Longest shift along an axis that is searched, px; by default a twelfth of the image, 24 to 64 px.
     """
-    if not len(outline.y):
-        return MaskFit(0.0, 0.0, 0.0, True, 0.0, 0.0)
-    every = agreement(outline, edge)
+    if not len(outlines.y):
+        return NO_FIT
+    if reach_px is None:
+        side = min(edges.y.shape)
+        reach_px = min(max(24, side // 12), 64, side // 8)
+    agreement = _agreement(outlines, edges)
     span = np.arange(-reach_px, reach_px + 1)
-    near = every[np.ix_(span % every.shape[0], span % every.shape[1])].astype(np.float64)
+    near = agreement[np.ix_(span % agreement.shape[0], span % agreement.shape[1])].astype(np.float64)
     size = np.abs(near)
     top, left = (int(at) for at in np.unravel_index(int(size.argmax()), size.shape))
-    climbed = _climbed(size, reach_px)
-    if size[climbed] >= NEARLY * size[top, left]:
-        # A ring's inner edge, or the next row of a lattice, may fit as well as what the mask was drawn on.
-        top, left = climbed
-    spread = float(np.median(np.abs(every[::3, ::3]))) / 0.6745
+    nearest = _climb(size, reach_px)
+    if size[nearest] >= NEAREST_MAXIMUM * size[top, left]:
+        top, left = nearest
+    # The median absolute value over 0.6745 is the standard deviation of a normal distribution.
+    spread = float(np.median(np.abs(agreement[::3, ::3]))) / 0.6745
     sign = np.sign(near[top, left]) or 1.0
-    fy, fx = peak(near * sign, top, left)
+    peak_y, peak_x = subpixel_peak(near * sign, top, left)
     return MaskFit(
-        float(size[top, left]),
-        float(size[reach_px, reach_px]),
-        float(size[top, left]) / max(spread, 1e-9),
-        bool(sign < 0),
-        span[top] + fy,
-        span[left] + fx,
+        agreement=float(size[top, left]),
+        unshifted_agreement=float(size[reach_px, reach_px]),
+        score=float(size[top, left]) / max(spread, 1e-9),
+        bright=bool(sign < 0),
+        dy=span[top] + peak_y,
+        dx=span[left] + peak_x,
     )
 
 
-def _climbed(surface: Floats, start: int) -> tuple[int, int]:
-    """Return the maximum that is reached from (start, start) by steps upwards."""
+def _agreement(outlines: Outlines, edges: EdgeMap) -> NDArray[np.float32]:
+    """Return, at [dy, dx] modulo shape, the mean edge along the normals for outlines moved by (dy, dx).
+
+    Negative where beads are bright. Padded, so that shifts up to an eighth of the image do not wrap.
+    """
+    shape = [fft.next_fast_len(length + length // 8, real=True) for length in edges.y.shape]
+    total = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
+    for normal, slope in ((outlines.normal_y, edges.y), (outlines.normal_x, edges.x)):
+        drawn = np.zeros(shape, np.float32)
+        drawn[outlines.y, outlines.x] = normal
+        total += np.conj(fft.rfft2(drawn)) * fft.rfft2(slope, shape)
+    return np.asarray(fft.irfft2(total, shape) / max(len(outlines.y), 1), np.float32)
+
+
+def _climb(surface: Floats, start: int) -> tuple[int, int]:
+    """Return the local maximum that steepest ascent reaches from (start, start)."""
     top = left = start
     while True:
-        low, high = max(top - 1, 0), max(left - 1, 0)
-        around = surface[low : top + 2, high : left + 2]
+        first_y, first_x = max(top - 1, 0), max(left - 1, 0)
+        around = surface[first_y : top + 2, first_x : left + 2]
         step_y, step_x = (int(at) for at in np.unravel_index(int(around.argmax()), around.shape))
-        if (low + step_y, high + step_x) == (top, left):
+        if (first_y + step_y, first_x + step_x) == (top, left):
             return top, left
-        top, left = low + step_y, high + step_x
+        top, left = first_y + step_y, first_x + step_x
 
 
-def peak(surface: Floats, top: int, left: int) -> tuple[float, float]:
-    """Return how far the maximum at (top, left) lies from that pixel, by a parabola along each axis."""
+def subpixel_peak(surface: Floats, top: int, left: int) -> tuple[float, float]:
+    """Return the offset, px, of the maximum of a parabola along each axis through the pixel (top, left).
+
+    Parameters
+    ----------
+    surface : ndarray of float64, shape (H, W)
+        Values.
+    top, left : int
+        The pixel with the highest value.
+    """
 
     def offset(line: Floats, at: int) -> float:
         if not 0 < at < len(line) - 1:
@@ -137,28 +199,3 @@ def peak(surface: Floats, top: int, left: int) -> tuple[float, float]:
         return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
     return offset(surface[:, left], top), offset(surface[top], left)
-
-
-def at_shifts(
-    outline: Outlines, edge: Edges, dy: int, dx: int, reach_px: int, group: NDArray[np.intp], groups: int
-) -> Floats:
-    """Return the mean of edges along normals for groups of points and shifts around (dy, dx).
-
-    Returns
-    -------
-    ndarray of float64, shape (groups, 2 reach + 1, 2 reach + 1)
-    """
-    width = edge.y.shape[1]
-    pad = reach_px + max(abs(dy), abs(dx))
-    ey, ex = np.pad(edge.y, pad), np.pad(edge.x, pad)
-    number = np.maximum(np.bincount(group, minlength=groups), 1)
-    side = 2 * reach_px + 1
-    found = np.zeros((groups, side, side))
-    flat = (outline.y + pad) * (width + 2 * pad) + outline.x + pad
-    ey, ex = ey.ravel(), ex.ravel()
-    for i in range(side):
-        for j in range(side):
-            move = (dy + i - reach_px) * (width + 2 * pad) + dx + j - reach_px
-            along = outline.normal_y * ey[flat + move] + outline.normal_x * ex[flat + move]
-            found[:, i, j] = np.bincount(group, along, groups) / number
-    return found

@@ -1,4 +1,4 @@
-"""The doubtful pairs on one HTML page: image, mask as it is, mask as it would fit."""
+"""The doubtful pairs on one HTML page: the image, its mask, and a shifted mask moved to where it fits."""
 
 from __future__ import annotations
 
@@ -11,21 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.audit.faults import Fault
-from beadctl.audit.fit import moved
-from beadctl.audit.run import Audited, read_pixels
-from beadctl.audit.table import counted, doubtful, shown
+from beadctl.audit.fit import shift_labels
+from beadctl.audit.run import AuditedSample, read_pixels
+from beadctl.audit.table import console_rows, doubtful, summary
 from beadctl.errors import BeadctlError
 from beadctl.images import ReadOptions
 from beadctl.results import html
 from beadctl.results.formats.overlays import coloured, paint
 
-# A page with more pictures is slow to open; the table lists all.
-MOST_PICTURES = 60
-LARGEST_PX = 256
+# A page with more pictures opens slowly; the table lists all pairs.
+MAX_PAIRS = 60
+CUTOUT_PX = 256
 
 
-def write(path: Path, audited: Sequence[Audited], reading: ReadOptions) -> None:
+def write(path: Path, audited: Sequence[AuditedSample], reading: ReadOptions) -> None:
     """Write the page, the worst pairs first.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    audited : sequence of AuditedSample
+        The pairs.
+    reading : ReadOptions
+        How image files are read.
 
     Raises
     ------
@@ -35,41 +44,37 @@ def write(path: Path, audited: Sequence[Audited], reading: ReadOptions) -> None:
     html.write(path, "beadctl audit", _sections(audited, reading))
 
 
-def _sections(audited: Sequence[Audited], reading: ReadOptions) -> Iterable[str]:
-    yield html.lead(counted(audited))
-    worst = doubtful(audited)
-    yield html.section("Doubtful pairs", html.table(("image", "verdict", "worst finding"), shown(audited)))
-    for one in worst[:MOST_PICTURES]:
-        words = "; ".join(finding.words for finding in one.checked.findings)
-        yield html.section(
-            f"{one.verdict.value}: {one.sample.name}", html.gallery(_pictures(one, reading)), words
-        )
-    if len(worst) > MOST_PICTURES:
-        yield f"<p>{len(worst) - MOST_PICTURES} more are in audit.csv.</p>"
+def _sections(audited: Sequence[AuditedSample], reading: ReadOptions) -> Iterable[str]:
+    yield html.lead(summary(audited))
+    pairs = doubtful(audited)
+    table = html.table(("image", "verdict", "worst finding"), console_rows(audited))
+    yield html.section("Doubtful pairs", table)
+    for pair in pairs[:MAX_PAIRS]:
+        messages = "; ".join(finding.message for finding in pair.result.findings)
+        heading = f"{pair.result.verdict.value}: {pair.sample.name}"
+        yield html.section(heading, html.gallery(_pictures(pair, reading)), messages)
+    if len(pairs) > MAX_PAIRS:
+        yield f"<p>{len(pairs) - MAX_PAIRS} more are in audit.csv.</p>"
 
 
-def _pictures(one: Audited, reading: ReadOptions) -> Iterable[html.Picture]:
+def _pictures(pair: AuditedSample, reading: ReadOptions) -> Iterable[html.Picture]:
     try:
-        pixels = read_pixels(one.sample.image, reading)
+        pixels = read_pixels(pair.sample.image, reading)
+        yield _picture("image", pixels, np.zeros(pixels.shape, np.uint32))
+        labels = pair.sample.load((pixels.shape[0], pixels.shape[1])).labels
     except (BeadctlError, OSError):
         return
-    yield _picture("image", pixels, np.zeros(pixels.shape, np.uint32))
-    try:
-        labels = one.sample.load((pixels.shape[0], pixels.shape[1])).labels
-    except (BeadctlError, OSError):
-        return
-    yield _picture("mask as it is", pixels, labels)
-    if any(finding.fault is Fault.SHIFTED for finding in one.checked.findings):
-        found = one.checked.fit
-        yield _picture(f"mask moved by ({found.dy:+.1f}, {found.dx:+.1f}) px", pixels, moved(labels, found))
+    yield _picture("mask", pixels, labels)
+    if pair.result.has(Fault.SHIFTED):
+        fit = pair.result.fit
+        caption = f"mask moved by ({fit.dy:+.1f}, {fit.dx:+.1f}) px"
+        yield _picture(caption, pixels, shift_labels(labels, fit))
 
 
 def _picture(caption: str, pixels: NDArray[Any], labels: NDArray[np.uint32]) -> html.Picture:
-    # The middle in full detail says more than all of a large image, thinned.
-    parts = []
-    for array in (pixels, labels):
-        top, left = (max(0, (length - LARGEST_PX) // 2) for length in array.shape)
-        parts.append(array[top : top + LARGEST_PX, left : left + LARGEST_PX])
+    """Return the middle of an image at full resolution with the outlines of its labels."""
+    top, left = (max(0, (length - CUTOUT_PX) // 2) for length in labels.shape)
+    cutout = slice(top, top + CUTOUT_PX), slice(left, left + CUTOUT_PX)
     content = io.BytesIO()
-    coloured(paint(parts[0], np.asarray(parts[1], np.uint32))).save(content, format="PNG")
+    coloured(paint(pixels[cutout], labels[cutout])).save(content, format="PNG")
     return html.Picture(caption, content.getvalue())

@@ -1,4 +1,4 @@
-"""The annotated images that an audit is of."""
+"""The annotated images to audit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.dataset import manifest
 
 
-def samples(
+def find_samples(
     images: Path,
     masks: Path | None,
     annotations: AnnotationFormat,
@@ -27,12 +27,12 @@ def samples(
     annotations : AnnotationFormat
         Format of the annotations.
     centre_diameter_px : float or None
-        Diameter of the beads, px, where they mark centres.
+        Diameter of the beads, px, where only centres are annotated.
     warn : callable
-        Told of images and annotations that are left over.
+        Called with messages about images and annotations without a partner.
     """
     if masks is None and (images / manifest.MANIFEST).exists():
         return manifest.samples(manifest.read_manifest(images))
     pairing = pair(images, masks or images, form=annotations, diameter_px=centre_diameter_px)
-    pairing.tell(warn)
+    pairing.report(warn)
     return list(pairing.samples)

@@ -7,75 +7,74 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from beadctl.audit.faults import Verdict
-from beadctl.audit.run import Audited
+from beadctl.audit.run import AuditedSample
 from beadctl.files import write_csv
 
 COLUMNS = (
-    "image",
-    "mask",
-    "split",
-    "verdict",
-    "faults",
-    "beads",
-    "diameter_px",
-    "fit",
-    "shift_y_px",
-    "shift_x_px",
-    "polarity",
-    "findings",
-)
+    "image", "mask", "split", "verdict", "faults", "beads", "diameter_px", "fit", "shift_y_px", "shift_x_px",
+    "polarity", "findings",
+)  # fmt: skip
 
 
-def cells(one: Audited) -> dict[str, object]:
-    """Return the row of a pair, by column."""
-    checked = one.checked
-    judged = checked.fit.standing > 0
+def _row(audited: AuditedSample) -> dict[str, object]:
+    result, fit = audited.result, audited.result.fit
+    compared = fit.score > 0
     return {
-        "image": one.sample.name,
-        "mask": str(one.sample.truth),
-        "split": one.sample.split,
-        "verdict": one.verdict.value,
-        "faults": "; ".join(finding.fault.value for finding in checked.findings),
-        "beads": checked.beads,
-        "diameter_px": round(checked.diameter_px, 2),
-        "fit": round(min(checked.fit.standing, 1e6), 1) if judged else None,
-        "shift_y_px": round(checked.fit.dy, 2) if judged else None,
-        "shift_x_px": round(checked.fit.dx, 2) if judged else None,
-        "polarity": ("bright" if checked.fit.bright else "dark") if judged else None,
-        "findings": "; ".join(finding.words for finding in checked.findings),
+        "image": audited.sample.name,
+        "mask": str(audited.sample.truth),
+        "split": audited.sample.split,
+        "verdict": result.verdict.value,
+        "faults": "; ".join(finding.fault.value for finding in result.findings),
+        "beads": result.beads,
+        "diameter_px": round(result.diameter_px, 2),
+        "fit": round(min(fit.score, 1e6), 1) if compared else None,
+        "shift_y_px": round(fit.dy, 2) if compared else None,
+        "shift_x_px": round(fit.dx, 2) if compared else None,
+        "polarity": ("bright" if fit.bright else "dark") if compared else None,
+        "findings": "; ".join(finding.message for finding in result.findings),
     }
 
 
-def write(path: Path, audited: Iterable[Audited]) -> None:
+def write(path: Path, audited: Iterable[AuditedSample]) -> None:
     """Write ``audit.csv``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    audited : iterable of AuditedSample
+        The pairs.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    write_csv(path, COLUMNS, (cells(one) for one in audited), rounded=True)
+    write_csv(path, COLUMNS, map(_row, audited), rounded=True)
 
 
-def doubtful(audited: Sequence[Audited]) -> list[Audited]:
+def doubtful(audited: Iterable[AuditedSample]) -> list[AuditedSample]:
     """Return the pairs that are not ok, the worst first."""
     return sorted(
-        (one for one in audited if one.verdict is not Verdict.OK),
-        key=lambda one: (-one.verdict.rank, one.checked.fit.standing),
+        (pair for pair in audited if pair.result.verdict is not Verdict.OK),
+        key=lambda pair: (-pair.result.verdict.rank, pair.result.fit.score),
     )
 
 
-def shown(audited: Sequence[Audited]) -> list[tuple[str, str, str]]:
-    """Return the rows of the table for people: each doubtful pair with its worst fault."""
-    return [(one.sample.name, one.verdict.value, one.checked.findings[0].words) for one in doubtful(audited)]
+def console_rows(audited: Iterable[AuditedSample]) -> list[tuple[str, str, str]]:
+    """Return name, verdict and worst finding of each doubtful pair, the worst first."""
+    return [
+        (pair.sample.name, pair.result.verdict.value, pair.result.findings[0].message)
+        for pair in doubtful(audited)
+    ]
 
 
-def counted(audited: Sequence[Audited]) -> str:
-    """Return how many pairs got each verdict, in words."""
-    tally = Counter(one.verdict for one in audited)
+def summary(audited: Sequence[AuditedSample]) -> str:
+    """Return how many pairs have each verdict, as a sentence."""
+    tally = Counter(pair.result.verdict for pair in audited)
     return f"{len(audited)} pairs: " + ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
 
 
-def any_bad(audited: Iterable[Audited]) -> bool:
-    """Whether any mask is bad."""
-    return any(one.verdict is Verdict.BAD for one in audited)
+def any_bad(audited: Iterable[AuditedSample]) -> bool:
+    """Return whether any mask is bad."""
+    return any(pair.result.verdict is Verdict.BAD for pair in audited)

@@ -1,17 +1,24 @@
-"""What a finder of beads says where edges raise a doubt."""
+"""Masks compared with the beads that a model detects."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beadctl.audit.detections import Detections, growth, mates, may_move, overlap, unseen
-from beadctl.audit.drift import by_beads
-from beadctl.audit.edges import edges, outlines
-from beadctl.audit.fit import MaskFit
-from beadctl.audit.missed import unmarked
+from beadctl.audit.detections import (
+    Detections,
+    foreground_jaccard,
+    match,
+    move_agrees,
+    relative_growth,
+    undetected,
+)
+from beadctl.audit.drift import drift_from_detections
+from beadctl.audit.edges import edge_map, trace_outlines
+from beadctl.audit.fit import MaskFit, PairFeatures
+from beadctl.audit.missed import missed_by_detections
 
-LIES = MaskFit(0.8, 0.8, 30.0, True, 0.0, 0.0)
+FITTING = MaskFit(0.8, 0.8, 30.0, True, 0.0, 0.0)
 
 
 def discs(centres, radius_px=6.0, shape=(80, 96)):
@@ -26,98 +33,99 @@ def discs(centres, radius_px=6.0, shape=(80, 96)):
 GRID = [(y, x) for y in range(12, 80, 19) for x in range(12, 96, 18)]
 
 
-def test_overlap_is_the_jaccard_of_pixels():
-    one, other = discs(GRID), discs(GRID, 3.0)
-    assert overlap(one, one) == 1.0
-    assert overlap(one, other) == pytest.approx((other > 0).sum() / (one > 0).sum())
-    assert overlap(0 * one, 0 * one) == 0.0
+def test_overlap_is_the_jaccard_index_of_pixels():
+    large, small = discs(GRID), discs(GRID, 3.0)
+    assert foreground_jaccard(large, large) == 1.0
+    assert foreground_jaccard(large, small) == pytest.approx((small > 0).sum() / (large > 0).sum())
+    assert foreground_jaccard(0 * large, 0 * large) == 0.0
 
 
 @pytest.mark.parametrize("move", [(0, 1), (-1, 2), (3, 0)])
-def test_a_mask_may_move_to_where_beads_are_found_and_not_away_from_there(move):
-    there = discs(GRID)
-    lies_off = np.roll(there, (-move[0], -move[1]), (0, 1))
-    by = np.array([[move[0], 0, 0], [move[1], 0, 0]], float)
-    assert may_move(lies_off, there, by)
-    assert not may_move(there, there, by)
+def test_a_move_agrees_towards_the_detections_and_not_away_from_them(move):
+    detected = discs(GRID)
+    shifted = np.roll(detected, (-move[0], -move[1]), (0, 1))
+    displacement = np.array([[move[0], 0, 0], [move[1], 0, 0]], float)
+    assert move_agrees(shifted, detected, displacement)
+    assert not move_agrees(detected, detected, displacement)
 
 
-def test_a_mask_of_wrong_size_may_be_scaled_about_the_middle():
-    there = discs(GRID)
+def test_scaling_about_the_middle_agrees_for_a_mask_of_wrong_size_only():
+    detected = discs(GRID)
     small = discs([(40 + (y - 40) * 0.95, 48 + (x - 48) * 0.95) for y, x in GRID])
-    larger, smaller = ([[0, by, 0], [0, 0, by]] for by in (0.05, -0.05))
-    assert may_move(small, there, np.array(larger))
-    assert not may_move(there, there, np.array(larger))
-    assert not may_move(there, there, np.array(smaller))
+    larger, smaller = (np.array([[0, by, 0], [0, 0, by]]) for by in (0.05, -0.05))
+    assert move_agrees(small, detected, larger)
+    assert not move_agrees(detected, detected, larger)
+    assert not move_agrees(detected, detected, smaller)
 
 
-def test_a_finder_that_sees_other_things_has_no_say():
-    there = discs([(y + 9, x + 9) for y, x in GRID])
-    assert may_move(discs(GRID), there, np.array([[1.0, 0, 0], [0, 0, 0]]))
+def test_detections_elsewhere_do_not_rule_out_a_move():
+    detected = discs([(y + 9, x + 9) for y, x in GRID])
+    assert move_agrees(discs(GRID), detected, np.array([[1.0, 0, 0], [0, 0, 0]]))
 
 
-def test_marks_under_which_nothing_is_found():
-    assert np.flatnonzero(unseen(discs(GRID), discs(GRID[:3] + GRID[4:]))).tolist() == [3]
-    assert unseen(np.zeros((9, 9), np.uint32), discs(GRID, shape=(9, 9))).shape == (0,)
+def test_undetected_marks():
+    assert np.flatnonzero(undetected(discs(GRID), discs(GRID[:3] + GRID[4:]))).tolist() == [3]
+    assert undetected(np.zeros((9, 9), np.uint32), discs(GRID, shape=(9, 9))).shape == (0,)
 
 
 @pytest.mark.parametrize("radius_px", [4.0, 6.0, 9.0])
 def test_growth_is_that_of_the_diameters(radius_px):
-    assert growth(discs(GRID), discs(GRID, radius_px)) == pytest.approx(radius_px / 6 - 1, abs=0.05)
+    growth = relative_growth(discs(GRID), discs(GRID, radius_px))
+    assert growth == pytest.approx(radius_px / 6 - 1, abs=0.05)
 
 
-def moved(centres, move):
-    """Centres moved by a plane of moves about the middle of the image."""
-    away = np.array([(1, y - 40, x - 48) for y, x in centres]) @ np.array(move).T
+def displaced(centres, displacement):
+    """Centres displaced about the middle of the image."""
+    away = np.array([(1, y - 40, x - 48) for y, x in centres]) @ np.array(displacement).T
     return [tuple(centre) for centre in np.array(centres) + away]
 
 
-# Numbers for which no disc of GRID leaves its place by more than its radius, nor touches the border.
+# Displacements that leave every disc of GRID within a radius of its place, and off the border.
 SHIFTS = st.floats(-1.5, 1.5)
 SLOPES = st.floats(-0.04, 0.04)
 
 
 @settings(max_examples=40, deadline=None)
 @given(SHIFTS, SHIFTS, SLOPES, SLOPES, SLOPES, SLOPES)
-def test_found_beads_tell_how_a_mask_drifts(dy, dx, yy, yx, xy, xx):
-    move = np.array([[dy, yy, yx], [dx, xy, xx]])
-    found = by_beads(discs(GRID), discs(moved(GRID, move)))
-    assert found is not None
-    np.testing.assert_allclose(found.move[:, 0], move[:, 0], atol=0.25)
-    np.testing.assert_allclose(found.move[:, 1:], move[:, 1:], atol=0.012)
-    assert found.scale == pytest.approx((yy + xx) / 2, abs=0.012)
-    assert found.turn_deg == pytest.approx(np.degrees((yx - xy) / 2), abs=0.7)
-    spread = np.std(np.array(moved(GRID, move)) - np.array(GRID), axis=0, ddof=1)
-    assert found.spread_px == pytest.approx(np.hypot(*spread), abs=0.3)
+def test_drift_is_measured_from_detections(dy, dx, yy, yx, xy, xx):
+    displacement = np.array([[dy, yy, yx], [dx, xy, xx]])
+    drift = drift_from_detections(discs(GRID), discs(displaced(GRID, displacement)))
+    assert drift is not None
+    np.testing.assert_allclose(drift.displacement[:, 0], displacement[:, 0], atol=0.25)
+    np.testing.assert_allclose(drift.displacement[:, 1:], displacement[:, 1:], atol=0.012)
+    assert drift.scale == pytest.approx((yy + xx) / 2, abs=0.012)
+    assert drift.rotation_deg == pytest.approx(np.degrees((yx - xy) / 2), abs=0.7)
+    spread = np.std(np.array(displaced(GRID, displacement)) - np.array(GRID), axis=0, ddof=1)
+    assert drift.spread_px == pytest.approx(np.hypot(*spread), abs=0.3)
 
 
-def test_a_drift_is_not_told_by_few_beads_nor_by_those_that_the_border_cuts():
-    assert by_beads(discs(GRID[:5]), discs(GRID[:5])) is None
-    rim = [(y, x) for y in (0, 79) for x in range(8, 96, 16)]
-    assert by_beads(discs(rim), discs([(y, x + 2) for y, x in rim])) is None
+def test_drift_is_unknown_for_few_beads_and_for_beads_at_the_border():
+    assert drift_from_detections(discs(GRID[:5]), discs(GRID[:5])) is None
+    at_border = [(y, x) for y in (0, 79) for x in range(8, 96, 16)]
+    assert drift_from_detections(discs(at_border), discs([(y, x + 2) for y, x in at_border])) is None
 
 
-def test_a_bead_that_went_astray_does_not_make_a_drift():
-    there = discs([(GRID[0][0] + 4, GRID[0][1] + 3), *GRID[1:]])
-    found = by_beads(discs(GRID), there)
-    assert found.spread_px < 0.1
-    assert found.told_by == len(GRID) - 1
+def test_an_outlier_does_not_make_a_drift():
+    detected = discs([(GRID[0][0] + 4, GRID[0][1] + 3), *GRID[1:]])
+    drift = drift_from_detections(discs(GRID), detected)
+    assert drift.spread_px < 0.1
+    assert drift.inliers == len(GRID) - 1
 
 
-def test_mates_are_one_mark_and_one_bead():
-    # Two marks in one found bead, and two found beads in one mark, are no mates; a speck in a mark is none.
+def test_a_match_is_one_mark_and_one_detection():
+    # Not matched: two marks in one detection, two detections in one mark, a small detection in a mark.
     marks = discs([(20, 14), (20, 26), (50, 20), (50, 70)])
-    there = discs([(20, 20)], 14.0)
-    there[discs([(50, 16), (50, 24)], 3.0) > 0] = 2
-    there[discs([(50, 24)], 3.0) > 0] = 3
-    there[discs([(50, 70)], 5.0) > 0] = 4
-    one, other = mates(marks, there, 4.0)
-    assert (one.tolist(), other.tolist()) == ([4], [4])
-    assert mates(marks, there, 1.2)[0].tolist() == []
+    detected = discs([(20, 20)], 14.0)
+    detected[discs([(50, 16), (50, 24)], 3.0) > 0] = 2
+    detected[discs([(50, 24)], 3.0) > 0] = 3
+    detected[discs([(50, 70)], 5.0) > 0] = 4
+    matched_marks, matched_detections = match(marks, detected, 4.0)
+    assert (matched_marks.tolist(), matched_detections.tolist()) == ([4], [4])
+    assert match(marks, detected, 1.2)[0].tolist() == []
 
 
-def test_growth_without_a_common_bead_is_unknown():
-    assert np.isnan(growth(discs(GRID[:1]), discs(GRID[1:])))
+def test_growth_without_a_match_is_unknown():
+    assert np.isnan(relative_growth(discs(GRID[:1]), discs(GRID[1:])))
 
 
 def scene(centres, level=200.0):
@@ -127,55 +135,54 @@ def scene(centres, level=200.0):
     return image
 
 
-def counted(marked, there, image, confidence=None):
-    """What is without a mark."""
-    outline = outlines(marked)
-    sure = np.full(int(there.max()) + 1, 0.9) if confidence is None else confidence
-    return unmarked(outline, edges(image, 0.8), marked, Detections(there, sure), LIES, 0.0)
+def missed(marked, detected, image, confidence=None):
+    """Beads without and with a mark."""
+    pair = PairFeatures(marked, trace_outlines(marked), edge_map(image, 8.0), FITTING)
+    confidence = np.full(int(detected.max()) + 1, 0.9) if confidence is None else confidence
+    return missed_by_detections(pair, Detections(detected, confidence), 0.0)
 
 
-def test_found_beads_without_a_mark_are_counted_beside_those_with_one():
-    found = counted(discs(GRID[2:]), discs(GRID), scene(GRID))
-    assert (found.beads, found.beside) == (2, len(GRID) - 2)
+def test_detections_without_a_mark_are_counted_apart_from_those_with_one():
+    found = missed(discs(GRID[2:]), discs(GRID), scene(GRID))
+    assert (found.missed, found.marked) == (2, len(GRID) - 2)
     assert found.share == 2 / len(GRID)
 
 
-def test_a_heap_found_as_one_bead_has_a_hole_where_a_mark_is_missing():
+def test_a_cluster_detected_as_one_bead_has_a_hole_where_a_mark_is_missing():
     chain = [(40, x) for x in range(8, 96, 11)]
-    heap = (discs(chain) > 0).astype(np.uint32)
-    found = counted(discs(chain[:4] + chain[5:]), heap, scene(chain))
-    assert (found.beads, found.beside) == (1, len(chain) - 1)
+    cluster = (discs(chain) > 0).astype(np.uint32)
+    found = missed(discs(chain[:4] + chain[5:]), cluster, scene(chain))
+    assert (found.missed, found.marked) == (1, len(chain) - 1)
 
 
-def test_a_found_bead_counts_if_the_finder_is_as_sure_of_it_as_of_the_marked_ones():
-    sure = np.full(len(GRID) + 1, 0.9)
+def test_a_missed_bead_is_about_as_confident_as_the_marked_ones():
+    confidences = np.full(len(GRID) + 1, 0.9)
     for confidence, count in ((0.85, 1), (0.7, 0)):
-        sure[1] = confidence
-        assert counted(discs(GRID[1:]), discs(GRID), scene(GRID), sure).beads == count
+        confidences[1] = confidence
+        assert missed(discs(GRID[1:]), discs(GRID), scene(GRID), confidences).missed == count
 
 
-def test_beads_that_are_found_smaller_than_marked_count_too():
-    found = counted(discs(GRID[2:], 6.0), discs(GRID, 4.0), scene(GRID))
-    assert (found.beads, found.beside) == (2, len(GRID) - 2)
+def test_beads_detected_smaller_than_marked_count_too():
+    found = missed(discs(GRID[2:], 6.0), discs(GRID, 4.0), scene(GRID))
+    assert (found.missed, found.marked) == (2, len(GRID) - 2)
 
 
-def test_beads_of_the_other_polarity_count_where_marked_ones_have_both():
-    dark = GRID[1::2]
+def test_missed_beads_of_the_other_polarity_count_where_marked_ones_have_both():
     image = scene(GRID)
-    image[discs(dark) > 0] = -160.0
-    assert counted(discs(GRID[2:]), discs(GRID), image).beads == 2
+    image[discs(GRID[1::2]) > 0] = -160.0
+    assert missed(discs(GRID[2:]), discs(GRID), image).missed == 2
 
 
 @pytest.mark.parametrize("why", ["rims", "large", "small", "faint", "long"])
-def test_what_does_not_look_like_the_marked_beads_is_none(why):
+def test_detections_unlike_the_marked_beads_are_not_missed_beads(why):
     marked, image = discs(GRID[1:]), scene(GRID)
-    other = {"rims": 7.0, "large": 12.0, "small": 3.0, "faint": 6.0, "long": 6.0}[why]
-    there = discs(GRID[1:], 7.0 if why == "rims" else 6.0)
+    radius_px = {"rims": 7.0, "large": 12.0, "small": 3.0, "faint": 6.0, "long": 6.0}[why]
+    detected = discs(GRID[1:], 7.0 if why == "rims" else 6.0)
     if why != "rims":
-        lone = discs(GRID[:1], other) > 0
+        single = discs(GRID[:1], radius_px) > 0
         if why == "long":
-            lone[8:17, 2:22] = True
+            single[8:17, 2:22] = True
         image[(image > 100) & (discs(GRID[:1]) > 0)] = 20
-        image[lone] = 60 if why == "faint" else 200
-        there[lone] = 99
-    assert counted(marked, there, image).beads == 0
+        image[single] = 60 if why == "faint" else 200
+        detected[single] = 99
+    assert missed(marked, detected, image).missed == 0

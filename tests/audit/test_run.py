@@ -1,7 +1,6 @@
-"""Masks that do not fit their images are found, named and, where that is safe, put right."""
+"""Masks that do not fit their images are found, named and, where that is safe, corrected."""
 
 import csv
-import errno
 import itertools
 
 import numpy as np
@@ -10,15 +9,20 @@ import tifffile
 from helpers.faults import FAULTS, scene, shifted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from beadctl.audit.check import check
 from beadctl.audit.detections import Detections
-from beadctl.audit.drift import by_edges
-from beadctl.audit.duplicates import BLOCK, Album
-from beadctl.audit.edges import edges, outlines
+from beadctl.audit.drift import drift_from_edges
+from beadctl.audit.duplicates import (
+    BLOCK,
+    ImageFingerprint,
+    find_duplicates,
+    image_fingerprint,
+    likely_owners,
+)
 from beadctl.audit.faults import Fault, Verdict
-from beadctl.audit.fingerprint import Print, printed
-from beadctl.audit.fit import fit
+from beadctl.audit.fit import PairFeatures
 from beadctl.simulate.drawing import circles, outline_labels
 
 SHAPE = (256, 256)
@@ -38,8 +42,8 @@ def field(seed=0, count=60, radius_px=5.0, shape=SHAPE, contrast=80.0):
     return image.astype(np.uint16), labels
 
 
-def faults(checked):
-    return {finding.fault for finding in checked.findings}
+def faults(result):
+    return {finding.fault for finding in result.findings}
 
 
 @pytest.fixture
@@ -57,15 +61,15 @@ def folder(tmp_path):
     return tmp_path
 
 
-def sees(labels, confidence=0.9):
-    """A finder that sees these beads."""
-    least = {True: 0.0, False: 0.6}
+def detects(labels, confidence=0.9):
+    """A detector that finds these beads."""
+    minimum = {True: 0.0, False: 0.6}
 
-    def find(_, doubtful):
-        seen = labels if confidence >= least[doubtful] else np.zeros_like(labels)
-        return Detections(seen, np.full(int(labels.max()) + 1, confidence))
+    def detector(_, low_confidence):
+        detected = labels if confidence >= minimum[low_confidence] else np.zeros_like(labels)
+        return Detections(detected, np.full(int(labels.max()) + 1, confidence))
 
-    return find
+    return detector
 
 
 def rows(path):
@@ -97,25 +101,47 @@ def test_a_scale_is_measured(by):
     image, labels = field(shape=(400, 400), count=150)
     y, x = np.mgrid[:400, :400]
     source = [np.clip(np.rint((axis - 200) / by + 200), 0, 399).astype(int) for axis in (y, x)]
-    outline = outlines(labels[tuple(source)])
-    edge = edges(image, 1.0)
-    found = by_edges(outline, edge, fit(outline, edge, 24))
-    assert found is not None
-    assert found.scale == pytest.approx(1 / by - 1, abs=0.004)
+    drift = drift_from_edges(PairFeatures.of(image, labels[tuple(source)]))
+    assert drift is not None
+    assert drift.scale == pytest.approx(1 / by - 1, abs=0.004)
     assert Fault.SCALED in faults(check(image, labels[tuple(source)]))
+
+
+@pytest.mark.parametrize("angle", [-2, -1, 1, 2])
+def test_a_rotated_mask_is_told_how_to_rotate_it(angle):
+    image, labels = field(shape=(400, 400), count=150)
+    # scipy rotates from y towards x: counter-clockwise as displayed.
+    rotated = ndimage.rotate(labels, angle, reshape=False, order=0)
+    (finding,) = [finding for finding in check(image, rotated).findings if finding.fault is Fault.TURNED]
+    assert finding.message.endswith("° clockwise" if angle > 0 else "° counter-clockwise")
+    assert f" {abs(angle)}" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("flip", "words"),
+    [
+        (np.flipud, "mirrored top to bottom"),
+        (np.rot90, "rotated by 90° clockwise"),
+        (np.transpose, "transposed (rows and columns swapped)"),
+    ],
+)
+def test_a_flipped_mask_is_told_how_to_flip_it(flip, words):
+    image, labels = field()
+    (finding,) = check(image, np.ascontiguousarray(flip(labels))).findings
+    assert finding.message == f"the mask fits when it is {words}"
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("number", range(3))
 def test_planted_faults_are_found_in_simulated_scenes(name, number):
-    one = scene(41, number, size=320, least=30)
-    planted = FAULTS[name](np.random.default_rng([7, number]), one.labels)
-    if name == "merged" and planted.max() > 0.95 * one.labels.max():
+    simulated = scene(41, number, size=320, least=30)
+    planted = FAULTS[name](np.random.default_rng([7, number]), simulated.labels)
+    if name == "merged" and planted.max() > 0.95 * simulated.labels.max():
         pytest.skip("no beads touch in this scene")
-    assert check(one.image, planted).verdict is not Verdict.OK
+    assert check(simulated.image, planted).verdict is not Verdict.OK
 
 
-def test_masks_that_merge_beads_or_leave_some_out_are_told_apart():
+def test_missing_marks_and_marks_without_a_bead_are_told_apart():
     image, labels = field()
     fewer = np.where(labels % 8 == 1, 0, labels).astype(np.uint32)
     assert faults(check(image, fewer)) == {Fault.MISSED}
@@ -124,37 +150,37 @@ def test_masks_that_merge_beads_or_leave_some_out_are_told_apart():
     assert Fault.NOTHING_THERE in faults(check(image, more))
 
 
-def test_the_finder_decides_about_beads_without_a_mark():
+def test_detections_decide_about_beads_without_a_mark():
     image, labels = field()
     fewer = np.where(labels % 8 == 1, 0, labels).astype(np.uint32)
-    assert faults(check(image, fewer, find=sees(labels))) == {Fault.MISSED}
-    assert faults(check(image, fewer, find=sees(np.zeros_like(labels)))) == set()
-    assert check(image, labels, find=sees(labels)).findings == ()
+    assert faults(check(image, fewer, detector=detects(labels))) == {Fault.MISSED}
+    assert faults(check(image, fewer, detector=detects(np.zeros_like(labels)))) == set()
+    assert check(image, labels, detector=detects(labels)).findings == ()
 
 
 def drifted(labels, most_px):
-    """Move a label image along y by up to so much, from one end to the other."""
+    """Compress a label image along y by so much in all."""
     y, x = np.indices(labels.shape)
     share = y / labels.shape[0] - 0.5
     return labels[np.clip(np.rint(y + most_px * share).astype(int), 0, labels.shape[0] - 1), x]
 
 
-def test_the_finder_sees_a_drift_too_small_for_edges_and_may_deny_one():
+def test_detections_show_a_drift_too_small_for_edges_and_may_rule_one_out():
     image, labels = field()
     slight, much = drifted(labels, 2.1), drifted(labels, 3.5)
     assert check(image, slight).findings == ()
-    assert faults(check(image, slight, find=sees(labels))) == {Fault.DRIFT}
+    assert faults(check(image, slight, detector=detects(labels))) == {Fault.DRIFT}
     assert faults(check(image, much)) == {Fault.DRIFT}
-    assert check(image, much, find=sees(much)).findings == ()
+    assert check(image, much, detector=detects(much)).findings == ()
 
 
-def test_what_cannot_be_compared_is_said():
+def test_faults_of_images_and_of_whole_masks():
     image, labels = field()
     assert faults(check(image, np.zeros_like(labels))) == {Fault.EMPTY}
-    assert faults(check(image, np.zeros_like(labels), find=sees(labels))) == {Fault.EMPTY}
-    assert check(image, np.zeros_like(labels), find=sees(0 * labels)).findings == ()
-    # Of an empty field it is only what would be counted that makes an empty mask wrong.
-    assert check(image, np.zeros_like(labels), find=sees(labels, 0.55)).findings == ()
+    assert faults(check(image, np.zeros_like(labels), detector=detects(labels))) == {Fault.EMPTY}
+    assert check(image, np.zeros_like(labels), detector=detects(0 * labels)).findings == ()
+    # Only beads that would be counted make an empty mask wrong.
+    assert check(image, np.zeros_like(labels), detector=detects(labels, 0.55)).findings == ()
     assert faults(check(image, np.ones_like(labels))) == {Fault.FULL}
     assert faults(check(np.full(SHAPE, 7, np.uint8), labels)) == {Fault.BLANK}
     assert Fault.SATURATED in faults(check(np.where(labels > 0, 255, image // 2).astype(np.uint8), labels))
@@ -203,7 +229,7 @@ def test_a_file_that_cannot_be_read_is_a_row(run, folder):
     assert "9x9" in table["f4.tif"]["findings"]
 
 
-def test_right_pairs_exit_with_0_and_the_model_is_asked(run, folder, model_path):
+def test_right_pairs_exit_with_0_and_are_compared_with_a_model(run, folder, model_path):
     for number in range(3):
         (folder / f"images/f{number}.tif").unlink()
         (folder / f"masks/f{number}_masks.tif").unlink()
@@ -212,7 +238,7 @@ def test_right_pairs_exit_with_0_and_the_model_is_asked(run, folder, model_path)
     assert "3 ok, 0 check, 0 bad" in said.err
 
 
-def test_fix_writes_what_is_safe_and_touches_no_source(run, folder):
+def test_fix_writes_safe_corrections_and_changes_no_source(run, folder):
     before = {path: path.read_bytes() for path in folder.rglob("*.tif")}
     said = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
     assert said.code == 1
@@ -245,7 +271,7 @@ def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
     assert said.code == 1
     assert "1 pairs written, 0 of them corrected; 0 left out" in said.err
     (change,) = rows(tmp_path / "fixed/changes.csv")
-    assert change["change"] == "none (though 16 of 49 marks hold several beads by their shape)"
+    assert change["change"] == "none (but 16 of 49 marks hold several beads by their shape)"
     assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)
 
 
@@ -273,43 +299,31 @@ def test_an_image_on_both_sides_of_the_split_is_a_leak(run, folder):
 def test_tile_warns_of_masks_that_do_not_fit(run, folder):
     said = run("tile", folder / "images", folder / "masks", "--size", "128", "-o", folder / "tiles")
     assert said.code == 0
-    assert "3 of 6 masks looked at are bad" in said.err
+    assert "3 of 6 masks checked are bad, for example f0.tif" in said.err
     assert "beadctl audit" in said.err
 
 
-def test_prints_tell_images_apart():
+def test_the_folder_is_compared_with_itself():
     pairs = [field(seed) for seed in range(8)]
     brighter = [((image * 1.5 + 9).astype(np.uint16), labels) for image, labels in pairs[:2]]
-    with Album() as album:
-        for number, (image, labels) in enumerate([*pairs, *brighter]):
-            album.keep(number, printed(image, labels))
-        assert album.twins() == {8: 0, 9: 1}
-        assert album.likely_owners([0], most=1) == {0: [8]}
+    fingerprints = [image_fingerprint(image, labels) for image, labels in [*pairs, *brighter]]
+    assert find_duplicates(fingerprints) == {8: 0, 9: 1}
+    assert likely_owners(fingerprints, [0], most=1) == {0: [8]}
+    assert likely_owners(fingerprints, []) == find_duplicates([None]) == {}
 
 
-def test_an_album_of_several_blocks_compares_all_with_all():
+def test_several_blocks_of_fingerprints_are_compared_with_all():
     count, later = 2 * BLOCK + 7, BLOCK + 5
     parts = np.random.default_rng(5).integers(-99, 99, (count, 3, 32, 32), dtype=np.int8)
     parts[later:, 0] = parts[: count - later, 0]
     parts[-3:, 2] = parts[:3, 1]
-    shapes = [(64, 65)] * (count - 1) + [(65, 64)]
-    with Album() as album:
-        for number, (grey, detail, marks) in enumerate(parts):
-            # Pairs that cannot be read leave gaps.
-            album.keep(3 * number, Print(shapes[number], grey, detail, marks))
-        assert album.twins() == {3 * at: 3 * (at - later) for at in range(later, count - 1)}
-        owners = album.likely_owners([3 * (count - 3), 3 * (count - 2), 3 * (count - 1)], most=2)
+    fingerprints = [None] * (3 * count)
+    for number, (grey, detail, outline) in enumerate(parts):
+        shape = (64, 65) if number < count - 1 else (65, 64)
+        # Pairs that cannot be read leave gaps.
+        fingerprints[3 * number] = ImageFingerprint(shape, grey, detail, outline)
+    assert find_duplicates(fingerprints) == {3 * at: 3 * (at - later) for at in range(later, count - 1)}
+    masks = [3 * (count - 3), 3 * (count - 2), 3 * (count - 1)]
+    owners = likely_owners(fingerprints, masks, most=2)
     assert [found[:1] for found in owners.values()] == [[0], [3], []]
     assert len(owners[3 * (count - 3)]) == 2
-
-
-def test_a_full_disk_is_said(run, folder, monkeypatch):
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("beadctl.audit.duplicates.IN_MEMORY", 1)
-    monkeypatch.setattr("tempfile.TemporaryFile", full)
-    said = run("audit", folder / "images", folder / "masks", "--no-find")
-    assert said.code == 3
-    assert "temporary files cannot be written (No space left on device)" in said.err
-    assert said.err.count("\n") == 1

@@ -1,0 +1,37 @@
+"""Detection of the beads in an image by a model, to compare masks with."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.audit.check import Detector
+from beadctl.audit.detections import Detections
+from beadctl.images import InMemory
+from beadctl.model.session import Model
+from beadctl.segmentation.plane import SegmentOptions, segment_plane
+
+# Minimum confidence of a bead that may contradict a mask; beads that are counted need more.
+LOW_CONFIDENCE = 0.45
+
+
+def bead_detector(model: Model, options: SegmentOptions) -> Detector:
+    """Return a function that detects the beads in an image.
+
+    Parameters
+    ----------
+    model : Model
+        The opened model.
+    options : SegmentOptions
+        How planes are segmented.
+    """
+    sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE))
+
+    def detect(pixels: NDArray[Any], low_confidence: bool) -> Detections:
+        segmented = segment_plane(InMemory(pixels), model, sensitive if low_confidence else options)
+        confidence = np.zeros(int(segmented.labels.max()) + 1)
+        confidence[segmented.table.label] = segmented.table.confidence
+        return Detections(segmented.labels, confidence)
+
+    return detect

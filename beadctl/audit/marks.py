@@ -1,0 +1,148 @@
+"""Whether single marks are right: merged, missing, without a bead under them, too small or too large."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import regionprops
+
+from beadctl.audit.detections import relative_growth, undetected
+from beadctl.audit.faults import Fault, Finding, Verdict
+from beadctl.audit.fit import PairFeatures
+from beadctl.audit.missed import missed_by_detections, missed_by_edges
+from beadctl.audit.support import outline_growth_px, unsupported
+
+
+@dataclass(frozen=True)
+class MarkLimits:
+    """Limits for the marks of a mask; lengths as (px, share of the median diameter), both exceeded.
+
+    ================  ===========  =====  ================================================================
+    name              value        unit   why
+    ================  ===========  =====  ================================================================
+    merged_area       1.2          ratio  a mark of several beads is larger than this multiple of the median,
+    merged_inscribed  0.72         share  its inscribed circle fills less: all of a disc, half of two discs,
+    merged_solidity   0.92         share  and it fills less of its convex hull without other marks: a bead
+                                          that another one covers in part has no waist
+    merged            0.015        share  of marks that hold several beads, from which on to look at them
+    merged_bad        0.1          share  and from which on the mask is bad
+    missed            0.02         share  of missed beads among all that one method sees
+    missed_detected   0.015        share  relative to the marks, by detections
+    missed_edges      0.03         share  and by edges alone, which are less certain
+    missed_bad        0.25         share  of missed beads, from which on the mask is bad
+    unsupported       0.12         share  of marks without edges; a few have weak edges in any mask
+    unsupported_bad   0.5          share  and from which on the mask is bad
+    small             (1.6, 0.17)  both   marks too small, by the mean of edges and detections
+    small_edges       (1.2, 0.16)  both   and by edges alone
+    large             (2.5, 0.2)   both   marks too large, by the mean of edges and detections
+    large_edges       (1.5, 0.3)   both   and by edges alone
+    ================  ===========  =====  ================================================================
+    """
+
+    merged_area: float = 1.2
+    merged_inscribed: float = 0.72
+    merged_solidity: float = 0.92
+    merged: float = 0.015
+    merged_bad: float = 0.1
+    missed: float = 0.02
+    missed_detected: float = 0.015
+    missed_edges: float = 0.03
+    missed_bad: float = 0.25
+    unsupported: float = 0.12
+    unsupported_bad: float = 0.5
+    small: tuple[float, float] = (1.6, 0.17)
+    small_edges: tuple[float, float] = (1.2, 0.16)
+    large: tuple[float, float] = (2.5, 0.2)
+    large_edges: tuple[float, float] = (1.5, 0.3)
+
+
+LIMITS = MarkLimits()
+
+
+def judge_marks(pair: PairFeatures) -> list[Finding]:
+    """Judge the marks of a mask that lies where it belongs.
+
+    Parameters
+    ----------
+    pair : PairFeatures
+        The mask and its image.
+    """
+    growth_px = outline_growth_px(pair)
+    return [
+        *_merged(pair),
+        *_missed(pair, growth_px),
+        *_unsupported(pair, growth_px),
+        *_sized(pair, growth_px),
+    ]
+
+
+def _merged(pair: PairFeatures) -> list[Finding]:
+    count, total = _count_merged(pair), pair.outlines.bead_count
+    if count / total <= LIMITS.merged:
+        return []
+    verdict = Verdict.BAD if count / total > LIMITS.merged_bad else Verdict.CHECK
+    return [Finding(Fault.MERGED, verdict, f"{count} of {total} marks hold several beads by their shape")]
+
+
+def _count_merged(pair: PairFeatures) -> int:
+    labels, area_px = pair.labels, pair.outlines.area_px
+    large = np.unique(labels[labels > 0])[area_px > LIMITS.merged_area * float(np.median(area_px))]
+    count = 0
+    wanted = np.where(np.isin(labels, large), labels, 0).astype(np.int64)
+    for region in regionprops(wanted):  # type: ignore[no-untyped-call]
+        # Smaller marks have no measurable shape.
+        if region.area < 24:
+            continue
+        radius = float(ndimage.distance_transform_edt(np.pad(region.image, 1)).max())
+        if np.pi * radius**2 >= LIMITS.merged_inscribed * region.area:
+            continue
+        others = labels[region.slice][region.image_convex & ~region.image] > 0
+        count += region.area < LIMITS.merged_solidity * (region.area_convex - int(others.sum()))
+    return count
+
+
+def _missed(pair: PairFeatures, growth_px: float) -> list[Finding]:
+    if pair.detections is None:
+        found, least = missed_by_edges(pair, growth_px), LIMITS.missed_edges
+    else:
+        found, least = missed_by_detections(pair, pair.detections, growth_px), LIMITS.missed_detected
+    if found.share <= LIMITS.missed or found.missed <= least * pair.outlines.bead_count:
+        return []
+    verdict = Verdict.BAD if found.share > LIMITS.missed_bad else Verdict.CHECK
+    return [
+        Finding(
+            Fault.MISSED, verdict, f"beads without a mark: about {found.missed}; with a mark: {found.marked}"
+        )
+    ]
+
+
+def _unsupported(pair: PairFeatures, growth_px: float) -> list[Finding]:
+    without_edge, judged = unsupported(pair, growth_px), int(pair.outlines.judged.sum())
+    if pair.detections and without_edge.sum() > LIMITS.unsupported * judged:
+        without_edge &= undetected(pair.labels, pair.detections.labels)
+    count = int(without_edge.sum())
+    if count <= max(1, LIMITS.unsupported * judged):
+        return []
+    verdict = Verdict.BAD if count > LIMITS.unsupported_bad * judged else Verdict.CHECK
+    return [Finding(Fault.NOTHING_THERE, verdict, f"{count} of {judged} marks have no edge under them")]
+
+
+def _sized(pair: PairFeatures, growth_px: float) -> list[Finding]:
+    """Judge whether marks are too small or too large, where edges and detections agree on which."""
+    diameter_px = pair.outlines.diameter_px
+    small, large = LIMITS.small_edges, LIMITS.large_edges
+    growth = relative_growth(pair.labels, pair.detections.labels) if pair.detections else float("nan")
+    if not np.isnan(growth):
+        small, large = LIMITS.small, LIMITS.large
+        detected_px = growth * diameter_px / 2
+        growth_px = (growth_px + detected_px) / 2 if detected_px * growth_px > 0 else 0.0
+    share = growth_px / max(diameter_px, 1.0)
+    if growth_px >= small[0] and share > small[1]:
+        message = f"the beads' edges lie {growth_px:.1f} px outside of the outlines"
+        return [Finding(Fault.SHRUNK, Verdict.CHECK, message)]
+    if -growth_px >= large[0] and -share > large[1]:
+        message = f"the beads' edges lie {-growth_px:.1f} px inside of the outlines"
+        return [Finding(Fault.SWOLLEN, Verdict.CHECK, message)]
+    return []
