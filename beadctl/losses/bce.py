@@ -1,4 +1,4 @@
-"""Binary cross-entropy: every pixel counts alike. The reference that the other losses are held against."""
+"""Binary cross-entropy: every pixel has the same weight. The reference for the other losses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from beadctl.losses import Loss, LossParameters, Term, checked_weights
 def bce(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy over the pixels of each sample.
 
-    ``-y log p - (1 - y) log(1 - p)`` with p the sigmoid of the logits and y the target: the likelihood of the
-    mask where pixels are independent coins.
+    ``-y log p - (1 - y) log(1 - p)`` with p the sigmoid of the logits and y the target: the negative log
+    likelihood of the mask for independent pixels.
 
     Parameters
     ----------
@@ -31,6 +31,6 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
-    """Return the loss as its only term; cross-entropy has nothing to tune."""
+    """Return the loss as its only term."""
     (weight,) = checked_weights(Loss.BCE, parameters.weights)
     return (Term("bce", weight, bce),)

@@ -1,4 +1,4 @@
-"""Dice plus focal: Dice fits the overlap, focal keeps a gradient on every single pixel."""
+"""Dice plus focal: Dice fits the overlap, focal gives every pixel a gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft Dice loss: the overlap as a whole, so rare beads weigh as much as the wide background."""
+"""Soft Dice loss: the overlap of the foreground, independent of the size of the background."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor
 
 from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
-# One pixel of smoothing: an empty prediction of an empty tile scores exactly 0 instead of 0/0, and the
-# gradient on an empty tile stays finite while still pushing stray foreground down.
+# Smoothing: an empty prediction of an empty tile costs 0 instead of 0/0, and the gradient there is finite and
+# still reduces false foreground.
 SMOOTHING_PX = 1.0
 
 
@@ -28,7 +28,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     Tensor
         (N,), between 0 and 1, float32 or wider.
     """
-    # Half precision cannot hold a sum of 262,144 pixels (float16 ends at 65,504): widen before summing.
+    # Float16 ends at 65,504, less than the sum over 512 x 512 pixels.
     wide = torch.promote_types(logits.dtype, torch.float32)
     probability = logits.to(wide).flatten(1).sigmoid()
     truth = target.to(wide).flatten(1)
@@ -38,6 +38,6 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
-    """Return the loss as its only term; Dice has nothing to tune."""
+    """Return the loss as its only term."""
     (weight,) = checked_weights(Loss.DICE, parameters.weights)
     return (Term("dice", weight, dice),)

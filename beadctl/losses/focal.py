@@ -1,4 +1,4 @@
-"""Focal loss: cross-entropy that looks away from the pixels that are already right."""
+"""Focal loss: cross-entropy with less weight on well classified pixels."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide).flatten(1)
-    # The logit of the true class: its logsigmoid is log q and that of its negative log(1 - q). Both stay
-    # finite, with finite gradients, where the sigmoid itself has rounded to 0 or 1.
+    # For the logit of the true class logsigmoid is log q, for its negative log(1 - q). Both are finite, with
+    # finite gradients, where the sigmoid has rounded to 0 or 1.
     towards = logits.to(wide).flatten(1) * (2 * truth - 1)
     log_right, log_wrong = F.logsigmoid(towards), F.logsigmoid(-towards)
     weight = alpha * truth + (1 - alpha) * (1 - truth)
@@ -42,7 +42,7 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
-    """Return the loss, with its alpha and gamma bound, as its only term."""
+    """Return the loss with its alpha and gamma as its only term."""
     (weight,) = checked_weights(Loss.FOCAL, parameters.weights)
     focused = partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
     return (Term("focal", weight, focused),)

@@ -1,4 +1,4 @@
-"""Focal Tversky loss: a power of the Tversky loss, which sets how much the hard samples count."""
+"""Focal Tversky loss: a power of the Tversky loss, which sets the weight of hard samples."""
 
 from __future__ import annotations
 
@@ -18,32 +18,31 @@ def focal_tversky(
 
     ``T^gamma`` with T from `beadctl.losses.tversky` (Abraham & Khan: A novel focal Tversky loss function,
     ISBI 2019, whose 1/gamma with gamma = 4/3 is 0.75 here). Its slope is ``gamma T^(gamma - 1)`` times that
-    of T: with an exponent below 1 a sample goes on learning when it is nearly right, above 1 it gives way
-    to the samples that are not.
+    of T: an exponent below 1 raises the gradient of nearly right samples, above 1 that of the others.
 
     Parameters
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
     alpha, beta : float
-        Prices of a missed and of a false bead pixel, at least 0.
+        Weights of a missed and of a false bead pixel, at least 0.
     gamma : float
         Exponent, above 0.
 
     Returns
     -------
     Tensor
-        (N,), between 0 and 1, float32 or wider. The gradient of a perfect sample is 0, not the infinite
-        one that an exponent below 1 has there.
+        (N,), between 0 and 1, float32 or wider. The gradient of a perfect sample is 0; that of the bare power
+        is infinite for an exponent below 1.
     """
     loss = tversky(logits, target, alpha=alpha, beta=beta)
     wrong = loss > 0
-    # The 1 keeps the power's slope finite in the samples that `where` throws away: infinity times 0 is nan.
+    # The 1 keeps the slope finite in the samples that `where` discards: infinity times 0 is nan.
     return torch.where(wrong, torch.where(wrong, loss, 1.0) ** gamma, 0.0 * loss)
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
-    """Return the loss, with its numbers bound, as its only term."""
+    """Return the loss with its numbers as its only term."""
     (weight,) = checked_weights(Loss.FOCAL_TVERSKY, parameters.weights)
     bound = partial(
         focal_tversky,

@@ -1,4 +1,4 @@
-"""Lovasz hinge: a convex stand-in for the Jaccard index itself."""
+"""Lovasz hinge: a convex surrogate of the Jaccard index."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
 
     With the errors ``m = 1 - (2y - 1) z`` in falling order, ``sum_i max(m_i, 0) (J_i - J_(i-1))`` where J_i
     is one minus the Jaccard index if exactly the first i pixels are wrong (Berman, Triki, Blaschko: The
-    Lovasz-Softmax loss, CVPR 2018, section 3.1 and algorithm 1). On a tile without any bead, where every
-    false pixel is as bad as all of them, it is the largest error.
+    Lovasz-Softmax loss, CVPR 2018, section 3.1 and algorithm 1). On a tile without beads, where one false
+    pixel has the Jaccard loss of all of them, it is the largest error.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (N,), at least 0, float32 or wider. Where no logit is beyond its margin of 1 it is 0.
+        (N,), at least 0, float32 or wider; 0 where all logits are right by their margin of 1.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide).flatten(1)
@@ -33,22 +33,22 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _one(errors: Tensor, truth: Tensor) -> Tensor:
-    # A pixel beyond its margin adds nothing, and stands behind all that do: leaving it out before sorting
-    # changes nothing and saves most of the work, for most pixels are background and soon well known.
+    # A pixel that is right by its margin adds nothing and ranks behind all that do: leaving it out before
+    # sorting gives the same result and saves most of the work.
     inside = errors > 0
     order = torch.argsort(errors[inside].detach(), descending=True, stable=True)
     ranked, bead = errors[inside][order], truth[inside][order]
     beads = truth.sum()
     intersection = beads - bead.cumsum(0)
     union = beads + (1 - bead).cumsum(0)
-    # J_i - J_(i-1) worked out: subtracting two numbers near 1 would leave three digits of it in float32. A
-    # missed bead pixel is one less in the intersection, a false one is one more in the union; the first false
-    # pixel of a tile without beads takes J from 0 to 1.
+    # J_i - J_(i-1) in closed form: the difference of two numbers near 1 has three digits in float32. A missed
+    # bead pixel is one less in the intersection, a false one is one more in the union; the first false pixel
+    # of a tile without beads takes J from 0 to 1.
     steps = torch.where((bead > 0) | (union == 1), 1.0, intersection / (union - 1)) / union
     return (ranked * steps).sum()
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
-    """Return the loss as its only term; the hinge has nothing to tune."""
+    """Return the loss as its only term."""
     (weight,) = checked_weights(Loss.LOVASZ, parameters.weights)
     return (Term("lovasz", weight, lovasz),)

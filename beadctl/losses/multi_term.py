@@ -1,4 +1,4 @@
-"""Dice, focal and a boundary term: the overlap, every pixel, and once more the pixels along the edges."""
+"""Dice, focal and a boundary term: the overlap, every pixel, and extra weight on pixels along the edges."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def band(target: Tensor, width_px: int) -> Tensor:
         Of the shape and dtype of the target, 1 in the band and 0 elsewhere.
     """
     bead = target > 0
-    # Eroding the beads is dilating the rest. In bytes this takes a twentieth of the time of `max_pool2d`.
+    # Erosion of the beads is dilation of the rest. In bytes it takes a twentieth of the time of `max_pool2d`.
     near_bead, near_rest = _dilated(torch.stack((bead, ~bead)).to(torch.uint8), width_px)
     near_edge: Tensor = near_bead & near_rest
     return near_edge.to(target.dtype)
 
 
 def _dilated(planes: Tensor, width_px: int) -> Tensor:
-    # A square is a row after a column. What is padded is 0 and so adds nothing from outside the image.
+    # Dilation by a square is one by a row, then by a column. Padding is 0: nothing comes from outside.
     for axis, padding in ((-1, (width_px, width_px)), (-2, (0, 0, width_px, width_px))):
         planes, reach = F.pad(planes, padding), 1
-        # Of two maxima over `reach` pixels, `shift` apart, comes one over the pixels of both.
+        # The maximum of two maxima over `reach` pixels, `shift` apart, is that over the pixels of both.
         while (shift := min(reach, 2 * width_px + 1 - reach)) > 0:
             fewer = planes.shape[axis] - shift
             planes = torch.maximum(planes.narrow(axis, 0, fewer), planes.narrow(axis, shift, fewer))
@@ -54,9 +54,8 @@ def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:
     """Mean cross-entropy over the pixels of each sample that lie near an edge of the mask.
 
     ``sum(b e) / sum(b)`` with e the cross-entropy of a pixel and b the `band`; 0 where the mask has no edge.
-    The mean over the band, not over the image, makes the term independent of how many edges there are. It is
-    a cut of the plain cross-entropy and not the signed-distance integral of Kervadec et al. (MIDL 2019),
-    which is unbounded below on the far side of an edge and needs a schedule of its own.
+    As a mean over the band it does not depend on the length of the edges. The signed-distance integral of
+    Kervadec et al. (MIDL 2019) is another boundary loss, unbounded below, with a schedule of its own.
 
     Parameters
     ----------

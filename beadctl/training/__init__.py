@@ -1,1 +1,1 @@
-"""Training: the only rooms, with the losses, that import torch."""
+"""Training of the network; with losses and weighting the only packages that import torch."""

@@ -1,7 +1,4 @@
-"""The shape of a network in a few numbers, and the reach that follows from them.
-
-Nothing here imports torch, so settings and documentation may list the kinds for free.
-"""
+"""The architecture of a network in a few numbers, and its receptive field; without torch."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from beadctl.training.choices import ArchName
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that is needed to build the network again.
+    """All numbers that define a `UNet`.
 
     Attributes
     ----------
@@ -21,16 +18,15 @@ class Architecture:
         Channels of the first level; level i has ``width * 2**i``, up to `max_channels`. Multiples of 16
         run fastest.
     depth : int
-        Levels, at least 2. Each further level doubles the stride and about doubles the reach.
+        Levels, at least 2. Each further level doubles the stride and about doubles the receptive field.
     dropout : float
-        Chance to drop a whole channel in the two deepest levels while training, 0 to below 1.
+        Probability of dropping a channel in the two deepest levels while training, 0 to below 1.
     max_channels : int
         Cap on the channels of a level.
     kind : str
         One of `ArchName`. It changes neither the stride nor the reach.
     dilation : int
-        Spacing of the taps of the deepest level's second convolution, at least 1; more than 1 widens
-        the reach without a further level.
+        Of the deepest level's second convolution, at least 1; more widens the receptive field.
     """
 
     width: int = 16
@@ -59,15 +55,14 @@ class Architecture:
 
     @property
     def stride(self) -> int:
-        """Height and width of an input must be multiples of this many pixels."""
+        """What height and width of an input are multiples of, px."""
         return 1 << (self.depth - 1)
 
     @property
     def reach_px(self) -> int:
         """Largest distance, along an axis, from an output pixel to an input pixel that can change it.
 
-        Pooling makes the answer depend on where the pixel sits in its cell of `stride` pixels, so every
-        place is tried and the worst one counts.
+        It depends on the pixel's phase in its pooling cell of `stride` pixels; this is the maximum.
         """
         intervals = [(pixel, *self._behind(pixel, pixel)) for pixel in range(self.stride)]
         return max(max(pixel - first, last - pixel) for pixel, first, last in intervals)
@@ -76,19 +71,16 @@ class Architecture:
     def halo_px(self) -> int:
         """Context that a tile on the stride's grid needs on each side, a multiple of the stride.
 
-        Somewhat less than the reach: a pixel that reaches further to one side sits on the other side of
-        its cell, and a tile on the grid keeps whole cells.
+        It is less than the reach: a pixel that reaches further to the left lies at the right of its cell.
         """
         first, _ = self._behind(0, self.stride - 1)
         return math.ceil(-first / self.stride) * self.stride
 
     def _behind(self, first: int, last: int) -> tuple[int, int]:
-        """Input pixels that output pixels first..last depend on, along an axis.
+        """Return the interval of input pixels that output pixels first..last depend on, along an axis.
 
-        The interval is followed back through the network: down the decoder, through the bottom, up the
-        encoder. The path through the bottom contains those through the skips, and the two convolutions
-        of a block contain its shortcut. A dilated convolution leaves gaps inside the interval, but its
-        ends are exact, and only they matter here.
+        The path through the bottom level contains those through the skips, and the two convolutions of a
+        block contain its shortcut. Dilation leaves gaps inside the interval; its ends are exact.
         """
         for _ in range(self.depth - 1):
             first, last = (first - 2) // 2, (last + 2) // 2  # two 3x3 convolutions, then nearest resize
@@ -99,5 +91,5 @@ class Architecture:
 
     def as_dict(self) -> dict[str, int | float | str]:
         """Plain values, for a checkpoint or JSON."""
-        # A member of `ArchName` is a str too, but no checkpoint reader would know its class.
+        # A member of a StrEnum is a str too, but reading a checkpoint admits no classes.
         return asdict(self) | {"kind": str(self.kind)}

@@ -1,7 +1,7 @@
-"""Random views of a tile: other crops, turns and sizes, other light, both polarities.
+"""Augmentation: random crops, rotations, sizes, intensities and polarities of a tile.
 
-Geometry moves image and labels together; intensity touches the image alone. Everything is in the
-units of the normalisation: the background's median at 0, the brighter or darker tail at 1 or -1.
+Geometry changes image and labels together, intensity the image alone. Intensities are in units of the
+normalisation: the background's median at 0, the brighter or darker tail at 1 or -1.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ Labels = NDArray[Any]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may stray from its tile; probabilities per view, ranges drawn uniformly.
+    """Ranges of the random views of a tile; probabilities per view, ranges drawn uniformly.
 
     Attributes
     ----------
     warp_probability : float
-        Chance of scaling and turning by resampling. The other views keep their pixels untouched, so the
-        network also meets the camera's own noise, which interpolation smooths.
+        Of scaling and rotation by resampling. The other views keep their pixel values, so the network also
+        learns the camera's noise, which interpolation smooths.
     scale : tuple of float
         Magnification, drawn on a logarithmic scale.
     turn_degrees : float
-        Largest turn to either side, before quarter turns and mirrors.
+        Largest rotation to either side, before quarter turns and mirrors.
     polarity_probability : float
-        Chance to turn bright beads dark and dark ones bright.
+        Of inverting the image: bright beads become dark and dark ones bright.
     contrast, gamma : tuple of float
         Factor and exponent on the distance to the background, drawn on a logarithmic scale.
     offset : float
@@ -41,7 +41,7 @@ class Augmentation:
     noise : float
         Largest standard deviation of added Gaussian noise.
     blur_probability, blur_px : float
-        Chance of a Gaussian blur, and its largest standard deviation.
+        Probability of a Gaussian blur, and its largest standard deviation.
     """
 
     warp_probability: float = 0.6
@@ -82,7 +82,7 @@ def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> 
 def move(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[Floats, Labels]:
-    """Cut a random square, resized, turned and mirrored.
+    """Cut a random square, resized, rotated and mirrored.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def move(
     Returns
     -------
     image, labels : ndarray, shape (size, size)
-        Labels hold no number that was not there before.
+        Every label occurs in the given ones.
     """
     if rng.random() < augmentation.warp_probability:
         image, labels = _warped(image, labels, size, rng, augmentation)
@@ -112,7 +112,7 @@ def move(
 
 
 def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -> Floats:
-    """Change the intensities of a normalised image, as another lamp, camera or focus would.
+    """Change the intensities of a normalised image, as other illumination, camera or focus would.
 
     Parameters
     ----------
@@ -133,21 +133,21 @@ def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -
     exponent = _log_uniform(rng, augmentation.gamma)
     factor = _log_uniform(rng, augmentation.contrast)
     shift = rng.uniform(-augmentation.offset, augmentation.offset)
-    # The exponent acts on the distance to the background, so that both polarities are bent alike.
-    bent: Floats = np.copysign(np.abs(image) ** np.float32(exponent), image)
-    image = bent * np.float32(factor) + np.float32(shift)
+    # The exponent acts on the distance to the background, alike for both polarities.
+    curved: Floats = np.copysign(np.abs(image) ** np.float32(exponent), image)
+    image = curved * np.float32(factor) + np.float32(shift)
     if rng.random() < augmentation.blur_probability:
         image = ndimage.gaussian_filter(image, rng.uniform(0, augmentation.blur_px), truncate=3.0)
     sigma = np.float32(rng.uniform(0, augmentation.noise))
     image = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
-    # The normalisation clips too, so nothing beyond is ever met at inference.
+    # As the normalisation clips at inference.
     return np.clip(image, -LIMITS.clip, LIMITS.clip).astype(np.float32, copy=False)
 
 
 def augmented(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[Floats, Labels]:
-    """Move, then shade: one random view of a tile, shape (size, size)."""
+    """Return one random view of a tile, (size, size): `move`, then `shade`; parameters are theirs."""
     image, labels = move(image, labels, size, rng, augmentation)
     return shade(image, rng, augmentation), labels
 
@@ -157,9 +157,9 @@ def _warped(
 ) -> tuple[Floats, Labels]:
     scale = _log_uniform(rng, augmentation.scale)
     angle = np.deg2rad(rng.uniform(-augmentation.turn_degrees, augmentation.turn_degrees))
-    # Output to input coordinates, so only the pixels that are kept are computed.
+    # From output to input coordinates.
     turn = np.array(((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle)))) / scale
-    # The view's centre stays where the whole view lies in the image, if it fits there at all.
+    # Centres of views that lie within the image, where one fits.
     half = np.abs(turn).sum(1) * (size - 1) / 2
     middle = (np.array(image.shape) - 1) / 2
     freedom = np.maximum(middle - half, 0)
@@ -167,10 +167,10 @@ def _warped(
     start = centre - turn @ np.full(2, (size - 1) / 2)
 
     grid: dict[str, Any] = {"matrix": turn, "offset": start, "output_shape": (size, size), "mode": "mirror"}
-    seen: Floats = ndimage.affine_transform(image, order=1, **grid)
-    # A label between two labels would be a third bead: the nearest pixel's is taken.
-    named: Labels = ndimage.affine_transform(labels, order=0, **grid)
-    return seen, named
+    view: Floats = ndimage.affine_transform(image, order=1, **grid)
+    # Nearest neighbour: an interpolated label would be another bead.
+    view_labels: Labels = ndimage.affine_transform(labels, order=0, **grid)
+    return view, view_labels
 
 
 def _grown(plane: NDArray[Any], size: int) -> NDArray[Any]:

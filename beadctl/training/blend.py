@@ -1,8 +1,7 @@
-"""Between two networks: the weights of a run drawn back towards others, such as those that it started from.
+"""The weighted mean of two networks, such as a fine-tuned one and the one that it started from.
 
-A run on new images learns them and forgets others. Between its weights and those of its start lies a straight
-way of networks, and on it some that know both nearly as well [1]_. It costs nothing, at training or at
-inference. Networks that did not grow from one have no such way between them, and their mean is none.
+Fine-tuning learns new images and forgets others; a mean of the weights before and after may do nearly as well
+on both [1]_, at no cost of training or inference. It needs networks of which one was trained from the other.
 
 References
 ----------
@@ -24,14 +23,14 @@ from beadctl.training.unet import UNet
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """What the weights of a run are drawn towards.
+    """The other network of a mean.
 
     Attributes
     ----------
     other : Start
-        The weights.
+        Its weights.
     share : float
-        Theirs in the mean, 0..1.
+        Their share, 0..1.
     """
 
     other: Start
@@ -39,16 +38,16 @@ class Blend:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the model file tells of it."""
+        """Plain values for the model file."""
         return {"source": self.other.source, "sha256": self.other.sha256, "share": self.share}
 
     def of(self, network: UNet) -> UNet:
-        """Return the weighted mean of a network and the other one, both with batch normalisation folded.
+        """Return the weighted mean with a network, batch normalisation folded in both.
 
         Raises
         ------
         ModelError
-            If they are not of one shape.
+            If the architectures differ.
         """
         assert self.other.state_dict is not None
         # Dropout has no weights.

@@ -141,7 +141,9 @@ def _translated(state: Checkpoint) -> Checkpoint:
         | {"weights": {"marker" if term == "seed" else term: w for term, w in record["weights"].items()}}
         for record in state.history
     ]
-    return replace(state, settings=current_names(state.settings), history=history)
+    weighting = {"start" if name == "share" else name: value for name, value in state.weighting.items()}
+    plan = current_names(state.settings)
+    return replace(state, settings=plan, history=history, weighting=weighting)
 
 
 def random_state(device: torch.device) -> State:

@@ -27,7 +27,7 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     OutputError
         If it cannot be written.
     """
-    # The object interface leaves the process's own pyplot state and backend alone.
+    # The object interface does not touch pyplot's state or backend.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

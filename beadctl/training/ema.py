@@ -12,10 +12,9 @@ from beadctl.training.unet import UNet
 class WeightAverage:
     """Exponential moving average of a network (Polyak & Juditsky 1992; decay warmed up).
 
-    Single steps jump about the bottom of the valley; their average lies nearer to it. The early decay is
-    ``(1 + t) / (10 + t)``, so that the random start is soon forgotten. The running means and variances of
-    batch normalisation are averaged with the weights: they describe the activations of the weights of
-    their moment, and averaging both with one decay keeps them matched. Counters are copied.
+    The early decay is ``(1 + t) / (10 + t)``, which soon removes the random start. The running means and
+    variances of batch normalisation are averaged with the same decay, so they stay those of the averaged
+    weights. Counters are copied.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Batch normalisation as part of the convolutions before it."""
+"""Folding of batch normalisation into convolutions."""
 
 from __future__ import annotations
 
@@ -23,6 +23,5 @@ def fold(network: UNet) -> UNet:
             first, second = block[index], block[index + 1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                 block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
-    # One left behind would be exported too, unnoticed.
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     return folded

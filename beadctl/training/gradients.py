@@ -1,15 +1,13 @@
-"""Where a loss pulls: which pixels its gradient falls on, and how strongly against cross-entropy.
+"""Gradient audit: on which pixels the gradient of a loss falls, and how large it is beside cross-entropy's.
 
-The name of a loss does not tell which pixels it trains. Two figures do, measured on a real batch with
-the logits of the moment:
+Two figures, measured on a batch with the current logits:
 
 Shares
-    How much of the gradient falls on the boundary, on the inside of beads and on the background.
+    The parts of the gradient on the boundary, on the inside of beads and on the background.
 Effective weight
-    How strongly the loss pulls at a pixel of a given class and confidence, with cross-entropy as 1. It
-    is not the factor that the loss is written with, for that factor depends on the logit, too. Take the
-    focal loss, ``L = -a (1 - q)^g log q`` with q the probability of the true class and z the logit
-    towards it, so that ``dq/dz = q (1 - q)``::
+    The gradient at a pixel of a given class and confidence over that of cross-entropy. It differs from the
+    factor in the formula of a loss, as that depends on the logit too. For the focal loss, ``L = -a (1 - q)^g
+    log q`` with q the probability of the true class and z its logit, so that ``dq/dz = q (1 - q)``::
 
         dL/dq = a [g (1 - q)^(g - 1) log q - (1 - q)^g / q]
         dL/dz = q (1 - q) dL/dq
@@ -19,8 +17,8 @@ Effective weight
 
         |dL/dz| / |dBCE/dz| = a (1 - q)^(g - 1) [(1 - q) - g q log q]
 
-    With g = 2 that is 0.029, 0.240, 0.597 and 0.996 times a at q = 0.9, 0.7, 0.5 and 0.3, where the
-    factor ``(1 - q)^2`` alone would say 0.01, 0.09, 0.25 and 0.49.
+    With g = 2 that is 0.029, 0.240, 0.597 and 0.996 times a at q = 0.9, 0.7, 0.5 and 0.3; the factor
+    ``(1 - q)^2`` is 0.01, 0.09, 0.25 and 0.49.
 """
 
 from __future__ import annotations
@@ -67,7 +65,7 @@ class GradientShares:
     Attributes
     ----------
     loss : str
-        Which loss.
+        Its name.
     gradient_sum : float
         Sum over all pixels of all samples of ``|dL/dz|``, L the mean of the loss over the samples and z
         the foreground logit.
@@ -114,17 +112,17 @@ def measure(
 ) -> list[GradientShares]:
     """Measure every loss on the same logits.
 
-    The logits are taken as leaves of graphs of their own, so neither the caller's graph nor any ``.grad``
-    nor random state changes, and it may be called where gradients are off.
+    The logits are copied, so the caller's graph, its ``.grad`` and the random state do not change, and it may
+    be called where gradients are off.
 
     Parameters
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W), foreground; target is 0 or 1.
     losses : mapping of str to function
-        What is measured, by name: each takes logits and target and returns one value per sample.
+        By name: each takes logits and target and returns one value per sample.
     band_px : int
-        How far the boundary reaches to either side of an edge, at least 1.
+        Half width of the boundary, px, at least 1.
 
     Returns
     -------
@@ -132,7 +130,7 @@ def measure(
         In the order of `losses`.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
-    # Tensors made in inference mode cannot be part of a graph; copies made outside of it can.
+    # Tensors of inference mode cannot be part of a graph; copies made outside of it can.
     with torch.inference_mode(False):
         leaf = logits.detach().to(wide, copy=True).requires_grad_()
         truth = target.detach().to(wide, copy=True)
@@ -179,7 +177,7 @@ def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor) -> Floats:
 
 
 def _flat_doubles(values: Tensor) -> Floats:
-    """One value a pixel, in float64 for sums over millions; not every accelerator has that."""
+    """One value a pixel, on the CPU in float64, for sums over millions of pixels."""
     return values.detach().flatten().cpu().numpy().astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What `export` folded into one file, opened again: weights with batch normalisation, to train on."""
+"""Trainable weights from an exported model file: batch normalisation is put back."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
 from beadctl.training.unet import UNet
 
-# Above this the file and the network made from it are not the same function.
+# Largest difference of the file and the network made from it that rounding explains.
 TOLERANCE = 1e-4
-# Files from before there was a cap on the channels were trained with this one.
+# The cap on the channels of files that do not state one.
 FIRST_CAP = 512
 
 Kernel = tuple[Tensor, Tensor | None]
@@ -28,11 +28,10 @@ Kernel = tuple[Tensor, Tensor | None]
 def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     """Read the network of a model file.
 
-    Its convolutions are taken in the order in which they run: that is the same in the file and in the
-    network, whereas the file's names leave out what the exporter found to be zero or twice the same. The
-    folded bias of a convolution becomes that of its batch normalisation, which otherwise passes its input
-    on, and which `reopen` then gives the statistics of the data. At last both run on the same input: a file
-    that is not the network which its facts tell of is refused, whatever the reason.
+    Convolutions are matched by their order of execution, which is the same in the file and in the network; by
+    name they would not match, as the exporter drops zeros and merges equal tensors. The folded bias of a
+    convolution becomes that of a batch normalisation that is otherwise the identity, until `reopen` gives it
+    statistics. File and network must then agree on the same input.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     Returns
     -------
     architecture : Architecture
-        As the file's facts tell.
+        By the file's facts.
     state : dict of str to Tensor
         For ``UNet(architecture).load_state_dict``, float32 on the CPU.
 
@@ -55,11 +54,10 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     kernels = _kernels(path)
     architecture = _architecture(model.facts, path)
     foreign = ModelError(
-        f"{path}: its weights are not those of the network that its facts tell of; "
+        f"{path}: its weights are not those of the network that its facts describe; "
         "start from a file that beadctl export wrote, or from its run"
     )
-    # Facts may tell of any size: each level has a convolution of its own, and the shapes are compared before
-    # there is memory behind them.
+    # Facts may state any size: the depth is compared first, then shapes on a device without memory.
     if architecture.depth > len(kernels):
         raise foreign
     try:
@@ -78,19 +76,17 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
 
 @torch.no_grad()
 def reopen(network: UNet, batches: Iterable[Tensor]) -> None:
-    """Give the batch normalisations of a network that `read` returned the statistics of training data.
+    """Give the batch normalisations of a network from `read` the statistics of training data.
 
     With mean m and variance v of its input x over the data, and its bias b, a normalisation is set to
-    ``sqrt(v + eps) * (x - m) / sqrt(v + eps) + (m + b)``. That is x + b as before, now also while training,
-    as far as a batch has the statistics of the data: the first step goes on where the file ended.
-
-    As the function of the network stays what it is, the inputs of all normalisations are measured in one
-    pass.
+    ``sqrt(v + eps) * (x - m) / sqrt(v + eps) + (m + b)``. That is x + b as before, also while training as far
+    as a batch has the statistics of the data. As the network's function does not change, one pass measures
+    the inputs of all normalisations.
 
     Parameters
     ----------
     network : UNet
-        With normalisations that pass their input on; changed in place.
+        Changed in place.
     batches : iterable of Tensor
         Training samples, (N, 1, S, S) float, on the network's device.
     """
@@ -157,7 +153,7 @@ def _kernels(path: Path) -> list[Kernel]:
         return torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor)))
 
     return [
-        # A bias of nothing but zeros is left out by the exporter.
+        # The exporter drops a bias of zeros.
         (values(node.input[1]), values(node.input[2]) if len(node.input) > 2 and node.input[2] else None)
         for node in graph.node
         if node.op_type == "Conv"
@@ -165,19 +161,19 @@ def _kernels(path: Path) -> list[Kernel]:
 
 
 def _architecture(facts: ModelFacts, path: Path) -> Architecture:
-    told: Any = facts.training
+    stated: Any = facts.training
     try:
         return Architecture(
-            width=int(told["width"]),
-            depth=int(told["depth"]),
-            dropout=float(told.get("dropout", 0)),
-            max_channels=int(told.get("max_channels", FIRST_CAP)),
-            kind=str(told.get("arch", ArchName.UNET.value)),
-            dilation=int(told.get("dilation", 1)),
+            width=int(stated["width"]),
+            depth=int(stated["depth"]),
+            dropout=float(stated.get("dropout", 0)),
+            max_channels=int(stated.get("max_channels", FIRST_CAP)),
+            kind=str(stated.get("arch", ArchName.UNET.value)),
+            dilation=int(stated.get("dilation", 1)),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ModelError(
-            f"{path}: does not tell the shape of its network; start from the run that it was exported from"
+            f"{path}: does not state the shape of its network; start from the run that it was exported from"
         ) from None
 
 
@@ -218,7 +214,7 @@ def _order(network: UNet) -> list[tuple[str, Any]]:
         for module in names
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     ]
-    network(torch.empty(1, 1, network.stride, network.stride, device="meta"))
+    network(torch.empty(1, 1, network.architecture.stride, network.architecture.stride, device="meta"))
     for hook in hooks:
         hook.remove()
     return order
@@ -230,8 +226,8 @@ def _convolves(module: nn.Module) -> bool:
 
 @torch.inference_mode()
 def _difference(model: Model, network: UNet) -> float:
-    """Return the largest difference of any probability or marker between a file and a network, or infinity."""
-    edge = 8 * network.stride
+    """Return the largest difference of the maps of a file and a network; infinity for other shapes."""
+    edge = 8 * network.architecture.stride
     image = np.random.default_rng(0).normal(0, 1, (1, 1, edge, edge)).astype(np.float32)
     wanted = np.concatenate(model.run(image), axis=1)
     found = torch.sigmoid(network(torch.from_numpy(image))).numpy()

@@ -1,4 +1,4 @@
-"""What training minimises: the terms of the chosen loss on the foreground, and a fit of the marker map."""
+"""What training minimises: the terms of the chosen loss on the foreground, and the fit of the marker map."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from beadctl.losses import Loss, LossParameters
 
-# Beads fill a few per cent of most images; their pixels weigh more in the marker map's loss, up to this.
+# Largest weight of a bead pixel in the marker map's loss; beads fill a few per cent of most images.
 LARGEST_BEAD_WEIGHT = 10.0
 
 MARKER = "marker"
@@ -26,10 +26,9 @@ def marker_loss(
 ) -> Tensor:
     """Weighted mean divergence of the predicted from the true marker map, one value per sample.
 
-    Cross-entropy between two coins, less the entropy of the true one, so that a perfect map costs 0
-    whatever its values. Bead pixels together weigh as much as the background, at most tenfold each; those at
-    contacts more, since a few of them part two beads. The border weights of Ronneberger et al. [1]_ do so to
-    the mask; here it is the marker map that parts.
+    Cross-entropy less the entropy of the true map (the Kullback-Leibler divergence of Bernoulli
+    distributions), so a perfect map costs 0. Bead pixels together weigh as much as the background, at most
+    tenfold each; those at contacts weigh more, as the border weights of Ronneberger et al. [1]_ in the mask.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def marker_loss(
     contact : Tensor, optional
         (N, H, W), 1 where beads touch or nearly do, else 0.
     contact_weight : float
-        What such a pixel weighs more than any other bead pixel, as a multiple of that.
+        Extra weight of such a pixel, as a multiple of that of another bead pixel.
 
     Returns
     -------
@@ -74,7 +73,7 @@ class Objective:
     weights : tuple of float
         Their weights at the start.
     channels : tuple of int
-        The network's output that each term looks at: 0 foreground, 1 marker.
+        The network's output that each term reads: 0 foreground, 1 marker.
     values : callable
         ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; logits are (N, 2, H, W),
         foreground and marker, and targets (N, 3, H, W), the contacts last.
@@ -89,12 +88,24 @@ class Objective:
 def objective(
     loss: Loss, parameters: LossParameters, marker_weight: float, contact_weight: float = 0.0
 ) -> Objective:
-    """Build the objective of a loss on the foreground and of the marker map beside it."""
+    """Build the objective of a loss on the foreground and of the marker map.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of the foreground.
+    parameters : LossParameters
+        Its numbers.
+    marker_weight : float
+        Weight of the marker map's loss.
+    contact_weight : float
+        As `marker_loss` takes it.
+    """
     terms = loss.load()(parameters)
 
     def values(logits: Tensor, targets: Tensor) -> Tensor:
-        belief, foreground = logits[:, 0], targets[:, 0]
-        rows = [term.loss(belief, foreground) for term in terms]
+        foreground = targets[:, 0]
+        rows = [term.loss(logits[:, 0], foreground) for term in terms]
         fit = marker_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight)
         return torch.stack([*rows, fit])
 
@@ -109,14 +120,14 @@ def objective(
 def gradient_energies(values: Tensor, logits: Tensor, channels: tuple[int, ...], head: Tensor) -> Tensor:
     """Squared norms of the terms' gradients at the features that the last layer reads, summed over samples.
 
-    The last layer is a 1x1 convolution, so a term's gradient at the features is that at its logit times the
-    row of the layer that makes the logit, and the norm of the product is the product of the norms. Samples
-    have separate features, so energies add over samples and over micro-batches.
+    The last layer is a 1x1 convolution: a term's gradient at the features is that at its logit times the
+    layer's row for the logit, and the norm is the product of their norms. Samples have separate features, so
+    energies add over samples and micro-batches.
 
     Parameters
     ----------
     values : Tensor
-        (K, N), as `Objective.values` gives them for these logits; its graph is kept.
+        (K, N), of `Objective.values` for these logits; its graph is kept.
     logits : Tensor
         (N, 2, H, W).
     channels : tuple of int

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and when it ends."""
+"""Records of a run: of its epochs, its steps and its end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class EpochRecord:
     epoch : int
         From 1.
     train_loss, mask_loss, marker_loss : float
-        Means over the training samples: the terms of the loss together, each with the weight in force,
-        the marker map's fit without its weight, and all terms with their weights.
+        Means over the training samples: all terms with their weights, the terms of the foreground with their
+        weights, and the marker map's term without its weight.
     val_jaccard, val_dice, val_f1, count_mae, count_mape, count_bias : float
         Of the averaged weights on the validation images, see `Scores`.
     lr : float
@@ -57,7 +57,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """An optimiser step, for a progress bar: which of how many in which epoch, and its loss."""
+    """An optimiser step: epoch, number and count of steps in the epoch, loss, learning rate."""
 
     epoch: int
     step: int

@@ -29,14 +29,14 @@ def now() -> str:
 
 
 class RunFolder:
-    """Writes what a run leaves behind.
+    """Writes the files of a run.
 
     Parameters
     ----------
     path : Path
-        The folder; made when it is missing.
+        The folder; created where it is missing.
     resume : bool
-        Whether a run is expected there, or none.
+        Whether the folder must hold a run, or must not.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class RunFolder:
         return self.path / GRADIENTS
 
     def save(self, state: Checkpoint, *, best: bool) -> None:
-        """Write the state after an epoch; the best one is written first, so ``last.pt`` never outruns it."""
+        """Write the state after an epoch: the best one first, so that ``last.pt`` is never newer."""
         if best:
             checkpoint.save(state, self.best)
         checkpoint.save(state, self.last)

@@ -1,4 +1,4 @@
-"""The learning rate: a straight way up, then half a cosine down, or a step down at every plateau."""
+"""The learning rate: a linear warm-up, then half a cosine, or a step down at every plateau."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 def learning_rate(step: int, *, warmup_steps: float, fall: float, peak: float) -> float:
     """Learning rate of an optimiser step: the lower of a ramp and a falling share of the peak.
 
-    The ramp lets the optimiser's statistics settle. It goes by steps; the fall goes by whatever its maker
-    counts, because a run with a time limit knows how many steps it has made but not how many it will make.
+    The ramp goes by steps and lets the optimiser's statistics settle. The fall is given, because a run with a
+    time limit does not know its number of steps.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def cosine(progress: float, final_fraction: float) -> float:
     Parameters
     ----------
     progress : float
-        Share of the run that is done with this step, 0 to 1; beyond 1 the rate stays at its end.
+        Share of the run that is done with this step, 0 to 1; beyond 1 the rate is constant.
     final_fraction : float
-        Where it ends, as a share of the peak.
+        Last share of the peak.
     """
     fall = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
     return final_fraction + (1 - final_fraction) * fall
@@ -42,18 +42,18 @@ def cosine(progress: float, final_fraction: float) -> float:
 def plateau(scores: Sequence[float], patience: int, factor: float, final_fraction: float) -> float:
     """Share of the peak that falls by a factor whenever the score has not risen for some epochs.
 
-    A function of the scores alone, so a resumed run finds the rate that it was stopped with.
+    It is a function of the scores alone, so a resumed run has the rate that it was stopped with.
 
     Parameters
     ----------
     scores : sequence of float
         One for each finished epoch, higher is better.
     patience : int
-        Epochs without a new best before the rate falls; they are counted anew after each fall.
+        Epochs without a new best before the rate falls; the count restarts after each fall.
     factor : float
         Of each fall, between 0 and 1.
     final_fraction : float
-        The rate falls no further than this share of the peak.
+        Lower limit of the share.
     """
     best, waited, share = -math.inf, 0, 1.0
     for score in scores:

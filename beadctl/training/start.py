@@ -1,4 +1,4 @@
-"""Where a run starts: the weights of a model file or of another run."""
+"""The weights that a run starts from: those of a model file or of another run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Start:
     architecture : Architecture
         Their network.
     state_dict : mapping of str to Tensor, or None
-        The weights, on the CPU; None for a run that goes on, whose own checkpoint holds them.
+        The weights, on the CPU; None for a resumed run, which has its own.
     source : str
-        What a person calls them: ``default``, or the name of the file or folder, without its place.
+        ``default``, or the name of the file or folder, without its path.
     sha256 : str
         Of the file.
     folded : bool
-        Whether the batch normalisations only pass their input on, and are to be given statistics.
+        Whether batch normalisation was folded, so that it needs statistics (`import_onnx.reopen`).
     """
 
     architecture: Architecture
@@ -50,12 +50,12 @@ class Start:
 
     @property
     def origin(self) -> Origin:
-        """What a run remembers of its start."""
+        """Source and SHA-256, for the plan of the run."""
         return Origin(self.source, self.sha256)
 
     @property
     def network(self) -> dict[str, Any]:
-        """Its network by the names of `TrainingPlan`, without dropout, which the run chooses."""
+        """Its network by the names of `TrainingPlan`, without dropout."""
         own = self.architecture
         return {
             "arch": ArchName(own.kind),
@@ -66,7 +66,7 @@ class Start:
         }
 
     def planned(self, plan: TrainingPlan) -> TrainingPlan:
-        """Return the plan of a run that starts here: with this network, but for the plan's own dropout."""
+        """Return a plan with this start and its network; dropout is the plan's own."""
         return replace(plan, start=self.origin, **self.network)
 
 
@@ -119,7 +119,7 @@ def begin(
 
 
 def weights(start: str) -> Start:
-    """Read weights to start from.
+    """Read weights to start from; of a checkpoint the averaged ones, which were validated.
 
     Parameters
     ----------
@@ -127,17 +127,12 @@ def weights(start: str) -> Start:
         ``default`` for the model in the package, the folder of a run (for its best checkpoint), a
         checkpoint, or an ``.onnx`` file that beadctl exported.
 
-    Returns
-    -------
-    Start
-        Of a checkpoint the averaged weights, which are those that were validated.
-
     Raises
     ------
     ModelError
         If there is no such file, or it is none of those, or incomplete.
     ModuleNotFoundError
-        If the onnx package, of the extra ``train``, is missing for an ``.onnx`` file.
+        If the onnx package is missing for an ``.onnx`` file.
     """
     path = _file(start)
     if path.suffix.lower() == ".onnx":
@@ -148,16 +143,16 @@ def weights(start: str) -> Start:
         architecture = held.network().architecture
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError):
         raise ModelError(
-            f"{path}: its weights do not fit the network that it tells of; use another checkpoint"
+            f"{path}: its weights do not fit the network that it describes; use another checkpoint"
         ) from None
     return Start(architecture, held.average, _name(start), _digest(path))
 
 
 def again(start: str, run: Path) -> Start:
-    """Return the start of a run that goes on; its weights are in the run's own checkpoint.
+    """Return the start of a resumed run, without weights: those are in the run's checkpoint.
 
-    So the file that the run started from is not read, and may be gone: then its name has to be the recorded
-    one. Where it is still there, its SHA-256 counts, and `TrainingPlan.require_same` refuses another one.
+    The file that the run started from may be missing, if its name is the recorded one. Where it exists, its
+    SHA-256 is taken, and `TrainingPlan.require_same` refuses another one.
 
     Parameters
     ----------
@@ -169,12 +164,12 @@ def again(start: str, run: Path) -> Start:
     Returns
     -------
     Start
-        Without weights, with the network of the run.
+        With the network of the run.
 
     Raises
     ------
     ModelError
-        If there is no run to go on with, or neither the file nor a record of it.
+        If there is no run to resume, or neither the file nor a record of it.
     """
     last = RunFolder(run, resume=True).last
     held = checkpoint.load(last)
@@ -207,7 +202,7 @@ def _file(start: str) -> Path:
 
 
 def _name(start: str) -> str:
-    # Not the whole path: it goes into files that are given away, and is nobody else's business.
+    # Not the whole path: the name goes into model files, which are given away.
     return DEFAULT if start == DEFAULT else Path(start).resolve().name
 
 

@@ -1,7 +1,4 @@
-"""What the network shall answer for a label image: foreground, and a marker peak in every bead.
-
-Beside them, where it must be most careful: at the contacts of beads.
-"""
+"""Targets of the network for a label image: foreground and marker map; and the contacts of beads."""
 
 from __future__ import annotations
 
@@ -13,17 +10,16 @@ from scipy import ndimage
 
 Floats = NDArray[np.float32]
 
-# How near two beads must come for the pixels there to be at a contact.
+# Largest distance from a contact pixel to both beads.
 NEAR_PX = 2
 
 
 def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     """Foreground and marker maps of a label image.
 
-    The marker of a pixel is its distance to its own bead's edge over the largest such distance in that
-    bead: 1 in the middle, small but above 0 at the rim, so beads that touch keep separate peaks while a
-    bead of any size peaks at 1. Another bead's pixels are edge; the image's border is not, for a bead
-    does not end where the camera stops looking.
+    The marker of a pixel is its distance to its own bead's edge over the largest such distance in that bead:
+    1 in the middle, small but above 0 at the rim, so touching beads have separate peaks and a bead of any
+    size peaks at 1. Other beads' pixels are edge; the image's border is not, as beads continue beyond it.
 
     Parameters
     ----------
@@ -40,8 +36,8 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     marker = np.zeros(labels.shape, np.float32)
     if not foreground.any():
         return foreground.astype(np.float32), marker
-    # A rim pixel is one step from the outside; a straight way out of a bead crosses its own rim, so the
-    # nearest rim pixel is the bead's own. Without any rim one bead fills the image: no edge is in sight.
+    # A rim pixel is one step from the outside. A straight line out of a bead crosses its own rim, so the
+    # nearest rim pixel is the bead's own. Without a rim one bead fills the image.
     depth = ndimage.distance_transform_edt(~rim) + 1.0 if rim.any() else np.ones(labels.shape)
     inside = np.flatnonzero(foreground)
     _, instance = np.unique(labels.ravel()[inside], return_inverse=True)
@@ -53,7 +49,7 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where two beads touch or nearly do: the few pixels that decide whether they are counted as two.
+    """Mark where two beads touch or nearly do: the pixels that decide whether they are counted as two.
 
     Parameters
     ----------
@@ -63,8 +59,8 @@ def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (H, W)
-        True for pixels with two beads or more within `NEAR_PX`, in a square: both rims where beads touch, and
-        narrow gaps, which blur has filled in the image.
+        True for pixels with two beads or more within `NEAR_PX`, in a square: the rims of touching beads, and
+        narrow gaps.
     """
     none = labels.max(initial=0) + 1
     highest = ndimage.maximum_filter(labels, 2 * NEAR_PX + 1)

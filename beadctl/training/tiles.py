@@ -14,7 +14,7 @@ from beadctl.dataset.manifest import TileRow
 from beadctl.errors import AnnotationError, TrainingError
 from beadctl.images import Normalisation
 
-# Up to here tiles are decoded once and kept; beyond, they are decoded again each time they are asked for.
+# Largest size of decoded tiles to keep; more are decoded again each time.
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 
 _Place = tuple[int, np.dtype[Any], tuple[int, ...]]
@@ -23,9 +23,9 @@ _Place = tuple[int, np.dtype[Any], tuple[int, ...]]
 class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
     """The tiles of one split, as (normalised image float32, labels int32), both (H, W).
 
-    Every tile is decoded once at the start, which finds the broken ones before hours are spent. They are
-    kept where they fit, in their own dtypes and as one block of bytes: forked workers share it, because
-    nothing in it is written to, not even a reference count.
+    Every tile is decoded once at the start, which finds the broken ones before training. They are kept where
+    they fit, in their own dtypes and as one block of bytes, which forked workers share: nothing is written to
+    it, not even a reference count.
 
     Parameters
     ----------

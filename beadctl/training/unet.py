@@ -1,9 +1,8 @@
-"""The network: a U-Net with two answers per pixel, foreground and marker, in the kinds of `ArchName`.
+"""The network: a U-Net with two outputs per pixel, foreground and marker, in the kinds of `ArchName`.
 
-Every layer is convolution, folded-away batch normalisation, pooling, nearest-neighbour resizing or an
-operation on single pixels, so an output pixel depends on a bounded neighbourhood of the input and on
-nothing else. That is what lets ``segment`` cut an image into tiles and get the very pixels of the whole
-image, and why no kind has a normalisation or an attention that averages over the image.
+Every layer is convolution, batch normalisation, pooling, nearest-neighbour resizing or an operation on single
+pixels, so an output pixel depends on its receptive field alone, and tiles with a halo give the pixels of the
+whole image. Normalisation or attention over the whole image would break that.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from torch import Tensor, nn
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
 
-# A head that starts near "no bead anywhere" spends its first steps on beads, not on unlearning a
-# grey half-belief over the background (Lin et al., ICCV 2017, section 4.1).
+# First output of the head: low, as most pixels are background (Lin et al., ICCV 2017, section 4.1).
 PRIOR = 0.05
 
 
 def _normalised(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
-    # Batch normalisation has its own offset, so a convolution's bias would only be subtracted again.
+    # No bias: batch normalisation subtracts it.
     return [
         nn.Conv2d(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=False),
         nn.BatchNorm2d(outputs),
@@ -60,10 +58,10 @@ class Residual(nn.Module):
 
 
 class Gate(nn.Module):
-    """Additive attention on a skip: each pixel of it is weighed by 0 to 1, by what came from below.
+    """Additive attention on a skip: each pixel is multiplied by 0 to 1, computed from skip and level below.
 
     Oktay et al. (MIDL 2018), equations 1 and 2, with batch normalisation after each convolution. All
-    its convolutions are 1x1, so it reaches no further than its pixel.
+    convolutions are 1x1, so the receptive field does not grow.
 
     Parameters
     ----------
@@ -79,7 +77,7 @@ class Gate(nn.Module):
         self.attention = nn.Sequential(nn.ReLU(True), *_normalised(between, 1, 1))
 
     def forward(self, skip: Tensor, signal: Tensor) -> Tensor:
-        """Weigh `skip` by `signal`, both (N, channels, H, W)."""
+        """Multiply `skip` by its attention to `signal`, both (N, channels, H, W)."""
         return skip * torch.sigmoid(self.attention(self.skip(skip) + self.signal(signal)))
 
 
@@ -100,8 +98,8 @@ def _block(kind: str, inputs: int, outputs: int, dropout: float = 0.0, dilation:
 class UNet(nn.Module):
     """U-Net (Ronneberger, Fischer, Brox, MICCAI 2015) with same-size convolutions and batch normalisation.
 
-    The way up is a 1x1 convolution followed by nearest-neighbour doubling: cheaper than a transposed
-    convolution at inference, and free of its chequerboards.
+    The decoder's upsampling is a 1x1 convolution followed by nearest-neighbour doubling: cheaper than a
+    transposed convolution at inference, and without its chequerboard artefacts.
 
     Parameters
     ----------
@@ -137,21 +135,6 @@ class UNet(nn.Module):
                     nn.init.zeros_(module.bias)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, math.log(PRIOR / (1 - PRIOR)))
-
-    @property
-    def stride(self) -> int:
-        """Height and width of an input must be multiples of this many pixels."""
-        return self.architecture.stride
-
-    @property
-    def reach_px(self) -> int:
-        """Largest distance, along an axis, from an output pixel to an input pixel that can change it."""
-        return self.architecture.reach_px
-
-    @property
-    def halo_px(self) -> int:
-        """Context that a tile on the stride's grid needs on each side, a multiple of the stride."""
-        return self.architecture.halo_px
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of a batch of normalised images.

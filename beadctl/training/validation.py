@@ -138,7 +138,7 @@ def maps(network: UNet, image: NDArray[np.float32], device: torch.device) -> Map
         Of the image's size.
     """
     height, width = image.shape
-    margins = [(0, -length % network.stride) for length in (height, width)]
+    margins = [(0, -length % network.architecture.stride) for length in (height, width)]
     batch = torch.from_numpy(np.pad(image, margins, mode="reflect"))[None, None].to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
     answer = network(batch)[0, :, :height, :width].sigmoid()

@@ -1,9 +1,16 @@
-"""How the terms of an objective are weighed while it is trained: one small file each, one line here each.
+"""Weightings: how the weights of an objective's terms change while it is trained; one small file each.
 
 The terms are those of the loss and, last, the fit of the marker map. Every member's file has
-``build(weights, parameters) -> Weighting``. The weights in force are the same for all micro-batches of an
-optimiser step, and what a member learns it learns from the whole step, so accumulation changes nothing.
-Nothing here imports torch until a member is loaded.
+``build(weights, parameters) -> Weighting``. Weights change between optimiser steps only, and what a member
+learns it learns from the whole step, so accumulation of micro-batches changes nothing. Importing this package
+does not import torch; `WeightingName.load` does.
+
+Examples
+--------
+>>> from beadctl.weighting import WeightingName, WeightingParameters
+>>> weighting = WeightingName.RAMP.load()((0.7, 0.3, 1.0), WeightingParameters(ramp_epochs=10))
+>>> [round(float(weight), 2) for weight in weighting.weights(epoch=5)]
+[0.6, 0.4, 1.0]
 """
 
 from __future__ import annotations
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightingParameters:
-    """The numbers of the family; each member reads those it knows.
+    """The numbers of the family; each member reads its own.
 
     Attributes
     ----------
@@ -42,21 +49,21 @@ class Weighting(Protocol):
     Attributes
     ----------
     measures : bool
-        Whether `observe` wants the size of each term's gradient.
+        Whether `observe` needs the size of each term's gradient.
     """
 
     measures: bool
 
     def weights(self, epoch: float) -> Tensor:
-        """Weights (K,) for the next optimiser step, `epoch` epochs after the start."""
+        """Return the weights (K,) of the next optimiser step, `epoch` epochs after the start."""
         ...
 
     def regulariser(self) -> Tensor:
-        """Return what the weights themselves cost, a scalar, added once an optimiser step."""
+        """Return a scalar that is added to the loss once an optimiser step, for learned weights."""
         ...
 
     def observe(self, gradient_norms: Tensor) -> None:
-        """Take the norms (K,) of the terms' gradients of the step that was just made."""
+        """Take the norms (K,) of the terms' gradients in the step that was just made."""
         ...
 
     def parameters(self) -> Iterator[Any]:
@@ -64,11 +71,11 @@ class Weighting(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything to go on with."""
+        """Return the state for a checkpoint."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Go back to where `state_dict` was taken."""
+        """Set the state of a checkpoint."""
         ...
 
     def to(self, device: Any) -> Any:

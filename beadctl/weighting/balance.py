@@ -1,54 +1,50 @@
-"""The weights make every term pull with the strength that was asked for, whatever its own scale."""
+"""Weights that give the terms' gradients fixed ratios, whatever the scale of each term."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from beadctl.weighting import Weighting, WeightingParameters
+from beadctl.weighting.fixed import Fixed
 
-# Of a step's gradient in the moving average: half of it is of the last seven steps.
+# Share of the old value in the moving average of the gradient norms: its half-life is seven steps.
 MEMORY = 0.9
-# A term that hardly pulls, such as the edges of an empty tile, gets no more than this times its weight.
+# Largest weight of a term with a small gradient, such as the edges of an empty tile, over the weight given.
 LARGEST_GAIN = 100.0
 
 
-class Balance(nn.Module):
+class Balance(Fixed):
     """Weights in inverse proportion to the moving average of each term's gradient.
 
-    ``w_k = c a_k / g_k`` with a the weights asked for, g the gradient norms of the terms and c such that the
-    weights keep their sum. So the weighted gradients stand to each other as a, where fixed weights leave
-    that to the scale of each term: a focal loss is hundreds of times smaller than Dice. It is the balance of
-    GradNorm (Chen et al., ICML 2018) with its rate exponent at 0, solved in each step instead of learned;
-    norms are taken at the features that all terms share, which bounds those of the weights below them (Sener
-    & Koltun, NeurIPS 2018, section 3.3) and costs no second pass through the network.
+    ``w_k = c a_k / g_k`` with a the weights given, g the gradient norms of the terms and c such that the
+    weights keep their sum. The weighted gradients then have the ratios of a, whereas under fixed weights a
+    focal loss has a gradient hundreds of times smaller than Dice. This is the balance of GradNorm (Chen et
+    al., ICML 2018) with its rate exponent at 0, solved in each step instead of learned; norms are taken at
+    the features that all terms share, which bounds those of the weights below them (Sener & Koltun, NeurIPS
+    2018, section 3.3) and needs no second pass through the network.
 
     Parameters
     ----------
     weights : sequence of float
-        The shares of the gradient, in force until the first step.
+        The shares of the gradient; also the weights of the first step.
     """
 
     measures = True
 
     def __init__(self, weights: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("share", torch.tensor(weights, dtype=torch.float64))
+        super().__init__(weights)
         self.register_buffer("norm", torch.zeros(len(weights), dtype=torch.float64))
 
-    def weights(self, epoch: float) -> Tensor:  # noqa: ARG002
-        """Return the weights for the gradients seen so far, (K,)."""
-        share, norm = self.get_buffer("share"), self.get_buffer("norm")
+    def weights(self, epoch: float) -> Tensor:
+        """Return the weights for the gradients observed so far, (K,)."""
+        share, norm = super().weights(epoch), self.get_buffer("norm")
         if not norm.any():
             return share
         raw = share / norm.clamp(min=float(norm.max()) / LARGEST_GAIN)
         return raw * (share.sum() / raw.sum())
-
-    def regulariser(self) -> Tensor:
-        """Return 0: the weights cost nothing."""
-        return self.get_buffer("share").new_zeros(())
 
     def observe(self, gradient_norms: Tensor) -> None:
         """Take the norms of a step into the average; the first one starts it."""
@@ -60,5 +56,5 @@ class Balance(nn.Module):
 
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:  # noqa: ARG001
-    """Return the weighting; there is nothing to tune."""
+    """Return the weighting."""
     return Balance(weights)

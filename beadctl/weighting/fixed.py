@@ -1,4 +1,4 @@
-"""The weights stay as they are."""
+"""Constant weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from beadctl.weighting import Weighting, WeightingParameters
 
 
 class Fixed(nn.Module):
-    """The same weights in every step."""
+    """The same weights in every step.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        Of all terms, in their order.
+    """
 
     measures = False
 
@@ -20,11 +26,11 @@ class Fixed(nn.Module):
         self.register_buffer("start", torch.tensor(weights, dtype=torch.float64))
 
     def weights(self, epoch: float) -> Tensor:  # noqa: ARG002
-        """Return the weights given, (K,)."""
+        """Return the weights, (K,)."""
         return self.get_buffer("start")
 
     def regulariser(self) -> Tensor:
-        """Return 0: nothing is learned."""
+        """Return 0: no weight is learned."""
         return self.get_buffer("start").new_zeros(())
 
     def observe(self, gradient_norms: Tensor) -> None:
@@ -32,5 +38,5 @@ class Fixed(nn.Module):
 
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:  # noqa: ARG001
-    """Return the weighting; there is nothing to tune."""
+    """Return the weighting."""
     return Fixed(weights)

@@ -1,20 +1,21 @@
-"""The weights of the loss's terms move in a straight line from where they start to where they end."""
+"""Weights of the loss's terms that change linearly over the first epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from beadctl.weighting import Weighting, WeightingParameters
+from beadctl.weighting.fixed import Fixed
 
 
-class Ramp(nn.Module):
-    """Weights ``start + (end - start) min(epoch / length, 1)``, the marker's apart.
+class Ramp(Fixed):
+    """Weights ``start + (end - start) min(epoch / length, 1)``.
 
-    With Dice and focal from 0.5, 0.5 to 0.7, 0.3 over 30 epochs: first learn what is bead at all, then fit
-    the overlap that is scored. The epoch moves on with every step, so there are no jumps between epochs.
+    With Dice and focal from 0.5, 0.5 to 0.7, 0.3 over 30 epochs, training first finds which pixels are bead,
+    then fits the overlap that is scored. The epoch is a fraction that grows with every step.
 
     Parameters
     ----------
@@ -24,12 +25,9 @@ class Ramp(nn.Module):
         Epochs between them, above 0.
     """
 
-    measures = False
-
     def __init__(self, start: Sequence[float], end: Sequence[float], length: float) -> None:
-        super().__init__()
+        super().__init__(start)
         self.length = length
-        self.register_buffer("start", torch.tensor(start, dtype=torch.float64))
         self.register_buffer("end", torch.tensor(end, dtype=torch.float64))
 
     def weights(self, epoch: float) -> Tensor:
@@ -37,16 +35,9 @@ class Ramp(nn.Module):
         start, end = self.get_buffer("start"), self.get_buffer("end")
         return start + (end - start) * min(epoch / self.length, 1.0)
 
-    def regulariser(self) -> Tensor:
-        """Return 0: nothing is learned."""
-        return self.get_buffer("end").new_zeros(())
-
-    def observe(self, gradient_norms: Tensor) -> None:
-        """Ignore the gradients."""
-
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:
-    """Return the ramp to `weights`; without another start, from equal shares with the same sum."""
+    """Return the ramp to `weights`, by default from equal shares with their sum; the marker's is constant."""
     *ends, marker = weights
     starts = parameters.ramp_from or (sum(ends) / len(ends),) * len(ends)
     if len(starts) != len(ends):

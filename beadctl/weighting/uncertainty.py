@@ -1,4 +1,4 @@
-"""The weights are learned, as the certainty that the network has in each term."""
+"""Weights that are learned, by the uncertainty of each term."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from torch import Tensor, nn
 
 from beadctl.weighting import Weighting, WeightingParameters
 
-# Log-variances beyond these are a term that has vanished or exploded, not one that is well known.
+# Largest absolute log-variance; beyond it a term has vanished or exploded.
 LIMIT = 6.0
 
 
 class Uncertainty(nn.Module):
-    """Weights ``exp(-s)`` with learned log-variances s, which themselves cost ``sum(s) / 2``.
+    """Weights ``exp(-s)`` with learned log-variances s and a regulariser ``sum(s) / 2``.
 
-    Kendall, Gal, Cipolla: Multi-task learning using uncertainty, CVPR 2018, equation 10 with s = log sigma^2:
-    the likelihood of a term with noise sigma^2 is its loss over sigma^2, plus log sigma so that no term is
-    called hopeless for free. At rest a term's weight is 1/2 over its value. The marker map's fit is a term like
-    the others, else whatever is learned would only mean that it counts for less. A term whose weight is 0
-    stays out.
+    Kendall, Gal, Cipolla: Multi-task learning using uncertainty, CVPR 2018, equation 10 with s = log sigma^2.
+    The regulariser keeps the variances from growing without bound; at equilibrium a term's weight is 1/2 over
+    its value. The fit of the marker map is one of the terms. A term whose weight is 0 stays out.
 
     Parameters
     ----------
     weights : sequence of float
-        Where the weights start.
+        The weights at the start.
     """
 
     measures = False
@@ -38,8 +36,7 @@ class Uncertainty(nn.Module):
 
     def weights(self, epoch: float) -> Tensor:  # noqa: ARG002
         """Return the weights learned so far, (K,), with their gradient."""
-        # Brought back inside by hand: a clamp in the graph has no gradient beyond its limits, so a variance
-        # that once overstepped would never return.
+        # In place: a clamp in the graph has no gradient beyond its limits, so a variance could not return.
         with torch.no_grad():
             self.log_variance.clamp_(-LIMIT, LIMIT)
         return torch.exp(-self.log_variance) * self.get_buffer("used")
@@ -53,5 +50,5 @@ class Uncertainty(nn.Module):
 
 
 def build(weights: Sequence[float], parameters: WeightingParameters) -> Weighting:  # noqa: ARG001
-    """Return the weighting; there is nothing to tune."""
+    """Return the weighting."""
     return Uncertainty(weights)

@@ -1,4 +1,4 @@
-"""Views of a tile keep image and labels together; targets are what their definition says."""
+"""Augmentation keeps image and labels together; targets agree with their definition."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def discs(seed, shape=(72, 88), count=12, radius=(3, 9)):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, size=st.integers(8, 120), axis=st.integers(0, 1))
 def test_geometry_moves_image_and_labels_together(seed, size, axis):
-    """Of a ramp, interpolation gives the place itself and the nearest label that place, rounded."""
+    """On a ramp, interpolation gives the coordinate and the nearest label the rounded coordinate."""
     labels = np.indices((72, 88), np.int32)[axis]
     seen, named = move(labels.astype(np.float32), labels, size, np.random.default_rng(seed), Augmentation())
     assert seen.shape == named.shape == (size, size)
@@ -37,7 +37,7 @@ def test_geometry_moves_image_and_labels_together(seed, size, axis):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, size=st.integers(8, 120))
-def test_no_bead_is_made_up(seed, size):
+def test_labels_are_those_given(seed, size):
     labels = 1000 * discs(seed)
     image = np.zeros(labels.shape, np.float32)
     _, named = move(image, labels, size, np.random.default_rng(seed), Augmentation())
@@ -56,7 +56,7 @@ def test_views_without_resampling_keep_every_pixel_value(seed):
 
 
 def test_scale_and_turn_stay_in_range():
-    """A ramp in y and one in x, warped, tell the transformation back."""
+    """The transformation is recovered from a warped ramp in y and one in x."""
     y, x = np.indices((400, 400)).astype(np.float32)
     nothing = np.zeros((400, 400), np.int32)
     scales, angles = [], []
@@ -74,7 +74,7 @@ def test_scale_and_turn_stay_in_range():
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
-def test_polarity_and_nothing_else(probability):
+def test_polarity_alone(probability):
     image = np.random.default_rng(0).normal(0, 0.5, (16, 16)).astype(np.float32)
     only = Augmentation(
         polarity_probability=probability, contrast=(1, 1), gamma=(1, 1), offset=0, noise=0, blur_probability=0
@@ -94,7 +94,7 @@ def test_shades_stay_in_the_normalisations_limits(image, seed):
     assert np.array_equal(image, before)
 
 
-def test_the_seed_alone_decides():
+def test_equal_seeds_give_equal_views():
     labels = discs(3)
     image = labels.astype(np.float32) / 12
     a, b, c = (augmented(image, labels, 40, np.random.default_rng(s), Augmentation()) for s in (5, 5, 6))
@@ -126,7 +126,7 @@ def distance_by_hand(labels):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
-def test_seed_rises_with_the_distance_to_the_own_edge(seed):
+def test_marker_rises_with_the_distance_to_the_own_edge(seed):
     labels = discs(seed, (26, 30), 6, (1.5, 7))
     foreground, peaks = targets(labels)
     assert np.array_equal(foreground, labels > 0)
@@ -141,7 +141,7 @@ def test_seed_rises_with_the_distance_to_the_own_edge(seed):
         np.testing.assert_allclose(peaks[mine], exact[mine] / deepest, atol=1.5 / deepest)
 
 
-def test_seed_of_a_disc_peaks_in_its_middle_and_touching_beads_stay_apart():
+def test_marker_of_a_disc_peaks_in_its_middle_and_touching_beads_have_separate_peaks():
     labels = np.zeros((21, 40), np.int32)
     y, x = np.indices(labels.shape)
     labels[(y - 10) ** 2 + (x - 10) ** 2 <= 81] = 1
@@ -164,7 +164,7 @@ def test_tiny_beads_have_a_peak():
 
 
 def test_the_images_border_is_no_edge():
-    """Half a disc at the border has the seed of the half of the whole disc."""
+    """Half a disc at the border has the marker of half of the whole disc."""
     y, x = np.indices((41, 41))
     whole = ((y - 20) ** 2 + (x - 20) ** 2 <= 100).astype(np.int32)
     _, of_whole = targets(whole)
@@ -192,5 +192,5 @@ def test_a_contact_is_where_two_beads_come_near(seed):
 
 
 @pytest.mark.parametrize("value", [0, 7])
-def test_nothing_touches_in_an_empty_or_a_full_image(value):
+def test_empty_and_full_images_have_no_contacts(value):
     assert not contacts(np.full((8, 9), value, np.int32)).any()

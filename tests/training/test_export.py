@@ -1,4 +1,4 @@
-"""From a run to a model file: verified, self-contained, and nobody's paths in it."""
+"""From a run to a model file: verified, self-contained, without local paths."""
 
 import getpass
 import os
@@ -56,13 +56,13 @@ def exported(trained, tmp_path_factory):
     return path, exporting.export(trained, path, options)
 
 
-def test_a_run_becomes_a_model_that_says_what_it_is(trained, exported):
+def test_a_run_becomes_a_model_with_its_facts(trained, exported):
     path, report = exported
     facts = Model(path, "cpu").facts
     network = checkpoint.load(trained / "best.pt").network()
     assert (facts.name, facts.licence, facts.normalisation) == ("tiny", "CC0-1.0", NORMALISATION)
     assert (facts.threshold, facts.marker_threshold, facts.min_area_px) == (0.4, PLAN.marker_threshold, 9)
-    assert (facts.stride, facts.halo) == (network.stride, network.halo_px)
+    assert (facts.stride, facts.halo) == (network.architecture.stride, network.architecture.halo_px)
     assert facts.training["loss"] == "combined"
     assert facts.training["seed"] == 3
     assert facts.data
@@ -72,7 +72,7 @@ def test_a_run_becomes_a_model_that_says_what_it_is(trained, exported):
     assert report.comparisons >= 5
 
 
-def test_the_file_is_whole_plain_and_current(exported):
+def test_the_file_is_self_contained_standard_onnx(exported):
     path, _ = exported
     proto = onnx.load(path, load_external_data=False)
     assert not any(tensor.external_data for tensor in proto.graph.initializer)
@@ -188,7 +188,7 @@ def test_blended_weights_are_the_mean_of_both(trained, tuned, share):
     assert moved > 0
 
 
-def test_a_run_blended_with_its_own_weights_stays_what_it_is(trained, exported, tmp_path):
+def test_a_run_blended_with_its_own_weights_does_not_change(trained, exported, tmp_path):
     """Its checkpoint and the file exported from it are the same network, folded or not."""
     image = np.random.default_rng(5).normal(size=(1, 1, 64, 64)).astype(np.float32)
     want = Model(exported[0], "cpu").run(image)
@@ -199,7 +199,7 @@ def test_a_run_blended_with_its_own_weights_stays_what_it_is(trained, exported, 
             np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_a_blended_model_says_so_and_claims_no_figures(trained, tuned, tmp_path, run):
+def test_a_blended_model_names_the_blend_and_has_no_figures(trained, tuned, tmp_path, run):
     path = tmp_path / "blended.onnx"
     assert run("export", tuned, "-o", path, "--blend", trained, "--blend-share", 0.75).code == 0
     facts = Model(path, "cpu").facts

@@ -1,4 +1,4 @@
-"""Training through its public door: it learns, repeats, resumes, accumulates, and says no in one line."""
+"""Training: it learns, repeats, resumes and accumulates, and its errors are one line each."""
 
 import csv
 import dataclasses
@@ -111,17 +111,17 @@ def one_line(error: pytest.ExceptionInfo[BeadctlError]) -> str:
 
 
 def stop_after(epochs):
-    """A caller who presses Ctrl-C as soon as `epochs` epochs are done."""
+    """Callbacks that stop the run when `epochs` epochs are done."""
     done = []
     return {"on_epoch": done.append, "should_stop": lambda: len(done) >= epochs}
 
 
-# --- it learns -----------------------------------------------------------------------------------------
+# --- learning ------------------------------------------------------------------------------------------
 
 
 def test_it_overfits_a_few_tiles(tmp_path):
     folder = write_tiles(tmp_path / "tiles", ("train", "val"))
-    # Both splits hold the same tile: only whether it can learn is asked.
+    # Both splits hold the same tile.
     text = (folder / "manifest.csv").read_text().replace("images/1", "images/0").replace("masks/1", "masks/0")
     (folder / "manifest.csv").write_text(text)
     plan = replace(TINY, width=8, epochs=3, steps_per_epoch=30, augment=False, dropout=0.0)
@@ -140,7 +140,7 @@ def test_simulated_scenes_train_without_any_tiles(tmp_path):
     assert checkpoint.load(result.best).facts["data"] == "simulated"
 
 
-# --- it leaves a run folder ----------------------------------------------------------------------------
+# --- the run folder ------------------------------------------------------------------------------------
 
 
 def history(run_dir):
@@ -203,7 +203,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tiles, tmp_path):
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
-# --- it repeats and resumes ----------------------------------------------------------------------------
+# --- repetition and resumption -------------------------------------------------------------------------
 
 
 def weights(run_dir):
@@ -294,7 +294,7 @@ def test_resuming_nothing_is_refused(tiles, tmp_path):
     one_line(error)
 
 
-# --- it ends -------------------------------------------------------------------------------------------
+# --- ends of a run -------------------------------------------------------------------------------------
 
 
 def test_patience(tiles, tmp_path):
@@ -313,7 +313,7 @@ def test_the_time_limit_cuts_the_epoch_short_but_scores_and_saves_it(tiles, tmp_
     assert (result.stopped, result.epochs) == ("time limit", 1)
     assert len(steps) < 10_000
     assert checkpoint.load(result.best).step == len(steps)
-    # The learning rate was planned for the time, not for ten million steps.
+    # The learning rate was planned for the time, not for the steps.
     assert steps[-1].lr < 0.5 * steps[0].lr
 
 
@@ -331,7 +331,7 @@ def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
-# --- the step is what it says --------------------------------------------------------------------------
+# --- the optimiser step --------------------------------------------------------------------------------
 
 
 def gradient(plan, source, tmp_path):
@@ -382,7 +382,7 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
     assert whole_means == pytest.approx(parts_means, abs=1e-6)
 
 
-def test_seed_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
+def test_marker_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(2, 6, 6, generator=generator, dtype=torch.float64) * 0.98 + 0.01
     bead = (torch.rand(2, 6, 6, generator=generator) < 0.4).double()
@@ -400,7 +400,7 @@ def test_seed_loss_is_zero_for_the_truth_and_the_plain_formula_elsewhere():
     assert torch.autograd.gradcheck(lambda z: marker_loss(z, truth, bead), logits.requires_grad_())
 
 
-def test_pixels_at_contacts_weigh_more_in_the_seed_loss():
+def test_pixels_at_contacts_weigh_more_in_the_marker_loss():
     generator = torch.Generator().manual_seed(1)
     bead = torch.zeros(1, 8, 8)
     bead[0, :2] = 1
@@ -486,8 +486,8 @@ def test_weight_average_is_the_recursion_and_averages_batch_statistics():
     assert got["down.0.1.num_batches_tracked"] == 199
 
 
-def test_validation_does_what_inference_does(tiles):
-    """Whole images of any size, mirrored below and to the right to whole strides, and no more."""
+def test_validation_pads_like_inference(tiles):
+    """Whole images of any size are mirrored below and to the right to whole strides."""
     torch.manual_seed(0)
     network = UNet(Architecture(4, 3)).eval()
     image = np.random.default_rng(0).normal(0, 0.5, (37, 50)).astype(np.float32)
@@ -646,13 +646,13 @@ def test_sizes_off_the_stride_are_refused_before_anything_is_read():
 
 class Bomb:
     def __reduce__(self):
-        return (pytest.fail, ("a checkpoint from a stranger ran code",))
+        return (pytest.fail, ("reading a checkpoint ran its code",))
 
 
 @pytest.mark.parametrize(
     "kind", ["missing", "text", "empty", "cut", "pickle", "bomb", "weights", "newer", "lacking"]
 )
-def test_files_that_are_no_checkpoint(tmp_path, kind, tiles):
+def test_files_that_are_not_checkpoints(tmp_path, kind, tiles):
     path = tmp_path / "best.pt"
     match kind:
         case "text":
@@ -687,9 +687,9 @@ def test_devices():
         one_line(error)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for what is there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
-def test_a_gpu_that_is_not_there_is_an_error(tiles, tmp_path, name):
+def test_a_missing_gpu_is_an_error(tiles, tmp_path, name):
     with pytest.raises(DeviceError, match=name) as error:
         go(TINY, tiles, tmp_path / "run", device=name)
     one_line(error)

@@ -1,4 +1,4 @@
-"""Fine-tuning: a run starts from the weights of a model file or of another run, as the same function."""
+"""Fine-tuning: a run starts from the weights of a model file or of another run."""
 
 import csv
 import json
@@ -44,9 +44,9 @@ TINY = TrainingPlan(
     ema_decay=0.9,
     validation_scenes=2,
 )
-# Enough of it to find something.
+# Enough training to find beads.
 LEARNED = replace(TINY, steps_per_epoch=40, epochs=1, batch_size=4, validation_scenes=8)
-# Settings that fit it, and leave its network to the start.
+# Flags that fit it and do not set the network.
 SMALL = ("--simulate", "4", "--size", "32", "--batch-size", "2", "--workers", "0", "--threads", "1")
 
 
@@ -112,16 +112,16 @@ def one_line(error) -> str:
     return text
 
 
-# --- it is the same function ---------------------------------------------------------------------------
+# --- the same function ---------------------------------------------------------------------------------
 
 
 def same_function(path):
-    """The network of a model file, closed and opened, in evaluation and while training."""
+    """Compare a model file with its network, before and after `reopen`, in evaluation and while training."""
     model, found = Model(path, "cpu"), start.weights(str(path))
     network = network_of(found)
     images, others = samples(32), samples(32, first=32)
     wanted, wanted_others = (np.concatenate(model.run(one.numpy()), 1) for one in (images, others))
-    assert wanted.std() > 1e-3, "a constant would prove nothing"
+    assert wanted.std() > 1e-3, "the maps must vary"
     assert np.abs(maps(network, images) - wanted).max() < 1e-4
 
     closed = np.abs(maps(network_of(found).train(), others) - wanted_others).mean()
@@ -129,7 +129,7 @@ def same_function(path):
     assert network.training
     assert np.abs(maps(network.eval(), images) - wanted).max() < 1e-4
     assert np.abs(maps(network, others) - wanted_others).max() < 1e-4
-    # While training: to the same bits but for rounding where a batch is all the data, and nearly elsewhere.
+    # While training: equal but for rounding where a batch is all the data, and nearly elsewhere.
     state = {name: value.clone() for name, value in network.state_dict().items()}
     assert np.abs(maps(network.train(), images) - wanted).max() < 1e-4
     network.load_state_dict(state)
@@ -167,7 +167,7 @@ def test_the_default_model_is_the_same_function():
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):
-    """However it is cut into batches: each normalisation gets the mean and variance of its input."""
+    """Each normalisation gets the mean and variance of its input, for any division into batches."""
     network = network_of(start.weights(str(tiny.parent / "tiny.onnx")))
     images = samples(9)
     seen = {}
@@ -200,7 +200,7 @@ def test_a_checkpoints_start_is_its_averaged_network(trained, name):
     assert (found.source, found.sha256) == (name or "run", sha256(path))
 
 
-# --- a run that starts from it -------------------------------------------------------------------------
+# --- runs that start from weights ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", ["tiny.onnx", "run"])
@@ -226,7 +226,7 @@ def test_a_run_starts_where_the_other_ended_and_remembers_it(tiny, tmp_path, fil
     assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["start"] == origin
 
 
-def test_a_model_from_another_says_so_and_nothing_of_its_place(tiny, tmp_path):
+def test_a_fine_tuned_model_names_its_start_without_the_path(tiny, tmp_path):
     found = start.weights(str(tiny))
     go(found.planned(replace(TINY, epochs=1)), tmp_path / "run", start=found)
     path = tmp_path / "tuned.onnx"
@@ -240,7 +240,7 @@ def test_a_model_from_another_says_so_and_nothing_of_its_place(tiny, tmp_path):
     assert start.weights(str(path)).architecture == TINY.architecture
 
 
-def test_a_run_goes_on_to_the_same_bits_also_without_the_file(tiny, tmp_path):
+def test_a_run_resumes_to_the_same_bits_also_without_the_file(tiny, tmp_path):
     path = tmp_path / "model.onnx"
     shutil.copy(tiny.parent / "tiny.onnx", path)
     found = start.weights(str(path))
@@ -260,7 +260,7 @@ def test_a_run_goes_on_to_the_same_bits_also_without_the_file(tiny, tmp_path):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_run_goes_on_from_no_other_start(tiny, tmp_path):
+def test_resuming_from_another_start_is_refused(tiny, tmp_path):
     path = tmp_path / "model.onnx"
     shutil.copy(tiny.parent / "tiny.onnx", path)
     found = start.weights(str(path))
@@ -277,7 +277,7 @@ def test_a_run_goes_on_from_no_other_start(tiny, tmp_path):
     with pytest.raises(TrainingError, match="not None; resume with the same") as error:
         go(TINY, tmp_path / "run", resume=True)
     one_line(error)
-    # A name that the run does not know does not pass for the file that is gone.
+    # Another name is not accepted for the missing file.
     path.unlink()
     with pytest.raises(ModelError, match="absent") as error:
         start.again("absent.onnx", tmp_path / "run")
@@ -301,7 +301,7 @@ def test_a_plan_and_its_start_belong_together(tiny, tmp_path):
             go(plan, tmp_path / "run", start=given)
 
 
-# --- it says no in one line ----------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------------
 
 
 def facts_of(path) -> ModelFacts:
@@ -309,7 +309,7 @@ def facts_of(path) -> ModelFacts:
 
 
 def wrong(kind, path, tiny):
-    """Make a file or folder that is no start, from the model file that stands at `path`."""
+    """Make a file or folder that cannot be started from, out of the model file at `path`."""
     proto, folder = onnx.load(path), path.parent
     kernel = next(one for one in proto.graph.initializer if one.name.endswith("down.1.0.weight"))
     match kind:
@@ -365,10 +365,10 @@ def wrong(kind, path, tiny):
         ("folder", r"no best\.pt to start from"),
         ("text", "not a model"),
         ("cut", "not a model"),
-        ("foreign", "does not tell the shape"),
+        ("foreign", "does not state the shape"),
         ("no metadata", "not a beadctl model"),
-        ("shapeless", "does not tell the shape"),
-        ("no training", "does not tell the shape"),
+        ("shapeless", "does not state the shape"),
+        ("no training", "does not state the shape"),
         ("half", "plain float32"),
         ("outside", "plain float32"),
         ("strange checkpoint", "another program"),
@@ -387,12 +387,12 @@ def wrong(kind, path, tiny):
                 {"dilation": 3},
             )
         ),
-        ({"arch": "transformer"}, "does not tell the shape"),
-        ({"dropout": 2}, "does not tell the shape"),
+        ({"arch": "transformer"}, "does not state the shape"),
+        ({"dropout": 2}, "does not state the shape"),
     ],
     ids=str,
 )
-def test_files_that_are_no_start(tiny, tmp_path, kind, words):
+def test_files_that_cannot_be_started_from(tiny, tmp_path, kind, words):
     shutil.copy(tiny.parent / "tiny.onnx", tmp_path / "model.onnx")
     path = wrong(kind, tmp_path / "model.onnx", tiny)
     with pytest.raises(ModelError, match=words) as error:
@@ -404,7 +404,7 @@ def test_files_that_are_no_start(tiny, tmp_path, kind, words):
 
 
 def test_fine_tuning_by_the_command_line(run):
-    """From the default model to another one: its network, a lower rate, and the whole way with --resume."""
+    """From the default model: its network, a lower learning rate, and --resume."""
     command = ("train", *SMALL, "--from", "default", "-o", "tuned", "--epochs")
     said = run(*command, 1)
     assert said.code == 0, said.err

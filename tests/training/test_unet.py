@@ -1,4 +1,4 @@
-"""The network's shape, and the reach that seamless tiles depend on."""
+"""The network's architecture, and the receptive field that seamless tiles depend on."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ KINDS = [Architecture(4, 3, kind=kind, dilation=2) for kind in ArchName]
 
 
 def ready(architecture, seed=0):
-    """A network whose normalisations do something: statistics and factors away from 0 and 1."""
+    """A network whose normalisations have statistics and factors away from 0 and 1."""
     torch.manual_seed(seed)
     network = UNet(architecture).eval()
     for module in network.modules():
@@ -37,7 +37,7 @@ def ready(architecture, seed=0):
 
 
 def positive(architecture):
-    """A network in which every path counts and none cancels: positive weights, no dead ReLU."""
+    """A network in which no path cancels another: positive weights, no dead ReLU."""
     network = UNet(architecture).double().eval()
     for name, parameter in network.named_parameters():
         if parameter.ndim > 1:
@@ -52,7 +52,7 @@ def influence(network, size, y, x):
     """Largest distances, along either axis, from a perturbed input pixel to outputs that changed."""
     image = torch.rand(1, 1, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     changed = image.clone()
-    # Brighter than all else, so that it also passes every max pooling.
+    # The brightest pixel passes every max pooling.
     changed[0, 0, y, x] += 10
     rows, columns = torch.nonzero((network(image) != network(changed))[0].any(0), as_tuple=True)
     return max(int((rows - y).abs().max()), int((columns - x).abs().max()))
@@ -60,7 +60,7 @@ def influence(network, size, y, x):
 
 @pytest.mark.parametrize("architecture", SMALL, ids=str)
 def test_reach_is_exact(architecture):
-    """No pixel is reached from beyond it, and some pixel is reached from just there."""
+    """No output depends on a pixel beyond the reach, and some output on one at it."""
     torch.manual_seed(0)
     network, stride, reach = positive(architecture), architecture.stride, architecture.reach_px
     size = (2 * reach // stride + 4) * stride
@@ -73,7 +73,7 @@ def test_reach_is_exact(architecture):
 @torch.no_grad()
 @pytest.mark.parametrize("architecture", SMALL, ids=str)
 def test_a_tile_with_its_halo_gives_the_whole_images_pixels(architecture):
-    """And with one stride less it does not: the halo is neither too small nor too large."""
+    """With a halo of one stride less it does not."""
     torch.manual_seed(0)
     network, halo, stride = positive(architecture), architecture.halo_px, architecture.stride
     core, start = 2 * stride, 2 * halo
@@ -162,18 +162,19 @@ def test_the_plain_network_keeps_the_names_of_its_weights(architecture, tensors,
     assert (len(state), hashlib.sha256("\n".join(state).encode()).hexdigest()[:16]) == (tensors, names)
 
 
-def test_the_plain_network_keeps_its_first_weights():
-    """A seed starts the very run that it started before there were other kinds."""
-    torch.manual_seed(0)
-    state = UNet(Architecture(4, 3)).state_dict()
-    sums = {
-        "down.0.0.weight": 4.562053857836872,
-        "down.2.3.weight": -6.470664079934068,
-        "shrink.1.weight": -1.0463065614458174,
-        "up.1.3.weight": -0.5441376033704728,
-        "head.weight": 3.135964661836624,
-    }
-    assert {name: state[name].double().sum().item() for name in sums} == pytest.approx(sums, abs=1e-5)
+def test_first_weights_depend_on_the_seed_and_are_scaled_by_their_inputs():
+    """He initialisation: a variance of 2 over the number of inputs of each kernel, and biases of 0."""
+    states = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        states.append(UNet(Architecture(16, 4)).state_dict())
+    same, other = (all(torch.equal(states[0][k], state[k]) for k in state) for state in states[1:])
+    assert (same, other) == (True, False)
+    for name, weight in states[0].items():
+        if weight.ndim == 4 and weight.numel() > 1000:
+            assert weight.var().item() == pytest.approx(2 / weight[0].numel(), rel=0.15), name
+        elif name.startswith("shrink") and name.endswith("bias"):
+            assert (weight == 0).all()
 
 
 def test_a_checkpoint_from_before_there_were_kinds_loads(tmp_path):
@@ -238,8 +239,8 @@ def test_the_exported_network_is_the_trained_one(architecture, tmp_path):
         name="tiny",
         licence="CC0-1.0",
         beadctl_version="0",
-        stride=network.stride,
-        halo=network.halo_px,
+        stride=architecture.stride,
+        halo=architecture.halo_px,
         threshold=0.5,
         marker_threshold=0.5,
         min_area_px=4,
@@ -303,7 +304,7 @@ def test_a_gate_shuts_its_skip():
     for offset, share in ((-200.0, 0.0), (0.0, 0.5), (200.0, 1.0)):
         gate.attention[-1].bias.fill_(offset)
         assert torch.equal(gate(skip, signal), share * skip)
-    # The network listens to it: with every skip shut, the finest detail is lost.
+    # Shutting every skip changes the output.
     image = torch.randn(1, 1, 32, 32)
     opened = network(image)
     for one in network.gate:

@@ -1,4 +1,4 @@
-"""The weightings against formulas worked by hand, and training with them step by step."""
+"""The weightings against formulas computed by hand, and in training step by step."""
 
 import io
 import math
@@ -58,7 +58,7 @@ def test_training_starts_with_the_weights_asked_for(name, weights):
 
 
 @pytest.mark.parametrize("name", [name for name in WeightingName if name != WeightingName.UNCERTAINTY])
-def test_what_is_not_learned_costs_nothing(name):
+def test_weights_that_are_not_learned_have_no_regulariser(name):
     weighting = built(name)
     assert list(weighting.parameters()) == []
     assert weighting.regulariser().item() == 0
@@ -119,11 +119,10 @@ def test_uncertainty_is_the_formula():
 
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=4))
 @settings(max_examples=25, deadline=None)
-def test_uncertainty_rests_at_half_over_the_loss(losses):
+def test_uncertainty_has_its_minimum_at_half_over_the_loss(losses):
     rest = built("uncertainty", [1 / (2 * value) for value in losses])
     cost, slopes = uncertain_step(rest, torch.tensor(losses))
     assert slopes == pytest.approx([0.0] * len(losses), abs=1e-6)
-    # It is the least that the weights can cost.
     for factor in (0.9, 1.1):
         beside = built("uncertainty", [factor / (2 * value) for value in losses])
         assert uncertain_step(beside, torch.tensor(losses))[0] > cost
@@ -137,7 +136,7 @@ def learn(weighting, losses, steps):
     return values_of(weighting)
 
 
-def test_uncertainty_gets_to_rest_and_comes_back_from_its_limits():
+def test_uncertainty_converges_and_returns_from_its_limits():
     """A weight that ran against its limit still moves when its term's loss changes."""
     weighting = built("uncertainty")
     extreme = learn(weighting, [0.25, 1e-4, 1e3], 400)
@@ -161,7 +160,7 @@ norms = st.lists(st.floats(0.011, 1), min_size=3, max_size=3)
 
 @given(shares, norms)
 @settings(max_examples=50, deadline=None)
-def test_balance_makes_the_gradients_stand_as_the_shares(share, norm):
+def test_balance_gives_the_gradients_the_ratios_of_the_shares(share, norm):
     balance = built("balance", share)
     for _ in range(3):
         balance.observe(torch.tensor(norm, dtype=torch.float64))
@@ -410,7 +409,7 @@ def test_four_by_four_is_one_by_sixteen(loss, name, tmp_path):
     assert moved == (name in ("uncertainty", "balance") or (name == "ramp" and several))
 
 
-def test_balance_is_told_the_norm_of_each_step(tmp_path):
+def test_balance_observes_the_norm_of_each_step(tmp_path):
     """That of the mean over the step's samples, whatever the micro-batches; the last step is a short one."""
     source, told = Discs(24, 16), []
     plan = replace(PLAN, loss=Loss.MULTI_TERM, weighting=WeightingName.BALANCE, lr=0.0, batch_size=4)

@@ -1,0 +1,78 @@
+"""Checkpoints of earlier versions load by today's names, can be resumed and exported."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from beadctl.model.session import Model
+from beadctl.training import checkpoint
+from beadctl.training.export import export
+from beadctl.training.loop import train
+from beadctl.training.options import TrainOptions
+from beadctl.training.plan import TrainingPlan, current_names
+from beadctl.weighting import WeightingName
+
+PLAN = TrainingPlan(
+    simulate=4,
+    size=32,
+    epochs=1,
+    batch_size=2,
+    width=4,
+    depth=2,
+    weighting=WeightingName.BALANCE,
+    marker_weight=1.5,
+    marker_threshold=0.4,
+    validation_scenes=2,
+)
+
+
+def version_1(path):
+    """Rewrite a checkpoint with the names of version 1."""
+    content = torch.load(path, weights_only=True)
+
+    def old(numbers):
+        return {name.replace("marker", "seed"): value for name, value in numbers.items()}
+
+    content["version"] = 1
+    content["settings"] = old(content["settings"])
+    content["history"] = [old(record) | {"weights": old(record["weights"])} for record in content["history"]]
+    content["weighting"] = {
+        "share" if name == "start" else name: value for name, value in content["weighting"].items()
+    }
+    torch.save(content, path)
+    return content
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    train(PLAN, tmp_path / "run", options=TrainOptions(device="cpu", workers=0, threads=1))
+    return tmp_path / "run"
+
+
+def test_a_checkpoint_of_version_1_is_the_same_state(run_dir):
+    before = checkpoint.load(run_dir / "last.pt")
+    content = version_1(run_dir / "last.pt")
+    assert {"seed", "seed_weight", "seed_threshold"} <= content["settings"].keys()
+    assert "seed_loss" in content["history"][0]
+    after = checkpoint.load(run_dir / "last.pt")
+    assert after.settings == before.settings == PLAN.as_dict()
+    assert after.history == before.history
+    assert after.weighting.keys() == before.weighting.keys()
+
+
+def test_a_run_of_version_1_is_resumed_and_exported(run_dir, tmp_path):
+    version_1(run_dir / "last.pt")
+    version_1(run_dir / "best.pt")
+    export(run_dir, tmp_path / "old.onnx")
+    assert Model(tmp_path / "old.onnx", "cpu").facts.marker_threshold == 0.4
+    options = TrainOptions(device="cpu", workers=0, threads=1, resume=True)
+    assert train(replace(PLAN, epochs=2), run_dir, options=options).epochs == 2
+    header = (run_dir / "history.csv").read_text().partition("\n")[0].split(",")
+    assert {"marker_loss", "weight_marker"} <= set(header)
+
+
+def test_plans_of_older_runs_by_todays_names():
+    old = {"seed": 3, "seed_weight": 2.0, "seed_threshold": 0.5, "lr": 0.1}
+    assert current_names(old) == {"seed": 3, "marker_weight": 2.0, "marker_threshold": 0.5, "lr": 0.1}
+    assert current_names(PLAN.as_dict()) == PLAN.as_dict()
