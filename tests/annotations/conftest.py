@@ -7,7 +7,7 @@ from helpers.annotating import pile, scene
 
 @pytest.fixture(scope="session")
 def scenes():
-    """Label images of beads that touch, overlap and are hidden in part: simulated ones, and piles."""
+    """Label images of beads that touch, overlap and are partly hidden: simulated scenes and piles."""
     piles = [pile(seed) for seed in range(3)]
     beads = [mask for labels in piles for _, mask in annotating.beads(labels)]
     assert sum(len(list(annotating.pieces(mask))) > 1 for mask in beads) > 3

@@ -17,7 +17,7 @@ SHAPE = (24, 30)
 HERE = Path("a.json")
 
 
-def test_of_two_that_overlap_the_later_one_stays_visible():
+def test_the_later_of_two_overlapping_beads_has_the_pixels():
     canvas = Canvas(HERE, SHAPE)
     for x, radius in ((8, 6), (14, 5), (20, 6)):
         canvas.outline([[circle(12, x, radius)]], "bead")
@@ -42,7 +42,7 @@ def test_a_smaller_bead_within_a_larger_one_stays_visible_in_any_order(order):
     assert canvas.finish().remarks == ()
 
 
-def test_a_bead_marked_twice_is_one_and_told():
+def test_a_bead_marked_twice_is_one_with_a_remark():
     canvas = Canvas(HERE, SHAPE)
     for _ in range(3):
         canvas.outline([[circle(12, 14, 5)]], "bead")
@@ -52,7 +52,7 @@ def test_a_bead_marked_twice_is_one_and_told():
 
 
 @given(st.lists(st.tuples(st.floats(2, 20), st.floats(2, 26), st.sampled_from([1.4, 3.2, 6.1])), max_size=12))
-def test_no_bead_is_lost_but_to_its_equal(beads):
+def test_only_beads_of_equal_size_hide_each_other(beads):
     canvas = Canvas(HERE, SHAPE)
     painted = 0
     for y, x, radius in beads:
@@ -82,7 +82,7 @@ def test_each_pixel_of_discs_goes_to_the_nearest_centre(halves, diameter):
     squared = np.stack([(rows - y) ** 2 + (columns - x) ** 2 for y, x in centres])
     inside = (squared <= (diameter / 2) ** 2).any(0)
     assert (labelled.labels[inside] > 0).all()
-    # Only a disc without the middle of a pixel has another one: that of its centre.
+    # A disc without a pixel centre gets the pixel of its own centre.
     empty = ~(squared <= (diameter / 2) ** 2).any((1, 2))
     assert (labelled.labels > 0).sum() - inside.sum() <= empty.sum()
     lost = sum(remark.count for remark in labelled.remarks)
@@ -99,12 +99,12 @@ def test_touching_discs_are_kept_apart():
     assert (labels[12, 3:11] == 1).all()
     assert (labels[12, 12:20] == 2).all()
     assert labels[12, 11] == 1, "at equal distance the earlier one has it"
-    # The border runs half-way between the centres, whatever the row.
+    # The border is half-way between the centres in every row.
     rows, columns = np.nonzero(labels)
     np.testing.assert_array_equal(labels[rows, columns], np.where(columns <= 11, 1, 2))
 
 
-def test_equal_centres_are_one_bead_and_told():
+def test_equal_centres_are_one_bead_with_a_remark():
     canvas = Canvas(HERE, SHAPE)
     canvas.discs(np.array([(12.0, 8.0), (12.0, 8.0), (4.0, 20.0)]), 6)
     labelled = canvas.finish()
@@ -126,18 +126,18 @@ def test_a_bead_outside_the_image_is_refused(place):
             paint(Canvas(HERE, SHAPE))
 
 
-def test_a_bead_across_the_border_is_cut_and_told():
+def test_a_bead_across_the_border_is_cut_with_a_remark():
     canvas = Canvas(HERE, SHAPE)
     canvas.outline([[circle(2, 2, 5)]], "bead")
     canvas.outline([[circle(12, 12, 5)]], "bead")
-    # A drawing tool ends at the border, give or take.
+    # Drawing tools end outlines near the border.
     canvas.outline([[np.array([(18, 18), (18, 29.9), (23.9, 29.9), (23.9, 18)])]], "bead")
     labelled = canvas.finish()
     np.testing.assert_array_equal(labelled.labels == 1, mask_of(filled([circle(2, 2, 5)], SHAPE), SHAPE))
     assert labelled.remarks == (Remark("beads reach beyond the image and are cut at its border", 1),)
 
 
-def test_what_cannot_be_a_bead_is_counted():
+def test_outlines_without_pixels_are_counted():
     canvas = Canvas(HERE, SHAPE)
     canvas.outline([[np.array([(3.0, 4.0), (5.0, 6.0)])]], "bead")
     canvas.outline([[circle(4.5, 4.5, 0.3)]], "bead")
@@ -146,7 +146,7 @@ def test_what_cannot_be_a_bead_is_counted():
     assert [(remark.count, remark.doubtful) for remark in labelled.remarks] == [(1, True), (1, True)]
 
 
-def test_remarks_on_many_images_are_few_lines():
+def test_equal_remarks_on_many_images_are_one_line():
     note, cut = Remark("assumed so", doubtful=False), Remark("beads are cut", 2)
     lines = remark_lines([(f"{i}.tif", note) for i in range(7)] + [("a.tif", cut), ("b.tif", cut)])
     assert lines == [

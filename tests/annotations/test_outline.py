@@ -12,23 +12,23 @@ from beadctl.annotations.outline import ellipse, filled, gathered, united
 SHAPE = (24, 30)
 WHOLE = st.integers(-6, 36).map(float)
 PLACE = st.one_of(WHOLE, WHOLE.map(lambda value: value + 0.5), st.floats(-6, 36).map(lambda v: round(v, 3)))
-# Added to tenths of a pixel, so that no line meets the middle of a pixel.
-OFF_MIDDLES = np.array([0.0313, 0.0171])
+# Added to tenths of a pixel, so that no line meets a pixel centre.
+OFF_CENTRES = np.array([0.0313, 0.0171])
 RING = st.lists(st.tuples(PLACE, PLACE), min_size=3, max_size=9)
 
 
 @given(RING)
-def test_an_outline_holds_the_pixels_that_scikit_image_finds(points):
-    """Lines may cross themselves, but here none meets the middle of a pixel, where scikit-image wavers."""
-    ring = np.round(np.array(points), 1) + OFF_MIDDLES
+def test_outlines_off_pixel_centres_are_filled_as_by_scikit_image(points):
+    """No line meets a pixel centre, where scikit-image loses some pixels."""
+    ring = np.round(np.array(points), 1) + OFF_CENTRES
     truth = np.zeros(SHAPE, bool)
     truth[polygon(ring[:, 0], ring[:, 1], SHAPE)] = True
     np.testing.assert_array_equal(mask_of(filled([ring], SHAPE), SHAPE), truth)
 
 
 @given(RING)
-def test_a_pixel_counts_when_its_middle_is_inside_or_on_the_line(points):
-    """Each pixel against each edge, in whole thousandths: exact."""
+def test_a_pixel_counts_when_its_centre_is_inside_or_on_the_line(points):
+    """Exact reference: each pixel against each edge, in integer thousandths."""
     start = np.rint(np.array(points) * 1000).astype(np.int64)[:, None, None, :]
     end = np.roll(start, -1, axis=0)
     middle = np.stack(np.indices(SHAPE), -1)[None] * 1000
@@ -42,7 +42,7 @@ def test_a_pixel_counts_when_its_middle_is_inside_or_on_the_line(points):
 
 
 @given(RING, st.integers(-40, 40), st.integers(-40, 40), st.integers(0, 8), st.booleans())
-def test_an_outline_is_the_same_wherever_it_begins_and_lies(points, down, right, turn, backwards):
+def test_filling_is_invariant_to_start_direction_and_shift(points, down, right, turn, backwards):
     ring = np.array(points)
     shape = (200, 200)
     here = mask_of(filled([ring + 80], shape), shape)
@@ -53,14 +53,14 @@ def test_an_outline_is_the_same_wherever_it_begins_and_lies(points, down, right,
 
 @given(RING, RING)
 def test_a_second_ring_makes_holes(first, second):
-    """Inside one of them, not both."""
-    rings = [np.round(np.array(points), 1) + OFF_MIDDLES for points in (first, second)]
+    """A pixel counts inside one ring, not both."""
+    rings = [np.round(np.array(points), 1) + OFF_CENTRES for points in (first, second)]
     alone = [mask_of(filled([ring], SHAPE), SHAPE) for ring in rings]
     np.testing.assert_array_equal(mask_of(filled(rings, SHAPE), SHAPE), alone[0] ^ alone[1])
 
 
 @pytest.mark.parametrize("length", [49, 98, 103, 107])
-def test_a_middle_on_a_slanted_line_is_not_lost_to_rounding(length):
+def test_a_pixel_centre_on_a_slanted_line_is_not_lost_to_rounding(length):
     """1 / 49 * 49 is less than 1."""
     triangle = np.array([(0, 0), (length, length), (length, 0)], float)
     found = mask_of(filled([triangle], (120, 120)), (120, 120))
@@ -88,7 +88,7 @@ def test_outlines_without_an_area_are_lines_of_pixels(points):
     np.testing.assert_array_equal(mask_of(filled([ring], SHAPE), SHAPE), truth)
 
 
-def test_an_outline_that_holds_the_middle_of_no_pixel_is_nothing():
+def test_an_outline_without_a_pixel_centre_gives_none():
     assert filled([circle(4.5, 4.5, 0.3)], SHAPE) is None
     assert filled([circle(-9, -9, 3)], SHAPE) is None
     assert ellipse((4.5, 4.5), (0.3, 0.3), SHAPE) is None
@@ -96,8 +96,8 @@ def test_an_outline_that_holds_the_middle_of_no_pixel_is_nothing():
     assert united([]) is None
 
 
-def test_a_thousand_vertices_cost_no_more_than_the_pixels():
-    """Whole-slide regions have outlines of many vertices: no pixel is compared with each of them."""
+def test_outlines_of_many_vertices_are_filled_quickly():
+    """Whole-slide regions have outlines of many vertices."""
     shape = (3000, 3000)
     ring = circle(1500, 1500, 1400)
     many = np.concatenate(

@@ -1,4 +1,4 @@
-"""Images and annotations, paired by name: nothing guessed, nothing dropped in silence."""
+"""Images and annotations, paired by name."""
 
 import json
 import pickle
@@ -38,7 +38,7 @@ def test_masks_are_found_by_their_stem(folders, suffix):
     assert [path.name for path in pairing.masks_alone] == ["other.png"]
 
 
-def test_a_stem_is_a_whole_name(folders):
+def test_stems_are_compared_whole(folders):
     images, masks = folders(["a1.png", "a10.png"], ["a10.png", "a1.png"])
     assert [(p.image.name, p.truth.name) for p in pair(images, masks).samples] == [
         ("a1.png", "a1.png"),
@@ -46,7 +46,7 @@ def test_a_stem_is_a_whole_name(folders):
     ]
 
 
-def test_equal_stems_are_told_apart_by_their_place(folders):
+def test_equal_stems_are_matched_by_their_path(folders):
     images, masks = folders(["x/a.png", "y/a.png"], ["x/a.png", "y/a_mask.png"])
     assert [(p.image.parent.name, p.truth.parent.name) for p in pair(images, masks).samples] == [
         ("x", "x"),
@@ -75,7 +75,7 @@ def test_ome_names(folders):
     assert len(pair(images, masks).samples) == 1
 
 
-def test_nothing_that_matches_is_one_line(folders, tmp_path):
+def test_no_match_is_an_error_of_one_line(folders, tmp_path):
     images, masks = folders(["a.tif"], ["b.tif"])
     with pytest.raises(AnnotationError, match=r"a_masks\.tif"):
         pair(images, masks)
@@ -83,7 +83,7 @@ def test_nothing_that_matches_is_one_line(folders, tmp_path):
         pair(images, tmp_path / "nowhere")
 
 
-def test_only_the_listed(folders, tmp_path):
+def test_only_keeps_the_listed_images(folders, tmp_path):
     images, masks = folders(["x/a.png", "b.png", "c.png"], ["x/a.png", "b.png", "c.png"])
     pairing = pair(images, masks)
     names = tmp_path / "names.txt"
@@ -105,7 +105,7 @@ def save(path, array):
     tifffile.imwrite(path, array)
 
 
-def told(pairing):
+def paired_names(pairing):
     return [(p.image.name, p.truth.name) for p in pairing.samples]
 
 
@@ -115,7 +115,7 @@ def names(paths):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Three images, each with another number of beads; and the truth of each."""
+    """Three images with different numbers of beads; returns their label images."""
     truths = {f"{name}.tif": discs(count) for name, count in (("a", 2), ("b", 3), ("c", 4))}
     for name, (image, _) in truths.items():
         save(tmp_path / "images" / name, image)
@@ -159,7 +159,7 @@ def test_coco_with_missing_files_lists_them_all(tmp_path, pictures):
     more = {f"gone_{index}.png": pictures["a.tif"] for index in range(9)}
     path = annotating.save(tmp_path / "all.json", outlines({"b.tif": pictures["b.tif"]} | more))
     pairing = pair(tmp_path / "images", path)
-    assert told(pairing) == [("b.tif", "all.json")]
+    assert paired_names(pairing) == [("b.tif", "all.json")]
     assert names(pairing.images_alone) == ["a.tif", "c.tif"]
     assert names(pairing.masks_alone) == sorted(more)
     lines = []
@@ -172,7 +172,7 @@ def test_coco_with_missing_files_lists_them_all(tmp_path, pictures):
         pair(tmp_path / "images", none)
 
 
-def test_names_in_a_file_are_matched_and_never_guessed(tmp_path, pictures):
+def test_ambiguous_names_in_a_file_are_not_matched(tmp_path, pictures):
     labels = pictures["a.tif"]
     for name in ("deep/x.tif", "deep/y.tif", "other/y.tif"):
         save(tmp_path / "images" / name, labels)
@@ -243,7 +243,7 @@ def test_images_and_masks_in_one_folder_as_cellpose_leaves_them(tmp_path, pictur
         (tmp_path / "images" / f"{stem}_cp_outlines.txt").write_text(annotating.cellpose(labels))
         np.save(tmp_path / "images" / f"{stem}_seg.npy", np.zeros(3))
     pairing = pair(tmp_path / "images", tmp_path / "images")
-    assert told(pairing) == [(f"{stem}.tif", f"{stem}_cp_masks.tif") for stem in "abc"]
+    assert paired_names(pairing) == [(f"{stem}.tif", f"{stem}_cp_masks.tif") for stem in "abc"]
     assert found_all(pairing, pictures)
     assert (pairing.images_alone, pairing.masks_alone) == ((), ())
     assert len(pairing.unread) == 6
@@ -256,7 +256,7 @@ def test_images_and_masks_in_one_folder_as_cellpose_leaves_them(tmp_path, pictur
 @pytest.mark.parametrize(
     ("form", "suffix"), [("labels", "_cp_masks.tif"), ("yolo", ".txt"), ("coco", ".json")]
 )
-def test_a_format_that_is_forced_chooses_among_files(tmp_path, pictures, form, suffix):
+def test_a_named_format_chooses_among_files(tmp_path, pictures, form, suffix):
     for name, labels in pictures.items():
         stem = tmp_path / "truth" / name.removesuffix(".tif")
         save(stem.with_name(f"{stem.name}_cp_masks.tif"), labels)
@@ -281,25 +281,25 @@ def test_yolo_beside_its_list_of_classes(tmp_path, pictures):
 def test_one_file_for_one_image(tmp_path, pictures):
     regions = [annotating.traced(mask) for _, mask in annotating.beads(pictures["b.tif"])]
     annotating.region_set(tmp_path / "RoiSet.zip", regions)
-    assert told(pair(tmp_path / "images/b.tif", tmp_path / "RoiSet.zip")) == [("b.tif", "RoiSet.zip")]
+    assert paired_names(pair(tmp_path / "images/b.tif", tmp_path / "RoiSet.zip")) == [("b.tif", "RoiSet.zip")]
     with pytest.raises(AnnotationError, match=r"annotates one image, and .* holds 3"):
         pair(tmp_path / "images", tmp_path / "RoiSet.zip")
     (tmp_path / "RoiSet.zip").rename(tmp_path / "b_rois.zip")
     pairing = pair(tmp_path / "images", tmp_path / "b_rois.zip")
-    assert told(pairing) == [("b.tif", "b_rois.zip")]
+    assert paired_names(pairing) == [("b.tif", "b_rois.zip")]
     assert names(pairing.images_alone) == ["a.tif", "c.tif"]
     with pytest.raises(AnnotationError, match="image and annotation in one"):
         pair(tmp_path / "images/b.tif", tmp_path / "images/b.tif")
 
 
-def test_a_folder_in_which_nothing_can_be_read_says_why(tmp_path, pictures):
+def test_a_folder_without_readable_annotations_is_refused_with_the_reason(tmp_path, pictures):
     annotating.save(tmp_path / "truth/run.json", {"epochs": 3})
     with pytest.raises(AnnotationError, match=r"run\.json: JSON, but not COCO"):
         pair(tmp_path / "images", tmp_path / "truth")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError, match=r"empty: no annotations; looked for .*\.json"):
         pair(tmp_path / "images", tmp_path / "empty")
-    # Beside masks that fit it is only left over.
+    # Beside usable masks it is only reported.
     save(tmp_path / "truth/a.tif", pictures["a.tif"])
     assert names(pair(tmp_path / "images", tmp_path / "truth").masks_alone) == ["run.json"]
 
@@ -342,7 +342,7 @@ def test_tiles_from_centres(tile, tmp_path, pictures, flag):
         assert (found != np.pad(truth, [(0, 64 - n) for n in truth.shape], mode="reflect")).mean() < 0.01
 
 
-def test_tiles_from_a_forced_format_and_what_is_told(tile, tmp_path, pictures):
+def test_tiles_from_a_named_format_with_its_remarks(tile, tmp_path, pictures):
     for name, labels in pictures.items():
         save(tmp_path / "masks" / name, ((labels > 0) * 255).astype(np.uint8))
     said = tile("masks", "--annotations", "binary")
@@ -357,7 +357,7 @@ def test_tiles_from_a_forced_format_and_what_is_told(tile, tmp_path, pictures):
     assert "coco" in said.error
 
 
-def test_a_bead_outside_its_image_is_told_and_the_others_are_cut(tile, tmp_path, pictures):
+def test_a_bead_outside_its_image_is_reported_and_the_others_are_cut(tile, tmp_path, pictures):
     document = outlines(pictures)
     document["annotations"][0]["segmentation"] = [[500.0, 500.0, 520.0, 500.0, 520.0, 520.0]]
     document["annotations"][-1]["iscrowd"] = 1
@@ -388,7 +388,7 @@ def test_eval_scores_against_any_annotation(run, model_path, tmp_path, pictures)
 
 
 def test_tiles_keep_a_bead_that_is_cut_in_two(run, model_path, tmp_path):
-    """A tile with one bead has two values: it holds labels all the same."""
+    """A tile with one bead has two values, but is a label image."""
     labels = np.zeros((64, 64), np.uint16)
     labels[10:20, 10:20] = labels[40:50, 10:20] = 1
     labels[60:63, 60:63] = 2

@@ -1,4 +1,4 @@
-"""Annotations that people get wrong: each is one line that names the file and says what to do."""
+"""Bad annotation files: each gives an error of one line that names the file and a remedy."""
 
 import json
 import pickle
@@ -37,7 +37,7 @@ def refused(path, *words, kind=AnnotationError, shape=SHAPE, **options):
 
 
 def labels_or_one_line(path, **options):
-    """Whatever a file holds, it gives a label image or an error of ours."""
+    """Check that a file gives a label image, or a `BeadctlError` of one line."""
     message = f"{path}: read"
     try:
         assert read(path, SHAPE, **options).labels.shape == SHAPE
@@ -186,7 +186,7 @@ def test_ten_thousand_regions_are_read(tmp_path):
 
 
 def test_regions_are_read_one_by_one(tmp_path):
-    """No more than one of them is in memory, whatever the archive unpacks to."""
+    """At most one region is in memory at a time."""
     places = [(x, y) for y in range(5, 100, 10) for x in range(5, 100, 10)]
     circles(tmp_path / "a.zip", places * 3, 5000)
     unpacked = sum(info.file_size for info in zipfile.ZipFile(tmp_path / "a.zip").infolist())
@@ -213,7 +213,7 @@ def test_an_archive_with_names_that_lead_out_of_it(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == ["deep", "a.zip"]
 
 
-def test_an_archive_that_would_unpack_to_too_much(tmp_path, monkeypatch):
+def test_an_archive_that_exceeds_the_limits(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("bomb.roi", b"\0" * (archive.LIMITS.region_bytes + 1))
     assert (tmp_path / "a.zip").stat().st_size < 50_000
@@ -225,8 +225,8 @@ def test_an_archive_that_would_unpack_to_too_much(tmp_path, monkeypatch):
     refused(tmp_path / "a.zip", "in 1 files")
 
 
-def test_an_archive_whose_header_lies_about_the_size(tmp_path):
-    """The list says 64 bytes: no more are unpacked, and the checksum then fails."""
+def test_an_archive_whose_header_has_a_wrong_size(tmp_path):
+    """At most the 64 bytes of the header are unpacked, whose checksum then fails."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("bomb.roi", b"Iout" + b"\0" * 10_000_000)
     content = bytearray((tmp_path / "a.zip").read_bytes())
@@ -241,7 +241,7 @@ def test_an_archive_whose_header_lies_about_the_size(tmp_path):
         tracemalloc.stop()
 
 
-def test_archives_that_hold_no_annotation(tmp_path):
+def test_archives_without_an_annotation(tmp_path):
     cases = {
         "empty.txt": ["neither ImageJ regions"],
         "masks.npy": ["NumPy and pickle files", "save the masks as TIFF"],
@@ -259,7 +259,7 @@ def test_archives_that_hold_no_annotation(tmp_path):
     refused(tmp_path / "a.zip", "damaged, or no ZIP archive")
 
 
-def test_what_macos_adds_to_an_archive_is_nothing(tmp_path):
+def test_files_that_macos_adds_to_an_archive_are_ignored(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("set/good.roi", oval())
         file.writestr("__MACOSX/set/._good.roi", b"rubbish")
@@ -269,7 +269,7 @@ def test_what_macos_adds_to_an_archive_is_nothing(tmp_path):
 
 
 @given(st.integers(0, 200), st.binary(min_size=1, max_size=8))
-def test_a_damaged_region_is_one_line_or_none(tmp_path_factory, place, rubbish):
+def test_a_damaged_region_is_read_or_refused_in_one_line(tmp_path_factory, place, rubbish):
     path = tmp_path_factory.getbasetemp() / "damaged.roi"
     content = bytearray(annotating.region(annotating.TRACED, points=[(10, 10), (30, 10), (30, 30), (10, 30)]))
     place = 4 + place % (len(content) - 4)
@@ -300,7 +300,7 @@ def test_regions_that_cannot_be_read(tmp_path):
     assert [remark.count for remark in read(tmp_path / "a.zip", SHAPE).remarks] == [1]
 
 
-def test_without_roifile_it_says_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_roifile_names_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.roi").write_bytes(oval())
     monkeypatch.setitem(sys.modules, "roifile", None)
     refused(tmp_path / "a.roi", "pip install roifile", kind=MissingExtraError)
@@ -322,6 +322,7 @@ def test_without_roifile_it_says_what_to_install(tmp_path, monkeypatch):
         ("a.txt", "0 0.5 0.5 nan 0.1\n", ["line 1"]),
         ("a.txt", "0 1.5 0.5 0.1 0.1\n", ["line 1", "outside the image"]),
         ("a.txt", "Dear microscope\n", ["not an annotation that beadctl knows"]),
+        ("a.txt", ",,\n", ["no columns of bead centres", "found: none"]),
         ("a.csv", "", ["no columns of bead centres", "found: none"]),
         ("a.csv", "left,top\n1,2\n", ["found: left, top", "y and x"]),
         ("a.csv", "y_um,x_um\n1,2\n", ["found: y_um, x_um"]),
@@ -363,7 +364,7 @@ class Explosive:
 
 
 @pytest.mark.parametrize("form", list(AnnotationFormat))
-def test_nothing_is_ever_unpickled(tmp_path, monkeypatch, form):
+def test_pickles_are_never_loaded(tmp_path, monkeypatch, form):
     monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "a_seg.npy", np.array({"masks": Explosive()}, dtype=object), allow_pickle=True)
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(Explosive()))
@@ -385,8 +386,8 @@ def test_a_label_image_of_another_size(tmp_path):
 
 
 @pytest.mark.parametrize("form", [form for form in AnnotationFormat if form is not AnnotationFormat.AUTO])
-def test_a_file_that_is_of_another_format_than_was_said(tmp_path, form):
-    """One line whatever is forced on what, or a label image."""
+def test_a_file_of_another_format_than_the_named_one(tmp_path, form):
+    """Every format on every file gives a label image or an error of one line."""
     files = {
         "a.tif": None,
         "a.json": json.dumps(document()),

@@ -11,13 +11,13 @@ from beadctl.annotations.rle import pixels
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=9))
 def test_run_lengths_of_any_mask(rows):
     mask = np.array(rows)
-    for counts in (annotating.runs(mask), annotating.squeezed(annotating.runs(mask))):
+    for counts in (annotating.runs(mask), annotating.compressed(annotating.runs(mask))):
         found = np.zeros_like(mask)
         found[pixels(counts, list(mask.shape), mask.shape)] = True
         np.testing.assert_array_equal(found, mask)
 
 
-def test_squeezed_run_lengths_are_those_of_the_coco_api():
+def test_compressed_run_lengths_are_those_of_the_coco_api():
     """Strings that pycocotools 2.0.11 wrote: a pixel, and an ellipse with a hole."""
     y, x = np.indices((30, 40))
     ring = (((y - 14) / 9) ** 2 + ((x - 20) / 14) ** 2 <= 1) & ((y - 12) ** 2 + (x - 17) ** 2 > 9)
@@ -28,4 +28,4 @@ def test_squeezed_run_lengths_are_those_of_the_coco_api():
         found = np.zeros_like(mask)
         found[pixels(squeezed, list(mask.shape), mask.shape)] = True
         np.testing.assert_array_equal(found, mask)
-        assert annotating.squeezed(annotating.runs(mask)) == squeezed
+        assert annotating.compressed(annotating.runs(mask)) == squeezed

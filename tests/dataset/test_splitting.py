@@ -15,7 +15,7 @@ SHARE = st.sampled_from([0.0, 0.1, 0.15, 0.3, 0.45])
 
 
 @given(NAMES, SHARE, SHARE, st.integers(0, 5))
-def test_a_split_is_whole_repeatable_and_served_fairly(names, val, test, seed):
+def test_a_split_is_complete_repeatable_and_meets_the_fractions(names, val, test, seed):
     splits = split_sources(names, val_fraction=val, test_fraction=test, seed=seed)
     assert splits == split_sources(names[::-1], val_fraction=val, test_fraction=test, seed=seed)
     assert set(splits) == set(names)
@@ -35,13 +35,13 @@ def test_groups_stay_together(names, seed):
     assert all(len(side) == 1 for side in sides.values())
 
 
-def test_other_seeds_split_otherwise():
+def test_other_seeds_give_other_splits():
     names = [f"{index}.tif" for index in range(20)]
     splits = [split_sources(names, val_fraction=0.3, test_fraction=0.2, seed=seed) for seed in range(5)]
     assert any(split != splits[0] for split in splits)
 
 
-def test_splits_that_cannot_be():
+def test_invalid_splits_are_refused():
     with pytest.raises(SettingsError, match="below 1"):
         split_sources(["a"], val_fraction=0.5, test_fraction=0.5, seed=0)
     with pytest.raises(SettingsError, match="regular expression"):

@@ -1,4 +1,4 @@
-"""Tiles: they cover their images, no image is on two sides, and the manifest tells the truth."""
+"""Tiles cover their images, no image is in two splits, and the manifest describes the tiles."""
 
 import csv
 import hashlib
@@ -37,7 +37,7 @@ def content(folder):
     }
 
 
-def test_the_manifest_tells_the_truth(run, dataset):
+def test_the_manifest_describes_the_tiles(run, dataset):
     assert run(*dataset).code == 0
     rows = read_manifest(Path("tiles"))
     sides = defaultdict(set)
@@ -79,7 +79,7 @@ def test_the_same_call_gives_the_same_bytes(run, dataset):
     assert content("other") != content("again")
 
 
-def test_tiles_stand_until_they_are_overwritten(run, dataset):
+def test_tiles_are_kept_until_they_are_overwritten(run, dataset):
     assert run(*dataset).code == 0
     before = content("tiles")
     Path("tiles/images/mine.tif").write_text("mine")
@@ -161,7 +161,7 @@ def test_empty_tiles_are_thinned(run, dataset):
     assert min(row.beads for row in read_manifest(Path("tiles"))) == 2
 
 
-def test_a_dry_run_says_what_would_be_cut_and_writes_nothing(run, dataset):
+def test_a_dry_run_prints_the_plan_and_writes_nothing(run, dataset):
     said = run(*dataset, "--dry-run")
     assert said.code == 0
     assert not Path("tiles").exists()
@@ -173,7 +173,7 @@ def test_a_dry_run_says_what_would_be_cut_and_writes_nothing(run, dataset):
 
 
 @pytest.mark.parametrize("extra", [(), ("--overwrite",)])
-def test_the_images_themselves_are_never_the_place_of_the_tiles(run, tmp_path, extra):
+def test_tiles_are_never_written_beside_their_source_images(run, tmp_path, extra):
     """A simulated data set has the layout of a tile folder; cutting it into itself would destroy it."""
     assert run("simulate", "sim", "-n", "2", "--size", "64").code == 0
     before = content("sim")
@@ -219,7 +219,7 @@ def test_only_the_listed_images_are_cut(run, dataset, tmp_path):
     assert {row.source for row in read_manifest(Path("tiles"))} == {"a.tif", "b.tif"}
 
 
-def test_a_bad_pair_is_told_and_the_others_are_cut(run, dataset, tmp_path):
+def test_a_bad_pair_is_reported_and_the_others_are_cut(run, dataset, tmp_path):
     (tmp_path / "masks/b.tif").write_text("words")
     said = run(*dataset)
     assert said.code == 1

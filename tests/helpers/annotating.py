@@ -26,7 +26,7 @@ def pieces(mask, eight=False):
 
 
 def largest_pieces(labels, eight=False):
-    """Keep of each bead its largest part: what a format of one outline a bead can hold."""
+    """Keep the largest part of each bead, as in formats with one outline for each bead."""
     kept = np.zeros_like(labels)
     for label, mask in beads(labels):
         kept[next(pieces(mask, eight))] = label
@@ -107,7 +107,7 @@ def runs(mask):
     return [0, *lengths] if values[0] else lengths
 
 
-def squeezed(lengths):
+def compressed(lengths):
     """The string of the COCO API (maskApi.c, rleToString)."""
     text = ""
     for index, length in enumerate(lengths):
@@ -231,7 +231,7 @@ def scene(seed):
 
 
 def pile(seed, count=70):
-    """Beads thrown onto one another: they touch, hide parts of others, cut them in two, lie within them."""
+    """Beads on top of each other: they touch, hide parts of others, divide them, lie within them."""
     rng = np.random.default_rng(seed)
     rows, columns = np.indices(SHAPE)
     labels = np.zeros(SHAPE, np.uint32)
@@ -244,7 +244,7 @@ def pile(seed, count=70):
 
 
 def same_beads(found, truth):
-    """Whether two label images cut the plane alike, whatever the numbers."""
+    """Whether two label images have the same beads, possibly under other labels."""
     pairs = np.unique(np.stack([found.ravel(), truth.ravel()]), axis=1).T
     return len(pairs) == len(np.unique(found)) == len(np.unique(truth)) and ((found > 0) == (truth > 0)).all()
 

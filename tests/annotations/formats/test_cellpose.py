@@ -21,7 +21,7 @@ def test_outlines_of_cellpose(tmp_path, scenes):
         assert np.median(ious) == 1
 
 
-def test_empty_outlines_of_cellpose_are_told(tmp_path):
+def test_empty_outlines_of_cellpose_are_counted(tmp_path):
     _, truth = discs(3)
     path = written(tmp_path / "a_cp_outlines.txt", annotating.cellpose(truth) + "\n\n")
     (remark,) = read(path, truth.shape).remarks

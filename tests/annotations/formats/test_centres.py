@@ -77,7 +77,7 @@ def test_labels_of_imagej_name_images_and_other_labels_do_not(tmp_path):
     np.testing.assert_array_equal(read(path, (50, 60), diameter_px=8).labels, painted([(10, 12), (30, 40)]))
 
 
-def test_a_table_of_no_bead_is_an_image_without_beads(tmp_path):
+def test_a_table_without_rows_is_an_image_without_beads(tmp_path):
     assert not read(written(tmp_path / "a.csv", "y,x\n"), (20, 30), diameter_px=8).labels.any()
 
 

@@ -27,7 +27,7 @@ def coco_of(labels, path, segment, **extra):
 def test_coco_run_lengths_are_exact(tmp_path, scenes, squeeze):
     def segment(mask):
         runs = annotating.runs(mask)
-        return {"size": list(mask.shape), "counts": annotating.squeezed(runs) if squeeze else runs}
+        return {"size": list(mask.shape), "counts": annotating.compressed(runs) if squeeze else runs}
 
     for labels in scenes:
         labelled = read(coco_of(labels, tmp_path, segment), SHAPE)
@@ -48,7 +48,7 @@ def test_coco_polygons_along_borders_of_pixels(tmp_path, scenes):
 
 
 def test_coco_polygons_with_fractions_as_cvat_writes_them(tmp_path, scenes):
-    """Contours half-way between the middles of pixels, moved to where the first pixel spans 0 to 1."""
+    """Contours half-way between the centres of pixels, moved to where the first pixel spans 0 to 1."""
 
     def segment(mask):
         rings = [measure.find_contours(np.pad(piece, 1), 0.5)[0] for piece in annotating.pieces(mask)]
@@ -84,7 +84,7 @@ def test_coco_boxes_alone_are_ellipses(tmp_path):
     assert any("the ellipse in the box" in remark.words for remark in labelled.remarks)
 
 
-def test_crowds_are_left_out_and_told_but_not_those_of_cvat(tmp_path):
+def test_crowds_are_left_out_with_a_remark_except_those_of_cvat(tmp_path):
     _, truth = discs(4)
 
     def segment(mask):
@@ -113,7 +113,7 @@ def test_the_archive_that_cvat_exports(tmp_path):
     assert same_beads(read(tmp_path / "task.zip", truth.shape).labels, truth)
 
 
-def test_of_a_file_of_many_images_the_one_is_read(tmp_path):
+def test_the_named_image_of_a_file_of_many_is_read(tmp_path):
     images = {f"deep/{count}.png": discs(count)[1] for count in (1, 3, 5)}
     path = tmp_path / "all.json"
     document = annotating.coco(images, lambda mask: [annotating.flat(annotating.borders(mask)[0])])

@@ -34,7 +34,7 @@ def test_geojson_with_holes(tmp_path):
 
 
 @pytest.mark.parametrize("old", [False, True])
-def test_regions_of_qupath_are_no_beads(tmp_path, old):
+def test_annotated_regions_of_qupath_are_left_out(tmp_path, old):
     _, truth = discs(5)
     document = annotating.geojson(truth)
     height, width = truth.shape

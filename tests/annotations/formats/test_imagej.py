@@ -24,7 +24,7 @@ def test_regions_of_imagej(tmp_path, scenes, name):
 
 
 def test_every_kind_of_region(tmp_path):
-    """Each against the pixels that ImageJ would fill: those whose middle is inside."""
+    """Compared with the pixels that ImageJ fills: those whose centre is inside."""
     shape = (60, 80)
     y, x = np.indices(shape) + 0.5
     kinds = {
@@ -68,7 +68,7 @@ def struct_of_empty_text():
 
 
 def test_points_of_imagej_are_centres(tmp_path):
-    """Whole numbers name a pixel, fractions a place in it, from its corner."""
+    """Whole numbers name a pixel; fractions count from the corner of the first pixel."""
     truth = np.zeros((40, 50), bool)
     rows, columns = np.indices(truth.shape)
     for y, x in ((10, 10), (20, 30)):

@@ -31,7 +31,7 @@ def test_label_images_keep_their_labels(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("background", [True, False])
-def test_numbers_beyond_all_sense_are_counted_from_one(tmp_path, background):
+def test_very_large_labels_are_renumbered_from_one(tmp_path, background):
     values = np.full((6, 8), 0 if background else 70_000_000, np.uint32)
     values[1:3, 1:3], values[4, 4:7], values[0, 7] = 4_000_000_000, 90_000_000, 80_000_000
     tifffile.imwrite(tmp_path / "a.tif", values)
@@ -78,7 +78,7 @@ def test_diagonal_neighbours_are_one_bead(tmp_path):
     assert read_labels(tmp_path / "m.tif").max() == 1
 
 
-def test_masks_that_cannot_be(tmp_path):
+def test_invalid_masks_are_refused(tmp_path):
     broken = {
         "stack": np.zeros((3, 5, 6), np.uint8),
         "negative": np.array([[0, -1], [2, 3]], np.int16),
@@ -101,7 +101,7 @@ def test_masks_that_cannot_be(tmp_path):
         read_labels(tmp_path / "small.tif", (6, 5))
 
 
-def test_the_threshold_of_a_grey_mask_is_stated_and_told(tmp_path):
+def test_the_remark_on_a_grey_mask_states_its_threshold(tmp_path):
     _, truth = discs(6)
     path = tmp_path / "m.tif"
     for highest, threshold in ((255, "127.5"), (1, "0.5"), (250, "125")):
@@ -116,8 +116,8 @@ def test_the_threshold_of_a_grey_mask_is_stated_and_told(tmp_path):
     np.testing.assert_array_equal(read_labels(path) > 0, rims > 127.5)
 
 
-def test_whoever_names_the_kind_of_a_mask_is_believed(tmp_path):
-    """Two values may be a binary mask, or one bead that another one cuts in two."""
+def test_a_named_kind_of_mask_overrides_its_values(tmp_path):
+    """Two values may be a binary mask, or the label of one bead that another divides."""
     values = np.zeros((5, 9), np.uint8)
     values[1:4, 1:3] = values[1:4, 5:8] = 1
     path = tmp_path / "m.tif"
@@ -132,8 +132,8 @@ def test_whoever_names_the_kind_of_a_mask_is_believed(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["png", "tif"])
-def test_of_a_coloured_palette_the_indices_are_the_labels(tmp_path, kind):
-    """A lookup table of ImageJ or a palette PNG: two colours may be equally bright."""
+def test_indices_of_a_coloured_palette_are_labels(tmp_path, kind):
+    """As of a lookup table of ImageJ or a palette PNG, where two colours may be equally bright."""
     _, truth = discs(6)
     colours = np.zeros((256, 3), np.uint8)
     colours[1:7] = [(255, 0, 0), (0, 130, 0), (0, 0, 255), (90, 90, 0), (0, 90, 90), (90, 0, 90)]
@@ -151,15 +151,15 @@ def test_of_a_coloured_palette_the_indices_are_the_labels(tmp_path, kind):
 def test_a_grey_palette_is_brightness(tmp_path):
     _, truth = discs(6)
     image = Image.fromarray((truth > 0).astype(np.uint8), mode="P")
-    # Index 0 is white: the beads are black in a white frame only if indices were taken.
+    # Index 0 is white: as indices, the foreground would be inverted.
     image.putpalette([255] * 3 + [0] * 3)
     image.save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png") > 0, truth == 0)
 
 
 @pytest.mark.parametrize("scale", [1, 1000])
-def test_colours_are_no_labels(tmp_path, scale):
-    """Even where their brightness happens to be whole numbers, of which two colours may share one."""
+def test_colours_are_refused_as_labels(tmp_path, scale):
+    """Even if their luminances are whole numbers: two colours may share one."""
     colours = np.zeros((6, 6, 3), np.uint16)
     colours[1, 1], colours[3, 3], colours[5, 5] = (10, 0, 0), (0, 10, 0), (0, 0, 20)
     tifffile.imwrite(tmp_path / "m.tif", colours * scale, photometric="rgb")

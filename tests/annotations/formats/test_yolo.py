@@ -35,7 +35,7 @@ def test_boxes_of_yolo_are_ellipses(tmp_path_factory, y, x, height, width, confi
     assert (found[square > 1 + 1e-6] == 0).all()
 
 
-def test_a_file_of_yolo_without_a_line_is_an_image_without_beads(tmp_path):
+def test_an_empty_yolo_file_is_an_image_without_beads(tmp_path):
     labelled = read(written(tmp_path / "a.txt", ""), (20, 30))
     assert labelled.labels.shape == (20, 30)
     assert not labelled.labels.any()
