@@ -31,7 +31,9 @@ WRITERS = {
     "tiles": lambda p, a: tifffile.imwrite(p, a[0], compression="lzw", tile=(16, 16)),
     "zstd": lambda p, a: tifffile.imwrite(p, a[0], compression="zstd"),
     "pages": lambda p, a: tifffile.imwrite(p, a, photometric="minisblack", compression="zlib"),
-    "pages without metadata": lambda p, a: [tifffile.imwrite(p, page, append=True, metadata=None) for page in a],
+    "pages without metadata": lambda p, a: [
+        tifffile.imwrite(p, page, append=True, metadata=None) for page in a
+    ],
     "imagej": lambda p, a: tifffile.imwrite(p, a, imagej=True, **ZYX),
     "imagej one directory": lambda p, a: tifffile.imwrite(p, a, imagej=True, truncate=True, **ZYX),
     "ome": lambda p, a: tifffile.imwrite(p, a, ome=True, **ZYX),
