@@ -239,12 +239,7 @@ class TrainingRun:
         record = EpochRecord(
             epoch=self.epoch,
             **vars(epoch),
-            val_jaccard=scores.jaccard,
-            val_dice=scores.dice,
-            val_f1=scores.f1,
-            count_mae=scores.count_mae,
-            count_mape=scores.count_mape,
-            count_bias=scores.count_bias,
+            **scores.columns(),
             seconds=time.monotonic() - began,
             best=best,
         )

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.dataset.manifest import read_manifest
+from beadctl.evaluation.scoring import Score
 from beadctl.training import checkpoint, device
 from beadctl.training.dataset import held_out
 from beadctl.training.tiles import Tiles
-from beadctl.training.validation import Counts, Scores, compared, label_options
+from beadctl.training.validation import Scores, compared, label_options
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Answer:
     image: NDArray[np.float32]
     true: NDArray[Any]
     found: NDArray[np.uint32]
-    counts: Counts
+    score: Score
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Measured:
 
     split: str
     scores: Scores
-    tiles: tuple[tuple[str, Counts], ...]
+    tiles: tuple[tuple[str, Score], ...]
 
 
 def measured_split(tiles: Path | None) -> str:
@@ -64,11 +65,11 @@ def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Meas
     ModelError, TrainingError, AnnotationError, DeviceError
         If the checkpoint, the tiles or the device cannot be used.
     """
-    split, total, each = measured_split(tiles), Counts(), []
+    split, total, each = measured_split(tiles), Score(), []
     for answer in answers(source, tiles, split, device_name):
-        total += answer.counts
-        each.append((answer.name, answer.counts))
-    return Measured(split, total.scores, tuple(each))
+        total += answer.score
+        each.append((answer.name, answer.score))
+    return Measured(split, Scores.of(total), tuple(each))
 
 
 def answers(source: Path, tiles: Path | None, split: str, device_name: str = "auto") -> Iterator[Answer]:
@@ -78,8 +79,8 @@ def answers(source: Path, tiles: Path | None, split: str, device_name: str = "au
     network = state.network().to(target)
     names, scenes = _scenes(plan, tiles, split)
     for name, (image, true) in zip(names, scenes, strict=True):
-        found, counts = compared(network, image, true, target, label_options(plan))
-        yield Answer(name, image, true, found, counts)
+        found, score = compared(network, image, true, target, label_options(plan))
+        yield Answer(name, image, true, found, score)
 
 
 def _scenes(

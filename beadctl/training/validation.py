@@ -8,14 +8,15 @@ have the scale that the network is trained at, and its score should not depend o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from beadctl.evaluation.metrics import CountErrors, InstanceCounts, PixelCounts, instance_counts, pixel_counts
+from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_counts
+from beadctl.evaluation.scoring import Score
 from beadctl.model.session import Maps
 from beadctl.segmentation.plane import SegmentOptions, label_maps
 from beadctl.training.unet import UNet
@@ -46,25 +47,16 @@ class Scores:
     count_mape: float
     count_bias: float
 
+    def columns(self) -> dict[str, Any]:
+        """Return the figures by the names of `EpochRecord`."""
+        return {name if "count" in name else f"val_{name}": value for name, value in vars(self).items()}
 
-@dataclass(frozen=True)
-class Counts:
-    """What is counted on images, before it becomes figures; they add up over images."""
-
-    pixels: PixelCounts = field(default_factory=PixelCounts)
-    beads: InstanceCounts = field(default_factory=InstanceCounts)
-    numbers: CountErrors = field(default_factory=CountErrors)
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.pixels + other.pixels, self.beads + other.beads, self.numbers + other.numbers)
-
-    @property
-    def scores(self) -> Scores:
-        """The figures of all images together."""
-        pixels, numbers = self.pixels, self.numbers
-        return Scores(
-            pixels.jaccard, pixels.dice, self.beads.f1(0.5), numbers.mae, numbers.mape, numbers.bias
-        )
+    @classmethod
+    def of(cls, total: Score) -> Scores:
+        """Return the figures of all images together."""
+        pixels, counts = total.pixels, total.counts
+        f1 = total.instances.f1(0.5)
+        return cls(pixels.jaccard, pixels.dice, f1, counts.mae, counts.mape, counts.bias)
 
 
 def label_options(plan: Mapping[str, Any]) -> SegmentOptions:
@@ -95,10 +87,10 @@ def score(
     -------
     Scores
     """
-    total = Counts()
+    total = Score()
     for image, true in scenes:
         total += compared(network, image, true, device, options)[1]
-    return total.scores
+    return Scores.of(total)
 
 
 def compared(
@@ -107,14 +99,14 @@ def compared(
     true: NDArray[Any],
     device: torch.device,
     options: SegmentOptions,
-) -> tuple[NDArray[np.uint32], Counts]:
+) -> tuple[NDArray[np.uint32], Score]:
     """Label one image; return the label image and its comparison with the true one, all (H, W)."""
     found = maps(network, image, device)
     labels = label_maps(found, options)
     mask = found.probability >= round(options.threshold * 255)
     number = int(np.count_nonzero(np.unique(true)))
     errors = CountErrors((number,), (int(labels.max(initial=0)),))
-    return labels, Counts(pixel_counts(true, mask), instance_counts(true, labels), errors)
+    return labels, Score(pixel_counts(true, mask), instance_counts(true, labels), counts=errors)
 
 
 @torch.inference_mode()

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Make the model in the package from nothing: make.sh OUT. It ends with OUT/bead.onnx and its figures on scenes that
-# neither the training nor the calibration saw. Stopped, the same command goes on where it was.
+# Make the model in the package: make.sh OUT. It ends with OUT/bead.onnx and its figures on scenes that were used
+# neither in training nor in calibration. After a stop, the same command resumes.
 set -euo pipefail
 out=$1
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 mkdir -p "$out"
 
-train() { # CONFIG RUN [FLAG...]: or go on with it, or leave it where it is finished
+train() { # CONFIG RUN [FLAG...]: start the run, or resume it; a finished one is kept
     local config=$1 run=$2
     shift 2
     [[ ! -f $run.finished ]] || return 0

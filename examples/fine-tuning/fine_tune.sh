@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The default model, the same fine-tuned on some images of one's own, and a network trained on them from scratch:
+# Compare the default model, the same fine-tuned on some images, and a network trained on them from scratch:
 #
 #   fine_tune.sh IMAGES TRUTH NAMES TEST_IMAGES TEST_TRUTH SIZE OUT [FLAG...]
 #
 # NAMES lists the images to learn from, one a line; TRUTH and TEST_TRUTH are folders of masks, or a file of bead
 # centres, for which FLAG is --centre-diameter PX. SIZE is the edge of the training tiles, px. The figures of the
-# three on the test images go to OUT/scores.csv; a second call goes on where the first one stopped.
+# three on the test images go to OUT/scores.csv; the same command resumes after a stop.
 set -euo pipefail
 images=$1 truth=$2 names=$3 test_images=$4 test_truth=$5 size=$6 out=$7
 shift 7
