@@ -17,7 +17,7 @@ True
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "DEFAULT_MODEL",
     "BeadctlError",
