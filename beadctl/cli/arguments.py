@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.cli.settings import Settings, load
+from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import ReadOptions
 from beadctl.model.metadata import ModelFacts
+from beadctl.model.session import Model, open_model
 from beadctl.segmentation.plane import SegmentOptions
 
 
@@ -15,6 +17,12 @@ def read_options(settings: Settings) -> ReadOptions:
     """Return how image files are read."""
     data = settings.data
     return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size)
+
+
+def session(settings: Settings, messages: Messages) -> Model:
+    """Open the model file, and print the device that runs it."""
+    inference = settings.inference
+    return open_model(inference.model, inference.device, inference.threads, messages)
 
 
 def segment_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
@@ -46,5 +54,5 @@ def plain(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def train_setting(config: Path | None, flags: Mapping[str, object], name: str, value: str) -> Any:
-    """Return the value of a setting of training from its text, checked as that of its flag."""
+    """Return a value of the section [train] from text, checked as its flag would be."""
     return getattr(load(config, {**flags, f"train.{name}": value}).settings.train, name)

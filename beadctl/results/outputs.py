@@ -11,6 +11,8 @@ from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
 from beadctl.segmentation.plane import SegmentOptions
 
+DEFAULT_FOLDER = Path("segmented")
+
 
 @dataclass(frozen=True)
 class Outputs:

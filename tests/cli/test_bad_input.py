@@ -1,4 +1,4 @@
-"""What people get wrong: each is one line that names the file, the right exit code, and nothing lost."""
+"""Wrong input: one line that names the file, the right exit code, and results of the other files."""
 
 import csv
 import os
@@ -70,7 +70,7 @@ def bad_files(folder):
 
 def test_bad_files_among_good_ones(run, model_path, good):
     names = bad_files(good)
-    # Both would write cut_masks.tif: that is another test's subject.
+    # Otherwise both would write cut_masks.tif, which is refused.
     (good / "cut.png").rename(good / "torn.png")
     names = ["cut.tif", "nothing.tif", "torn.png", "words.tif"]
     said = run("segment", good, "-m", model_path, "-o", "out")
@@ -83,7 +83,7 @@ def test_bad_files_among_good_ones(run, model_path, good):
     assert [path.name for path in Path("out/masks").iterdir()] == ["good_masks.tif"]
 
 
-def test_bad_files_are_counted_around(run, model_path, good):
+def test_good_files_are_counted_beside_bad_ones(run, model_path, good):
     bad_files(good)
     said = run("count", good, "-m", model_path)
     assert said.code == 1
@@ -107,14 +107,14 @@ def models(folder):
 
 
 @pytest.mark.parametrize("name", ["foreign.onnx", "cut.onnx", "words.onnx", "nothing.onnx", "absent.onnx"])
-def test_a_model_that_is_not_ours(work, good, tmp_path, name):
+def test_a_file_that_is_no_beadctl_model(work, good, tmp_path, name):
     models(tmp_path)
     one_line(work(good, "-o", "out", model=name), 3, name)
     assert not Path("out").exists()
 
 
 @pytest.mark.skipif(HAS_CUDA, reason="CUDA is here")
-def test_cuda_that_is_not_there(work, good):
+def test_cuda_that_is_missing(work, good):
     one_line(work(good, "--device", "cuda", "-o", "out"), 3, "--device cuda", "--device cpu")
     assert not Path("out").exists()
 
@@ -138,7 +138,7 @@ def test_results_that_cannot_be_read(work, good):
     assert work(good, "-o", "out", "--overwrite").code == 0
 
 
-def test_an_unknown_loss_at_every_door(run, monkeypatch, tmp_path):
+def test_an_unknown_loss_from_every_source(run, monkeypatch, tmp_path):
     one_line(run("train", "--loss", "hinge"), 2, "hinge", "dice")
     monkeypatch.setenv("BEADCTL_LOSS__NAME", "hinge")
     one_line(run("train"), 2, "hinge", "BEADCTL_LOSS__NAME", "dice")
@@ -178,7 +178,7 @@ def test_a_mask_of_another_shape(run, model_path, pairs, command):
 
 
 @pytest.mark.parametrize("command", ["tile", "eval"])
-def test_pairs_that_are_not_whole_are_told(run, model_path, pairs, command):
+def test_images_and_masks_without_partner_are_warnings(run, model_path, pairs, command):
     tifffile.imwrite(pairs / "images/lonely.tif", discs(1)[0])
     tifffile.imwrite(pairs / "masks/orphan.tif", discs(1)[1])
     extra = ("-m", model_path) if command == "eval" else ("-o", "out", "--size", "64", "--overlap", "8")
@@ -193,7 +193,7 @@ def test_training_without_tiles(run):
     one_line(run("eval", "--tiles", "absent"), 3, "absent")
 
 
-def test_exporting_what_is_no_run(run, tmp_path):
+def test_exporting_something_other_than_a_run(run, tmp_path):
     (tmp_path / "words.pt").write_text("weights")
     one_line(run("export", "absent"), 3, "absent")
     one_line(run("export", "words.pt"), 3, "words.pt")

@@ -70,7 +70,7 @@ def test_the_csv_of_count_is_counts_csv(count, run, model_path, bead_folder, tmp
     assert (tmp_path / "segmented/counts.csv").read_text() == printed.out
 
 
-def test_every_form_tells_the_same(count, bead_folder, monkeypatch):
+def test_every_form_has_the_same_rows(count, bead_folder, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     wanted = [(key(row), int(row["count"])) for row in rows_of(count(bead_folder, "--format", "csv").out)]
     whole = json.loads(count(bead_folder, "--format", "json").out)
@@ -91,7 +91,7 @@ def test_an_unknown_form_is_refused_with_the_choices(count, bead_folder):
     assert "Value error" not in said.error
 
 
-def test_quiet_says_errors_only(run, model_path, bead_folder):
+def test_quiet_prints_errors_only(run, model_path, bead_folder):
     said = run("segment", bead_folder, "-m", model_path, "-o", "out", "-q")
     assert (said.code, said.out, said.err) == (0, "", "")
     (bead_folder / "bad.tif").write_text("no image")
@@ -100,7 +100,7 @@ def test_quiet_says_errors_only(run, model_path, bead_folder):
     assert said.err.splitlines() == [said.error]
 
 
-def test_verbose_says_which_model(count, model_path, bead_folder):
+def test_verbose_prints_the_model(count, model_path, bead_folder):
     assert str(model_path) in count(bead_folder, "-v").err
 
 
@@ -111,7 +111,7 @@ def test_the_summary_goes_to_standard_error(run, model_path, bead_folder):
     assert "7 planes" in said.err
 
 
-def test_colour_only_where_it_is_wanted(count, monkeypatch, tmp_path):
+def test_colour_follows_the_terminal_and_no_color(count, monkeypatch, tmp_path):
     plain = count(tmp_path / "absent")
     assert "\x1b" not in plain.err
     # rich reads these for each console: as if standard error were a terminal.
@@ -184,7 +184,7 @@ def test_the_program_has_one_name(run, monkeypatch):
     assert "Usage: beadctl count" in run("count", "--help").out
 
 
-def test_nothing_asked_is_help_and_a_usage_error(run):
+def test_no_arguments_print_the_help_and_are_a_usage_error(run):
     said = run()
     assert said.code == 2
     assert "Usage: " in said.err + said.out
@@ -291,7 +291,7 @@ def test_info_describes_images_models_and_the_installation(run, model_path, bead
     assert "CPUExecutionProvider" in said.out
 
 
-def test_simulate_writes_what_it_says(run, tmp_path):
+def test_simulate_writes_as_many_images_as_asked(run, tmp_path):
     said = run("simulate", "sim", "-n", "3", "--size", "64", "--seed", "5")
     assert (said.code, said.out) == (0, "")
     assert "3 images" in said.err
@@ -301,7 +301,7 @@ def test_simulate_writes_what_it_says(run, tmp_path):
     assert "--overwrite" in again.error
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path, model_path):
+def test_a_closed_pipe_has_no_traceback(tmp_path, model_path):
     """As with `beadctl count ... | head -1`."""
     for index in range(5):
         tifffile.imwrite(tmp_path / f"{index}.tif", discs(1)[0])
@@ -318,7 +318,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path, model_path):
     assert "BrokenPipe" not in err
 
 
-def test_a_bug_of_ours_keeps_its_traceback(run, monkeypatch, model_path, bead_folder):
+def test_an_unexpected_exception_keeps_its_traceback(run, monkeypatch, model_path, bead_folder):
     from beadctl.segmentation import instances
 
     def broken(*_, **__):

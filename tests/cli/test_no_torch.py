@@ -1,4 +1,4 @@
-"""Using a model needs neither torch nor onnx nor matplotlib; making one says what to install."""
+"""Using a model needs neither torch nor onnx nor matplotlib; training without them names the extra."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def run_without(blocked, calls, folder):
     return codes, loaded, done
 
 
-def test_a_model_is_used_without_what_made_it(model_path, tmp_path):
+def test_a_model_is_used_without_the_training_extra(model_path, tmp_path):
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
     for count in (2, 3, 4):
@@ -72,7 +72,7 @@ def test_a_model_is_used_without_what_made_it(model_path, tmp_path):
     assert len(list((tmp_path / "out/masks").iterdir())) == 3
 
 
-def test_making_a_model_says_what_to_install(tmp_path):
+def test_training_says_what_to_install(tmp_path):
     (tmp_path / "run").mkdir()
     calls = [
         ("train", "--simulate", "4", "-o", "new"),
@@ -86,6 +86,6 @@ def test_making_a_model_says_what_to_install(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
-def test_a_module_of_ours_that_is_missing_is_a_bug_and_keeps_its_traceback(model_path, tmp_path):
+def test_a_missing_required_package_keeps_its_traceback(model_path, tmp_path):
     with pytest.raises(AssertionError, match=r"ModuleNotFoundError.*skimage"):
         run_without(["skimage"], [("segment", Path("x"), "-m", model_path)], tmp_path)

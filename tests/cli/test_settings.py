@@ -1,4 +1,4 @@
-"""Settings: where each value comes from, what is refused, and the way back through --config."""
+"""Settings: sources and their order, refused names and values, saved settings as --config."""
 
 import difflib
 import re
@@ -105,14 +105,13 @@ def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path
 @pytest.mark.parametrize(
     "key", [key for key in KEYS if bound(info_of(key), "ge", "gt", "le", "lt") is not None]
 )
-def test_a_value_out_of_its_bounds_is_refused_at_every_door(key, monkeypatch):
+def test_a_value_out_of_its_bounds_is_refused_from_every_source(key, monkeypatch):
     info = info_of(key)
     section, field = key.split(".")
     low, high = bound(info, "ge", "gt"), bound(info, "le", "lt")
     for bad in [limit for limit in (low - 1, None if high is None else high + 1) if limit is not None]:
-        doors = [{"flags": {key: bad}}, {}, {}]
         with pytest.raises(SettingsError, match=rf"{key} = {bad}: ") as caught:
-            settings.load(**doors[0])
+            settings.load(flags={key: bad})
         assert "\n" not in str(caught.value)
         Path("beadctl.toml").write_text(f"[{section}]\n{field} = {bad}\n")
         with pytest.raises(SettingsError, match=rf"{key} = {bad} \(from beadctl.toml\)"):
@@ -125,7 +124,7 @@ def test_a_value_out_of_its_bounds_is_refused_at_every_door(key, monkeypatch):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_misspelt_name_is_told_the_nearest(key, monkeypatch):
+def test_a_misspelt_name_gets_the_nearest_one(key, monkeypatch):
     section, field = key.split(".")
     wrong = field + "s"
     fields = [name for known, name in settings.fields() if known == section]
@@ -148,7 +147,7 @@ RENAMED = {
 
 
 @pytest.mark.parametrize(("key", "former"), RENAMED.items())
-def test_a_former_name_is_told_the_new_one(key, former, run, monkeypatch):
+def test_a_former_name_gets_the_new_one(key, former, run, monkeypatch):
     section, field = key.split(".")
     Path("beadctl.toml").write_text(f"[{section}]\n{former} = 0.5\n")
     said = run("info")
@@ -171,7 +170,7 @@ def test_a_former_name_is_told_the_new_one(key, former, run, monkeypatch):
         (("segment", "x", "--no-overlays"), "--save"),
     ],
 )
-def test_a_former_flag_is_told_the_new_one(words, new, run):
+def test_a_former_flag_gets_the_new_one(words, new, run):
     said = run(*words)
     assert said.code == 2
     flag = next(word for word in words if word.startswith("--"))
@@ -218,12 +217,12 @@ def test_a_bad_file_is_one_line_and_exit_code_2(text, words, run):
     assert "beadctl.toml" in said.error
 
 
-def test_a_file_that_is_no_text_is_one_line(run):
+def test_a_binary_settings_file_is_one_line(run):
     Path("beadctl.toml").write_bytes(b"\xff\xfe\x00")
     assert "not valid TOML" in run("info", "--settings").error
 
 
-def test_environment_errors_reach_the_person(run, monkeypatch):
+def test_environment_errors_are_one_line(run, monkeypatch):
     monkeypatch.setenv("BEADCTL_TRIAN__LR", "1")
     said = run("info", "--settings")
     assert (said.code, said.err.count("\n")) == (2, 1)
@@ -233,7 +232,7 @@ def test_environment_errors_reach_the_person(run, monkeypatch):
     assert "BEADCTL_TRAIN__LR" in run("info", "--settings").error
 
 
-def test_names_that_are_no_settings_are_left_alone(run, monkeypatch, tmp_path):
+def test_other_variables_with_the_prefix_are_ignored(run, monkeypatch, tmp_path):
     monkeypatch.setenv("BEADCTL_DATA", "/anywhere")
     monkeypatch.setenv("BEADCTL", "1")
     elsewhere = tmp_path / "elsewhere.toml"
@@ -243,7 +242,7 @@ def test_names_that_are_no_settings_are_left_alone(run, monkeypatch, tmp_path):
     assert run("info", "--settings").code == 0
 
 
-def test_a_settings_file_that_is_asked_for_must_be_there(run, monkeypatch):
+def test_a_missing_settings_file_is_refused_if_named(run, monkeypatch):
     said = run("info", "--settings", "--config", "absent.toml")
     assert said.code == 2
     assert "absent.toml" in said.error
@@ -251,7 +250,7 @@ def test_a_settings_file_that_is_asked_for_must_be_there(run, monkeypatch):
     assert "gone.toml" in run("info", "--settings").error
 
 
-def test_config_names_another_file_than_the_one_here():
+def test_config_replaces_the_file_of_the_working_folder():
     Path("beadctl.toml").write_text("[train]\nlr = 0.1\n")
     Path("other.toml").write_text("[train]\nepochs = 7\n")
     loaded = settings.load(Path("other.toml"))
@@ -280,7 +279,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
     loss=st.sampled_from(list(Loss)),
     pixel_size=st.none() | st.floats(1e-9, 1e9),
 )
-def test_effective_settings_come_back_through_config(
+def test_saved_settings_are_read_back_by_config(
     tmp_path_factory, lr, epochs, augment, name, group_by, loss, pixel_size
 ):
     given_ = {
@@ -298,7 +297,7 @@ def test_effective_settings_come_back_through_config(
     assert settings.load(path).settings == first
 
 
-def test_info_tells_every_value_and_its_origin(run, monkeypatch):
+def test_info_prints_every_value_and_its_origin(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     Path("beadctl.toml").write_text("[train]\nlr = 0.25\n")
     monkeypatch.setenv("BEADCTL_DATA__SEED", "11")
@@ -312,7 +311,7 @@ def test_info_tells_every_value_and_its_origin(run, monkeypatch):
     assert lines["inference.model"] == ["default"]
 
 
-def test_a_run_leaves_its_settings_in_a_form_that_config_takes(run, model_path, bead_folder):
+def test_settings_saved_by_a_run_repeat_it(run, model_path, bead_folder):
     first = run("segment", bead_folder / "dark.png", "-m", model_path, "-o", "one", "--threshold", "0.4")
     assert first.code == 0
     Path("one/settings.toml").rename("saved.toml")

@@ -53,20 +53,17 @@ def audit(
     from beadctl.audit.samples import find_samples
     from beadctl.cli import arguments
     from beadctl.files import require_free
-    from beadctl.model.session import open_model
 
-    messages, data, run = console.Messages.of(quiet, verbose), loaded.data, loaded.inference
+    messages, output, data = console.Messages.of(quiet, verbose), loaded.output, loaded.data
     samples = find_samples(images, masks, data.annotations, data.centre_diameter, messages.warn)
-    out = require_free(loaded.output.out_dir, ("audit.csv", "audit.html"), loaded.output.overwrite)
+    out = require_free(output.out_dir, ("audit.csv", "audit.html"), output.overwrite)
     reading, detector = arguments.read_options(loaded), None
     if find:
-        opened = open_model(run.model, run.device, run.threads, messages)
-        detector = bead_detector(opened, arguments.segment_options(loaded, opened.facts))
+        session = arguments.session(loaded, messages)
+        detector = bead_detector(session, arguments.segment_options(loaded, session.facts))
     with messages.progress(len(samples), "auditing") as advance:
         audited = audit_samples(samples, reading=reading, detector=detector, on_pair=advance)
-    console.print_rows(
-        loaded.output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited)
-    )
+    console.print_rows(output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited))
     messages.info(table.summary(audited))
     if out:
         table.write(out / "audit.csv", audited)

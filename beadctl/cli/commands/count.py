@@ -42,25 +42,23 @@ def count(
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.cli import arguments
     from beadctl.images import find
-    from beadctl.model.session import open_model
     from beadctl.results.ledger import COLUMNS
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
     from beadctl.results.tables import HEADS
 
-    messages, run = console.Messages.of(quiet, verbose), loaded.inference
-    outputs = Outputs(loaded.output.out_dir, (), loaded.output.overwrite)
-    found = find(inputs, exclude=outputs.not_images())
-    opened = open_model(run.model, run.device, run.threads, messages)
-    how, recorded = arguments.segment_options(loaded, opened.facts), arguments.plain(loaded)
-    table = console.RowPrinter(loaded.output.format, COLUMNS, HEADS)
+    messages, output = console.Messages.of(quiet, verbose), loaded.output
+    outputs = Outputs(output.out_dir, (), output.overwrite)
+    images = find(inputs, exclude=outputs.not_images())
+    session = arguments.session(loaded, messages)
+    table = console.RowPrinter(output.format, COLUMNS, HEADS)
     results = process(
         inputs,
-        found,
-        opened,
-        how,
+        images,
+        session,
+        arguments.segment_options(loaded, session.facts),
         outputs,
-        settings=recorded,
+        settings=arguments.plain(loaded),
         messages=messages,
         on_row=lambda row: table.row(row.cells()),
     )

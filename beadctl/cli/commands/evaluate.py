@@ -67,9 +67,8 @@ def evaluate(
     from beadctl.cli import arguments
     from beadctl.evaluation import calibration, scoring
     from beadctl.files import require_free
-    from beadctl.model.session import open_model
 
-    messages, run, data = console.Messages.of(quiet, verbose), loaded.inference, loaded.data
+    messages, output, data = console.Messages.of(quiet, verbose), loaded.output, loaded.data
     samples = scoring.samples(
         images,
         masks,
@@ -79,19 +78,23 @@ def evaluate(
         centre_diameter_px=data.centre_diameter,
         warn=messages.warn,
     )
-    out = require_free(loaded.output.out_dir, ("eval.csv", "eval.json"), loaded.output.overwrite)
-    opened = open_model(run.model, run.device, run.threads, messages)
-    how = arguments.segment_options(loaded, opened.facts)
+    out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
+    session = arguments.session(loaded, messages)
     if calibrate:
-        opened = calibration.calibrated_model(
-            opened, samples, how, calibrate, overwrite=loaded.output.overwrite, messages=messages
+        session = calibration.calibrated_model(
+            session,
+            samples,
+            arguments.segment_options(loaded, session.facts),
+            calibrate,
+            overwrite=output.overwrite,
+            messages=messages,
         )
-        how = arguments.segment_options(loaded, opened.facts)
-    scored = scoring.evaluate(samples, opened, how, messages)
+    scored = scoring.evaluate(samples, session, arguments.segment_options(loaded, session.facts), messages)
     messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
-    result = scoring.result(opened, scored)
-    form = loaded.output.format.chosen(console.Form.JSON)
-    console.print_record(form, result, ("figure", "value"), scoring.rows(result))
+    result = scoring.result(session, scored)
+    console.print_record(
+        output.format.chosen(console.Form.JSON), result, ("figure", "value"), scoring.rows(result)
+    )
     if out:
         scoring.write_scores(out, scored, result)
     return ExitCode.of(failed=any(one.score is None for one in scored))

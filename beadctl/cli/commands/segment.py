@@ -42,18 +42,22 @@ def segment(
     loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.cli import arguments
     from beadctl.images import find
-    from beadctl.model.session import open_model
-    from beadctl.results.outputs import Outputs
+    from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.process import process
     from beadctl.results.tables import HEADS, summary
 
-    messages, run = console.Messages.of(quiet, verbose), loaded.inference
-    out = loaded.output.out_dir or Path("segmented")
-    outputs = Outputs(out, loaded.output.save, loaded.output.overwrite)
-    found = find(inputs, exclude=outputs.not_images())
-    opened = open_model(run.model, run.device, run.threads, messages)
-    how = arguments.segment_options(loaded, opened.facts)
-    recorded = arguments.plain(loaded)
-    results = process(inputs, found, opened, how, outputs, settings=recorded, messages=messages)
-    messages.table(f"Beads in {out}", tuple(HEADS.values()), summary(results))
+    messages, output = console.Messages.of(quiet, verbose), loaded.output
+    outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
+    images = find(inputs, exclude=outputs.not_images())
+    session = arguments.session(loaded, messages)
+    results = process(
+        inputs,
+        images,
+        session,
+        arguments.segment_options(loaded, session.facts),
+        outputs,
+        settings=arguments.plain(loaded),
+        messages=messages,
+    )
+    messages.table(f"Beads in {outputs.folder}", tuple(HEADS.values()), summary(results))
     return ExitCode.of(failed=any(result.failed for result in results))

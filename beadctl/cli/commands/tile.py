@@ -54,16 +54,16 @@ def tile(
     pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter)
     pairing = pairing.only(loaded.tile.only)
     pairing.report(messages.warn)
-    how = arguments.tile_options(loaded)
-    spot_check(pairing.samples, how.read, messages, f"beadctl audit {images} {masks}")
+    tiling = arguments.tile_options(loaded)
+    spot_check(pairing.samples, tiling.read, messages, f"beadctl audit {images} {masks}")
     if dry_run:
-        planned = tile_plan.plan_tiles(pairing.samples, how)
+        planned = tile_plan.plan_tiles(pairing.samples, tiling)
         console.print_rows(loaded.output.format, tile_plan.HEADS, tile_plan.rows(planned))
         failures = [image.reason for image in planned if image.reason]
     else:
         out = loaded.output.out_dir or data.tiles
         cut = tile_writer.cut_with_progress(
-            pairing.samples, out, how, overwrite=loaded.output.overwrite, messages=messages
+            pairing.samples, out, tiling, overwrite=loaded.output.overwrite, messages=messages
         )
         failures = [reason for _, reason in cut.failures]
     for reason in failures:
