@@ -3,12 +3,11 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from beadctl.errors import OutputError
-from beadctl.files import write_json
 
 FACTORS = ("weighting", "lr", "batch_size", "dropout")
 
@@ -120,26 +119,8 @@ class Outcome:
         return not self.reason
 
 
-def write(path: Path, outcome: Outcome) -> None:
-    """Write an outcome as strict JSON; nan becomes null.
-
-    Parameters
-    ----------
-    path : Path
-        The file; replaced if it exists.
-    outcome : Outcome
-        The content.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    write_json(path, asdict(outcome))
-
-
 def read(path: Path) -> Outcome:
-    """Read what `write` wrote; null becomes nan.
+    """Read an outcome from the JSON object of its fields; null becomes nan.
 
     Parameters
     ----------
@@ -154,7 +135,7 @@ def read(path: Path) -> Outcome:
     Raises
     ------
     OutputError
-        If the file cannot be read, or `write` did not write it.
+        If the file cannot be read, or has other fields or types.
     """
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -6,17 +6,20 @@ from pathlib import Path
 
 from beadctl import console
 from beadctl.console.stopping import stoppable
+from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ExitCode, Interrupted
 from beadctl.study import gallery, tables
 from beadctl.study import report as reports
 from beadctl.study.grid import Trial
 from beadctl.study.live import ComparisonProgress
-from beadctl.study.trial import kept, require_tiles
+from beadctl.study.trial import kept
 from beadctl.study.trial import run as run_trial
 from beadctl.study.verdict import measured_on, verdict
 from beadctl.training.device import resolve
+from beadctl.training.measured import measured_split
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.start import Start
+from beadctl.training.tiles import Tiles
 
 DEFAULT_FOLDER = Path("runs/compare-losses")
 
@@ -56,7 +59,11 @@ def run_missing(
     BeadctlError
         As `beadctl.study.trial.run`.
     """
-    require_tiles(tiles)
+    if tiles:
+        rows = read_manifest(tiles)
+        # Broken tiles are reported before the first trial.
+        for split in {"train", "val", measured_split(tiles)}:
+            Tiles(rows, split, tiles)
     before = [kept(trial, out, retry=retry) for trial in chosen]
     missing = [trial for trial, outcome in zip(chosen, before, strict=True) if outcome is None]
     if missing:

@@ -8,7 +8,7 @@ from pathlib import Path
 from beadctl.files import write_csv, write_json, write_text
 from beadctl.study.outcome import Arm, Outcome, labels
 from beadctl.study.statistics import LEAST_SEEDS, LIMITS, Difference, Estimate, differences, summarise
-from beadctl.study.verdict import measured_on, verdict
+from beadctl.study.verdict import measured_on, p_text, verdict
 
 ARM = tuple(field.name for field in fields(Arm))
 RUN = tuple(field.name for field in fields(Outcome) if field.name not in {"arm", "tiles"})
@@ -133,8 +133,8 @@ def pairs(outcomes: Sequence[Outcome]) -> TextTable:
             str(pair.n),
             _number(pair.mean, signed=True),
             _interval(pair),
-            _probability(pair.p),
-            _probability(pair.p_corrected),
+            MISSING if math.isnan(pair.p) else p_text(pair.p),
+            MISSING if math.isnan(pair.p_corrected) else p_text(pair.p_corrected),
         )
         for pair in differences(outcomes)
     ]
@@ -200,12 +200,6 @@ def _percent(value: float, *, signed: bool = False) -> str:
 
 def _interval(of: Estimate | Difference) -> str:
     return MISSING if math.isnan(of.low) else f"{of.low:.4f} to {of.high:.4f}"
-
-
-def _probability(value: float) -> str:
-    if math.isnan(value):
-        return MISSING
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _escaped(text: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import (
     AnnotationError,
     BeadctlError,
@@ -15,10 +14,9 @@ from beadctl.errors import (
     OutputError,
     SettingsError,
 )
-from beadctl.files import json_text
-from beadctl.study import outcome as outcomes
+from beadctl.files import json_text, write_json
 from beadctl.study.grid import Trial
-from beadctl.study.outcome import Outcome, TileScore
+from beadctl.study.outcome import Outcome, TileScore, read
 from beadctl.training.loop import train
 from beadctl.training.measured import measure, measured_split
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
@@ -26,31 +24,11 @@ from beadctl.training.plan import current_names, same, told
 from beadctl.training.records import RunResult
 from beadctl.training.run_folder import FACTS, LAST
 from beadctl.training.start import Start
-from beadctl.training.tiles import Tiles
 
 RESULT = "result.json"
 
 # Errors that every other trial would meet too; they end the comparison.
 SHARED_ERRORS = (AnnotationError, DeviceError, MissingExtraError, OutputError, SettingsError)
-
-
-def require_tiles(tiles: Path | None) -> None:
-    """Check the tiles before the first trial.
-
-    Parameters
-    ----------
-    tiles : Path or None
-        Folder of tiles; None for simulated scenes.
-
-    Raises
-    ------
-    TrainingError, AnnotationError
-        If a split is missing or cannot be used, or a tile is broken.
-    """
-    if tiles is not None:
-        rows = read_manifest(tiles)
-        for split in {"train", "val", measured_split(tiles)}:
-            Tiles(rows, split, tiles)
 
 
 def kept(trial: Trial, out: Path, *, retry: bool = False) -> Outcome | None:
@@ -79,7 +57,7 @@ def kept(trial: Trial, out: Path, *, retry: bool = False) -> Outcome | None:
     if not (folder / RESULT).is_file():
         return None
     _require_same_plan(trial, folder)
-    outcome = outcomes.read(folder / RESULT)
+    outcome = read(folder / RESULT)
     return None if retry and not outcome.finished else outcome
 
 
@@ -131,7 +109,7 @@ def run(
         # PyTorch raises RuntimeError when the GPU's memory is full. The other trials go on.
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         outcome = Outcome(trial.arm, trial.seed, trial.folder, measured_split(tiles), reason=reason)
-    outcomes.write(folder / RESULT, outcome)
+    write_json(folder / RESULT, asdict(outcome))
     return outcome
 
 
@@ -152,7 +130,7 @@ def _measured(trial: Trial, result: RunResult, tiles: Path | None, device: str) 
         stopped=result.stopped,
         device=result.device,
         tiles=tuple(
-            TileScore(name, counts.pixels.jaccard, counts.numbers.true[0], counts.numbers.found[0])
+            TileScore(name, counts.pixels.jaccard, counts.counts.true[0], counts.counts.found[0])
             for name, counts in measured.tiles
         ),
     )

@@ -73,7 +73,7 @@ def _main_sentence(names: Sequence[str], pairs: Sequence[Difference], split: str
     unknown = f" Too few seeds are shared with {untested} to tell." if untested else ""
     if worse or not better:
         return _no_difference(tested[0], pairs, split) + unknown
-    wins = _listed(f"{pair.second} (by {pair.mean:.4f}, p {_p(pair.p_corrected)})" for pair in better)
+    wins = _listed(f"{pair.second} (by {pair.mean:.4f}, p {p_text(pair.p_corrected)})" for pair in better)
     text = f"{leader} is better than {wins} in mean {split} Jaccard over {_seeds(better)} seeds"
     if rest:
         text += f", but no difference is shown to {_listed(_lead_over(pair, leader) for pair in rest)}"
@@ -88,7 +88,9 @@ def _no_difference(nearest: Difference, pairs: Sequence[Difference], split: str)
         f"95 % interval {nearest.low:.4f} to {nearest.high:.4f}"
     )
     if shown:
-        wins = [f"{pair.first} over {pair.second} (p {_p(pair.p_corrected)})" for pair in shown[:MOST_NAMED]]
+        wins = [
+            f"{pair.first} over {pair.second} (p {p_text(pair.p_corrected)})" for pair in shown[:MOST_NAMED]
+        ]
         wins += [f"{len(shown) - MOST_NAMED} more of {len(pairs)} pairs"] if len(shown) > MOST_NAMED else []
         return f"{text}; differences are shown of {_listed(wins)}."
     if len(pairs) > 1:
@@ -129,5 +131,6 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _p(value: float) -> str:
-    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+def p_text(p: float) -> str:
+    """Return a p value with three digits."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

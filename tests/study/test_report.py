@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from PIL import Image
 from scipy import stats
 
 from beadctl.errors import OutputError
+from beadctl.files import write_json
 from beadctl.results.html import Picture
 from beadctl.study import history, plots, report, tables
-from beadctl.study.outcome import Arm, Outcome, TileScore, labels, read, write
+from beadctl.study.outcome import Arm, Outcome, TileScore, labels, read
 from beadctl.study.statistics import differences, holm, summarise
 from beadctl.study.verdict import measured_on, verdict
 
@@ -53,7 +54,7 @@ FAILED = replace(outcome("focal", 2), jaccard=math.nan, reason="diverged")
 def test_an_outcome_comes_back_as_it_was_written(tmp_path):
     tiles = (TileScore("a b.tif", math.nan, 0, 0), TileScore("é.tif", 0.25, 3, 4))
     run = outcome(f1=0.1, epoch=3, epochs=9, seconds=1.5, stopped="finished", device="cpu", tiles=tiles)
-    write(tmp_path / "result.json", run)
+    write_json(tmp_path / "result.json", asdict(run))
     back = read(tmp_path / "result.json")
     assert repr(back) == repr(run)  # nan is not equal to itself
     text = (tmp_path / "result.json").read_text(encoding="utf-8")
@@ -61,7 +62,7 @@ def test_an_outcome_comes_back_as_it_was_written(tmp_path):
 
 
 def test_an_integer_in_the_file_is_read_as_a_float(tmp_path):
-    write(tmp_path / "result.json", outcome(jaccard=1.0))
+    write_json(tmp_path / "result.json", asdict(outcome(jaccard=1.0)))
     facts = json.loads((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").write_text(json.dumps(facts | {"jaccard": 1}))
     assert type(read(tmp_path / "result.json").jaccard) is float
@@ -86,7 +87,7 @@ def test_an_integer_in_the_file_is_read_as_a_float(tmp_path):
 )
 def test_a_damaged_outcome_is_an_error_that_names_the_file(tmp_path, damage):
     path = tmp_path / "result.json"
-    write(path, outcome())
+    write_json(path, asdict(outcome()))
     path.write_text(damage(json.loads(path.read_text())), encoding="latin-1")
     with pytest.raises(OutputError, match=r"result\.json.*delete it and run again") as caught:
         read(path)

@@ -129,10 +129,10 @@ def test_a_failed_run_is_a_row_with_its_reason_and_runs_again_with_retry(compare
 
     real = trial.train
 
-    def train(plan, **rest):
+    def train(plan, folder, **rest):
         if plan.loss == "focal":
             raise RuntimeError("CUDA out of memory.\nTried to allocate")
-        return real(plan, **rest)
+        return real(plan, folder, **rest)
 
     grid = ("--losses", "focal,dice", "--seeds", "1", "--no-pictures")
     monkeypatch.setattr(trial, "train", train)
