@@ -9,9 +9,7 @@ from beadctl.study import plots, tables
 from beadctl.study.outcome import Outcome
 from beadctl.study.verdict import verdict
 
-RUNS, SUMMARY, DIFFERENCES = "runs.csv", "summary.csv", "differences.csv"
-JSON, MARKDOWN, PICTURE, PAGE = "comparison.json", "comparison.md", "report.png", "report.html"
-TITLE = "Losses compared"
+PICTURE, PAGE = "report.png", "report.html"
 
 
 def write(
@@ -20,7 +18,7 @@ def write(
     settings: Mapping[str, object],
     overlays: Sequence[Picture] = (),
     *,
-    title: str = TITLE,
+    title: str = "Losses compared",
 ) -> None:
     """Write the tables, the pictures and the page of a comparison, and replace earlier ones.
 
@@ -42,11 +40,7 @@ def write(
     OutputError
         If a file cannot be written.
     """
-    tables.write_runs_csv(folder / RUNS, outcomes)
-    tables.write_summary_csv(folder / SUMMARY, outcomes)
-    tables.write_differences_csv(folder / DIFFERENCES, outcomes)
-    tables.write_comparison_json(folder / JSON, outcomes, settings)
-    tables.write_markdown(folder / MARKDOWN, outcomes, settings, title)
+    tables.write(folder, outcomes, settings, title)
     figures = plots.pictures(outcomes, folder)
     plots.stack(figures, folder / PICTURE)
     html.write(folder / PAGE, title, _sections(outcomes, settings, figures, overlays))

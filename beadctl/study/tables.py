@@ -11,7 +11,6 @@ from beadctl.study.statistics import LEAST_SEEDS, LIMITS, Difference, Estimate, 
 from beadctl.study.verdict import measured_on, p_text, verdict
 
 ARM = tuple(field.name for field in fields(Arm))
-RUN = tuple(field.name for field in fields(Outcome) if field.name not in {"arm", "tiles"})
 MISSING = "-"
 
 
@@ -37,14 +36,35 @@ class TextTable:
     note: str = ""
 
 
-def write_runs_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write one row for each run: arm, figures (nan where undefined), and the reason of a failure."""
-    rows = [{**asdict(run.arm), **{name: getattr(run, name) for name in RUN}} for run in outcomes]
-    write_csv(path, (*ARM, *RUN), rows)
+def write(folder: Path, outcomes: Sequence[Outcome], settings: Mapping[str, object], title: str) -> None:
+    """Write the tables of a comparison, and replace earlier ones.
 
+    ``runs.csv``: one row for each run, with its arm, figures (nan where undefined) and reason of a failure.
+    ``summary.csv``: one row for each arm, best first, ``jaccard_n``, ``jaccard_mean`` and so on.
+    ``differences.csv``: one row for each metric and pair of losses, in the order of the losses' means.
+    ``comparison.json``: verdict, shared settings, arms, pairs, and the runs with their tiles.
+    ``comparison.md``: the verdict, and the tables of arms, pairs, failed runs and shared settings.
 
-def write_summary_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write one row for each arm, best first: ``failed``, ``jaccard_n``, ``jaccard_mean`` and so on."""
+    Parameters
+    ----------
+    folder : Path
+        The folder of the comparison.
+    outcomes : sequence of Outcome
+        All runs, failed ones too.
+    settings : mapping of str to object
+        Settings that all runs share, by name.
+    title : str
+        Heading of ``comparison.md``.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    summary, content = summarise(outcomes), [asdict(run) for run in outcomes]
+    columns = [field.name for field in fields(Outcome) if field.name not in {"arm", "tiles"}]
+    write_csv(folder / "runs.csv", (*ARM, *columns), [run | run["arm"] for run in content])
+
     columns = [f"{metric}_{field.name}" for metric in LIMITS for field in fields(Estimate)]
     rows = [
         {**asdict(row.arm), "failed": row.failed}
@@ -53,45 +73,35 @@ def write_summary_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
             for metric in LIMITS
             for key, value in asdict(getattr(row, metric)).items()
         }
-        for row in summarise(outcomes)
+        for row in summary
     ]
-    write_csv(path, (*ARM, "failed", *columns), rows)
+    write_csv(folder / "summary.csv", (*ARM, "failed", *columns), rows)
 
-
-def write_differences_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write one row for each metric and pair of losses, the pairs in the order of the losses' means."""
     rows = [
         {"metric": metric, **asdict(row)}
         for metric in LIMITS
         if metric != "val_jaccard"
         for row in differences(outcomes, metric)
     ]
-    write_csv(path, ("metric", *(field.name for field in fields(Difference))), rows)
+    columns = ["metric", *(field.name for field in fields(Difference))]
+    write_csv(folder / "differences.csv", columns, rows)
 
-
-def write_comparison_json(path: Path, outcomes: Sequence[Outcome], settings: Mapping[str, object]) -> None:
-    """Write verdict, shared settings, arms, pairs, and the runs with their tiles as strict JSON."""
-    content = {
+    facts = {
         "verdict": verdict(outcomes),
         "settings": dict(settings),
-        "summary": [asdict(row) for row in summarise(outcomes)],
+        "summary": [asdict(row) for row in summary],
         "differences": [asdict(row) for row in differences(outcomes)],
-        "runs": [asdict(run) for run in outcomes],
+        "runs": content,
     }
-    write_json(path, content)
+    write_json(folder / "comparison.json", facts)
 
-
-def write_markdown(
-    path: Path, outcomes: Sequence[Outcome], settings: Mapping[str, object], title: str
-) -> None:
-    """Write the verdict and the tables of arms, pairs, failed runs and shared settings as Markdown."""
     parts = [f"# {_escaped(title)}", _escaped(verdict(outcomes))]
     for table in (arms(outcomes), pairs(outcomes), failures(outcomes), shared(settings)):
         if table.rows:
             lines = [table.columns, ["---"] * len(table.columns), *table.rows]
             body = "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
             parts += filter(None, (f"## {table.heading}", table.note, body))
-    write_text(path, "\n\n".join(parts) + "\n")
+    write_text(folder / "comparison.md", "\n\n".join(parts) + "\n")
 
 
 def arms(outcomes: Sequence[Outcome]) -> TextTable:

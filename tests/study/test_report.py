@@ -1,6 +1,7 @@
 """Outcomes, statistics, verdict, tables, pictures and page of a comparison."""
 
 import csv
+import doctest
 import io
 import itertools
 import json
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import stats
 
+import beadctl.study
 from beadctl.errors import OutputError
 from beadctl.files import write_json
 from beadctl.results.html import Picture
@@ -378,9 +380,7 @@ def test_csv_tables_hold_the_figures_in_full(tmp_path):
 
 def test_the_json_is_strict_and_whole(tmp_path):
     run = replace(STUDY[0], tiles=(TileScore("a.tif", math.nan, 0, 1),))
-    tables.write_comparison_json(
-        tmp_path / "comparison.json", [run, *STUDY[1:]], {"path": Path("a/b"), "limit": math.inf}
-    )
+    tables.write(tmp_path, [run, *STUDY[1:]], {"path": Path("a/b"), "limit": math.inf}, "Losses")
     text = (tmp_path / "comparison.json").read_text(encoding="utf-8")
     facts = json.loads(text, parse_constant=pytest.fail)
     assert facts["settings"] == {"path": str(Path("a/b")), "limit": None}
@@ -392,7 +392,7 @@ def test_the_json_is_strict_and_whole(tmp_path):
 
 
 def test_markdown_keeps_its_cells(tmp_path):
-    tables.write_markdown(tmp_path / "comparison.md", STUDY, {"out_dir": "a|b"}, "Losses")
+    tables.write(tmp_path, STUDY, {"out_dir": "a|b"}, "Losses")
     lines = (tmp_path / "comparison.md").read_text(encoding="utf-8").splitlines()
     for heading, rows in itertools.groupby(lines, lambda line: line.startswith("|")):
         if heading:
@@ -585,6 +585,12 @@ def test_a_report_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         report.write(tmp_path / "file", [], {})
+
+
+def test_the_example_of_the_package_runs():
+    result = doctest.testmod(beadctl.study)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_the_measured_splits():
