@@ -17,8 +17,7 @@ class ArchiveLimits:
     ==============  =========  =======  ========================================================
     name            value      unit     why
     ==============  =========  =======  ========================================================
-    region_bytes    16 MiB     bytes    ImageJ's largest simple region has 65,535 vertices of
-                                        12 bytes; composite regions hold more
+    region_bytes    16 MiB     bytes    composite regions exceed 65,535 vertices of 12 bytes
     document_bytes  1 GiB      bytes    a JSON file is parsed in memory
     total_bytes     2 GiB      bytes    unpacked size of all members
     members         1,000,000  files    more than any set of regions has
@@ -35,30 +34,16 @@ LIMITS = ArchiveLimits()
 
 
 def names(path: Path) -> list[str]:
-    """Return the names of the files in an archive, without those that macOS adds.
+    """Return the names of the files in the archive at `path`, without those that macOS adds.
 
-    Parameters
-    ----------
-    path : Path
-        The archive.
-
-    Raises
-    ------
-    AnnotationError
-        If it is damaged, encrypted, exceeds the limits, or has a name that leads out of it.
+    An archive that is damaged, encrypted, exceeds the limits or has a name that leads out of it is refused.
     """
     with _opened(path) as archive:
         return [info.filename for info in _members(path, archive)]
 
 
 def regions(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each ``.roi`` file of the archive at `path`, one at a time.
-
-    Raises
-    ------
-    AnnotationError
-        As `names`, or if a region exceeds its limit.
-    """
+    """Yield name and content of each ``.roi`` file of the archive at `path`, one at a time; see `names`."""
     with _opened(path) as archive:
         for info in _members(path, archive):
             if info.filename.lower().endswith(".roi"):
@@ -66,13 +51,7 @@ def regions(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def document(path: Path) -> bytes:
-    """Return the content of the only JSON file of the archive at `path`.
-
-    Raises
-    ------
-    AnnotationError
-        As `names`, or if there is none or more than one.
-    """
+    """Return the only JSON file of the archive at `path`; an `AnnotationError` if there is not just one."""
     with _opened(path) as archive:
         found = [info for info in _members(path, archive) if info.filename.lower().endswith(".json")]
         if len(found) != 1:

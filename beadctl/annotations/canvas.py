@@ -58,7 +58,8 @@ class Canvas:
     """A label image that is painted bead by bead; labels count from 1 in the order of painting.
 
     Where two beads overlap, the later one has the pixels, except those of a smaller bead that it would hide
-    completely. Discs are separated instead: each pixel belongs to the nearest centre.
+    completely. Discs are separated instead: each pixel belongs to the nearest centre. A bead outside the
+    image raises an `AnnotationError`.
 
     Parameters
     ----------
@@ -77,20 +78,7 @@ class Canvas:
         self._tally: Counter[tuple[str, bool]] = Counter()
 
     def outline(self, parts: Iterable[Sequence[Ring]], name: str) -> None:
-        """Paint a bead of one or several parts, each an outline with its holes.
-
-        Parameters
-        ----------
-        parts : iterable of sequence of Ring
-            The bead is their union.
-        name : str
-            What to call the bead in an error.
-
-        Raises
-        ------
-        AnnotationError
-            If it lies outside the image.
-        """
+        """Paint a bead that is the union of parts, each an outline with its holes; `name` is for errors."""
         kept = [[ring for ring in rings if len(ring) > 2] for rings in parts]
         kept = [rings for rings in kept if rings]
         if not kept:
@@ -102,20 +90,7 @@ class Canvas:
         self._paint(united([patch for patch in patches if patch is not None]))
 
     def ellipse(self, centre: tuple[float, float], radii: tuple[float, float], name: str) -> None:
-        """Paint a bead as an axis-aligned ellipse.
-
-        Parameters
-        ----------
-        centre, radii : tuple of float
-            Along y and x, px.
-        name : str
-            What to call the bead in an error.
-
-        Raises
-        ------
-        AnnotationError
-            If it lies outside the image.
-        """
+        """Paint a bead as an ellipse; centre and radii along y and x, px, and the bead's name for errors."""
         place, reach = np.array(centre), np.array(radii)
         self._check_place(place - reach, place + reach, name, whole=True)
         self._paint(ellipse(centre, radii, self._shape))
@@ -136,11 +111,6 @@ class Canvas:
             y and x, px.
         diameter_px : float
             Diameter of every disc, px.
-
-        Raises
-        ------
-        AnnotationError
-            If a disc lies outside the image.
         """
         radius = diameter_px / 2
         owner = np.zeros(self._shape, np.uint32)
@@ -223,18 +193,7 @@ class Canvas:
 
 
 def remark_lines(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:
-    """Merge equal remarks on many images into one line each.
-
-    Parameters
-    ----------
-    remarks : iterable of (str, Remark)
-        Name of an image, and a remark on its annotation.
-
-    Returns
-    -------
-    list of (bool, str)
-        Whether the line is a warning, and the line.
-    """
+    """Merge equal remarks, each given beside an image's name, into one line: (is a warning, line)."""
     counts: Counter[tuple[str, bool]] = Counter()
     images: dict[tuple[str, bool], list[str]] = {}
     for image, remark in remarks:

@@ -27,20 +27,7 @@ def one_line(error: Exception) -> str:
 
 
 def parsed(path: Path, content: bytes) -> Any:
-    """Parse JSON.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for the error.
-    content : bytes
-        What it holds.
-
-    Raises
-    ------
-    AnnotationError
-        If it is not valid JSON.
-    """
+    """Parse the JSON content of the file at `path`; an `AnnotationError` if it is not valid."""
     try:
         return json.loads(content)
     except json.JSONDecodeError as error:
@@ -67,26 +54,12 @@ def text(path: Path) -> str:
 
 
 def ring(coordinates: object, path: Path, name: str) -> Ring:
-    """Return the vertices of an outline.
-
-    Parameters
-    ----------
-    coordinates : object
-        Parsed JSON: a flat list of x, y, x, y, ..., or a list of (x, y) positions.
-    path : Path
-        The file, for the error.
-    name : str
-        What to call the outline in the error.
-
-    Returns
-    -------
-    ndarray of float64, shape (N, 2)
-        y and x, in the units of the file.
+    """Return parsed JSON, a list of x, y, x, y, ... or of (x, y), as an outline of (y, x).
 
     Raises
     ------
     AnnotationError
-        If they are not pairs of numbers.
+        If they are not pairs of numbers; it names the file at `path` and the object `name`.
     """
     try:
         points = np.array(coordinates, np.float64)

@@ -94,17 +94,7 @@ def _is_number(word: str) -> bool:
 
 
 def detect(head: Head) -> AnnotationFormat:
-    """Return the format of an annotation, detected by its first bytes.
-
-    Parameters
-    ----------
-    head : Head
-        The file.
-
-    Returns
-    -------
-    AnnotationFormat
-        `LABELS` for every image: `formats.auto` decides by the values whether it is a binary mask.
+    """Return the format of a file; `LABELS` for every image, because `formats.auto` looks at the values.
 
     Raises
     ------

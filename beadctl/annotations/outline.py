@@ -80,15 +80,7 @@ def filled(rings: Sequence[Ring], shape: tuple[int, int]) -> Patch | None:
 
 
 def ellipse(centre: tuple[float, float], radii: tuple[float, float], shape: tuple[int, int]) -> Patch | None:
-    """Return the pixels in an axis-aligned ellipse; None if there is none.
-
-    Parameters
-    ----------
-    centre, radii : tuple of float
-        Along y and x, px.
-    shape : tuple of int
-        Height and width of the image.
-    """
+    """Return the pixels in an ellipse, with centre and radii along y and x, px; None if there is none."""
     place, reach = np.array(centre), np.array(radii)
     box = _box(place - reach, place + reach, shape)
     if box is None:

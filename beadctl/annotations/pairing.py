@@ -47,12 +47,7 @@ class Pairing:
     unread: tuple[Path, ...] = ()
 
     def only(self, names: Path | None) -> "Pairing":
-        """Keep the samples whose image is listed in a file.
-
-        Parameters
-        ----------
-        names : Path or None
-            File with one file name or path of an image a line; None keeps all.
+        """Keep the samples whose image, by file name or path, is a line of the file `names`; None keeps all.
 
         Raises
         ------
@@ -74,13 +69,7 @@ class Pairing:
         return Pairing(kept, (), ())
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Warn of all files without a partner.
-
-        Parameters
-        ----------
-        warn : callable
-            Called with one line for images, for annotations and for unread annotations.
-        """
+        """Call `warn` with a line on images, annotations without an image, and unread annotations."""
         for alone, what in (
             (self.images_alone, "images without a mask"),
             (self.masks_alone, "masks without an image"),
@@ -194,16 +183,8 @@ class _FormatRule:
 def _without_masks(found: Sequence[Found]) -> list[Found]:
     """Leave out the images that are masks of others, by their suffix."""
     stems = {path_stem(item.name) for item in found}
-    return [
-        item
-        for item in found
-        if not any(
-            suffix
-            and path_stem(item.name).endswith(suffix)
-            and path_stem(item.name).removesuffix(suffix) in stems
-            for suffix in SUFFIXES
-        )
-    ]
+    masks = {stem + suffix for stem in stems for suffix in SUFFIXES if suffix}
+    return [item for item in found if path_stem(item.name) not in masks]
 
 
 def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _FormatRule) -> Pairing:

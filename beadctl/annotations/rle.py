@@ -14,10 +14,8 @@ def pixels(counts: object, size: object, shape: tuple[int, int]) -> tuple[NDArra
 
     Parameters
     ----------
-    counts : object
-        Parsed JSON: a list of run lengths, px, or a compressed string.
-    size : object
-        Parsed JSON: a list of height and width, px.
+    counts, size : object
+        Parsed JSON: a list of run lengths or a compressed string; a list of height and width, px.
     shape : tuple of int
         Height and width that `size` must be.
 

@@ -130,13 +130,7 @@ def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
 
 
 def samples(rows: Iterable[TileRow]) -> list[Sample]:
-    """Return tiles as annotated images, each with the normalisation of its source.
-
-    Parameters
-    ----------
-    rows : iterable of TileRow
-        The tiles.
-    """
+    """Return the tiles of `rows` as annotated images, each with the normalisation of its source."""
     return [
         Sample(
             row.image.name,

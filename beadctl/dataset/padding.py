@@ -10,14 +10,7 @@ def padded(
 ) -> NDArray[np.uint32]:
     """Pad a label image by reflection, with new labels for reflected beads that do not touch the original.
 
-    A bead at the seam touches its reflection and is one bead with it.
-
-    Parameters
-    ----------
-    labels : ndarray of uint32, shape (H, W)
-        A label image.
-    padding : tuple
-        Pixels before and after each axis, as for `numpy.pad`.
+    A bead at the seam touches its reflection and is one bead with it. `padding` is that of `numpy.pad`, px.
     """
     reflected = np.pad(labels, padding, mode="reflect")
     if not any(any(pair) for pair in padding) or not labels.any():

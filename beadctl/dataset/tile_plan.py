@@ -27,10 +27,8 @@ class PlannedImage:
         Its split; empty if it cannot be used.
     height, width : int
         Of the image, px.
-    beads : int
-        Beads of the annotation.
-    tiles : int
-        Number of tiles, including empty ones.
+    beads, tiles : int
+        Number of beads, and of tiles including empty ones.
     reason : str
         Why it cannot be used; empty if it can.
     """
@@ -45,15 +43,7 @@ class PlannedImage:
 
 
 def plan_tiles(samples: Sequence[Sample], options: TilingOptions) -> tuple[PlannedImage, ...]:
-    """Plan the tiles of annotated images; reads the annotations, but no pixels of the images.
-
-    Parameters
-    ----------
-    samples : sequence of Sample
-        Annotated images.
-    options : TilingOptions
-        How they become tiles.
-    """
+    """Return what `tile_writer.cut` would do with these arguments; no pixels of the images are read."""
     images = []
     for sample in samples:
         try:

@@ -45,10 +45,6 @@ class TileRecord:
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def exists(self) -> bool:
-        """Whether all files of its tiles exist."""
-        return all(row.image.exists() and row.mask.exists() for row in self.rows)
-
 
 def _path(out_dir: Path, stem: str) -> Path:
     return out_dir / ".beadctl" / f"{stem}.json"

@@ -83,9 +83,8 @@ def cut(
         If tiles already exist that were cut otherwise or from other images, two images would give tiles of
         one name, the images themselves lie where the tiles would, or nothing can be written.
     SettingsError
-        If the overlap is not smaller than the tile, or the fractions leave nothing for training.
+        If the fractions leave nothing for training.
     """
-    options.check()
     options.split([sample.name for sample in samples])
     _check_names(samples, out_dir)
     _clear(samples, out_dir, overwrite)
@@ -95,7 +94,8 @@ def cut(
     for sample in samples:
         try:
             record, found = _cut_or_kept(sample, out_dir, options, overwrite)
-            images.append(_CutImage.of(sample, record))
+            beads = tuple(row.beads for row in record.rows)
+            images.append(_CutImage(_stem(sample), record.source, record.density, beads))
             remarks += [(sample.name, remark) for remark in found]
         except OutputError:
             raise
@@ -119,15 +119,7 @@ def cut_with_progress(
     overwrite: bool,
     messages: Messages,
 ) -> Cut:
-    """Run `cut` with a progress bar, the remarks on the annotations and a table of the splits.
-
-    Parameters
-    ----------
-    samples, out_dir, options, overwrite
-        As for `cut`.
-    messages : Messages
-        Takes progress, remarks and table.
-    """
+    """Run `cut`; `messages` shows the progress, the remarks on the annotations and a table of the splits."""
     with messages.progress(len(samples), "tiling") as advance:
         found = cut(samples, out_dir, options, overwrite=overwrite, on_sample=advance)
     messages.notes(remark_lines(found.remarks))
@@ -145,11 +137,6 @@ class _CutImage:
     source: str
     density: float
     beads: tuple[int, ...]
-
-    @classmethod
-    def of(cls, sample: Sample, record: TileRecord) -> "_CutImage":
-        beads = tuple(row.beads for row in record.rows)
-        return cls(_stem(sample), record.source, record.density, beads)
 
 
 def _kept(images: Sequence[_CutImage], options: TilingOptions) -> list[list[int]]:
@@ -244,7 +231,7 @@ def _cut_or_kept(
     how = (options.size, options.overlap, options.read, options.annotated)
     key = hashlib.sha256(repr((files, how)).encode()).hexdigest()
     earlier = None if overwrite else TileRecord.read(out_dir, _stem(sample))
-    if earlier and earlier.exists():
+    if earlier and all(row.image.exists() and row.mask.exists() for row in earlier.rows):
         if earlier.key == key:
             return earlier, ()
         raise OutputError(

@@ -41,8 +41,8 @@ class TilingOptions:
     read: ReadOptions = field(default_factory=ReadOptions)
     annotated: str = "auto"
 
-    def check(self) -> None:
-        """Raise a `SettingsError` if the overlap is not smaller than the tile."""
+    def __post_init__(self) -> None:
+        """Check that tiles advance; a `SettingsError` otherwise."""
         if self.overlap >= self.size:
             raise SettingsError(
                 f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px)"
@@ -67,16 +67,9 @@ class TilingOptions:
 
 
 def origins(length: int, size: int, overlap: int) -> list[int]:
-    """Return where tiles start along an axis: evenly spaced, and covering all of it.
+    """Return where tiles of `size` px start along an axis of `length` px, so that they cover it evenly.
 
-    Parameters
-    ----------
-    length : int
-        Of the axis, px. An axis shorter than a tile has one tile, which is padded.
-    size : int
-        Edge of a tile, px.
-    overlap : int
-        Least overlap of neighbours, px.
+    Neighbours have at least `overlap` px in common; an axis shorter than a tile has one, which is padded.
     """
     if length <= size:
         return [0]

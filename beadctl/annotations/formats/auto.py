@@ -6,7 +6,6 @@ from pathlib import Path
 from beadctl.annotations.canvas import Labelled, Load
 from beadctl.annotations.formats import AnnotationFormat, binary, labels
 from beadctl.annotations.head import Head, detect
-from beadctl.annotations.mask_image import read_mask
 from beadctl.images import IMAGE_SUFFIXES
 
 # In order of preference where an image has several annotations. NumPy files are refused, with a remedy.
@@ -28,5 +27,5 @@ def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Labelled:
-    mask = read_mask(path, shape)
+    mask = labels.read_mask(path, shape)
     return binary.parts(mask.values) if binary.is_binary(mask.values) else labels.labelled(mask)

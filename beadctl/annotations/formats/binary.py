@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from beadctl.annotations.canvas import Labelled, Load, Remark
+from beadctl.annotations.formats.labels import read_mask
 from beadctl.annotations.head import Head
-from beadctl.annotations.mask_image import read_mask
 from beadctl.images import IMAGE_SUFFIXES
 
 SUFFIXES = IMAGE_SUFFIXES
@@ -23,14 +23,13 @@ GREY = "grey mask"
 class GreyMaskRule:
     """How an 8-bit mask with grey rims, from anti-aliasing or JPEG, is told from a label image.
 
-    ======  =====  ===========  ==================================================================
+    ======  =====  ===========  ============================================================
     name    value  unit         why
-    ======  =====  ===========  ==================================================================
+    ======  =====  ===========  ============================================================
     white   224    grey levels  a bead's interior is at least this bright
     ripple  32     grey levels  darker values are JPEG artefacts around a bead
-    share   0.5    share        of the pixels above `ripple` more than this are white; of a label
-                                image with 255 beads each value has a small share
-    ======  =====  ===========  ==================================================================
+    share   0.5    share        of white above `ripple`; labels up to 255 are spread equally
+    ======  =====  ===========  ============================================================
     """
 
     white: int = 224
@@ -56,13 +55,7 @@ def _read(path: Path, shape: tuple[int, int]) -> Labelled:
 
 
 def is_binary(values: NDArray[Any]) -> bool:
-    """Return whether an image is a binary mask: of two values, or 8-bit grey that is mostly near 255.
-
-    Parameters
-    ----------
-    values : ndarray, shape (H, W)
-        Not negative.
-    """
+    """Whether an image of values of at least 0 has two values, or is 8-bit grey and mostly near 255."""
     if values.dtype == bool:
         return True
     highest = float(values.max())
@@ -75,18 +68,7 @@ def is_binary(values: NDArray[Any]) -> bool:
 
 
 def parts(values: NDArray[Any]) -> Labelled:
-    """Threshold a mask at half its highest value; each 8-connected part becomes a bead.
-
-    Parameters
-    ----------
-    values : ndarray, shape (H, W)
-        Not negative.
-
-    Returns
-    -------
-    Labelled
-        Beads that touch in the mask are one.
-    """
+    """Return the 8-connected parts of a mask of values of at least 0, thresholded at half the highest."""
     threshold = float(values.max()) / 2
     labels, _ = ndimage.label(values > threshold, structure=np.ones((3, 3), bool))
     kind = GREY if ((values > 0) & (values < 2 * threshold)).any() else "binary mask"

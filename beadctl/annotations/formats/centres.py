@@ -23,20 +23,10 @@ from beadctl.errors import AnnotationError, SettingsError
 SUFFIXES = (".csv", ".tsv", ".txt")
 # Names of the columns of y and x, in lower case with _ for every other character.
 COLUMN_PAIRS = (
-    ("y", "x"),
-    ("y_px", "x_px"),
-    ("row", "col"),
-    ("row", "column"),
-    ("r", "c"),
-    ("centroid_y", "centroid_x"),
-    ("centroid_1", "centroid_2"),
-    ("centroid_0", "centroid_1"),
-    ("center_y", "center_x"),
-    ("centre_y", "centre_x"),
-    ("cy", "cx"),
-    ("axis_1", "axis_2"),
-    ("axis_0", "axis_1"),
-)
+    ("y", "x"), ("y_px", "x_px"), ("row", "col"), ("row", "column"), ("r", "c"), ("centroid_y", "centroid_x"),
+    ("centroid_1", "centroid_2"), ("centroid_0", "centroid_1"), ("center_y", "center_x"),
+    ("centre_y", "centre_x"), ("cy", "cx"), ("axis_1", "axis_2"), ("axis_0", "axis_1"),
+)  # fmt: skip
 IMAGE_COLUMNS = ("image", "image_name", "file", "file_name", "filename")
 PLANE_COLUMNS = ("plane", "frame", "slice")
 # A table with X, Y and one of these columns is a Results table of ImageJ.
@@ -63,26 +53,19 @@ def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
     The delimiter is a comma, a semicolon or a tab. With semicolons, numbers may have a decimal comma.
     """
     path = head.path
-    table = _table(path)
     centres: dict[str, list[tuple[float, float]]] = {}
     planes: dict[str, set[str]] = {}
-    for place, row in table.rows:
-        image = row[table.image].strip() if table.image is not None else ""
-        if table.image_is_label:
-            # ImageJ's labels end with the slice or the region: "beads.tif:0001-0042".
-            image = image.split(":")[0]
-        planes.setdefault(image, set()).add(row[table.plane].strip() if table.plane is not None else "")
-        y, x = (_number(row[column], table, f"{path}, {place}") for column in (table.y, table.x))
-        centres.setdefault(image, []).append((y, x))
+    for image, plane, centre in _rows(path):
+        planes.setdefault(image, set()).add(plane)
+        centres.setdefault(image, []).append(centre)
     for image, numbers in planes.items():
         if len(numbers) > 1:
             raise AnnotationError(
                 f"{path}: holds {len(numbers)} planes of {image or 'its image'}; keep the rows of one"
             )
     diameter = required(diameter_px, path)
-    offset = PIXEL_CENTRE if table.from_results else 0.0
     return {
-        image: partial(_painted, path, np.array(points).reshape(-1, 2) - offset, diameter)
+        image: partial(_painted, path, np.array(points).reshape(-1, 2), diameter)
         for image, points in (centres or {"": []}).items()
     }
 
@@ -96,51 +79,63 @@ def _painted(
     return canvas.finish()
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The rows of a file, and the indices of their columns."""
-
-    rows: Iterator[tuple[str, list[str]]]
-    y: int
-    x: int
-    image: int | None
-    plane: int | None
-    image_is_label: bool
-    from_results: bool
-    decimal_comma: bool
-
-
-def _table(path: Path) -> _Table:
+def _rows(path: Path) -> Iterator[tuple[str, str, tuple[float, float]]]:
+    """Yield image, plane and centre of each row."""
     content = text(path)
     delimiter = max("\t;,", key=content.lstrip().partition("\n")[0].count)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
-    header = next((row for row in reader if any(cell.strip() for cell in row)), [])
+    try:
+        header = next((row for row in reader if any(cell.strip() for cell in row)), [])
+        columns = _columns(path, header)
+        for number, row in enumerate(reader, start=2):
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) < len(header):
+                raise AnnotationError(
+                    f"{path}, row {number}: has {len(row)} of {len(header)} columns; complete it"
+                )
+            image, plane = ("" if index is None else row[index].strip() for index in columns.names)
+            if columns.image_is_label:
+                # ImageJ's labels end with the slice or the region: "beads.tif:0001-0042".
+                image = image.split(":")[0]
+            cells = (row[index].replace(",", ".") if delimiter == ";" else row[index] for index in columns.yx)
+            y, x = (_number(cell, f"{path}, row {number}") - columns.offset for cell in cells)
+            yield image, plane, (y, x)
+    except csv.Error as error:
+        raise AnnotationError(f"{path}: is not a table ({error}); save it as CSV") from None
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Indices of the columns y and x, and of image and plane; and where the first pixel's centre is."""
+
+    yx: tuple[int, int]
+    names: tuple[int | None, ...]
+    image_is_label: bool
+    offset: float
+
+
+def _columns(path: Path, header: Sequence[str]) -> _Columns:
     names = [_plain(name) for name in header]
     pair = next((pair for pair in COLUMN_PAIRS if set(pair) <= set(names)), None)
+    written = {name.strip() for name in header}
     if pair is None:
         found = ", ".join(name.strip() for name in header if name.strip()) or "none"
         raise AnnotationError(
             f"{path}: has no columns of bead centres (found: {found}); name them y and x, in px"
         )
-    from_results = {"X", "Y"} <= {name.strip() for name in header} and bool(
-        IMAGEJ_COLUMNS & {name.strip() for name in header}
-    )
-    image = next((name for name in IMAGE_COLUMNS if name in names), None)
+    from_imagej = {"X", "Y"} <= written and bool(IMAGEJ_COLUMNS & written)
     # In ImageJ's tables a label names the image; elsewhere it is the number of the bead.
-    if image is None and from_results and "label" in names:
-        image = "label"
+    image_columns = (*IMAGE_COLUMNS, "label") if from_imagej else IMAGE_COLUMNS
+    image = next((name for name in image_columns if name in names), None)
     # The first of three axes is the plane.
     first_axes = {"axis_1": "axis_0", "centroid_1": "centroid_0"}
     plane = next((name for name in (first_axes.get(pair[0]), *PLANE_COLUMNS) if name in names), None)
-    return _Table(
-        rows=_rows(path, reader, len(header)),
-        y=names.index(pair[0]),
-        x=names.index(pair[1]),
-        image=None if image is None else names.index(image),
-        plane=None if plane is None else names.index(plane),
-        image_is_label=image == "label",
-        from_results=from_results,
-        decimal_comma=delimiter == ";",
+    return _Columns(
+        (names.index(pair[0]), names.index(pair[1])),
+        tuple(None if name is None else names.index(name) for name in (image, plane)),
+        image == "label",
+        PIXEL_CENTRE if from_imagej else 0.0,
     )
 
 
@@ -149,22 +144,9 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in letters)
 
 
-def _rows(path: Path, reader: Iterator[Sequence[str]], width: int) -> Iterator[tuple[str, list[str]]]:
+def _number(cell: str, place: str) -> float:
     try:
-        for number, row in enumerate(reader, start=2):
-            if any(cell.strip() for cell in row):
-                if len(row) < width:
-                    raise AnnotationError(
-                        f"{path}, row {number}: has {len(row)} of {width} columns; complete it"
-                    )
-                yield f"row {number}", list(row)
-    except csv.Error as error:
-        raise AnnotationError(f"{path}: is not a table ({error}); save it as CSV") from None
-
-
-def _number(cell: str, table: _Table, place: str) -> float:
-    try:
-        value = float(cell.replace(",", ".") if table.decimal_comma else cell)
+        value = float(cell)
     except ValueError:
         value = float("nan")
     if not abs(value) < FARTHEST_PX:

@@ -85,18 +85,14 @@ def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
 
 def _lists(path: Path, document: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     found = document if isinstance(document, dict) else {}
-    lists = [found.get(key) for key in ("images", "annotations")]
-    for entries in lists:
+    for entries in (found.get("images"), found.get("annotations")):
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
             kind = f"an object of {', '.join(map(str, found)) or 'nothing'}" if found else "no object"
             raise AnnotationError(
                 f"{path}: JSON, but not COCO, which has lists of images and annotations (this is {kind});"
                 " export it as COCO or GeoJSON"
             )
-    images, annotations = lists
-    assert images is not None
-    assert annotations is not None
-    return images, annotations
+    return found["images"], found["annotations"]
 
 
 def _shape(image: Mapping[str, Any]) -> tuple[float, float] | None:

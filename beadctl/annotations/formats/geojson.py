@@ -128,6 +128,4 @@ def _simple(path: Path, name: str, geometry: Mapping[str, Any]) -> Iterator[Mapp
 
 def _rings(path: Path, name: str, polygon: Mapping[str, Any]) -> list[Ring]:
     lines = polygon.get("coordinates")
-    if not isinstance(lines, list):
-        raise AnnotationError(f"{path}: {name} has an outline that is not a list of x and y; export it again")
-    return [ring(line, path, name) - PIXEL_CENTRE for line in lines]
+    return [ring(line, path, name) - PIXEL_CENTRE for line in (lines if isinstance(lines, list) else [lines])]
