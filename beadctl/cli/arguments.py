@@ -1,10 +1,8 @@
 """Settings as the plain arguments that the packages below take."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from beadctl.cli.settings import Settings, load
+from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import ReadOptions
@@ -53,6 +51,6 @@ def plain(settings: Settings) -> dict[str, dict[str, Any]]:
     return settings.model_dump(mode="json")
 
 
-def train_setting(config: Path | None, flags: Mapping[str, object], name: str, value: str) -> Any:
+def train_setting(loaded: Loaded, name: str, value: str) -> Any:
     """Return a value of the section [train] from text, checked as its flag would be."""
-    return getattr(load(config, {**flags, f"train.{name}": value}).settings.train, name)
+    return getattr(load(loaded.config, {**loaded.flags, f"train.{name}": value}).settings.train, name)

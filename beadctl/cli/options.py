@@ -1,102 +1,117 @@
-"""Typer options made of the settings' fields, so that help, choices and defaults are written once.
+"""Typer options made of the settings' fields, so that flags, help, choices and defaults are written once.
 
-The parameter of a flag that is left out is None, and `given` selects the others for `settings.load`.
+The parameter of a flag that is left out is None, so that `settings.load` sees only the flags that were given.
 """
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from beadctl.annotations import AnnotationFormat
-from beadctl.cli.settings import section_of
-from beadctl.console import Form
+from beadctl.cli.settings import load, section_of
+from beadctl.console import Messages
 from beadctl.files import cell
-from beadctl.losses import Loss
 from beadctl.results.formats import Output
-from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
-from beadctl.weighting import WeightingName
 
-# Parameter name of a command -> ``section.field`` of the settings.
-FIELDS: dict[str, str] = {}
-
-# Panels of the help.
-INPUT, TILES, NETWORK, OPTIMISER, LOSS = "Input", "Tiles", "Network", "Optimiser", "Loss"
-INSTANCES, RUN, MODEL, OUTPUT = "Instances", "Run", "Model file", "Output"
+# Panels of the help in their order. A field that `PANELS` does not name has the panel of its section.
+PANEL_ORDER = (
+    (INPUT := "Input"),
+    (TILES := "Tiles"),
+    (MODEL := "Model file"),
+    (NETWORK := "Network"),
+    (OPTIMISER := "Optimiser"),
+    (LOSS := "Loss"),
+    (INSTANCES := "Instances"),
+    (RUN := "Run"),
+    (OUTPUT := "Output"),
+)
+PANELS = {
+    "data": INPUT,
+    "tile": TILES,
+    "train": OPTIMISER,
+    "loss": LOSS,
+    "export": MODEL,
+    "inference": RUN,
+    "instances": INSTANCES,
+    "output": OUTPUT,
+    **dict.fromkeys(("data.tiles", "data.size", "train.simulate", "train.augment"), TILES),
+    **dict.fromkeys(("train.start", "train.arch", "train.width", "train.depth"), NETWORK),
+    **dict.fromkeys(("train.max_channels", "train.dropout", "train.dilation"), NETWORK),
+    **dict.fromkeys(("train.epochs", "train.steps_per_epoch", "train.max_minutes", "train.patience"), RUN),
+    **dict.fromkeys(("train.precision", "train.workers", "data.seed"), RUN),
+    "inference.diameter": INSTANCES,
+    "inference.model": MODEL,
+}
+# Flags of settings whose flag is not the name of the field.
+FLAGS = {
+    "train.start": ("--from",),
+    "train.augment": ("--augment/--no-augment",),
+    "loss.name": ("--loss",),
+    "inference.model": ("--model", "-m"),
+    "instances.exclude_border": ("--exclude-border/--keep-border",),
+    "output.out_dir": ("--out-dir", "-o"),
+}
+# A longer list of choices is part of the help, since Typer shows it as the type, beside the help.
 LONGEST_TYPE = 20
 
 
-def option(
-    panel: str,
-    key: str,
-    *names: str,
-    parameter: str | None = None,
-    default: str | None = None,
-    completion: Callable[[str], list[str]] | None = None,
-) -> Any:
-    """Return the Typer option of a setting.
+def command(
+    out_dir: str | None = None, flags: Mapping[str, Sequence[str]] = MappingProxyType({}), **sections: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of settings, and call it with the settings that they make.
 
     Parameters
     ----------
-    panel : str
-        Heading above the option in the help.
-    key : str
-        The setting, ``section.field``.
-    names : str
-        Flags; by default the field's name.
-    parameter : str, optional
-        Name of the command's parameter, where it is not the field's.
-    default : str, optional
-        Default in the help, where the command has another than the setting.
-    completion : callable, optional
-        Values for the Tab key from the beginning of one, where the type does not give them.
+    out_dir : str, optional
+        Folder of the results in the help, where the setting has none.
+    flags : mapping, optional
+        ``section.field`` to flags that differ from those of other commands.
+    sections : str
+        Names of fields of a section, separated by spaces, or ``*`` for all.
 
     Returns
     -------
-    typer option
-        For ``Annotated``.
+    callable
+        Decorator of a function whose first parameters are ``loaded``, the `Loaded` settings, and
+        ``messages``, the `Messages`; the others are its own options.
     """
-    section, field = key.split(".")
-    info = section_of(section).model_fields[field]
-    FIELDS[parameter or field] = key
-    names = names or (f"--{field.replace('_', '-')}",)
-    # A bracket at the end of a description names what None stands for.
-    words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
-    default = default or bracket or _default(info.default, names[0])
-    kind = info.annotation
-    choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
-    # Typer shows the choices as the type, which leaves no room for the help where they are long.
-    is_long = len("|".join(choices)) > LONGEST_TYPE
-    if is_long:
-        words += f"; one of {', '.join(choices)}"
-    return typer.Option(
-        *names,
-        help=with_default(words, default) if default else words,
-        show_default=False,
-        metavar="<name>" if is_long else None,
-        rich_help_panel=panel,
-        autocompletion=completion,
-    )
+    keys = [
+        f"{section}.{field}"
+        for section, names in sections.items()
+        for field in (section_of(section).model_fields if names == "*" else names.split())
+    ]
+    from_settings = [_option(key, flags.get(key, FLAGS.get(key, ())), out_dir) for key in keys]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = list(inspect.signature(function).parameters.values())[2:]
+        parameters = sorted([*own, *_COMMON, *from_settings], key=_panel_number)
+
+        @functools.wraps(function)
+        def run(*, config: Path | None, quiet: bool, verbose: bool, **values: Any) -> Any:
+            given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
+            return function(load(config, given), Messages.of(quiet, verbose), **values)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _panel_number(parameter: inspect.Parameter) -> int:
+    panel = parameter.annotation.__metadata__[0].rich_help_panel
+    return PANEL_ORDER.index(panel) if panel in PANEL_ORDER else -1
 
 
 def with_default(words: str, default: object) -> str:
     """Return a help text with its default in the same paragraph; Typer would set it as a column."""
     # The backslash keeps rich from reading the bracket as markup.
     return f"{words} [dim]\\[default: {default}][/dim]"
-
-
-def _out_dir(default: str | None = None) -> Any:
-    return option(OUTPUT, "output.out_dir", "--out-dir", "-o", default=default)
-
-
-def _default(value: object, names: str) -> str:
-    """Return the default of a field for the help; empty for None and for a flag that is off."""
-    if isinstance(value, bool):
-        on, _, off = names.partition("/")
-        return (on if value else off).lstrip("-")
-    return ",".join(value) if isinstance(value, tuple) else cell(value)
 
 
 def list_of(family: type[StrEnum]) -> Callable[[str], list[str]]:
@@ -113,82 +128,66 @@ def _devices(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
 
 
-def given(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return, of a command's parameters, the settings that its flags gave."""
-    return {FIELDS[name]: value for name, value in parameters.items() if name in FIELDS and value is not None}
+_COMPLETIONS = {"inference.device": _devices, "output.save": list_of(Output)}
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help=with_default("Settings file", "beadctl.toml"), show_default=False),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and warnings.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Verbose output.")]
+def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[kind, option]
+    )
 
-Axes = Annotated[str | None, option(INPUT, "data.axes")]
-Channel = Annotated[int | None, option(INPUT, "data.channel")]
-PlaneNumber = Annotated[int | None, option(INPUT, "data.plane")]
-PixelSize = Annotated[float | None, option(INPUT, "data.pixel_size")]
-Annotations = Annotated[AnnotationFormat | None, option(INPUT, "data.annotations")]
-CentreDiameter = Annotated[float | None, option(INPUT, "data.centre_diameter")]
-CentreDiameterOfTile = Annotated[
-    float | None, option(INPUT, "data.centre_diameter", "--centre-diameter", "--diameter")
-]
 
-Tiles = Annotated[Path | None, option(TILES, "data.tiles")]
-Simulate = Annotated[int | None, option(TILES, "train.simulate")]
-Augment = Annotated[bool | None, option(TILES, "train.augment", "--augment/--no-augment")]
-Size = Annotated[int | None, option(TILES, "data.size")]
-Overlap = Annotated[int | None, option(TILES, "tile.overlap")]
-ValFraction = Annotated[float | None, option(TILES, "tile.val_fraction")]
-TestFraction = Annotated[float | None, option(TILES, "tile.test_fraction")]
-GroupBy = Annotated[str | None, option(TILES, "tile.group_by")]
-Only = Annotated[Path | None, option(TILES, "tile.only")]
-MinBeads = Annotated[int | None, option(TILES, "tile.min_beads")]
-KeepEmpty = Annotated[float | None, option(TILES, "tile.keep_empty")]
+_COMMON = (
+    _parameter(
+        "config",
+        Path | None,
+        typer.Option(help=with_default("Settings file", "beadctl.toml"), show_default=False),
+    ),
+    _parameter("quiet", bool, typer.Option("--quiet", "-q", help="Print only errors and warnings."), False),
+    _parameter("verbose", bool, typer.Option("--verbose", "-v", help="Verbose output."), False),
+)
 
-Start = Annotated[str | None, option(NETWORK, "train.start", "--from")]
-Arch = Annotated[ArchName | None, option(NETWORK, "train.arch")]
-Width = Annotated[int | None, option(NETWORK, "train.width")]
-Depth = Annotated[int | None, option(NETWORK, "train.depth")]
-MaxChannels = Annotated[int | None, option(NETWORK, "train.max_channels")]
-Dropout = Annotated[float | None, option(NETWORK, "train.dropout")]
-Dilation = Annotated[int | None, option(NETWORK, "train.dilation")]
 
-BatchSize = Annotated[int | None, option(OPTIMISER, "train.batch_size")]
-Accumulate = Annotated[int | None, option(OPTIMISER, "train.accumulate")]
-LearningRate = Annotated[float | None, option(OPTIMISER, "train.lr")]
-WeightDecay = Annotated[float | None, option(OPTIMISER, "train.weight_decay")]
-WarmupEpochs = Annotated[float | None, option(OPTIMISER, "train.warmup_epochs")]
-Schedule = Annotated[ScheduleName | None, option(OPTIMISER, "train.schedule")]
-PlateauEpochs = Annotated[int | None, option(OPTIMISER, "train.plateau_epochs")]
-PlateauFactor = Annotated[float | None, option(OPTIMISER, "train.plateau_factor")]
-ClipNorm = Annotated[float | None, option(OPTIMISER, "train.clip_norm")]
-EmaDecay = Annotated[float | None, option(OPTIMISER, "train.ema_decay")]
+def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Parameter:
+    """Return the parameter of a setting, named ``section__field``."""
+    section, field = key.split(".")
+    info = section_of(section).model_fields[field]
+    names = flags or (f"--{field.replace('_', '-')}",)
+    # A bracket at the end of a description names what None stands for.
+    words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
+    default = (out_dir if field == "out_dir" else bracket) or _default(info.default, names[0])
+    kind = _kind(info.annotation)
+    choices = list(kind) if issubclass(kind, StrEnum) else []
+    is_long = len("|".join(choices)) > LONGEST_TYPE
+    if is_long:
+        words += f"; one of {', '.join(choices)}"
+    option = typer.Option(
+        *names,
+        help=with_default(words, default) if default else words,
+        show_default=False,
+        metavar="<name>" if is_long else None,
+        rich_help_panel=PANELS.get(key, PANELS[section]),
+        autocompletion=_COMPLETIONS.get(key),
+    )
+    return _parameter(key.replace(".", "__"), kind | None, option)
 
-LossName = Annotated[Loss | None, option(LOSS, "loss.name", "--loss", parameter="loss")]
-Weights = Annotated[str | None, option(LOSS, "loss.weights")]
-Weighting = Annotated[WeightingName | None, option(LOSS, "loss.weighting")]
-RampFrom = Annotated[str | None, option(LOSS, "loss.ramp_from")]
-RampEpochs = Annotated[float | None, option(LOSS, "loss.ramp_epochs")]
-FocalAlpha = Annotated[float | None, option(LOSS, "loss.focal_alpha")]
-FocalGamma = Annotated[float | None, option(LOSS, "loss.focal_gamma")]
-TverskyAlpha = Annotated[float | None, option(LOSS, "loss.tversky_alpha")]
-TverskyBeta = Annotated[float | None, option(LOSS, "loss.tversky_beta")]
-TverskyGamma = Annotated[float | None, option(LOSS, "loss.tversky_gamma")]
-BoundaryWidth = Annotated[int | None, option(LOSS, "loss.boundary_px")]
-MarkerWeight = Annotated[float | None, option(LOSS, "loss.marker_weight")]
-ContactWeight = Annotated[float | None, option(LOSS, "loss.contact_weight")]
 
-Diameter = Annotated[str | None, option(INSTANCES, "inference.diameter")]
-Threshold = Annotated[float | None, option(INSTANCES, "instances.threshold")]
-MarkerThreshold = Annotated[float | None, option(INSTANCES, "instances.marker_threshold")]
-MarkerRise = Annotated[float | None, option(INSTANCES, "instances.marker_rise")]
-MinConfidence = Annotated[float | None, option(INSTANCES, "instances.min_confidence")]
-MinArea = Annotated[int | None, option(INSTANCES, "instances.min_area")]
-ExcludeBorder = Annotated[
-    bool | None, option(INSTANCES, "instances.exclude_border", "--exclude-border/--keep-border")
-]
+def _kind(annotation: Any) -> type:
+    """Return the type of a flag: that of its field without None and bounds, text for a list."""
+    if isinstance(annotation, UnionType) or get_origin(annotation) is not None:
+        inner = next(part for part in get_args(annotation) if part is not NoneType)
+        return str if get_origin(annotation) is tuple else _kind(inner)
+    assert isinstance(annotation, type)
+    return annotation
+
+
+def _default(value: object, names: str) -> str:
+    """Return the default of a field for the help; empty for None and for a flag that is off."""
+    if isinstance(value, bool):
+        on, _, off = names.partition("/")
+        return (on if value else off).lstrip("-")
+    return ",".join(value) if isinstance(value, tuple) else cell(value)
+
 
 GradientAudit = Annotated[
     bool,
@@ -198,29 +197,3 @@ GradientAudit = Annotated[
         rich_help_panel=RUN,
     ),
 ]
-Epochs = Annotated[int | None, option(RUN, "train.epochs")]
-StepsPerEpoch = Annotated[int | None, option(RUN, "train.steps_per_epoch")]
-MaxMinutes = Annotated[float | None, option(RUN, "train.max_minutes")]
-Patience = Annotated[int | None, option(RUN, "train.patience")]
-Seed = Annotated[int | None, option(RUN, "data.seed")]
-Device = Annotated[str | None, option(RUN, "inference.device", completion=_devices)]
-Precision = Annotated[PrecisionName | None, option(RUN, "train.precision")]
-Threads = Annotated[int | None, option(RUN, "inference.threads")]
-Workers = Annotated[int | None, option(RUN, "train.workers")]
-TileSize = Annotated[int | None, option(RUN, "inference.tile_size")]
-
-ModelFile = Annotated[Path | None, option(MODEL, "inference.model", "--model", "-m")]
-Opset = Annotated[int | None, option(MODEL, "export.opset")]
-Licence = Annotated[str | None, option(MODEL, "export.licence")]
-ModelName = Annotated[str | None, option(MODEL, "export.name")]
-BlendWith = Annotated[str | None, option(MODEL, "export.blend")]
-BlendShare = Annotated[float | None, option(MODEL, "export.blend_share")]
-
-OutDir = Annotated[Path | None, _out_dir()]
-SegmentDir = Annotated[Path | None, _out_dir("segmented")]
-TileDir = Annotated[Path | None, _out_dir("tiles")]
-TrainDir = Annotated[Path | None, _out_dir("runs/<loss>-<size>")]
-CompareDir = Annotated[Path | None, _out_dir("runs/compare-losses")]
-Overwrite = Annotated[bool | None, option(OUTPUT, "output.overwrite", "--overwrite")]
-TableForm = Annotated[Form | None, option(OUTPUT, "output.format")]
-Save = Annotated[str | None, option(OUTPUT, "output.save", completion=list_of(Output))]

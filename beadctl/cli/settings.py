@@ -85,10 +85,14 @@ class Loaded:
         The effective settings.
     origins : Mapping of str to str
         ``section.field`` to ``flag``, the environment's name, the file or ``default``.
+    config, flags
+        What `load` was called with.
     """
 
     settings: Settings
     origins: Mapping[str, str]
+    config: Path | None
+    flags: Mapping[str, object]
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield (``section.field``, value as TOML, origin) for every setting; unset values are empty."""
@@ -139,9 +143,9 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
         For a name that does not exist (with its new name or the nearest one), a value out of its bounds, or
         a file that cannot be read.
     """
-    file, environment = _file(config), _environment()
+    file, environment, flags = _file(config), _environment(), flags or {}
     given: dict[str, Any] = {}
-    for key, value in (flags or {}).items():
+    for key, value in flags.items():
         if value is not None:
             section, field = key.split(".")
             given.setdefault(section, {})[field] = value
@@ -151,7 +155,7 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
     origins |= variables | dict.fromkeys(_keys(given), "flag")
     token = _below_flags.set((environment, file))
     try:
-        return Loaded(Settings(**given), origins)
+        return Loaded(Settings(**given), origins, config, flags)
     except ValidationError as error:
         raise SettingsError(_explain(error, origins)) from None
     finally:

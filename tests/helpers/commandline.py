@@ -11,14 +11,14 @@ OPERATORS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>"}
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:
-    """Return what a subcommand would be called with; fail as beadctl does for a flag it does not know."""
+    """Return options and fields that a subcommand would get; an unknown flag fails as in beadctl."""
     group: Any = typer.main.get_command(application())
     with group.make_context("beadctl", list(arguments)) as context:
         if context.invoked_subcommand is None and not arguments:
             return {}
         name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
         with command.make_context(name, rest, parent=context) as inner:
-            return dict(inner.params)
+            return {key.rpartition("__")[2]: value for key, value in inner.params.items()}
 
 
 def commands(script: str) -> list[list[str]]:

@@ -1,20 +1,34 @@
 """``beadctl compare-losses``: the same tiles and budget for every loss, over several seeds."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from beadctl import console
-from beadctl.cli import options, settings
+from beadctl.cli import options
+from beadctl.cli.settings import Loaded
+from beadctl.console import Messages
 from beadctl.errors import ExitCode
 from beadctl.losses import Loss
 
 LOSSES, SEEDS = "dice,focal,combined", 3
 
 
+def _several(flag: str, what: str, panel: str) -> Any:
+    return typer.Option(flag, help=f"{what}, separated by commas.", rich_help_panel=panel)
+
+
+@options.command(
+    out_dir="runs/compare-losses",
+    data="tiles size seed",
+    train="start simulate epochs steps_per_epoch max_minutes accumulate warmup_epochs schedule arch width "
+    "depth max_channels dilation ema_decay precision augment workers",
+    inference="device threads",
+    output="out_dir format",
+)
 def compare_losses(
-    context: typer.Context,
+    loaded: Loaded,
+    messages: Messages,
     losses: Annotated[
         str,
         typer.Option(
@@ -31,46 +45,6 @@ def compare_losses(
             show_default=False,
         ),
     ] = SEEDS,
-    tiles: options.Tiles = None,
-    size: options.Size = None,
-    simulate: options.Simulate = None,
-    augment: options.Augment = None,
-    start: options.Start = None,
-    arch: options.Arch = None,
-    width: options.Width = None,
-    depth: options.Depth = None,
-    max_channels: options.MaxChannels = None,
-    dilation: options.Dilation = None,
-    dropouts: Annotated[
-        str | None,
-        typer.Option("--dropout", help="Dropouts, separated by commas.", rich_help_panel=options.NETWORK),
-    ] = None,
-    batch_sizes: Annotated[
-        str | None,
-        typer.Option(
-            "--batch-size", help="Batch sizes, separated by commas.", rich_help_panel=options.OPTIMISER
-        ),
-    ] = None,
-    lrs: Annotated[
-        str | None,
-        typer.Option("--lr", help="Learning rates, separated by commas.", rich_help_panel=options.OPTIMISER),
-    ] = None,
-    accumulate: options.Accumulate = None,
-    warmup_epochs: options.WarmupEpochs = None,
-    schedule: options.Schedule = None,
-    ema_decay: options.EmaDecay = None,
-    weightings: Annotated[
-        str | None,
-        typer.Option("--weighting", help="Weightings, separated by commas.", rich_help_panel=options.LOSS),
-    ] = None,
-    epochs: options.Epochs = None,
-    steps_per_epoch: options.StepsPerEpoch = None,
-    max_minutes: options.MaxMinutes = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    precision: options.Precision = None,
-    threads: options.Threads = None,
-    workers: options.Workers = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +55,6 @@ def compare_losses(
         bool, typer.Option("--retry", help="Run again what failed.", rich_help_panel=options.RUN)
     ] = False,
     gradient_audit: options.GradientAudit = False,
-    out_dir: options.CompareDir = None,
     pictures: Annotated[
         bool,
         typer.Option(
@@ -91,17 +64,15 @@ def compare_losses(
             rich_help_panel=options.OUTPUT,
         ),
     ] = True,
-    format: options.TableForm = None,  # noqa: A002  the flag is --format
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    dropouts: Annotated[str | None, _several("--dropout", "Dropouts", options.NETWORK)] = None,
+    batch_sizes: Annotated[str | None, _several("--batch-size", "Batch sizes", options.OPTIMISER)] = None,
+    lrs: Annotated[str | None, _several("--lr", "Learning rates", options.OPTIMISER)] = None,
+    weightings: Annotated[str | None, _several("--weighting", "Weightings", options.LOSS)] = None,
 ) -> ExitCode:
     """Train with each loss and seed, and write tables, a report and a verdict; finished runs are kept.
 
     Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
     """
-    flags = options.given(context.params)
-    loaded = settings.load(config, flags)
     from beadctl.cli import arguments
     from beadctl.cli import training_arguments as training
     from beadctl.study import grid
@@ -113,10 +84,9 @@ def compare_losses(
         seeds,
         training.training_plan(chosen, weights),
         arguments.plain(chosen),
-        partial(arguments.train_setting, config, flags),
+        partial(arguments.train_setting, loaded),
     )
     out, folder = chosen.output.out_dir or DEFAULT_FOLDER, training.training_tiles(chosen)
-    messages = console.Messages.of(quiet, verbose)
     how = training.train_options(chosen, gradient_audit=gradient_audit)
     mine = grid.shard(trials, shard)
     run_missing(mine, out, messages, tiles=folder, start=weights, options=how, retry=retry)

@@ -6,20 +6,22 @@ from typing import Annotated
 import typer
 
 from beadctl import console
-from beadctl.cli import options, settings
+from beadctl.cli import options
+from beadctl.cli.settings import Loaded
+from beadctl.console import Messages
 
 
+@options.command(
+    data="axes channel plane",
+    output="format",
+)
 def info(
-    context: typer.Context,
+    loaded: Loaded,
+    messages: Messages,
     file: Annotated[Path | None, typer.Argument(help="An image or a model to describe.")] = None,
     show_settings: Annotated[
         bool, typer.Option("--settings", help="Print every setting and where its value comes from.")
     ] = False,
-    axes: options.Axes = None,
-    channel: options.Channel = None,
-    plane: options.PlaneNumber = None,
-    format: options.TableForm = None,  # noqa: A002  the flag is --format
-    config: options.Config = None,
 ) -> None:
     """Print versions and devices, the effective settings, or the facts of an image or a model.
 
@@ -27,7 +29,6 @@ def info(
 
     Example: beadctl info image.tif
     """
-    loaded = settings.load(config, options.given(context.params))
     form = loaded.settings.output.format.chosen(console.Form.TABLE)
     if show_settings:
         console.print_rows(form, ("setting", "value", "from"), loaded.rows())

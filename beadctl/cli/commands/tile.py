@@ -6,12 +6,22 @@ from typing import Annotated
 import typer
 
 from beadctl import console
-from beadctl.cli import options, settings
+from beadctl.cli import options
+from beadctl.cli.settings import Loaded
+from beadctl.console import Messages
 from beadctl.errors import ExitCode
 
 
+@options.command(
+    out_dir="tiles",
+    flags={"data.centre_diameter": ("--centre-diameter", "--diameter")},
+    data="annotations centre_diameter axes channel plane size seed",
+    tile="*",
+    output="out_dir format overwrite",
+)
 def tile(
-    context: typer.Context,
+    loaded: Loaded,
+    messages: Messages,
     images: Annotated[Path, typer.Argument(help="Folder of images.")],
     masks: Annotated[
         Path, typer.Argument(help="Folder of annotations with the same names, or a file for all images.")
@@ -19,51 +29,31 @@ def tile(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the pairs and the plan; write nothing.")
     ] = False,
-    annotations: options.Annotations = None,
-    centre_diameter: options.CentreDiameterOfTile = None,
-    axes: options.Axes = None,
-    channel: options.Channel = None,
-    plane: options.PlaneNumber = None,
-    size: options.Size = None,
-    overlap: options.Overlap = None,
-    val_fraction: options.ValFraction = None,
-    test_fraction: options.TestFraction = None,
-    group_by: options.GroupBy = None,
-    only: options.Only = None,
-    min_beads: options.MinBeads = None,
-    keep_empty: options.KeepEmpty = None,
-    seed: options.Seed = None,
-    out_dir: options.TileDir = None,
-    format: options.TableForm = None,  # noqa: A002  the flag is --format
-    overwrite: options.Overwrite = None,
-    config: options.Config = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> int:
+) -> ExitCode:
     """Cut images and annotations into tiles, split by source image for training, validation and test.
 
     Example: beadctl tile images masks -o tiles --size 256
     """
-    loaded = settings.load(config, options.given(context.params)).settings
     from beadctl.annotations.pairing import pair
     from beadctl.audit.spot_check import spot_check
     from beadctl.cli import arguments
     from beadctl.dataset import tile_plan, tile_writer
 
-    messages, data = console.Messages.of(quiet, verbose), loaded.data
+    settings = loaded.settings
+    data = settings.data
     pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter)
-    pairing = pairing.only(loaded.tile.only)
+    pairing = pairing.only(settings.tile.only)
     pairing.report(messages.warn)
-    tiling = arguments.tile_options(loaded)
+    tiling = arguments.tile_options(settings)
     spot_check(pairing.samples, tiling.read, messages, f"beadctl audit {images} {masks}")
     if dry_run:
         planned = tile_plan.plan_tiles(pairing.samples, tiling)
-        console.print_rows(loaded.output.format, tile_plan.HEADS, tile_plan.rows(planned))
+        console.print_rows(settings.output.format, tile_plan.HEADS, tile_plan.rows(planned))
         failures = [image.reason for image in planned if image.reason]
     else:
-        out = loaded.output.out_dir or data.tiles
+        out = settings.output.out_dir or data.tiles
         cut = tile_writer.cut_with_progress(
-            pairing.samples, out, tiling, overwrite=loaded.output.overwrite, messages=messages
+            pairing.samples, out, tiling, overwrite=settings.output.overwrite, messages=messages
         )
         failures = [reason for _, reason in cut.failures]
     for reason in failures:
