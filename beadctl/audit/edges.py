@@ -84,12 +84,7 @@ def trace_outlines(labels: NDArray[np.uint32]) -> Outlines:
     index = np.searchsorted(numbers, labels[row, column])
     centre_y = np.bincount(index, row, len(numbers)) / area_px
     centre_x = np.bincount(index, column, len(numbers)) / area_px
-    at_background = np.zeros(labels.shape, bool)
-    empty = labels == 0
-    at_background[1:] |= empty[:-1]
-    at_background[:-1] |= empty[1:]
-    at_background[:, 1:] |= empty[:, :-1]
-    at_background[:, :-1] |= empty[:, 1:]
+    at_background = ndimage.binary_dilation(labels == 0)
     chosen = np.flatnonzero(at_background[row, column])
     chosen = chosen[:: max(1, -(-len(chosen) // MAX_POINTS))]
     y, x, bead_index = row[chosen], column[chosen], index[chosen]
@@ -133,8 +128,7 @@ def edge_map(pixels: NDArray[Any], diameter_px: float) -> EdgeMap:
         image = np.where(finite, image, np.median(image[finite]) if finite.any() else 0).astype(np.float32)
     sigma_px = float(np.clip(0.1 * diameter_px, 0.7, 3.0))
     smoothed = ndimage.gaussian_filter(image, sigma_px, truncate=3.0)
-    y = np.asarray(np.gradient(smoothed, axis=0), np.float32)
-    x = np.asarray(np.gradient(smoothed, axis=1), np.float32)
+    y, x = np.gradient(smoothed)
     magnitude = np.hypot(y, x)
     sample = magnitude[:: max(1, magnitude.shape[0] // 256), :: max(1, magnitude.shape[1] // 256)]
     weight = magnitude + np.float32(max(float(np.percentile(sample, 80)), 1e-12))

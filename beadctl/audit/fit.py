@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 from beadctl.audit.detections import Detections
 from beadctl.audit.edges import EdgeMap, Outlines, edge_map, trace_outlines
@@ -108,13 +108,8 @@ def shift_labels(labels: NDArray[np.uint32], fit: MaskFit) -> NDArray[np.uint32]
     fit : MaskFit
         Its shift is used.
     """
-    dy, dx = round(fit.dy), round(fit.dx)
-    height, width = labels.shape
-    out = np.zeros_like(labels)
-    out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
-        max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
-    ]
-    return out
+    shifted = ndimage.shift(labels, (round(fit.dy), round(fit.dx)), order=0)
+    return np.asarray(shifted, np.uint32)
 
 
 def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) -> MaskFit:
@@ -178,6 +173,56 @@ def _climb(surface: Floats, start: int) -> tuple[int, int]:
         if (first_y + step_y, first_x + step_x) == (top, left):
             return top, left
         top, left = first_y + step_y, first_x + step_x
+
+
+def _along_normals(
+    outlines: Outlines, edges: EdgeMap, away_px: float, dy: float, dx: float
+) -> NDArray[np.float32]:
+    """Return the edges along the normals of shifted outlines, shape (points,); see `mean_support`."""
+    y = outlines.y + dy + away_px * outlines.normal_y
+    x = outlines.x + dx + away_px * outlines.normal_x
+    at = np.array([y, x], np.float32)
+    parts = [ndimage.map_coordinates(slope, at, order=1, mode="constant") for slope in (edges.y, edges.x)]
+    return np.asarray(outlines.normal_y * parts[0] + outlines.normal_x * parts[1], np.float32)
+
+
+def mean_support(
+    outlines: Outlines, edges: EdgeMap, away_px: float, shift: tuple[float, float], sign: int
+) -> Floats:
+    """Return the mean edge along the normals of each bead's outline, shape (beads,).
+
+    Parameters
+    ----------
+    outlines, edges : Outlines, EdgeMap
+        Of one image.
+    away_px : float
+        How far outside of the outlines the edges are read, px.
+    shift : tuple of float
+        Shift of the outlines along y and x, px.
+    sign : int
+        -1 for edges of bright beads, 1 for those of dark ones.
+    """
+    along = _along_normals(outlines, edges, away_px, *shift)
+    total = np.bincount(outlines.bead_index, along, outlines.bead_count)
+    return np.asarray(sign * total / np.maximum(outlines.points_per_bead, 1), np.float64)
+
+
+def outline_growth_px(pair: PairFeatures) -> float:
+    """Return how far edges lie outside of the outlines, px: the best of steps up to half a radius.
+
+    Parameters
+    ----------
+    pair : PairFeatures
+        The mask and its image.
+    """
+    outlines, fit = pair.outlines, pair.fit
+    reach = float(np.clip(outlines.diameter_px / 4, 2.0, 12.0))
+    steps = np.arange(-reach, reach + 0.25, 0.5)
+    means = [
+        float(_along_normals(outlines, pair.edges, step, fit.dy, fit.dx).mean()) * fit.sign for step in steps
+    ]
+    # The centres of the outermost pixels lie half a pixel inside the outline.
+    return float(steps[int(np.argmax(means))]) - 0.5
 
 
 def subpixel_peak(surface: Floats, top: int, left: int) -> tuple[float, float]:

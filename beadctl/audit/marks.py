@@ -5,53 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import regionprops
 
 from beadctl.audit.detections import relative_growth, undetected
 from beadctl.audit.faults import Fault, Finding, Verdict
-from beadctl.audit.fit import PairFeatures
+from beadctl.audit.fit import PairFeatures, mean_support, outline_growth_px
 from beadctl.audit.missed import missed_by_detections, missed_by_edges
-from beadctl.audit.support import outline_growth_px, unsupported
 
 
 @dataclass(frozen=True)
 class MarkLimits:
-    """Limits for the marks of a mask; lengths as (px, share of the median diameter), both exceeded.
+    """Limits for the marks of a mask.
 
-    ================  ===========  =====  ================================================================
-    name              value        unit   why
-    ================  ===========  =====  ================================================================
-    merged_area       1.2          ratio  a mark of several beads is larger than this multiple of the median,
-    merged_inscribed  0.72         share  its inscribed circle fills less: all of a disc, half of two discs,
-    merged_solidity   0.92         share  and it fills less of its convex hull without other marks: a bead
-                                          that another one covers in part has no waist
-    merged            0.015        share  of marks that hold several beads, from which on to look at them
-    merged_bad        0.1          share  and from which on the mask is bad
-    missed            0.02         share  of missed beads among all that one method sees
-    missed_detected   0.015        share  relative to the marks, by detections
-    missed_edges      0.03         share  and by edges alone, which are less certain
-    missed_bad        0.25         share  of missed beads, from which on the mask is bad
-    unsupported       0.12         share  of marks without edges; a few have weak edges in any mask
-    unsupported_bad   0.5          share  and from which on the mask is bad
-    small             (1.6, 0.17)  both   marks too small, by the mean of edges and detections
-    small_edges       (1.2, 0.16)  both   and by edges alone
-    large             (2.5, 0.2)   both   marks too large, by the mean of edges and detections
-    large_edges       (1.5, 0.3)   both   and by edges alone
-    ================  ===========  =====  ================================================================
+    Pairs of shares are those from which on to look at a mask, and from which on it is bad; pairs of sizes are
+    in px and in median diameters, both exceeded.
+
+    ================  =============  =====  ============================================================
+    name              value          unit   why
+    ================  =============  =====  ============================================================
+    merged_area       1.2            ratio  a mark of several beads is larger than this times the median,
+    merged_inscribed  0.72           share  its inscribed circle fills less (all of a disc, half of two),
+    merged_solidity   0.92           share  and it fills less of its convex hull without other marks: a
+                                            bead that another one covers in part has no waist
+    merged            (0.015, 0.1)   share  of marks with several beads
+    missed            (0.02, 0.25)   share  of missed beads among all that one method sees
+    missed_detected   0.015          share  and relative to the marks, by detections,
+    missed_edges      0.03           share  or by edges alone, which are less certain
+    support           0.25           share  marks with less of the median support have no edges
+    offset_px         1.5            px     and a mark may lie off by this much for its edges
+    unsupported       (0.12, 0.5)    share  of marks without edges; a few have weak edges in any mask
+    small             (1.6, 0.17)    -      marks too small, by the mean of edges and detections
+    small_edges       (1.2, 0.16)    -      and by edges alone
+    large             (2.5, 0.2)     -      marks too large, by the mean of edges and detections
+    large_edges       (1.5, 0.3)     -      and by edges alone
+    ================  =============  =====  ============================================================
     """
 
     merged_area: float = 1.2
     merged_inscribed: float = 0.72
     merged_solidity: float = 0.92
-    merged: float = 0.015
-    merged_bad: float = 0.1
-    missed: float = 0.02
+    merged: tuple[float, float] = (0.015, 0.1)
+    missed: tuple[float, float] = (0.02, 0.25)
     missed_detected: float = 0.015
     missed_edges: float = 0.03
-    missed_bad: float = 0.25
-    unsupported: float = 0.12
-    unsupported_bad: float = 0.5
+    support: float = 0.25
+    offset_px: float = 1.5
+    unsupported: tuple[float, float] = (0.12, 0.5)
     small: tuple[float, float] = (1.6, 0.17)
     small_edges: tuple[float, float] = (1.2, 0.16)
     large: tuple[float, float] = (2.5, 0.2)
@@ -70,20 +71,20 @@ def judge_marks(pair: PairFeatures) -> list[Finding]:
         The mask and its image.
     """
     growth_px = outline_growth_px(pair)
-    return [
-        *_merged(pair),
-        *_missed(pair, growth_px),
-        *_unsupported(pair, growth_px),
-        *_sized(pair, growth_px),
-    ]
+    per_bead = _merged(pair) + _missed(pair, growth_px) + _unsupported(pair, growth_px)
+    return per_bead + _sized(pair, growth_px)
+
+
+def _graded(fault: Fault, share: float, limits: tuple[float, float], message: str) -> list[Finding]:
+    if share <= limits[0]:
+        return []
+    return [Finding(fault, Verdict.BAD if share > limits[1] else Verdict.CHECK, message)]
 
 
 def _merged(pair: PairFeatures) -> list[Finding]:
     count, total = _count_merged(pair), pair.outlines.bead_count
-    if count / total <= LIMITS.merged:
-        return []
-    verdict = Verdict.BAD if count / total > LIMITS.merged_bad else Verdict.CHECK
-    return [Finding(Fault.MERGED, verdict, f"{count} of {total} marks hold several beads by their shape")]
+    message = f"{count} of {total} marks hold several beads by their shape"
+    return _graded(Fault.MERGED, count / total, LIMITS.merged, message)
 
 
 def _count_merged(pair: PairFeatures) -> int:
@@ -108,25 +109,32 @@ def _missed(pair: PairFeatures, growth_px: float) -> list[Finding]:
         found, least = missed_by_edges(pair, growth_px), LIMITS.missed_edges
     else:
         found, least = missed_by_detections(pair, pair.detections, growth_px), LIMITS.missed_detected
-    if found.share <= LIMITS.missed or found.missed <= least * pair.outlines.bead_count:
+    if found.missed <= least * pair.outlines.bead_count:
         return []
-    verdict = Verdict.BAD if found.share > LIMITS.missed_bad else Verdict.CHECK
-    return [
-        Finding(
-            Fault.MISSED, verdict, f"beads without a mark: about {found.missed}; with a mark: {found.marked}"
-        )
-    ]
+    message = f"beads without a mark: about {found.missed}; with a mark: {found.marked}"
+    return _graded(Fault.MISSED, found.share, LIMITS.missed, message)
 
 
 def _unsupported(pair: PairFeatures, growth_px: float) -> list[Finding]:
-    without_edge, judged = unsupported(pair, growth_px), int(pair.outlines.judged.sum())
-    if pair.detections and without_edge.sum() > LIMITS.unsupported * judged:
+    without_edge, judged = _without_edges(pair, growth_px), int(pair.outlines.judged.sum())
+    if pair.detections and without_edge.sum() > LIMITS.unsupported[0] * judged:
         without_edge &= undetected(pair.labels, pair.detections.labels)
     count = int(without_edge.sum())
-    if count <= max(1, LIMITS.unsupported * judged):
+    if count <= 1:
         return []
-    verdict = Verdict.BAD if count > LIMITS.unsupported_bad * judged else Verdict.CHECK
-    return [Finding(Fault.NOTHING_THERE, verdict, f"{count} of {judged} marks have no edge under them")]
+    message = f"{count} of {judged} marks have no edge under them"
+    return _graded(Fault.NOTHING_THERE, count / judged, LIMITS.unsupported, message)
+
+
+def _without_edges(pair: PairFeatures, growth_px: float) -> NDArray[np.bool_]:
+    """Return the judged beads whose outlines lie on no edges, shape (beads,)."""
+    outlines, fit, by = pair.outlines, pair.fit, LIMITS.offset_px
+    shifts = [(fit.dy + a, fit.dx + b) for a, b in ((0, 0), (by, 0), (-by, 0), (0, by), (0, -by))]
+    away_px, sign = growth_px + 0.5, fit.sign
+    # Without sign: above and below the plane of focus, beads of one field may be bright and dark.
+    best = np.max([np.abs(mean_support(outlines, pair.edges, away_px, at, sign)) for at in shifts], axis=0)
+    median = float(np.median(best[outlines.judged])) if outlines.judged.any() else 0.0
+    return np.asarray(outlines.judged & (best < LIMITS.support * median), bool)
 
 
 def _sized(pair: PairFeatures, growth_px: float) -> list[Finding]:

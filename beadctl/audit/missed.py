@@ -10,8 +10,7 @@ from scipy import ndimage, signal
 
 from beadctl.audit.detections import Detections, relative_growth
 from beadctl.audit.edges import EdgeMap, Outlines, trace_outlines
-from beadctl.audit.fit import PairFeatures, shift_labels
-from beadctl.audit.support import mean_support
+from beadctl.audit.fit import PairFeatures, mean_support, shift_labels
 
 Floats = NDArray[np.float64]
 
@@ -114,7 +113,8 @@ def missed_by_edges(pair: PairFeatures, growth_px: float) -> MissedBeads:
         if alike.sum() < 3:
             continue
         # The centroid of a mark may lie a pixel or two off the centre of its bead.
-        level = float(np.median(_highest_near(response, cy[alike], cx[alike])))
+        highest = ndimage.maximum_filter(response, 3, mode="nearest")
+        level = float(np.median(highest[cy[alike], cx[alike]]))
         good = free & (response >= max(LIMITS.ring_response * level, LIMITS.ring_floor))
         margin = int(radius)
         good[:margin], good[height - margin :], good[:, :margin], good[:, width - margin :] = (False,) * 4
@@ -218,14 +218,6 @@ def _contrast(
     numbers = np.unique(labels[labels > 0])
     usual = float(np.median(np.abs(ndimage.mean(grey, labels, numbers) - level))) if len(numbers) else 0.0
     return np.abs(grey - np.float32(level)), usual
-
-
-def _highest_near(response: NDArray[np.float32], y: NDArray[np.intp], x: NDArray[np.intp]) -> Floats:
-    """Return the highest value within a pixel of each point, shape (points,)."""
-    height, width = response.shape
-    steps = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
-    near = [response[np.clip(y + a, 0, height - 1), np.clip(x + b, 0, width - 1)] for a, b in steps]
-    return np.asarray(np.max(near, axis=0), np.float64)
 
 
 def _ring_radii(outlines: Outlines, away_px: float) -> list[float]:

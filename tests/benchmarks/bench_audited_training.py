@@ -1,11 +1,11 @@
-"""What auditing masks is worth: networks trained on pairs as found against those that `audit --fix` wrote.
+"""Networks trained on pairs as found, against those trained on the pairs that `audit --fix` wrote.
 
     BEADCTL_DATA=DATA python tests/benchmarks/bench_audited_training.py OUT [--seeds 3]
 
-DATA/microbeads holds `images`, `masks` and `fits.txt`, the images whose masks fit by an older and independent
-measure. Every third of those is held out, the same for all. Both networks get the same settings, seeds
-and number of steps, and each chooses its best epoch on tiles of its own set, as a laboratory would. Printed:
-Jaccard of the pixels and count error on the held-out images, pair by pair. Stopped, the same command goes on.
+DATA/microbeads holds `images`, `masks` and `fits.txt`, the images whose masks fit by an independent measure.
+Every third of those is held out, the same for both. Both networks have the same settings, seeds and number of
+steps, and each chooses its best epoch on tiles of its own set. Prints the Jaccard index of pixels and the
+count error on the held-out images for each seed. If interrupted, the same command resumes.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 
-def beadctl(*arguments, fine=(0,)):
+def beadctl(*arguments, accepted=(0,)):
     """Run beadctl and return its standard output."""
     done = subprocess.run(
         [sys.executable, "-m", "beadctl", *map(str, arguments), "-q"],
@@ -25,7 +25,7 @@ def beadctl(*arguments, fine=(0,)):
         text=True,
         check=False,
     )
-    if done.returncode not in fine:
+    if done.returncode not in accepted:
         raise SystemExit(f"beadctl {arguments[0]} ended with {done.returncode}")
     return done.stdout
 
@@ -44,11 +44,11 @@ def prepared(data, out):
     folders = [out / name for name in ("held-out", "raw", "audited")]
     if (out / "audited/changes.csv").exists():
         return folders
-    every = sorted(path.name for path in (data / "images").iterdir())
+    names = sorted(path.name for path in (data / "images").iterdir())
     held = sorted((data / "fits.txt").read_text(encoding="utf-8").split())[::3]
     copied(data, held, folders[0])
-    copied(data, [name for name in every if name not in held], folders[1])
-    beadctl("audit", folders[1] / "images", folders[1] / "masks", "--fix", folders[2], fine=(0, 1))
+    copied(data, [name for name in names if name not in held], folders[1])
+    beadctl("audit", folders[1] / "images", folders[1] / "masks", "--fix", folders[2], accepted=(0, 1))
     return folders
 
 
@@ -72,19 +72,19 @@ def main():
                 pairs = folder / "images", folder / "masks"
                 beadctl("tile", *pairs, "-o", tiles, "--size", 256, "--test-fraction", 0)
             if not (run / "bead.onnx").exists():
-                going_on = ["--resume"] if (run / "last.pt").exists() else []
+                resume = ["--resume"] if (run / "last.pt").exists() else []
                 plan = (
                     *("--epochs", arguments.epochs, "--steps-per-epoch", arguments.steps, "--batch-size", 8),
                     *("--width", 16, "--max-channels", 112, "--lr", 0.002, "--precision", "bf16"),
                 )
-                beadctl("train", "--tiles", tiles, "--size", 256, "-o", run, "--seed", seed, *plan, *going_on)
+                beadctl("train", "--tiles", tiles, "--size", 256, "-o", run, "--seed", seed, *plan, *resume)
                 beadctl("export", run, "-o", run / "bead.onnx", "--overwrite")
-            said = beadctl("eval", held / "images", held / "masks", "-m", run / "bead.onnx")
-            figures.append(json.loads(said)["figures"])
-        one, other = figures
+            scores = beadctl("eval", held / "images", held / "masks", "-m", run / "bead.onnx")
+            figures.append(json.loads(scores)["figures"])
+        on_raw, on_audited = figures
         print(
-            f"{seed:4d} {one['jaccard']:12.3f} {other['jaccard']:16.3f}"
-            f" {one['count_mape']:15.3f} {other['count_mape']:19.3f}",
+            f"{seed:4d} {on_raw['jaccard']:12.3f} {on_audited['jaccard']:16.3f}"
+            f" {on_raw['count_mape']:15.3f} {on_audited['count_mape']:19.3f}",
             flush=True,
         )
 

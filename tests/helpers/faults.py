@@ -1,4 +1,4 @@
-"""Plant faults in the label image of a pair, as they happen in laboratories."""
+"""Faults of annotations, to plant in the label image of a pair."""
 
 import numpy as np
 from scipy import ndimage
@@ -16,13 +16,8 @@ def scene(seed, number, size=384, least=10):
 
 
 def shifted(labels, dy, dx):
-    """Move a label image; what leaves it is gone."""
-    out = np.zeros_like(labels)
-    height, width = labels.shape
-    out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = labels[
-        max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)
-    ]
-    return out
+    """Return a label image moved by whole pixels, filled with 0."""
+    return ndimage.shift(labels, (dy, dx), order=0)
 
 
 def _warped(labels, source):
@@ -34,14 +29,14 @@ def _warped(labels, source):
 
 
 def shift(rng, labels):
-    """By 1 to 20 px in any direction."""
+    """Shift by 1 to 20 px in any direction."""
     length, angle = rng.uniform(1, 20), rng.uniform(0, 2 * np.pi)
     dy, dx = round(length * np.sin(angle)), round(length * np.cos(angle))
     return shifted(labels, dy or int(dx == 0), dx)
 
 
 def drift(rng, labels):
-    """A shift that grows from 0 to between 3 and 8 px over the image."""
+    """Shift by an amount that grows over the image from 0 to between 3 and 8 px."""
     most, angle, across = rng.uniform(3, 8), *rng.uniform(0, 2 * np.pi, 2)
     height, width = labels.shape
 
@@ -53,7 +48,7 @@ def drift(rng, labels):
 
 
 def scale(rng, labels):
-    """By 3 % too large or too small."""
+    """Scale by 3 % up or down."""
     by = 1.03 if rng.random() < 0.5 else 1 / 1.03
     height, width = labels.shape
     return _warped(
@@ -62,13 +57,13 @@ def scale(rng, labels):
 
 
 def flip(rng, labels):
-    """Mirror, transpose or turn over."""
+    """Mirror, transpose or rotate by 180 degrees."""
     turned = (labels[::-1], labels[:, ::-1], labels.T, labels[::-1, ::-1])
     return np.ascontiguousarray(turned[rng.integers(len(turned))])
 
 
 def merged(_rng, labels):
-    """Give beads that touch one number, as in a binary mask."""
+    """Give touching beads one label, as a binary mask does."""
     return ndimage.label(labels > 0, np.ones((3, 3)))[0].astype(np.uint32)
 
 
