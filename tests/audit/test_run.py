@@ -200,16 +200,16 @@ def test_small_images_are_audited_too(shape):
 
 
 def test_the_table_names_the_owner_of_a_swapped_mask(run, folder):
-    said = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
-    assert said.code == 1
+    result = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
+    assert result.code == 1
     table = {row["image"]: row for row in rows(folder / "out/audit.csv")}
     assert [row["verdict"] for row in table.values()] == ["bad", "bad", "bad", "ok", "ok", "ok"]
     assert "belongs to f1.tif" in table["f0.tif"]["findings"]
     assert "belongs to f0.tif" in table["f1.tif"]["findings"]
     assert float(table["f2.tif"]["shift_y_px"]) == pytest.approx(-4, abs=0.3)
     assert float(table["f2.tif"]["shift_x_px"]) == pytest.approx(3, abs=0.3)
-    assert "f0.tif" in said.out
-    assert "f3.tif" not in said.out
+    assert "f0.tif" in result.out
+    assert "f3.tif" not in result.out
     page = (folder / "out/audit.html").read_text(encoding="utf-8")
     assert page.count("<img") == 7
     assert "mask moved by (-4.0, +3.0) px" in page
@@ -221,8 +221,8 @@ def test_the_table_names_the_owner_of_a_swapped_mask(run, folder):
 def test_a_file_that_cannot_be_read_is_a_row(run, folder):
     (folder / "images/f3.tif").write_bytes(b"II*\0nothing")
     tifffile.imwrite(folder / "masks/f4_masks.tif", np.ones((9, 9), np.uint16))
-    said = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
-    assert said.code == 1
+    result = run("audit", folder / "images", folder / "masks", "--no-find", "-o", folder / "out")
+    assert result.code == 1
     table = {row["image"]: row for row in rows(folder / "out/audit.csv")}
     assert len(table) == 6
     assert table["f3.tif"]["faults"] == table["f4.tif"]["faults"] == "unreadable"
@@ -233,16 +233,16 @@ def test_right_pairs_exit_with_0_and_are_compared_with_a_model(run, folder, mode
     for number in range(3):
         (folder / f"images/f{number}.tif").unlink()
         (folder / f"masks/f{number}_masks.tif").unlink()
-    said = run("audit", folder / "images", folder / "masks", "-m", model_path)
-    assert said.code == 0
-    assert "3 ok, 0 check, 0 bad" in said.err
+    result = run("audit", folder / "images", folder / "masks", "-m", model_path)
+    assert result.code == 0
+    assert "3 ok, 0 check, 0 bad" in result.err
 
 
 def test_fix_writes_safe_corrections_and_changes_no_source(run, folder):
     before = {path: path.read_bytes() for path in folder.rglob("*.tif")}
-    said = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
-    assert said.code == 1
-    assert "4 pairs written, 1 of them corrected; 2 left out" in said.err
+    result = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
+    assert result.code == 1
+    assert "4 pairs written, 1 of them corrected; 2 left out" in result.err
     assert {path: path.read_bytes() for path in before} == before
     changes = {row["image"]: row for row in rows(folder / "fixed/changes.csv")}
     assert [changes[f"f{n}.tif"]["written"] for n in range(6)] == ["no", "no", "yes", "yes", "yes", "yes"]
@@ -267,9 +267,9 @@ def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
     for part, plane in (("images", image.astype(np.uint16)), ("masks", labels)):
         (tmp_path / part).mkdir()
         tifffile.imwrite(tmp_path / part / "dimers.tif", plane)
-    said = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
-    assert said.code == 1
-    assert "1 pairs written, 0 of them corrected; 0 left out" in said.err
+    result = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
+    assert result.code == 1
+    assert "1 pairs written, 0 of them corrected; 0 left out" in result.err
     (change,) = rows(tmp_path / "fixed/changes.csv")
     assert change["change"] == "none (but 16 of 49 marks hold several beads by their shape)"
     assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)
@@ -290,17 +290,17 @@ def test_an_image_on_both_sides_of_the_split_is_a_leak(run, folder):
     body = [line.split(",", 1) for line in lines[1:]]
     split = [("val" if "/f3_" in rest else "train") + "," + rest for _, rest in body]
     (tiles / "manifest.csv").write_text("\n".join([lines[0], *split]) + "\n")
-    said = run("audit", tiles, "--no-find", "-o", folder / "out")
-    assert said.code == 1
+    result = run("audit", tiles, "--no-find", "-o", folder / "out")
+    assert result.code == 1
     faulty = {row["image"]: row["faults"] for row in rows(folder / "out/audit.csv") if row["faults"]}
     assert set(faulty.values()) == {"leak", "duplicate"}
 
 
 def test_tile_warns_of_masks_that_do_not_fit(run, folder):
-    said = run("tile", folder / "images", folder / "masks", "--size", "128", "-o", folder / "tiles")
-    assert said.code == 0
-    assert "3 of 6 masks checked are bad, for example f0.tif" in said.err
-    assert "beadctl audit" in said.err
+    result = run("tile", folder / "images", folder / "masks", "--size", "128", "-o", folder / "tiles")
+    assert result.code == 0
+    assert "3 of 6 masks checked are bad, for example f0.tif" in result.err
+    assert "beadctl audit" in result.err
 
 
 def test_the_folder_is_compared_with_itself():
