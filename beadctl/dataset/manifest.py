@@ -34,14 +34,13 @@ class TileRow:
         Name of the image that the tile was cut from.
     top, left, height, width : int
         Its place in that image, px.
-    beads : int
-        Beads in it. Their labels are those of the source image.
+    beads, cut : int
+        Beads in it, with the labels of the source image, and how many of them its border cuts; `cut` is 0 in
+        manifests without this column.
     offset, scale : float
         Normalisation of the whole source plane, grey levels.
     sha256 : str
         SHA-256 of the tile's file.
-    cut : int
-        Number of beads that the tile's border cuts; 0 in manifests without this column.
     """
 
     split: str
@@ -74,17 +73,7 @@ _NUMBERS = {field.name: {"int": int, "float": float}.get(str(field.type)) for fi
 
 
 def read_manifest(folder: Path) -> tuple[TileRow, ...]:
-    """Read the manifest of a tile folder.
-
-    Parameters
-    ----------
-    folder : Path
-        As ``beadctl tile`` wrote it.
-
-    Returns
-    -------
-    tuple of TileRow
-        In the order of the manifest.
+    """Read the manifest of a folder of tiles, as ``beadctl tile`` wrote it; return its rows in order.
 
     Raises
     ------

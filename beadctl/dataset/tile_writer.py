@@ -16,6 +16,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, read_manifest
 from beadctl.dataset.padding import padded
+from beadctl.dataset.splitting import split_sources
 from beadctl.dataset.tile_record import TileRecord
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
@@ -34,14 +35,14 @@ class Cut:
     ----------
     splits : mapping from str to Counter
         Number of ``images``, ``tiles`` and ``beads`` of each split in the manifest.
-    failures : tuple of (Path, str)
-        Images that could not be used, with the reason.
+    failures : tuple of str
+        Why images could not be used.
     remarks : tuple of (str, Remark)
         Names of images, with remarks on their annotations.
     """
 
     splits: Mapping[str, Counter[str]]
-    failures: tuple[tuple[Path, str], ...]
+    failures: tuple[str, ...]
     remarks: tuple[tuple[str, Remark], ...]
 
 
@@ -72,11 +73,6 @@ def cut(
     on_sample : callable
         Called with each sample that is done.
 
-    Returns
-    -------
-    Cut
-        Summary of the manifest, with failures and remarks.
-
     Raises
     ------
     OutputError
@@ -85,29 +81,26 @@ def cut(
     SettingsError
         If the fractions leave nothing for training.
     """
-    options.split([sample.name for sample in samples])
+    split_sources([sample.name for sample in samples], options)
     _check_names(samples, out_dir)
     _clear(samples, out_dir, overwrite)
     images: list[_CutImage] = []
-    failures: list[tuple[Path, str]] = []
+    failures: list[str] = []
     remarks: list[tuple[str, Remark]] = []
     for sample in samples:
         try:
             record, found = _cut_or_kept(sample, out_dir, options, overwrite)
             beads = tuple(row.beads for row in record.rows)
-            images.append(_CutImage(_stem(sample), record.source, record.density, beads))
+            images.append(_CutImage(record.source, record.density, beads))
             remarks += [(sample.name, remark) for remark in found]
         except OutputError:
             raise
         except BeadctlError as error:
-            failures.append((sample.image, str(error)))
+            failures.append(str(error))
         on_sample(sample)
     density = {image.source: image.density for image in images}
-    splits = options.split(list(density), density) if images else {}
-    kept = _kept(images, options)
-    counts = {split: Counter[str]() for split in SPLITS}
-    if any(kept):
-        counts = _write_manifest(out_dir, images, splits, kept)
+    splits = split_sources(list(density), options, density) if images else {}
+    counts = _write_manifest(out_dir, images, splits, _kept(images, options))
     return Cut(counts, tuple(failures), tuple(remarks))
 
 
@@ -133,7 +126,6 @@ def cut_with_progress(
 class _CutImage:
     """What is kept in memory of the tiles of an image, of which there may be many thousands."""
 
-    stem: str
     source: str
     density: float
     beads: tuple[int, ...]
@@ -159,24 +151,25 @@ def _kept(images: Sequence[_CutImage], options: TilingOptions) -> list[list[int]
 def _write_manifest(
     out_dir: Path, images: Sequence[_CutImage], splits: Mapping[str, str], kept: Sequence[Sequence[int]]
 ) -> dict[str, Counter[str]]:
-    """Write the manifest from the records, one image at a time; return the counts of each split."""
+    """Write the manifest, if any tiles are kept, one record at a time; return the counts of each split."""
     counts = {split: Counter[str]() for split in SPLITS}
 
     def rows() -> Iterator[dict[str, object]]:
         for image, tiles in zip(images, kept, strict=True):
-            record = TileRecord.read(out_dir, image.stem)
+            record = TileRecord.read(out_dir, _stem(image.source))
             if record is None:
                 raise OutputError(
                     f"{out_dir}: the tiles of {image.source} changed during the run; run it again"
                 )
-            split = splits[record.source]
+            split = splits[image.source]
             for tile in tiles:
                 row = dataclasses.replace(record.rows[tile], split=split)
                 yield row.cells(out_dir)
                 counts[split].update(tiles=1, beads=row.beads)
             counts[split].update(images=bool(tiles))
 
-    write_csv(out_dir / MANIFEST, COLUMNS, rows())
+    if any(kept):
+        write_csv(out_dir / MANIFEST, COLUMNS, rows())
     return counts
 
 
@@ -209,15 +202,16 @@ def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
         for path in (sample.image, sample.truth):
             if path.resolve().parent in folders:
                 raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
-        other = taken.setdefault(_stem(sample).casefold(), sample.image)
+        other = taken.setdefault(_stem(sample.name).casefold(), sample.image)
         if other != sample.image:
             raise OutputError(
-                f"{other} and {sample.image} would both write {_stem(sample)}_*.tif; rename one of them"
+                f"{other} and {sample.image} would both write {_stem(sample.name)}_*.tif; rename one of them"
             )
 
 
-def _stem(sample: Sample) -> str:
-    return "_".join(PurePosixPath(sample.name).with_suffix("").parts)
+def _stem(name: str) -> str:
+    """Return what the names of the tiles of an image begin with."""
+    return "_".join(PurePosixPath(name).with_suffix("").parts)
 
 
 def _cut_or_kept(
@@ -230,7 +224,7 @@ def _cut_or_kept(
         raise ImageError(f"{sample.image}: cannot be read ({error.strerror or error})") from None
     how = (options.size, options.overlap, options.read, options.annotated)
     key = hashlib.sha256(repr((files, how)).encode()).hexdigest()
-    earlier = None if overwrite else TileRecord.read(out_dir, _stem(sample))
+    earlier = None if overwrite else TileRecord.read(out_dir, _stem(sample.name))
     if earlier and all(row.image.exists() and row.mask.exists() for row in earlier.rows):
         if earlier.key == key:
             return earlier, ()
@@ -240,7 +234,7 @@ def _cut_or_kept(
         )
     rows, density, remarks = _cut_sample(sample, out_dir, options)
     record = TileRecord(key, sample.name, density, tuple(rows))
-    record.write(out_dir, _stem(sample))
+    record.write(out_dir, _stem(sample.name))
     return record, remarks
 
 
@@ -261,15 +255,11 @@ def _cut_sample(
         top, left = corner
         window = np.s_[top : top + options.size, left : left + options.size]
         labels = truth.labels[window]
-        name = f"{_stem(sample)}_y{top:05d}_x{left:05d}.tif"
+        name = f"{_stem(sample.name)}_y{top:05d}_x{left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
         padding = ((0, options.size - labels.shape[0]), (0, options.size - labels.shape[1]))
-        if not any(map(any, padding)):
-            digest = write(image_path, pixels[window])
-            write(mask_path, labels)
-        else:
-            digest = write(image_path, np.pad(pixels[window], padding, mode="reflect"))
-            write(mask_path, padded(np.ascontiguousarray(labels), padding))
+        digest = write(image_path, np.pad(pixels[window], padding, mode="reflect"))
+        write(mask_path, padded(labels, padding))
         inside = np.bincount(labels.ravel(), minlength=len(areas))[1:]
         return TileRow(
             split="",

@@ -1,25 +1,27 @@
 """How images become tiles: size, overlap and split."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from beadctl.dataset.splitting import split_sources
 from beadctl.errors import SettingsError
 from beadctl.images import ReadOptions
 
 
 @dataclass(frozen=True)
 class TilingOptions:
-    """How images become tiles.
+    """How images become tiles; a `SettingsError` if the overlap is not smaller than a tile.
 
     Attributes
     ----------
     size, overlap : int
         Edge of a tile and overlap of neighbours, px. Images smaller than a tile are padded by reflection.
-    val_fraction, test_fraction, group_by
-        As for `beadctl.dataset.splitting.split_sources`.
+    val_fraction, test_fraction : float
+        Shares of the images, together below 1.
     seed : int
         Random seed of the split, and of the choice among empty tiles.
+    group_by : str or None
+        Regular expression; images whose names have the same first group (or whole match) stay in one split.
+        A name that does not match is a group of its own.
     min_beads : int
         Beads below which a tile counts as empty.
     keep_empty : float
@@ -42,22 +44,10 @@ class TilingOptions:
     annotated: str = "auto"
 
     def __post_init__(self) -> None:
-        """Check that tiles advance; a `SettingsError` otherwise."""
         if self.overlap >= self.size:
             raise SettingsError(
                 f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px)"
             )
-
-    def split(self, names: Sequence[str], density: Mapping[str, float] | None = None) -> dict[str, str]:
-        """Assign each image to a split; see `beadctl.dataset.splitting.split_sources`."""
-        return split_sources(
-            names,
-            val_fraction=self.val_fraction,
-            test_fraction=self.test_fraction,
-            seed=self.seed,
-            group_by=self.group_by,
-            density=density,
-        )
 
     def corners(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
         """Yield top and left of each tile of an image of this height and width, row by row."""

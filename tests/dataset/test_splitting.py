@@ -8,16 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.dataset.splitting import split_sources
+from beadctl.dataset.tiling import TilingOptions
 from beadctl.errors import SettingsError
 
 NAMES = st.lists(st.text("abcxyz/_0123", min_size=1, max_size=8), min_size=1, max_size=40, unique=True)
 SHARE = st.sampled_from([0.0, 0.1, 0.15, 0.3, 0.45])
 
 
+def tiling(val, test, seed, **more):
+    return TilingOptions(512, 64, val, test, seed, **more)
+
+
 @given(NAMES, SHARE, SHARE, st.integers(0, 5))
 def test_a_split_is_complete_repeatable_and_meets_the_fractions(names, val, test, seed):
-    splits = split_sources(names, val_fraction=val, test_fraction=test, seed=seed)
-    assert splits == split_sources(names[::-1], val_fraction=val, test_fraction=test, seed=seed)
+    splits = split_sources(names, tiling(val, test, seed))
+    assert splits == split_sources(names[::-1], tiling(val, test, seed))
     assert set(splits) == set(names)
     held = {split: list(splits.values()).count(split) for split in ("train", "val", "test")}
     assert held["train"] >= 1
@@ -28,7 +33,7 @@ def test_a_split_is_complete_repeatable_and_meets_the_fractions(names, val, test
 
 @given(NAMES, st.integers(0, 5))
 def test_groups_stay_together(names, seed):
-    splits = split_sources(names, val_fraction=0.3, test_fraction=0.3, seed=seed, group_by=r"^(.)")
+    splits = split_sources(names, tiling(0.3, 0.3, seed, group_by=r"^(.)"))
     sides = defaultdict(set)
     for name, split in splits.items():
         sides[name[0]].add(split)
@@ -37,24 +42,22 @@ def test_groups_stay_together(names, seed):
 
 def test_other_seeds_give_other_splits():
     names = [f"{index}.tif" for index in range(20)]
-    splits = [split_sources(names, val_fraction=0.3, test_fraction=0.2, seed=seed) for seed in range(5)]
+    splits = [split_sources(names, tiling(0.3, 0.2, seed)) for seed in range(5)]
     assert any(split != splits[0] for split in splits)
 
 
 def test_invalid_splits_are_refused():
     with pytest.raises(SettingsError, match="below 1"):
-        split_sources(["a"], val_fraction=0.5, test_fraction=0.5, seed=0)
+        split_sources(["a"], tiling(0.5, 0.5, 0))
     with pytest.raises(SettingsError, match="regular expression"):
-        split_sources(["a"], val_fraction=0.1, test_fraction=0.1, seed=0, group_by="(")
+        split_sources(["a"], tiling(0.1, 0.1, 0, group_by="("))
 
 
 @given(NAMES, st.integers(0, 3), st.data())
 def test_each_split_has_sparse_and_dense_images(names, seed, data):
     density = {name: data.draw(st.sampled_from([0.0, 1.0, 5.0])) for name in names}
-    splits = split_sources(names, val_fraction=0.25, test_fraction=0.25, seed=seed, density=density)
-    assert splits == split_sources(
-        names[::-1], val_fraction=0.25, test_fraction=0.25, seed=seed, density=density
-    )
+    splits = split_sources(names, tiling(0.25, 0.25, seed), density)
+    assert splits == split_sources(names[::-1], tiling(0.25, 0.25, seed), density)
     ranked = sorted(density.values())
     if len(names) >= 16:
         for split in ("val", "test"):

@@ -47,15 +47,14 @@ def tile(
     tiling = arguments.tile_options(settings)
     spot_check(pairing.samples, tiling.read, messages, f"beadctl audit {images} {masks}")
     if dry_run:
-        planned = tile_plan.plan_tiles(pairing.samples, tiling)
-        console.print_rows(settings.output.format, tile_plan.HEADS, tile_plan.rows(planned))
-        failures = [image.reason for image in planned if image.reason]
+        rows, failures = tile_plan.plan_tiles(pairing.samples, tiling)
+        console.print_rows(settings.output.format, tile_plan.HEADS, rows)
     else:
         out = settings.output.out_dir or data.tiles
         cut = tile_writer.cut_with_progress(
             pairing.samples, out, tiling, overwrite=settings.output.overwrite, messages=messages
         )
-        failures = [reason for _, reason in cut.failures]
+        failures = cut.failures
     for reason in failures:
         console.fail(reason)
     return ExitCode.of(failed=bool(failures))
