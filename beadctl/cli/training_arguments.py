@@ -35,7 +35,7 @@ def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, St
     loaded : Loaded
         The settings and where they come from.
     run : Path, optional
-        Folder of a run that goes on.
+        Folder of a run to resume.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def train_options(settings: Settings, *, resume: bool = False, gradient_audit: b
 
 
 def export_options(settings: Settings) -> ExportOptions:
-    """Return what an exported model file says besides its run."""
+    """Return the facts of an exported model file that are not those of its run."""
     export, instances = settings.export, settings.instances
     return ExportOptions(
         opset=export.opset,

@@ -20,7 +20,7 @@ from beadctl.study.outcome import Outcome, TileScore, read
 from beadctl.training.loop import train
 from beadctl.training.measured import measure, measured_split
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
-from beadctl.training.plan import current_names, same, told
+from beadctl.training.plan import current_names, same, value_text
 from beadctl.training.records import RunResult
 from beadctl.training.run_folder import FACTS, LAST
 from beadctl.training.start import Start
@@ -148,6 +148,6 @@ def _require_same_plan(trial: Trial, folder: Path) -> None:
     for name, value in wanted.items():
         if name != "patience" and not same(name, value, before.get(name)):
             raise OutputError(
-                f"{folder}: was run with {name} = {told(before.get(name))}, not {told(value)}; "
+                f"{folder}: was run with {name} = {value_text(before.get(name))}, not {value_text(value)}; "
                 "compare with the same settings, or choose another -o"
             )

@@ -78,7 +78,7 @@ class Deployed(nn.Module):
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the model file says besides the run.
+    """Facts of the model file that are not those of the run.
 
     Attributes
     ----------

@@ -180,7 +180,7 @@ class TrainingPlan:
             earlier = before.get(name)
             if name not in MAY_CHANGE and not same(name, value, earlier):
                 raise TrainingError(
-                    f"{source}: was started with {name} = {told(earlier)}, not {told(value)}; "
+                    f"{source}: was started with {name} = {value_text(earlier)}, not {value_text(value)}; "
                     "resume with the same settings, or start a new run"
                 )
 
@@ -201,7 +201,7 @@ def same(name: str, value: Any, before: Any) -> bool:
     return bool(value == before)
 
 
-def told(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Return a plain value of a plan as text for a message."""
     match value:
         case {"source": source, "sha256": digest}:

@@ -70,6 +70,6 @@ def learn(
             f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
         )
     if result.stopped == "interrupted":
-        messages.info(f"go on with the same command and --resume; export with: beadctl export {out}")
+        messages.info(f"resume with the same command and --resume; export with: beadctl export {out}")
         return stop.exit_code
     return ExitCode.DONE

@@ -51,7 +51,7 @@ class RunFolder:
         held = [name for name in (LAST, BEST, HISTORY) if (path / name).exists()]
         if held and not resume:
             raise OutputError(
-                f"{path}: already holds a run ({held[0]}); go on with --resume, or choose another -o"
+                f"{path}: already holds a run ({held[0]}); resume it with --resume, or choose another -o"
             )
         if resume and not (path / LAST).exists():
             raise ModelError(f"{path}: no {LAST} to resume from; start the run without --resume")

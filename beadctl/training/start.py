@@ -89,7 +89,7 @@ def begin(
         Settings of the network that were asked for, by name in `TrainingPlan`, and where each came from
         (``flag``, or a file or variable for the message).
     run : Path, optional
-        Folder of a run that goes on; it has its own weights.
+        Folder of a run to resume; it has its own weights.
 
     Returns
     -------
