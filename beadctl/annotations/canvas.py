@@ -100,17 +100,10 @@ class Canvas:
         self._paint(gathered(rows, columns))
 
     def discs(self, centres: NDArray[np.float64], diameter_px: float) -> None:
-        """Paint beads of one size; where discs overlap, each pixel belongs to the nearest centre.
+        """Paint beads of one diameter at `centres`, y and x, px, shape (N, 2).
 
-        At equal distance it belongs to the earlier one. A disc without the centre of a pixel gets the pixel
-        that its own centre is in.
-
-        Parameters
-        ----------
-        centres : ndarray of float64, shape (N, 2)
-            y and x, px.
-        diameter_px : float
-            Diameter of every disc, px.
+        Where discs overlap, each pixel belongs to the nearest centre; at equal distance to the earlier one.
+        A disc without the centre of a pixel gets the pixel that its own centre is in.
         """
         radius = diameter_px / 2
         owner = np.zeros(self._shape, np.uint32)

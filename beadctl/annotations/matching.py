@@ -16,7 +16,7 @@ def path_stem(name: PurePosixPath) -> str:
 
 
 def matched(names: Iterable[str], images: Iterable[PurePosixPath]) -> dict[str, PurePosixPath]:
-    """Match names in an annotation with images.
+    """Match names in an annotation with images; return the image of each name that matches.
 
     The path must be equal, else the file name, else the file name without its suffix. Each counts only where
     it is unique among the names and among the images: an ambiguous name has no match.
@@ -27,11 +27,6 @@ def matched(names: Iterable[str], images: Iterable[PurePosixPath]) -> dict[str, 
         As written in the annotation, possibly with folders of another computer.
     images : iterable of PurePosixPath
         Paths of the images, relative to their folder.
-
-    Returns
-    -------
-    dict
-        Name to image, for those that match.
     """
     written = {name: PurePosixPath(name.replace("\\", "/")) for name in names}
     existing = list(images)

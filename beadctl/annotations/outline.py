@@ -45,22 +45,11 @@ class Patch:
 
 
 def filled(rings: Sequence[Ring], shape: tuple[int, int]) -> Patch | None:
-    """Return the pixels inside or on some rings, by the even-odd rule.
+    """Return the pixels in or on an outline with holes, by the even-odd rule; None if the image has none.
 
     Scan conversion: pixels between the first and second, third and fourth, ... crossing of a row are inside.
     `skimage.draw.polygon` loses centres on slanted edges to rounding, and costs pixels times vertices.
-
-    Parameters
-    ----------
-    rings : sequence of Ring
-        An outline and its holes.
-    shape : tuple of int
-        Height and width of the image.
-
-    Returns
-    -------
-    Patch or None
-        None if there is no such pixel in the image.
+    `shape` is the height and width of the image, px.
     """
     starts = np.concatenate(rings)
     ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])

@@ -95,19 +95,12 @@ def pair(
 
     Parameters
     ----------
-    images : Path
-        A folder, or one image.
-    truth : Path
-        A folder, or a file.
+    images, truth : Path
+        A folder or one image; a folder or one file of annotations.
     form : AnnotationFormat
         The format; `AUTO` detects it by the content of each file.
     diameter_px : float, optional
         Diameter of the beads, px, where they are marked by their centres.
-
-    Returns
-    -------
-    Pairing
-        At least one sample.
 
     Raises
     ------
@@ -199,9 +192,8 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _Fo
         rest = tuple(item.path for item in found if item not in pairs)
         return Pairing(tuple(pairs[item] for item in found if item in pairs), rest, tuple(map(Path, alone)))
     name = truth.stem.removesuffix(".ome")
-    own = [item for item in found if name in {stem(item.name) + suffix for suffix in SUFFIXES}]
-    if len(found) == 1:
-        own = list(found)
+    names = {name.removesuffix(suffix) for suffix in SUFFIXES}
+    own = [item for item in found if len(found) == 1 or stem(item.name) in names]
     if len(own) != 1:
         raise AnnotationError(
             f"{truth}: annotates one image, and {images} holds {len(found)}; give that image, or the folder"

@@ -17,7 +17,7 @@ def read(
     form: AnnotationFormat = AnnotationFormat.AUTO,
     diameter_px: float | None = None,
 ) -> Labelled:
-    """Read an annotation as a label image.
+    """Read an annotation as a label image, uint32 (H, W), with remarks.
 
     Parameters
     ----------
@@ -27,15 +27,8 @@ def read(
         Height and width of its image, px.
     image : PurePosixPath, optional
         Name of the image, to choose by in a file that annotates several.
-    form : AnnotationFormat
-        The format; `AUTO` detects it by the content.
-    diameter_px : float, optional
-        Diameter of the beads, px, where they are marked by their centres.
-
-    Returns
-    -------
-    Labelled
-        uint32 label image of that shape, and remarks.
+    form, diameter_px
+        As for `beadctl.annotations.pairing.pair`.
 
     Raises
     ------

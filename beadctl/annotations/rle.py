@@ -15,9 +15,8 @@ def pixels(counts: object, size: object, shape: tuple[int, int]) -> tuple[NDArra
     Parameters
     ----------
     counts, size : object
-        Parsed JSON: a list of run lengths or a compressed string; a list of height and width, px.
-    shape : tuple of int
-        Height and width that `size` must be.
+        Parsed JSON: a list of run lengths or a compressed string; a list of height and width, px, that
+        must equal `shape`.
 
     Raises
     ------

@@ -46,20 +46,10 @@ class AnnotationReader(Protocol):
         ...
 
     def by_image(self, head: Head, diameter_px: float | None) -> dict[str, Load]:
-        """Return how to read the annotation of each image that a file names.
+        """Return, by the name of each image in a file, the function that reads its annotation.
 
-        Parameters
-        ----------
-        head : Head
-            The file.
-        diameter_px : float or None
-            Diameter of the beads, px, where they are marked by their centres.
-
-        Returns
-        -------
-        dict
-            Name of an image to the function that reads its annotation; a file that names no image has the one
-            name ``""``.
+        A file that names no image has the one name ``""``. `diameter_px` is the diameter of beads that are
+        marked by their centres.
 
         Raises
         ------

@@ -63,14 +63,7 @@ class MaskImage:
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
-    """Read a mask from an image file.
-
-    Parameters
-    ----------
-    path : Path
-        A single-plane image file.
-    shape : tuple of int
-        Height and width that it must have, px.
+    """Read a mask from an image file of one plane, whose height and width must be `shape`, px.
 
     Raises
     ------
