@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-"""Weights of red, green and blue (Rec. ITU-R BT.709-6, item 3.2), applied to the values as stored.
-
-No gamma is undone: a camera's gamma is rarely known.
-"""
+"""Weights of red, green and blue (Rec. ITU-R BT.709-6, item 3.2). A gamma, rarely known, is not undone."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class Conversion:
     table : tuple of float
         Luminance of each palette entry; empty without a palette.
     inverted_from : int or None
-        For images whose zero is white: the largest stored value, from which the samples are subtracted;
-        -1 for signed values and floats, which are negated. None where zero is black.
+        Where zero is white, the largest stored value, from which the samples are subtracted; -1 for signed
+        values and floats, which are negated. None where zero is black.
     """
 
     description: str
@@ -43,23 +40,17 @@ class Conversion:
         return stored.newbyteorder("=")
 
     def apply(self, samples: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Convert samples to a plane.
+        """Return the plane, shape (height, width), in the dtype of `dtype`; luminance is not rounded.
 
         Parameters
         ----------
         samples : sequence of ndarray, each of shape (height, width)
             One array per weight; a single one when there are no weights.
-
-        Returns
-        -------
-        ndarray, shape (height, width)
-            Of the dtype that `dtype` returns; luminance is not rounded.
         """
         first = samples[0]
         if self.table:
             table = np.asarray(self.table, dtype=np.float32)
-            luminance: NDArray[Any] = table[np.minimum(first, len(table) - 1)]
-            return luminance
+            return np.asarray(table[np.minimum(first, len(table) - 1)])
         if self.weights:
             total: NDArray[Any] = first.astype(np.float32) * np.float32(self.weights[0])
             for sample, weight in zip(samples[1:], self.weights[1:], strict=True):
@@ -69,13 +60,10 @@ class Conversion:
         return plane if self.inverted_from is None else self._inverted(plane)
 
     def _inverted(self, plane: NDArray[Any]) -> NDArray[Any]:
-        inverted: NDArray[Any]
         match plane.dtype.kind:
             case "u":
-                inverted = np.subtract(plane.dtype.type(self.inverted_from), plane)
+                return np.asarray(np.subtract(plane.dtype.type(self.inverted_from), plane))
             case "f":
-                inverted = np.negative(plane)
-            case _:
-                # Bitwise not: logical not for bool, -1 - x for signed integers; neither overflows.
-                inverted = np.invert(plane)
-        return inverted
+                return np.asarray(np.negative(plane))
+        # Bitwise not: logical not for bool, -1 - x for signed integers; neither overflows.
+        return np.asarray(np.invert(plane))

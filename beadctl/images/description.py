@@ -6,24 +6,9 @@ from beadctl.images import ReadOptions, open_image
 
 
 def describe_image(path: Path, options: ReadOptions) -> list[tuple[str, str]]:
-    """Describe an image file, and what of it would be segmented, from its metadata alone.
+    """Return name and value of each fact of a file, and what would be segmented, from its metadata alone.
 
-    Parameters
-    ----------
-    path : Path
-        The image.
-    options : ReadOptions
-        How it is read.
-
-    Returns
-    -------
-    list of (str, str)
-        Name and value of each fact.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
+    Parameters and errors are those of `beadctl.images.open_image`.
     """
     image = open_image(path, options)
     size = "unknown (give --pixel-size)" if image.pixel_size_um is None else f"{image.pixel_size_um:.6g} um"

@@ -12,10 +12,7 @@ FIRST_PRIVATE_TAG = 32768
 
 
 class _Records(logging.Filter):
-    """Drop tifffile's log records of this thread and keep the text of the errors.
-
-    A filter, because a handler would still pass the records on to the handlers of parent loggers.
-    """
+    """Drop tifffile's log records of this thread, which a handler would pass on; keep the text of errors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,15 +43,10 @@ def failures(path: Path) -> Iterator[None]:
     block should hold little besides calls of these libraries. tifffile reports a truncated chain of pages
     or a damaged tag only by a log record of level ERROR, which counts as a failure too.
 
-    Parameters
-    ----------
-    path : Path
-        The file that is read; named in the error.
-
     Raises
     ------
     ImageError
-        Instead of anything that was raised or logged as an error inside.
+        Names `path`; instead of anything that was raised or logged as an error inside.
     """
     logger = logging.getLogger("tifffile")
     records = _Records()
@@ -96,10 +88,8 @@ def _description(path: Path, error: Exception) -> str:
 
 
 def _codec_missing(path: Path, error: Exception) -> str:
-    detail = _one_line(str(error))
-    return (
-        f"{path}: stored in an encoding that cannot be decoded ({detail}); save it uncompressed or with zlib"
-    )
+    fault = f"stored in an encoding that cannot be decoded ({_one_line(str(error))})"
+    return f"{path}: {fault}; save it uncompressed or with zlib"
 
 
 def _one_line(text: str, limit: int = 160) -> str:

@@ -33,7 +33,7 @@ class Found:
 def find(
     inputs: Sequence[Path], exclude: Sequence[Path] = (), *, suffixes: Sequence[str] = IMAGE_SUFFIXES
 ) -> list[Found]:
-    """Find the images in files and folders.
+    """Return the images in files and folders, each file once, in the order of `inputs`.
 
     Folders are searched recursively in natural order (``a2`` before ``a10``). Hidden entries are skipped,
     and so are folders of results unless they are an input themselves.
@@ -45,12 +45,7 @@ def find(
     exclude : sequence of Path
         Files and folders to skip, unless an input is one of them or lies below one.
     suffixes : sequence of str
-        Suffixes to search for in folders, lower case.
-
-    Returns
-    -------
-    list of Found
-        Each file once, in the order of `inputs`.
+        To search for in folders, lower case.
 
     Raises
     ------

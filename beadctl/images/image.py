@@ -21,9 +21,7 @@ VENDOR_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Image:
-    """Description of an image file.
-
-    Of several series, all but `planes` describe the first one.
+    """Description of an image file; of several series, all but `planes` describe the first one.
 
     Attributes
     ----------
@@ -65,10 +63,6 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     options : ReadOptions
         Replace or complete the file's metadata.
 
-    Returns
-    -------
-    Image
-
     Raises
     ------
     ImageError
@@ -101,16 +95,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
 def only_plane(path: Path, options: ReadOptions = ReadOptions()) -> Plane:
     """Return the only plane of an image that is paired with an annotation.
 
-    Parameters
-    ----------
-    path : Path
-        A TIFF, PNG, JPEG or BMP file.
-    options : ReadOptions
-        Replace or complete the file's metadata.
-
-    Returns
-    -------
-    Plane
+    Parameters are those of `open_image`.
 
     Raises
     ------
@@ -130,18 +115,15 @@ def _chosen(
         if not 0 <= number < len(planes):
             if len(planes) == 1:
                 raise ImageError(f"{path}: has one plane; leave --plane out")
-            raise ImageError(
-                f"{path}: has {len(planes)} planes; choose one with --plane 0..{len(planes) - 1}"
-            )
+            last = len(planes) - 1
+            raise ImageError(f"{path}: has {len(planes)} planes; choose one with --plane 0..{last}")
         planes = [planes[number]]
     present = tuple(p for p in planes if p is not None)
     missing = len(planes) - len(present)
     if missing and not (is_part and present):
         fault = "in other files of its set" if is_part else "missing, as if it was truncated"
-        raise ImageError(
-            f"{path}: {missing} of {len(planes)} planes are {fault};"
-            " export it again, or choose one with --plane"
-        )
+        fault = f"{missing} of {len(planes)} planes are {fault}"
+        raise ImageError(f"{path}: {fault}; export it again, or choose one with --plane")
     return present
 
 

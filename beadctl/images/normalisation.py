@@ -57,18 +57,14 @@ class Normalisation:
     scale: float
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Normalise an array.
+        """Return ``(pixels - offset) / scale``, clipped to -3..3, float32 of the shape of `pixels`.
+
+        It is 0 for NaN and infinity, and everywhere if the scale is not positive or not finite (no contrast).
 
         Parameters
         ----------
         pixels : ndarray of bool, integer or float, any shape
             Pixels of the plane that was measured.
-
-        Returns
-        -------
-        ndarray of float32
-            ``(pixels - offset) / scale``, clipped to -3..3. 0 for NaN and infinity, and everywhere if the
-            plane has no contrast (the scale is not positive or not finite).
         """
         if not (np.isfinite(self.scale) and np.isfinite(self.offset) and self.scale > 0):
             return np.zeros(pixels.shape, np.float32)
@@ -84,7 +80,7 @@ class Normalisation:
 
 
 def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Normalisation:
-    """Measure the normalisation of a plane.
+    """Measure the normalisation of a plane; scale 0 for one of a single value or without finite values.
 
     A plane of at most `max_exact` pixels is measured exactly, a larger one by `sample_bands`, which depend
     on the size of the plane alone.
@@ -95,11 +91,6 @@ def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) 
         An open plane.
     max_exact : int
         Largest number of pixels to read, px.
-
-    Returns
-    -------
-    Normalisation
-        Scale 0 for a plane of a single value or without finite values.
 
     Raises
     ------
@@ -113,18 +104,7 @@ def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) 
 
 
 def normalisation_of(array: NDArray[Any]) -> Normalisation:
-    """Measure the normalisation of all pixels of an array.
-
-    Parameters
-    ----------
-    array : ndarray of bool, integer or float, any shape
-        Pixels.
-
-    Returns
-    -------
-    Normalisation
-        Scale 0 for an array of a single value or without finite values.
-    """
+    """Return the normalisation of all pixels of an array of bool, integer or float, of any shape."""
     return _from_parts([array])
 
 
@@ -145,60 +125,38 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
 
 
 def _from_parts(parts: list[NDArray[Any]]) -> Normalisation:
-    low, middle, high = _percentiles(parts)
+    """Use percentiles that are interpolated linearly, as by `numpy.percentile`."""
+    flat = [part.ravel() for part in parts]
+    flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
+    last = sum(values.size for values in flat) - 1
+    if last < 0:
+        return Normalisation(0.0, 0.0)
+    positions = [last * percentile / 100 for percentile in LIMITS.percentiles]
+    below = [int(position) for position in positions]
+    ranks = below + [min(rank + 1, last) for rank in below]
+    is_counted = flat[0].dtype.kind in "bui" and flat[0].dtype.itemsize <= 2
+    ordered = (_by_counting if is_counted else _by_sorting)(flat, ranks)
+    low, middle, high = (
+        a + (b - a) * (position - int(position))
+        for a, b, position in zip(ordered[:3], ordered[3:], positions, strict=True)
+    )
     return Normalisation(middle, max(high - middle, middle - low))
 
 
-def _percentiles(parts: list[NDArray[Any]]) -> tuple[float, float, float]:
-    """Return the three percentiles, interpolated linearly as by `numpy.percentile`."""
-    first = parts[0]
-    if first.dtype.kind in "bui" and first.dtype.itemsize <= 2:
-        return _percentiles_of_histogram(parts)
-    values = np.concatenate([_finite(part) for part in parts])
-    if not values.size:
-        return 0.0, 0.0, 0.0
-    ranks = [_rank(values.size, q) for q in LIMITS.percentiles]
-    ordered = np.partition(values, sorted({k for rank in ranks for k in rank[:2]}))
-    low, middle, high = (_interpolated(float(ordered[a]), float(ordered[b]), t) for a, b, t in ranks)
-    return low, middle, high
+def _by_sorting(parts: list[NDArray[Any]], ranks: list[int]) -> list[float]:
+    ordered = np.partition(np.concatenate(parts), sorted(set(ranks)))
+    return [float(ordered[rank]) for rank in ranks]
 
 
-def _percentiles_of_histogram(parts: list[NDArray[Any]]) -> tuple[float, float, float]:
-    # Counting is several times faster than sorting and needs little memory for bands.
+def _by_counting(parts: list[NDArray[Any]], ranks: list[int]) -> list[float]:
+    """Count, which is several times faster than sorting and needs little memory for bands."""
     dtype = parts[0].dtype
     lowest = 0 if dtype.kind in "bu" else int(np.iinfo(dtype).min)
     bins = 256 if dtype.itemsize == 1 else 65536
     counts = np.zeros(bins, np.int64)
-    for part in parts:
-        values = part.ravel()
+    for values in parts:
         for start in range(0, values.size, _COUNTED_PX):
             # bincount converts to 64 bits; pieces of this size stay within the cache.
             piece = values[start : start + _COUNTED_PX].astype(np.intp)
             counts += np.bincount(piece - lowest if lowest else piece, minlength=bins)
-    cumulative = np.cumsum(counts)
-    total = int(cumulative[-1])
-    if not total:
-        return 0.0, 0.0, 0.0
-
-    def at(rank: int) -> float:
-        return float(np.searchsorted(cumulative, rank, side="right")) + lowest
-
-    ranks = [_rank(total, q) for q in LIMITS.percentiles]
-    low, middle, high = (_interpolated(at(a), at(b), t) for a, b, t in ranks)
-    return low, middle, high
-
-
-def _finite(part: NDArray[Any]) -> NDArray[Any]:
-    values = part.ravel()
-    return values[np.isfinite(values)] if values.dtype.kind == "f" else values
-
-
-def _rank(count: int, percentile: float) -> tuple[int, int, float]:
-    """Return the ranks below and above a percentile, and its fraction of the way between them."""
-    position = (count - 1) * percentile / 100
-    below = int(position)
-    return below, min(below + 1, count - 1), position - below
-
-
-def _interpolated(low: float, high: float, fraction: float) -> float:
-    return low + (high - low) * fraction
+    return [float(value) + lowest for value in np.searchsorted(np.cumsum(counts), ranks, side="right")]

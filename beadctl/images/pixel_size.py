@@ -12,30 +12,16 @@ UM_PER_UNIT = {
 }  # fmt: skip
 """Micrometres in a unit of length."""
 
-PRINT_UNITS = {"cm"}
-"""ImageJ writes the print resolution of uncalibrated files in these units."""
-
 TOLERANCE = 0.01
 """Largest relative difference of the X and Y size of a square pixel."""
 
 
 def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
-    """Return the pixel size of each series of a TIFF file.
+    """Return the edge of a pixel, um, of each of `count` series of an open TIFF file.
 
     Sources are OME metadata (``PhysicalSizeX`` and its unit), else ImageJ's (resolution tags and unit,
     except inches and centimetres). The resolution of any other TIFF is for printing and is ignored.
-
-    Parameters
-    ----------
-    tif : TiffFile
-        Open file.
-    count : int
-        Number of series.
-
-    Returns
-    -------
-    list of float or None
-        Edge of a pixel, um; None if unknown, or if X and Y differ by more than 1 %.
+    A size is None if unknown, or if X and Y differ by more than 1 %.
     """
     if tif.is_ome and tif.ome_metadata:
         sizes = _ome_pixel_sizes_um(tif.ome_metadata)
@@ -69,7 +55,8 @@ def _size_of_pixels_element(attributes: dict[str, str]) -> float | None:
 
 def _imagej_pixel_size_um(tif: TiffFile) -> float | None:
     unit = str((tif.imagej_metadata or {}).get("unit", ""))
-    um = None if unit.strip().lower() in PRINT_UNITS else _um_per_unit(unit)
+    # Centimetres are the print resolution of uncalibrated files.
+    um = None if unit.strip().lower() == "cm" else _um_per_unit(unit)
     tags = tif.pages.first.tags
     resolutions = [tags.valueof(code) for code in (282, 283)]
     if um is None or None in resolutions:

@@ -19,7 +19,6 @@ class Samples(Protocol):
 
     def read(self, window: Window) -> list[NDArray[Any]]:
         """Return a window of each stored sample, each of shape (height, width)."""
-        ...
 
 
 class PlaneSource(Protocol):
@@ -27,7 +26,6 @@ class PlaneSource(Protocol):
 
     def open(self) -> AbstractContextManager[Samples]:
         """Open the file."""
-        ...
 
 
 class Pixels(Protocol):
@@ -36,20 +34,16 @@ class Pixels(Protocol):
     @property
     def height(self) -> int:
         """Rows, px."""
-        ...
 
     @property
     def width(self) -> int:
         """Columns, px."""
-        ...
 
     def read(self, window: Window) -> NDArray[Any]:
         """Return a window that lies inside the plane, shape (height, width), in the plane's dtype."""
-        ...
 
     def read_all(self) -> NDArray[Any]:
         """Return the whole plane, shape (height, width)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -125,35 +119,25 @@ class Plane:
         Of tiled, striped and uncompressed TIFF files only the parts that a window touches are decoded;
         other files are decoded once and kept until the context ends.
 
-        Yields
-        ------
-        Pixels
-
         Raises
         ------
         ImageError
             If the file cannot be opened or, in a read, its pixels cannot be decoded.
         """
         with self.source.open() as samples:
-            yield _OpenPlane(self, samples)
+            yield _OpenPlane(self.height, self.width, self.conversion, samples)
 
 
+@dataclass(frozen=True)
 class _OpenPlane:
-    def __init__(self, plane: Plane, samples: Samples) -> None:
-        self._plane = plane
-        self._samples = samples
-
-    @property
-    def height(self) -> int:
-        return self._plane.height
-
-    @property
-    def width(self) -> int:
-        return self._plane.width
+    height: int
+    width: int
+    conversion: Conversion
+    samples: Samples
 
     def read(self, window: Window) -> NDArray[Any]:
         _check_inside(window, self)
-        return self._plane.conversion.apply(self._samples.read(window))
+        return self.conversion.apply(self.samples.read(window))
 
     def read_all(self) -> NDArray[Any]:
         return self.read(Window(0, 0, self.height, self.width))

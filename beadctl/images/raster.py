@@ -43,19 +43,9 @@ def _load(path: Path, codec: Codec, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def raster_series(path: Path, head: bytes) -> list[Series]:
-    """Describe a PNG, JPEG or BMP file by its header.
+    """Describe a PNG, JPEG or BMP file by its header, of which `head` is the first 64 bytes.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    head : bytes
-        Its first 64 bytes.
-
-    Returns
-    -------
-    list of Series
-        A single one, without a pixel size: the density in such a header is for printing.
+    The pixel size is left unknown: the density in such a header is for printing.
 
     Raises
     ------

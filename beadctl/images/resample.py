@@ -1,7 +1,6 @@
-"""Shrink planes and enlarge maps by whole factors.
+"""Shrink planes and enlarge maps by whole factors, which keeps blocks seamless.
 
-With a whole factor, each shrunk pixel is the mean of its own square of pixels and each enlarged one a fixed
-blend of four neighbours, for any window. Blocks therefore remain seamless.
+For any window, each shrunk pixel is the mean of its own square of pixels, each enlarged one a fixed blend.
 """
 
 from dataclasses import dataclass
@@ -42,17 +41,13 @@ class Shrunk:
         """Return a window of the shrunk plane, shape (window.height, window.width), float32."""
         step = self.factor
         top, left = window.top * step, window.left * step
-        inside = Window(
-            top,
-            left,
-            min(window.height * step, self.pixels.height - top),
-            min(window.width * step, self.pixels.width - left),
-        )
-        part = self.pixels.read(inside)
+        height = min(window.height * step, self.pixels.height - top)
+        width = min(window.width * step, self.pixels.width - left)
+        part = self.pixels.read(Window(top, left, height, width))
         rows = _sums(part.astype(np.float64), step, window.height)
         sums = _sums(rows.T, step, window.width).T
-        down = np.minimum(step, inside.height - step * np.arange(window.height))
-        across = np.minimum(step, inside.width - step * np.arange(window.width))
+        down = np.minimum(step, height - step * np.arange(window.height))
+        across = np.minimum(step, width - step * np.arange(window.width))
         return np.asarray(sums / (down[:, None] * across[None, :]), np.float32)
 
     def read_all(self) -> NDArray[np.float32]:

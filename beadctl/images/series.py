@@ -95,7 +95,8 @@ def _check_axes(series: Series, *, named_by_user: bool) -> None:
     """Refuse invalid axes and, unless the user named them, doubtful or probably misread ones."""
     shape = " x ".join(map(str, series.shape))
     stated = f"axes {series.axes!r} for an array of {shape}"
-    advice = f"name the {len(series.shape)} axes with --axes, such as {_example(len(series.shape))}"
+    example = {2: "YX", 3: "ZYX", 4: "TZYX"}.get(len(series.shape), "TZCYX")
+    advice = f"name the {len(series.shape)} axes with --axes, such as {example}"
     if len(series.axes) != len(series.shape):
         raise series.error(f"{stated}: one letter an axis is needed; {advice}")
     if not (series.axes.isascii() and series.axes.isalpha()) or len(set(series.axes)) < len(series.axes):
@@ -114,46 +115,32 @@ def _check_axes(series: Series, *, named_by_user: bool) -> None:
         raise series.error(f"holds {longest} planes of only {sizes['Y']} x {sizes['X']} px; {advice}")
 
 
-def _example(count: int) -> str:
-    return {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TZCYX"}.get(count, "TZCYX")
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """Samples of a plane: the index along the axes C and S of each, and their conversion."""
-
-    picks: tuple[dict[str, int], ...]
-    conversion: Conversion
+_Choice = tuple[tuple[dict[str, int], ...], Conversion]
+"""Samples of a plane: the index along the axes C and S of each, and their conversion."""
 
 
 def _choose_samples(series: Series, channel: int | None, *, named_by_user: bool) -> _Choice:
-    """Choose the samples of a plane.
-
-    `channel` is an index of the C axis. Without a C axis, it is an index of the samples (S); RGB samples
-    are converted to luminance if `channel` is None, alpha is dropped, and any other samples are channels.
-    """
+    """Choose a channel of the C axis, else of the samples; without `channel`, RGB becomes luminance."""
     channels, samples = series.sizes.get("C", 1), series.sizes.get("S", 1)
-    is_rgb = samples in (3, 4) and (
-        series.photometric is Photometric.RGB or (named_by_user and "S" in series.axes)
-    )
+    may_be_rgb = series.photometric is Photometric.RGB or (named_by_user and "S" in series.axes)
+    is_rgb = samples in (3, 4) and may_be_rgb
     is_grey = samples == 1 or (samples == 2 and series.has_alpha)
     if channels > 1:
         if not (is_rgb or is_grey):
-            raise series.error(
-                f"has {channels} channels of {samples} samples each; name its axes with --axes"
-            )
+            fault = f"has {channels} channels of {samples} samples each"
+            raise series.error(f"{fault}; name its axes with --axes")
         number = _checked(series, channel, channels)
         description, index = f"channel {number} of {channels}", {"C": number}
         if is_rgb:
             return _luminance(f"{description}, luminance of RGB", index)
-        return _Choice((index | {"S": 0},), _grey(series, description))
+        return (index | {"S": 0},), _grey(series, description)
     count = 3 if is_rgb else 1 if is_grey else samples - series.has_alpha
     if is_rgb and channel is None:
         return _luminance("luminance of RGB", {"C": 0})
     if count == 1 and not channel:
-        return _Choice(({"C": 0, "S": 0},), _grey(series, "as stored"))
+        return ({"C": 0, "S": 0},), _grey(series, "as stored")
     number = _checked(series, channel, count)
-    return _Choice(({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}"))
+    return ({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}")
 
 
 def _checked(series: Series, channel: int | None, count: int) -> int:
@@ -165,7 +152,7 @@ def _checked(series: Series, channel: int | None, count: int) -> int:
 
 
 def _luminance(description: str, index: dict[str, int]) -> _Choice:
-    return _Choice(tuple(index | {"S": s} for s in range(3)), Conversion(description, weights=LUMINANCE))
+    return tuple(index | {"S": s} for s in range(3)), Conversion(description, weights=LUMINANCE)
 
 
 def _grey(series: Series, description: str) -> Conversion:
@@ -175,17 +162,15 @@ def _grey(series: Series, description: str) -> Conversion:
             return Conversion("luminance of the palette", table=tuple(table))
         case Photometric.WHITE_IS_ZERO:
             largest = 2**series.bits - 1 if series.dtype.kind == "u" else -1
-            inverted = "inverted, as its zero is white"
-            if description != "as stored":
-                inverted = f"{description}, {inverted}"
-            return Conversion(inverted, inverted_from=largest)
+            prefix = "" if description == "as stored" else f"{description}, "
+            return Conversion(f"{prefix}inverted, as its zero is white", inverted_from=largest)
     return Conversion(description)
 
 
 def planes_of(
     series: Series, first: int, channel: int | None, *, named_by_user: bool
 ) -> tuple[list[Plane | None], str]:
-    """List the planes of a series in stored order.
+    """Return the planes of a series in stored order, None for one not in the file, and their conversion.
 
     Parameters
     ----------
@@ -194,16 +179,9 @@ def planes_of(
     first : int
         Index of the first plane.
     channel : int or None
-        Channel to use, 0-based. Required for several channels; replaces the luminance of RGB.
+        As in `ReadOptions`.
     named_by_user : bool
         Whether the axes come from ``--axes``: doubtful ones are accepted, and 3 or 4 samples are RGB.
-
-    Returns
-    -------
-    planes : list of Plane or None
-        None for a plane that is not in the file.
-    conversion : str
-        Conversion of the stored samples to a plane, in words.
 
     Raises
     ------
@@ -212,7 +190,7 @@ def planes_of(
         does not exist, which recommends ``--channel``.
     """
     _check_axes(series, named_by_user=named_by_user)
-    choice = _choose_samples(series, channel, named_by_user=named_by_user)
+    samples, conversion = _choose_samples(series, channel, named_by_user=named_by_user)
     stack = [i for i, a in enumerate(series.axes) if a not in "YXSC"]
     sizes = series.sizes
     transposed = series.axes.index("X") < series.axes.index("Y")
@@ -220,7 +198,7 @@ def planes_of(
     for indices in product(*(range(series.shape[i]) for i in stack)):
         at = {series.axes[i]: index for i, index in zip(stack, indices, strict=True)}
         picks = tuple(
-            tuple(None if a in "YX" else (at | sample)[a] for a in series.axes) for sample in choice.picks
+            tuple(None if a in "YX" else (at | sample)[a] for a in series.axes) for sample in samples
         )
         source = series.locate(picks, transposed)
         if source is None:
@@ -234,10 +212,10 @@ def planes_of(
                 position=" ".join([series.name, *position] if series.name else position),
                 height=sizes["Y"],
                 width=sizes["X"],
-                dtype=choice.conversion.dtype(series.dtype),
+                dtype=conversion.dtype(series.dtype),
                 pixel_size_um=series.pixel_size_um,
                 source=source,
-                conversion=choice.conversion,
+                conversion=conversion,
             )
         )
-    return planes, choice.conversion.description
+    return planes, conversion.description

@@ -24,6 +24,10 @@ from beadctl.images.window import Window
 JPEG_CODES = {6, 7, 33007, 34892}
 ALPHA_CODES = {1, 2}
 SIDE_IMAGES = {"thumbnail", "macro", "label", "overview"}
+PHOTOMETRICS = {
+    0: Photometric.WHITE_IS_ZERO, 2: Photometric.RGB, 3: Photometric.PALETTE,
+    **dict.fromkeys((1, 4, 34892), Photometric.BLACK_IS_ZERO),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,50 +84,37 @@ def _load_series(path: Path, number: int) -> NDArray[Any]:
         return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
 
 
-@dataclass(frozen=True)
-class _Locator:
-    """Return the source of a plane among the pages of a series: see `Series.locate`."""
-
-    pages: Sequence[Page | None]
-    lead: tuple[int, ...]
-    roles: str
-    load: Callable[[], NDArray[Any]]
-
-    def __call__(self, picks: tuple[Pick, ...], transposed: bool) -> PlaneSource | None:
-        split = len(self.lead)
-        stays_in_page = all(i is not None for pick in picks for i in pick[:split])
-        if not (self.roles and stays_in_page and self._roles_of_plane(picks[0][split:]) == {"L", "W"}):
-            return WholeSource(self.load, picks, transposed)
-        samples = []
-        for pick in picks:
-            number = 0
-            for index, length in zip(pick, self.lead, strict=False):
-                number = number * length + (index or 0)
-            page = self.pages[number]
-            if page is None:
-                return None
-            at = {role: i or 0 for role, i in zip(self.roles, pick[split:], strict=True)}
-            samples.append(_PageSample(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
-        return _TiffSource(tuple(samples), transposed)
-
-    def _roles_of_plane(self, pick: Pick) -> set[str]:
-        return {role for role, i in zip(self.roles, pick, strict=True) if i is None}
+def _locate(
+    pages: Sequence[Page | None],
+    lead: tuple[int, ...],
+    roles: str,
+    load: Callable[[], NDArray[Any]],
+    picks: tuple[Pick, ...],
+    transposed: bool,
+) -> PlaneSource | None:
+    """Return the source of a plane among the pages of a series: see `Series.locate` and `_split`."""
+    split = len(lead)
+    stays_in_page = all(i is not None for pick in picks for i in pick[:split])
+    roles_of_plane = {role for role, i in zip(roles, picks[0][split:], strict=False) if i is None}
+    if not stays_in_page or roles_of_plane != {"L", "W"}:
+        return WholeSource(load, picks, transposed)
+    samples = []
+    for pick in picks:
+        number = 0
+        for index, length in zip(pick, lead, strict=False):
+            number = number * length + (index or 0)
+        page = pages[number]
+        if page is None:
+            return None
+        at = {role: i or 0 for role, i in zip(roles, pick[split:], strict=True)}
+        samples.append(_PageSample(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
+    return _TiffSource(tuple(samples), transposed)
 
 
 def tiff_series(path: Path) -> list[Series]:
-    """Describe the arrays of a TIFF file.
+    """Describe the arrays of a TIFF file, of a pyramid only the one of full resolution.
 
-    Of a pyramid only the full resolution is used. Thumbnails, masks and label images of slides are
-    ignored.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    list of Series
+    Thumbnails, masks and label images of slides are ignored.
 
     Raises
     ------
@@ -138,10 +129,10 @@ def tiff_series(path: Path) -> list[Series]:
         if not images:
             raise damaged(path, "no image is left")
         sizes = pixel_sizes_um(tif, len(images))
-        names = [f"series={number}" if len(images) > 1 else "" for number in range(len(images))]
+        name = "series={}" if len(images) > 1 else ""
         return [
-            replace(_described(path, tif, series, number), pixel_size_um=size, name=name)
-            for number, (series, size, name) in enumerate(zip(images, sizes, names, strict=True))
+            replace(_described(path, tif, series, i), pixel_size_um=sizes[i], name=name.format(i))
+            for i, series in enumerate(images)
         ]
 
 
@@ -166,7 +157,7 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
         raise damaged(path, "the image has no pixels")
     dtype = keyframe.dtype
     if dtype is None or dtype.kind not in "biuf":
-        kind = "unknown" if dtype is None else str(dtype)
+        kind = "unknown" if dtype is None else dtype
         raise ImageError(f"{path}: pixels of type {kind} are not supported; export real numbers")
     if keyframe.compression != 1:
         # The look-up raises an error that names a missing codec.
@@ -175,13 +166,14 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
     axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
     lead, roles = _split(keyframe, shape)
     extra = tuple(keyframe.extrasamples)
+    pages, load = pages_of(path, tif, series), partial(_load_series, path, number)
     return Series(
         path=path,
         axes=axes,
         shape=shape,
         dtype=dtype,
         photometric=photometric,
-        locate=_Locator(pages_of(path, tif, series), lead, roles, partial(_load_series, path, number)),
+        locate=partial(_locate, pages, lead, roles, load),
         bits=max(np.ravel(keyframe.bitspersample).tolist()),
         has_alpha=bool(extra) and extra[-1] in ALPHA_CODES,
         palette=keyframe.colormap,
@@ -198,18 +190,10 @@ def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
         return Photometric.BLACK_IS_ZERO
     if code == 6 and keyframe.compression in JPEG_CODES:
         return Photometric.RGB
-    known = {
-        0: Photometric.WHITE_IS_ZERO,
-        1: Photometric.BLACK_IS_ZERO,
-        2: Photometric.RGB,
-        3: Photometric.PALETTE,
-        4: Photometric.BLACK_IS_ZERO,
-        34892: Photometric.BLACK_IS_ZERO,
-    }
-    if code not in known:
+    if code not in PHOTOMETRICS:
         name = getattr(keyframe.photometric, "name", code)
         raise ImageError(f"{path}: colours stored as {name} are not supported; export it as grey or RGB")
-    return known[code]
+    return PHOTOMETRICS[code]
 
 
 def _split(keyframe: TiffPage, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:

@@ -45,17 +45,10 @@ LIMITS = DecodedSizeLimits()
 def check_decoded_size(path: Path, decoded_bytes: int, stored_bytes: int) -> None:
     """Refuse a decompression bomb: pixels that need far more memory than their stored bytes can encode.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    decoded_bytes, stored_bytes : int
-        Size of the pixels in memory and in the file.
-
     Raises
     ------
     ImageError
-        If the pixels exceed the limits.
+        Names `path`, if the pixels exceed `LIMITS`.
     """
     too_dense = decoded_bytes > LIMITS.unchecked and decoded_bytes > LIMITS.ratio * stored_bytes
     if decoded_bytes > LIMITS.largest or too_dense:
@@ -70,7 +63,6 @@ class PageReader(Protocol):
 
     def box(self, sample: int, depth: int, window: Window) -> NDArray[Any]:
         """Return a window of one separate sample and slice, axes Y, X, contiguous sample."""
-        ...
 
 
 class Page(Protocol):
@@ -78,7 +70,6 @@ class Page(Protocol):
 
     def open(self) -> AbstractContextManager[PageReader]:
         """Open the page's file."""
-        ...
 
 
 Shaped = tuple[int, int, int, int, int]
@@ -224,21 +215,7 @@ def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int
 
 
 def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | None]:
-    """Locate the pages of a series.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    tif : TiffFile
-        The open file.
-    series : TiffPageSeries
-        One of its series.
-
-    Returns
-    -------
-    list of Page or None
-        None for a page in another file of a set.
+    """Return the pages of a series of the open file `tif` at `path`; None for one in another file of a set.
 
     Raises
     ------

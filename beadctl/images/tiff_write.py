@@ -12,7 +12,9 @@ from beadctl.files import write_bytes
 
 
 def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool = True) -> str:
-    """Write a plane as zlib-compressed TIFF, atomically; equal pixels give equal bytes.
+    """Write a plane as zlib-compressed TIFF, atomically, and return the SHA-256 of the file as hexadecimal.
+
+    Equal pixels give equal bytes.
 
     Parameters
     ----------
@@ -24,11 +26,6 @@ def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool
         Value of the Software tag.
     durable : bool
         As for `beadctl.files.atomic`.
-
-    Returns
-    -------
-    str
-        SHA-256 of the file, 64 hexadecimal digits.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,21 +37,18 @@ class WholeSource:
     @contextlib.contextmanager
     def open(self) -> Iterator[Samples]:
         """Yield the samples; decoding starts at the first read."""
-        yield _WholeSamples(self)
-
-
-class _WholeSamples:
-    def __init__(self, source: WholeSource) -> None:
-        self._source = source
-        self._samples: list[NDArray[Any]] | None = None
-
-    def read(self, window: Window) -> list[NDArray[Any]]:
-        if self._samples is None:
-            self._samples = self._decoded()
-        # Copies, so that a caller cannot change the result of the next read.
-        return [sample[window.slices].copy() for sample in self._samples]
+        yield _WholeSamples(cache(self._decoded))
 
     def _decoded(self) -> list[NDArray[Any]]:
-        array = self._source.load()
-        samples = [array[tuple(slice(None) if i is None else i for i in pick)] for pick in self._source.picks]
-        return [np.transpose(s) if self._source.transposed else s for s in samples]
+        array = self.load()
+        samples = [array[tuple(slice(None) if i is None else i for i in pick)] for pick in self.picks]
+        return [np.transpose(sample) if self.transposed else sample for sample in samples]
+
+
+@dataclass(frozen=True)
+class _WholeSamples:
+    decoded: Callable[[], list[NDArray[Any]]]
+
+    def read(self, window: Window) -> list[NDArray[Any]]:
+        # Copies, so that a caller cannot change the result of the next read.
+        return [sample[window.slices].copy() for sample in self.decoded()]
