@@ -1,8 +1,7 @@
 """Artefacts: objects much smaller and much fainter than the beads of their plane.
 
-The network judges a pixel by its surroundings, so a grain of noise that a lens or a filter has rounded looks
-to it like a small bead. Small beads are about as bright as large ones, and faint ones, out of focus, are
-large: an object that is both small and faint is background.
+A grain of noise that a lens or a filter has rounded looks to the network like a small bead. Small beads are
+about as bright as large ones, and faint ones, out of focus, are large: small and faint is background.
 """
 
 from __future__ import annotations
@@ -43,21 +42,12 @@ LIMITS = ArtefactLimits()
 
 
 def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.bool_]:
-    """Return which beads are artefacts.
+    """Return which beads are artefacts, bool (n,); none where there are too few beads for a size prior.
 
     Parameters
     ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image.
-    image : ndarray, shape (H, W)
-        The plane, in its own units.
-    table : BeadTable
-        The measurements of its n beads.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        All False where there are too few beads for a size prior.
+    labels, image, table
+        As for `beadctl.segmentation.contrast.contrasts`.
     """
     found = np.zeros(len(table), bool)
     whole = np.flatnonzero(~table.border)
@@ -75,9 +65,3 @@ def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable)
         contrast = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
         found[small] = contrast < LIMITS.contrast * np.nanmedian(reference)
     return found
-
-
-def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Return labels 1..n without the removed ones, shape (n,), and the others renumbered from 1."""
-    numbers = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
-    return numbers[labels]

@@ -23,7 +23,9 @@ def contrasts(
     *,
     around_px: int,
 ) -> NDArray[np.float64]:
-    """Return the mean intensity of beads minus the median of the background around each.
+    """Return the mean intensity of beads minus the median of the background around each, float64 (n,).
+
+    In the image's units, negative for dark beads; nan where there is no background.
 
     Parameters
     ----------
@@ -37,11 +39,6 @@ def contrasts(
         Rows of the table.
     around_px : int
         Width of the background around a bead, px.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        In the image's units, negative for dark beads; nan where there is no background.
     """
     found = np.full(len(chosen), np.nan)
     for at, bead in enumerate(chosen):
@@ -62,10 +59,11 @@ def integrated(
     rim_px: int,
     dark: bool,
 ) -> NDArray[np.float64]:
-    """Integrate the signal of beads: the quantity that adds up where beads overlap.
+    """Return sum and mean (within the outline) of the signal of beads, which adds up where they overlap.
 
     It is the intensity above the background for bright beads, and for dark ones the optical density, the
-    natural logarithm of background over bead (Beer-Lambert).
+    natural logarithm of background over bead (Beer-Lambert). The array is float64 (n, 2); nan where there is
+    no background, or none above 0 around dark beads.
 
     Parameters
     ----------
@@ -75,12 +73,6 @@ def integrated(
         Width of the blurred edge outside of the outline that is included, px; less than `around_px`.
     dark : bool
         Whether the beads are darker than the background.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 2)
-        The sum, and the mean within the outline; nan where there is no background, or none above 0 around
-        dark beads.
     """
     found = np.full((len(chosen), 2), np.nan)
     for at, bead in enumerate(chosen):

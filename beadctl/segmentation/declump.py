@@ -1,8 +1,7 @@
 """Declumping by integrated signal: clumps without gaps are divided into as many beads as their signal holds.
 
-Fluorescence adds up where beads overlap, and so does the optical density of absorbing beads. Where all beads
-of a plane are of one kind, a clump with the integrated signal of three beads, and not the shape of one
-larger bead, is three. Where sizes or signals of the single beads differ, nothing is divided.
+Fluorescence and optical density add up where beads overlap. Where all beads of a plane are of one kind, a
+clump with the signal of three beads, and not the shape of one larger bead, is three. Else none is divided.
 """
 
 from __future__ import annotations
@@ -69,22 +68,15 @@ LIMITS = DeclumpLimits()
 def declumped(
     labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable
 ) -> tuple[NDArray[np.uint32], list[int]]:
-    """Divide objects that hold the signal of several beads.
+    """Divide objects that hold the signal of several beads; return the label image and the parts' numbers.
+
+    The first part of a clump keeps its number, and the others get new ones above n. Where nothing is divided,
+    the label image is `labels` itself.
 
     Parameters
     ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image with the beads 1..n; not changed.
-    image : ndarray, shape (H, W)
-        The plane, in its own units.
-    table : BeadTable
-        The measurements of its beads.
-
-    Returns
-    -------
-    tuple
-        The label image, in which the first part of a clump keeps its number and the others get new ones above
-        n; and the numbers of the parts. `labels` itself and no number where nothing was divided.
+    labels, image, table
+        As for `beadctl.segmentation.contrast.contrasts`; the beads are labelled 1..n.
     """
     ellipse = np.pi / 4 * table.major_axis_px * table.minor_axis_px
     elliptic = (table.major_axis_px < LIMITS.aspect * table.minor_axis_px) & (

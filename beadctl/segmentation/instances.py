@@ -1,17 +1,9 @@
 """From the network's maps to instances: which pixel belongs to which bead.
 
-Both maps are uint8, 0..255 for 0..1: two bytes a pixel keep a whole plane in memory, comparisons and
-connected components run several times faster than on float32, and a step of 1/255 lies far below the
-network's error. A threshold ``t`` is compared as ``round(255 t)``.
-
-The marker map is trained as the distance to the bead's own edge over the largest such distance in that bead:
-1 in the middle, 0 at the rim, so touching beads have separate peaks. Components of the foreground with one
-peak are beads; only those with several are flooded (`watershed`). The beads that stand alone give the size
-prior.
-
-Foreground, peaks and flooding are 8-connected: the thin crescent of a half-hidden bead has a slanting
-one-pixel ridge, which 4-connected peaks would break up; and with one connectivity for all, each peak lies in
-exactly one component.
+Maps are uint8, 0..255 for 0..1: smaller and several times faster than float32, and finer than the network's
+error. The marker map is trained as the distance to the bead's own edge over the largest one in that bead, so
+touching beads have separate peaks. Foreground, peaks and flooding are 8-connected: the thin crescent of a
+half-hidden bead has a slanting one-pixel ridge, which 4-connected peaks would break up.
 """
 
 from dataclasses import dataclass
@@ -23,9 +15,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 
 from beadctl.segmentation.size_prior import SizePrior
-from beadctl.segmentation.watershed import EIGHT, MARKER_RISE, divided_by_distance, flooded
-
-_Flat = NDArray[np.intp]
+from beadctl.segmentation.watershed import EIGHT, MARKER_RISE, Flat, divided_by_distance, flooded
 
 
 @dataclass(frozen=True)
@@ -38,8 +28,7 @@ class ConfidenceLimits:
     sure           0.8    0..1    beads for the size prior; of less confident ones over a quarter are wrong
     relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
     relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
-    best           1.15   factor  of the minimum confidence that one bead of a plane must reach: dirt on an
-                                  empty field is doubtful throughout, beads seldom are
+    best           1.15   factor  of it that one bead of a plane must reach; dirt on an empty field does not
     =============  =====  ======  ======================================================================
     """
 
@@ -69,35 +58,27 @@ def label(
     `marker_threshold`), is one bead. One with several is divided by a marker-controlled watershed [1]_, and
     a peak that rises less than `marker_rise` above the pass to a higher one (its dynamics [2]_) is joined to
     it. Without a marker map the peaks are those of the distance transform. Holes that one bead encloses and
-    that are no larger than the rest of it are filled: rings are beads.
+    that are no larger than the rest of it are filled: rings are beads. The label image is uint32 (H, W), with
+    beads 1..n in raster order of their first pixel.
 
     Parameters
     ----------
-    probability : ndarray of uint8, shape (H, W)
-        Probability of foreground, 0..255 for 0..1.
-    marker : ndarray of uint8, shape (H, W), or None
-        Relative distance to the bead's edge, 0..255 for 0..1; None if the model has none.
-    threshold : float
-        Least probability of foreground, 0..1. Probability 0 is always background.
-    marker_threshold : float
-        Least height of a peak of the marker map, 0..1.
+    probability, marker : ndarray of uint8, shape (H, W)
+        Probability of foreground, and relative distance to the bead's edge, 0..255 for 0..1; marker is None
+        if the model has none.
+    threshold, marker_threshold : float
+        Least probability of foreground, and least height of a peak of the marker map, 0..1. Probability 0 is
+        always background.
     min_area_px : int
         Beads with fewer pixels, holes filled, are dropped.
     marker_rise : float
-        Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; for others in
-        proportion to the diameter to the power of 1.5, from 0.3 to 6 times as much.
+        Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; see `RiseLimits`.
     min_confidence : float
-        Least confidence of a bead, 0..1: its mean probability times its marker height. Beads that touch a
-        confident one need three quarters of it if their area is typical; no bead is kept if none of the plane
-        has 1.15 times as much.
+        Least confidence of a bead, 0..1: its mean probability times its marker height; see
+        `ConfidenceLimits`.
     use_size_prior : bool
         Let the sizes of the beads that stand alone raise or lower the rise at which others are divided, and
         decide which areas are typical.
-
-    Returns
-    -------
-    ndarray of uint32, shape (H, W)
-        0 for background, beads 1..n in raster order of their first pixel.
 
     Raises
     ------
@@ -168,15 +149,18 @@ def label(
     return labels
 
 
+def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Return labels 1..n without the removed ones, shape (n,), and the others renumbered from 1."""
+    numbers = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
+    return numbers[labels]
+
+
 def without_border(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return labels 1..n without the beads that have a pixel on the edge of the plane, renumbered from 1."""
-    numbers = np.ones(int(labels.max()) + 1, np.uint32)
-    numbers[_edge(labels)] = 0
-    numbers[0] = 0
-    return (np.cumsum(numbers, dtype=np.uint32) * numbers)[labels]
+    return without(labels, np.isin(np.arange(1, int(labels.max()) + 1), _edge(labels)))
 
 
-def _alone(pixels: _Flat, components: _Flat, instances: _Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return which instances are alone in their component, with no pixel on the edge of the plane."""
     component = np.zeros(int(instances.max()) + 1, np.intp)
     component[instances] = components
@@ -188,8 +172,8 @@ def _alone(pixels: _Flat, components: _Flat, instances: _Flat, shape: tuple[int,
 
 
 def _relaxed(
-    components: _Flat,
-    instances: _Flat,
+    components: Flat,
+    instances: Flat,
     confidence: NDArray[np.float64],
     min_confidence: float,
     area: NDArray[np.intp] | None,
@@ -206,7 +190,7 @@ def _relaxed(
 
 
 def _confidence(
-    pixels: _Flat, instances: _Flat, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
+    pixels: Flat, instances: Flat, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
 ) -> NDArray[np.float64]:
     """Return the mean probability of each instance times its marker height, 0..1."""
     areas = np.maximum(np.bincount(instances), 1)
@@ -222,25 +206,15 @@ def _level(threshold: float) -> int:
     return max(1, round(threshold * 255))
 
 
-def _holes(foreground: NDArray[np.bool_], labels: NDArray[np.uint32]) -> tuple[_Flat, NDArray[np.intp]]:
-    """Return the holes to fill.
-
-    Returns
-    -------
-    tuple
-        Flat pixels of the holes that are enclosed by a single instance and no larger than it, and that
-        instance's label for each.
-    """
-    # Background is 4-connected, the dual of the 8-connected foreground: an outline closed by corners is
-    # closed.
+def _holes(foreground: NDArray[np.bool_], labels: NDArray[np.uint32]) -> tuple[Flat, NDArray[np.intp]]:
+    """Return the pixels of holes enclosed by one instance and no larger than it, and its label for each."""
+    # Background is 4-connected, the dual of the 8-connected foreground: a closed outline may have corners.
     background, count = ndimage.label(~foreground)
     hole = np.ones(count + 1, dtype=bool)
     outside = _edge(background)
-    hole[0] = False
-    hole[outside] = False
-    nothing = np.empty(0, dtype=np.intp)
+    hole[np.append(outside, 0)] = False
     if not hole.any():
-        return nothing, nothing
+        return np.empty(0, np.intp), np.empty(0, np.intp)
     # Excluding the largest component by comparison avoids a look-up for every pixel of the plane.
     huge = int(np.bincount(outside)[1:].argmax()) + 1 if outside.any() else 0
     pixels = np.flatnonzero((background != huge) & ~foreground)
@@ -263,7 +237,7 @@ def _edge(labels: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
 
 
-def _numbers(pixels: _Flat, instances: _Flat, kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
+def _numbers(pixels: Flat, instances: Flat, kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Give the kept instances the numbers 1..n in order of their first pixel, and the others 0."""
     first = np.zeros(kept.size, dtype=np.intp)
     # The last assignment to an index wins: going backwards leaves the first pixel.

@@ -1,7 +1,7 @@
 """From a label image to one row of measurements a bead.
 
-Sums run over *runs*, the horizontal stretches of one label: a bead of 24 px diameter has 24 of them and 450
-pixels, and the sums of x and of x squared over a run are closed forms. Only intensities need every pixel.
+Sums run over *runs*, the horizontal stretches of one label: far fewer than pixels, with closed forms for the
+sums of x and of x squared. Only intensities need every pixel.
 """
 
 import itertools
@@ -24,14 +24,13 @@ LOW_CONFIDENCE = 0.6
 _SATURATED = 0.1
 _TOP_LEVELS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)
 
-_HALF_SLANTED = (1 + math.sqrt(2)) / 2
-
-# Length that an outline pixel adds to the perimeter, by its number of edge neighbours (rows, 0..4) and of corner
+# Length that an outline pixel adds to the perimeter, by its number of edge neighbours (rows, 0..4) and corner
 # neighbours (columns, 0..4) on the outline: 1 where the outline is straight, sqrt 2 where it slants.
+_SLANTED, _HALF = math.sqrt(2), (1 + math.sqrt(2)) / 2
 _PASS_PX = np.array(
     [
-        (0, 0, math.sqrt(2), 0, 0),
-        (0, _HALF_SLANTED, _HALF_SLANTED, math.sqrt(2), 0),
+        (0, 0, _SLANTED, 0, 0),
+        (0, _HALF, _HALF, _SLANTED, 0),
         (1, 1, 1, 0, 0),
         (1, 1, 1, 0, 0),
         (0, 0, 0, 0, 0),
@@ -49,10 +48,8 @@ class BeadTable:
         As in the label image, ascending; all columns have this shape, float64 unless stated.
     y_px, x_px
         Centroid; (0, 0) is the middle of the first pixel.
-    area_px
-        Pixels, int64.
-    diameter_px
-        Diameter of the disc of equal area, ``sqrt(4 A / pi)``.
+    area_px, diameter_px
+        Pixels, int64, and diameter of the disc of equal area, ``sqrt(4 A / pi)``.
     perimeter_px
         Estimate of Benkrid & Crookes ("Design and FPGA implementation of a perimeter estimator"), equal to
         scikit-image's ``perimeter``.
@@ -66,17 +63,15 @@ class BeadTable:
     confidence
         Mean probability inside times the marker height, 0..1: about the probability that the bead is real.
         Without a marker map the mean probability; nan without either.
-    border
-        bool, whether a pixel lies on the edge of the plane: the bead may be cut off.
-    clump
-        bool, whether it touches another bead: the outline between them is estimated.
-    declumped
-        bool, whether it was divided from its neighbours by integrated signal alone: its place is estimated too.
-    saturated
-        bool, whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
-        The top level is that of 8, 10, 12, 14 or 16 bits, if the plane reaches it.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
+    border, clump, declumped : ndarray of bool
+        Whether a pixel lies on the edge of the plane, so the bead may be cut off; whether it touches another
+        bead, so the outline between them is estimated; and whether it was divided from its neighbours by
+        integrated signal alone, so its place is estimated too.
+    saturated : ndarray of bool
+        Whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
+        The top level is that of 8, 10, 12, 14 or 16 bits, if the plane reaches it.
     """
 
     label: NDArray[np.int64]
@@ -118,25 +113,16 @@ class BeadTable:
             yield dict(zip(COLUMNS, values, strict=True))
 
 
-COLUMNS = (
-    *(
-        field.name
-        for field in fields(BeadTable)
-        if field.name not in ("border", "clump", "declumped", "saturated")
-    ),
-    "flags",
-)
+COLUMNS = (*(field.name for field in fields(BeadTable) if field.name not in FLAGS), "flags")
 
 
 @dataclass(frozen=True)
 class _Runs:
-    """The horizontal runs of equal label of a plane, in raster order.
+    """The horizontal runs of equal label of a plane, in raster order."""
 
-    ``starts`` holds the flat first pixel of every run, background included. The rest is of the beads' runs:
-    their index in `starts`, row, first and last column, and bead as an index in `labels`.
-    """
-
+    # The flat first pixel of every run, background included.
     starts: NDArray[np.intp]
+    # Of the beads' runs: index in `starts`, row, first and last column, and bead as an index in `labels`.
     place: NDArray[np.intp]
     row: NDArray[np.intp]
     first: NDArray[np.intp]
@@ -170,7 +156,7 @@ def measure(
     pixel_size_um: float | None = None,
     parts: Sequence[int] = (),
 ) -> BeadTable:
-    """Measure every bead of a label image.
+    """Measure every bead of a label image: one row for each label, in ascending order.
 
     Parameters
     ----------
@@ -184,11 +170,6 @@ def measure(
         Edge of a (square) pixel, um; None where unknown.
     parts : sequence of int
         Labels of the beads that declumping divided.
-
-    Returns
-    -------
-    BeadTable
-        A row for each label, in ascending order.
 
     Raises
     ------
@@ -255,13 +236,9 @@ def _touching(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _saturated(image: NDArray[Any] | None, runs: _Runs) -> NDArray[np.bool_]:
-    none = np.zeros(runs.labels.size, dtype=bool)
-    if image is None or image.dtype.kind not in "uif" or not image.size:
-        return none
-    top = image.max()
-    if top not in _TOP_LEVELS:
-        return none
-    return np.asarray(runs.means(image >= top) >= _SATURATED)
+    if image is None or image.dtype.kind not in "uif" or not image.size or image.max() not in _TOP_LEVELS:
+        return np.zeros(runs.labels.size, dtype=bool)
+    return np.asarray(runs.means(image == image.max()) >= _SATURATED)
 
 
 def _runs(labels: NDArray[Any]) -> _Runs:
@@ -278,10 +255,8 @@ def _runs(labels: NDArray[Any]) -> _Runs:
 
 
 def _axes(runs: _Runs, area: _Column, y: _Column, x: _Column) -> tuple[_Column, _Column]:
-    """Full axes, 4 sqrt(eigenvalue) of the covariance of pixel centres.
-
-    Coordinates are relative to the whole pixel nearest the centroid, so the sums of squares are exact.
-    """
+    """Full axes, 4 sqrt(eigenvalue) of the covariance of pixel centres."""
+    # Relative to the whole pixel nearest the centroid, coordinates have exact sums of squares.
     near_y, near_x = np.rint(y), np.rint(x)
     length = runs.last - runs.first + 1
     dy = runs.row - near_y[runs.bead]
@@ -302,7 +277,6 @@ def _perimeters(labels: NDArray[Any], runs: _Runs) -> _Column:
     down = plane[1:, 1:-1] == plane[:-1, 1:-1]
     inside = across[:, 1:] & across[:, :-1] & down[1:] & down[:-1]
     outline = np.pad((labels != 0) & ~inside, 1)
-
     at = np.flatnonzero(outline)
     own = plane.ravel()[at]
     stride = plane.shape[1]

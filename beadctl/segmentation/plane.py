@@ -1,7 +1,6 @@
 """One plane, in the order of execution: normalise, scale, network, label, artefacts, declump, measure.
 
-`predict_plane` runs the network at the scale that suits the plane; `label_plane` turns the maps into beads.
-They are two functions because a run overlaps the second with the network's work on the next plane.
+`predict_plane` and `label_plane` are apart, so that a run overlaps the second with the network's next plane.
 """
 
 import dataclasses
@@ -35,11 +34,9 @@ class SegmentOptions:
         Foreground probability and marker height, 0 to 1.
     marker_rise, min_confidence : float
         How far a marker rises above the pass to the next, and the least confidence of a bead, 0 to 1.
-    min_area_px : int
-        Smallest bead, in pixels of the file.
-    min_area_network_px : int
-        Smallest bead, in pixels of the network's input: multiplied by the square of the factor by which a
-        plane is shrunk.
+    min_area_px, min_area_network_px : int
+        Smallest bead, in pixels of the file and in those of the network's input (multiplied by the square of
+        the factor by which a plane is shrunk).
     exclude_border : bool
         Leave out beads that touch the border of the plane.
     read : ReadOptions
@@ -76,10 +73,9 @@ class SegmentOptions:
         Parameters
         ----------
         facts : ModelFacts
-            The model's own numbers.
+            The model's own numbers, for those of `asked` that are None or absent.
         asked : mapping
-            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``; None or absent for
-            the model's own number.
+            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``.
         read, diameter, tile_size
             As the attributes; the diameter as text, such as ``12px``.
 
@@ -119,10 +115,8 @@ class PredictedPlane:
         Of the plane's own size.
     shrink : int
         Factor by which the plane was shrunk for the network.
-    labels : ndarray of uint32, shape (H, W), or None
-        The label image of these maps, where the scale rule made it.
-    table : BeadTable or None
-        Its measurements, without intensities.
+    labels, table : ndarray of uint32, shape (H, W), and BeadTable, or None
+        The label image of these maps, and its measurements without intensities.
     """
 
     maps: Maps
@@ -133,15 +127,7 @@ class PredictedPlane:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A plane's beads.
-
-    Attributes
-    ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image.
-    table : BeadTable
-        One row a bead.
-    """
+    """A plane's beads: its label image, uint32 (H, W), and one row of measurements a bead."""
 
     labels: NDArray[np.uint32]
     table: BeadTable
@@ -169,10 +155,6 @@ def segment_plane(
         Edge of a pixel, um, where known.
     normalisation : Normalisation, optional
         By default measured on this plane; a tile is given that of the image it was cut from.
-
-    Returns
-    -------
-    Segmented
 
     Raises
     ------
@@ -207,23 +189,6 @@ def predict_plane(
 
     Parameters and errors are those of `segment_plane`.
     """
-
-    def trial(factor: int, windows: list[Window]) -> _Trial:
-        """Run the network over windows of the plane shrunk by a factor, and label what it finds."""
-        shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
-        # The windows are normalised by the whole plane, as the plane itself is.
-        scaled = normalisation or measure_normalisation(shrunk)
-        maps = {
-            window: model.maps(shrunk, window, normalisation=scaled, tile_size=options.tile_size)
-            for window in windows
-        }
-        labels = [label_maps(one, options) for one in maps.values()]
-        tables = [
-            measure(label, None, one.probability, one.marker)
-            for label, one in zip(labels, maps.values(), strict=True)
-        ]
-        return _Trial(shrunk, scaled, maps, labels, tables)
-
     if options.diameter:
         diameter_px = options.diameter.in_px(pixel_size_um)
         if diameter_px is None:
@@ -236,9 +201,18 @@ def predict_plane(
     trials: dict[int, _Trial] = {}
 
     def tables(factor: int) -> list[BeadTable]:
-        height, width = -(-pixels.height // factor), -(-pixels.width // factor)
-        trials[factor] = trial(factor, scale.sample_windows(height, width))
-        return trials[factor].tables
+        """Run the network over windows of the plane shrunk by a factor, and measure what it finds."""
+        shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
+        # The windows are normalised by the whole plane, as the plane itself is.
+        scaled = normalisation or measure_normalisation(shrunk)
+        maps = {
+            window: model.maps(shrunk, window, normalisation=scaled, tile_size=options.tile_size)
+            for window in scale.sample_windows(shrunk.height, shrunk.width)
+        }
+        labels = [label_maps(one, options) for one in maps.values()]
+        found = [_measured(label, one) for label, one in zip(labels, maps.values(), strict=True)]
+        trials[factor] = _Trial(shrunk, scaled, maps, labels, found)
+        return found
 
     factor = scale.chosen(pixels.height, pixels.width, tables)
     chosen = trials[factor]
@@ -275,26 +249,28 @@ def label_plane(
         From `predict_plane`.
     image : ndarray, shape (H, W)
         The plane, in its own units.
-    options : SegmentOptions
-        As for `predict_plane`.
-    pixel_size_um : float, optional
-        Edge of a pixel, um, where known.
+    options, pixel_size_um
+        As for `segment_plane`.
     """
     maps, labels, table = predicted.maps, predicted.labels, predicted.table
     if labels is None or table is None:
         labels = label_maps(maps, options, predicted.shrink)
-        table = measure(labels, None, maps.probability, maps.marker)
+        table = _measured(labels, maps)
     gone = artefacts.artefacts(labels, image, table)
     if gone.any():
-        labels = artefacts.without(labels, gone)
-        table = measure(labels, None, maps.probability, maps.marker)
+        labels = instances.without(labels, gone)
+        table = _measured(labels, maps)
     labels, parts = declump.declumped(labels, image, table)
     table = measure(labels, image, maps.probability, maps.marker, pixel_size_um=pixel_size_um, parts=parts)
     return Segmented(labels, table)
 
 
+def _measured(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:
+    return measure(labels, None, maps.probability, maps.marker)
+
+
 def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[np.uint32]:
-    """Label the beads of maps, by the maps alone.
+    """Return the label image of maps, uint32 (H, W), by the maps alone.
 
     Parameters
     ----------
@@ -304,10 +280,6 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
         Thresholds and least area.
     shrink : int
         Factor by which the plane was shrunk for these maps.
-
-    Returns
-    -------
-    ndarray of uint32, shape (H, W)
     """
     labels = instances.label(
         maps.probability,

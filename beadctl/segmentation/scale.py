@@ -56,15 +56,7 @@ LIMITS = ScaleLimits()
 
 @dataclass(frozen=True)
 class Diameter:
-    """The diameter of a typical bead, as the user stated it.
-
-    Attributes
-    ----------
-    value : float
-        Above 0.
-    unit : str
-        ``px`` or ``um``.
-    """
+    """The diameter of a typical bead, as the user stated it: a value above 0, in ``px`` or ``um``."""
 
     value: float
     unit: str
@@ -99,9 +91,8 @@ def factor_for(diameter_px: float) -> int:
 def soundness(tables: Sequence[BeadTable]) -> float:
     """Return the share of the area found that lies in beads of a plausible shape; 0 if there are none.
 
-    A bead is sound if its confidence is at least 0.5, its area at least 0.88 of that of the ellipse with its
-    second moments, and that ellipse at most twice as long as wide. Pieces of a larger bead, and texture on
-    it, are not.
+    `ScaleLimits` has the limits on confidence, solidity and aspect; pieces of a larger bead, and texture on
+    it, exceed them.
     """
     found = sound = 0
     for table in tables:
@@ -125,9 +116,9 @@ def typical_px(tables: Sequence[BeadTable]) -> float:
 def chosen(height: int, width: int, beads_at: Callable[[int], Sequence[BeadTable]]) -> int:
     """Return the factor at which the beads found on a plane are sound.
 
-    The finest scale with a `soundness` of at least 0.7 is taken, so small beads are never merged into a
-    large one. Where no scale reaches that, the soundest is taken if it is at least 1.5 times as sound as the
-    plane as it is. A coarser scale counts only if its beads are at least 16 px in the shrunk plane.
+    The finest scale with enough `soundness` is taken, so small beads are never merged into a large one. Where
+    none has, the soundest is taken if it is at least 1.5 times as sound as the plane as it is. A coarser
+    scale counts only if its beads are at least 16 px in the shrunk plane.
 
     Parameters
     ----------
@@ -154,15 +145,10 @@ def chosen(height: int, width: int, beads_at: Callable[[int], Sequence[BeadTable
 
 
 def sample_windows(height: int, width: int) -> list[Window]:
-    """Return the windows by which the scale of a plane is chosen: all of it, or two or four squares.
+    """Return the windows by which the scale of a plane of this size, px, is chosen: all, or 2 or 4 squares.
 
     The squares of a large plane are cells of a grid from its origin, at a quarter and three quarters of each
-    side, so the network's maps of them serve for the plane too. They follow from the plane's size alone.
-
-    Parameters
-    ----------
-    height, width : int
-        Size of the plane, px.
+    side, so the network's maps of them serve for the plane too.
     """
     if max(height, width) <= LIMITS.whole_edge_px:
         return [Window(0, 0, height, width)]

@@ -22,10 +22,8 @@ class SizePrior:
 
     Attributes
     ----------
-    diameter_px : float
-        Median, px.
-    spread : float
-        Standard deviation of the logarithm of the diameter: about the coefficient of variation.
+    diameter_px, spread : float
+        Median, px, and standard deviation of the logarithm, which is about the coefficient of variation.
     """
 
     diameter_px: float
@@ -35,24 +33,12 @@ class SizePrior:
     def of(
         cls, diameters_px: NDArray[np.float64], weights: NDArray[np.float64] | None = None
     ) -> SizePrior | None:
-        """Estimate the prior robustly, by the median and the median absolute deviation.
+        """Estimate the prior by the median and the median absolute deviation; None for fewer than 6 beads.
 
         Parameters
         ----------
-        diameters_px : ndarray, shape (n,)
-            Of confident beads, px.
-        weights : ndarray, shape (n,), optional
-            Weight of each bead; all equal if left out.
-
-        Returns
-        -------
-        SizePrior or None
-            None for fewer than 6 beads.
-
-        Examples
-        --------
-        >>> SizePrior.of(np.full(6, 9.0))
-        SizePrior(diameter_px=9.0, spread=0.0)
+        diameters_px, weights : ndarray of float64, shape (n,)
+            Diameters of confident beads, px, and their weights; equal if left out.
         """
         if len(diameters_px) < FEWEST:
             return None

@@ -1,7 +1,6 @@
 """Watershed of components with several peaks, and joining of basins that a low pass separates.
 
-The components are packed on a small canvas, so the cost follows the crowded pixels and not the plane; the
-result of each depends on its own pixels and the size prior alone.
+The components are packed on a small canvas, so the cost follows the crowded pixels and not the plane.
 """
 
 import itertools
@@ -19,8 +18,7 @@ from beadctl.segmentation.size_prior import SizePrior
 
 EIGHT = np.ones((3, 3), dtype=bool)
 
-# Least rise of a peak of the marker map, for beads of `RiseLimits.diameter_px`; calibration sets the model's
-# own.
+# Least rise of a peak of the marker map, for beads of `RiseLimits.diameter_px`, where the model has no own.
 MARKER_RISE = 0.07
 
 
@@ -28,20 +26,18 @@ MARKER_RISE = 0.07
 class RiseLimits:
     """How far a peak rises above the pass to a higher one, to be a bead of its own.
 
-    ==================  ==========  ======  ================================================================
-    name                value       unit    why
-    ==================  ==========  ======  ================================================================
-    diameter_px         10.0        px      beads for which the stated rise of the marker map holds
-    power               1.5         --      the rise grows with the diameter to this power: errors of the map
-                                            spread over more of a large bead, a gap of 1 px means more to a
-                                            small one (chosen on simulated scenes)
-    range               0.3, 6.0    factor  of that growth
-    prior_weight        0.5         --      share of the log-odds of the size prior in the rise: sizes are
-                                            evidence beside the map, which depends on them too
-    prior_range         1/8, 8      factor  of the size prior's influence
-    distance_px         0.5         px      least rise in a distance transform: ripple of the pixel grid
-    distance_share      0.1         share   of the height there: ripple of an uneven outline
-    ==================  ==========  ======  ================================================================
+    ==============  ========  ======  ========================================================================
+    name            value     unit    why
+    ==============  ========  ======  ========================================================================
+    diameter_px     10.0      px      beads for which the stated rise of the marker map holds
+    power           1.5       --      growth of the rise with the diameter (chosen on simulated scenes): the
+                                      map's errors spread over more of a large bead
+    range           0.3, 6.0  factor  of that growth
+    prior_weight    0.5       --      share of the log-odds of the size prior: the map depends on sizes too
+    prior_range     1/8, 8    factor  of the size prior's influence
+    distance_px     0.5       px      least rise in a distance transform: ripple of the pixel grid
+    distance_share  0.1       share   of the height there: ripple of an uneven outline
+    ==============  ========  ======  ========================================================================
     """
 
     diameter_px: float = 10.0
@@ -67,14 +63,10 @@ class Basins:
     ----------
     places : ndarray of intp, shape (N,)
         Flat index on the canvas of each pixel.
-    number : ndarray of int, shape (h, w)
-        Basin of each canvas pixel, 0 for none.
-    level : ndarray of intp, shape (h, w)
-        Marker map on the canvas, 0..255.
-    pairs : ndarray of intp, shape (M, 2)
-        Neighbouring basins.
-    passes : ndarray of intp, shape (M,)
-        Height of the pass between them, highest first.
+    number, level : ndarray of int, shape (h, w)
+        Basin of each canvas pixel, 0 for none, and marker map there, 0..255.
+    pairs, passes : ndarray of intp, shape (M, 2) and (M,)
+        Neighbouring basins, and height of the pass between them, highest first.
     """
 
     places: Flat
@@ -84,7 +76,7 @@ class Basins:
     passes: Flat
 
     def joined(self, rise: float, least: int, prior: SizePrior | None = None) -> Flat:
-        """Return the basin of each pixel after joining basins whose peak is too low or rises too little.
+        """Return the basin of each pixel, (N,), after joining basins whose peak is low or rises too little.
 
         The highest pass goes first, so a peak joins the neighbour from which it is least separated. The rise
         scales with the larger of two basins as far as they have grown. A size prior raises it where dividing
@@ -92,17 +84,10 @@ class Basins:
 
         Parameters
         ----------
-        rise : float
-            For beads of 10 px, 0..255.
-        least : int
-            Least height of a peak, 0..255.
+        rise, least : float and int
+            Least rise of a peak, for beads of 10 px, and its least height, 0..255.
         prior : SizePrior, optional
             Of the beads that stand alone.
-
-        Returns
-        -------
-        ndarray of intp, shape (N,)
-            Numbers of basins.
         """
         owner = np.arange(int(self.number.max()) + 1)
         height = ndimage.maximum(self.level, self.number, owner).astype(np.intp)
@@ -155,15 +140,14 @@ def flooded(pixels: Flat, components: Flat, heights: Flat, peaks: Ids, shape: tu
         Of the plane.
     """
     places, canvas = _packed(pixels, components, shape)
-    relief = np.zeros(canvas)
-    markers = np.zeros(canvas, dtype=np.int32)
-    mask = np.zeros(canvas, dtype=bool)
-    level = np.zeros(canvas, dtype=np.intp)
-    relief.ravel()[places] = 255 - heights
-    markers.ravel()[places] = peaks
-    mask.ravel()[places] = True
-    level.ravel()[places] = heights
-    number = _watershed(relief, markers, mask)
+
+    def painted(values: Ids | bool, dtype: type) -> NDArray[Any]:
+        plane: NDArray[Any] = np.zeros(canvas, dtype)
+        plane.ravel()[places] = values
+        return plane
+
+    level = painted(heights, np.intp)
+    number = _watershed(painted(255 - heights, float), painted(peaks, np.int32), painted(True, bool))
     return Basins(places, number, level, *_passes(number, level))
 
 
@@ -191,7 +175,8 @@ def divided_by_distance(pixels: Flat, components: Flat, shape: tuple[int, ...]) 
     """Divide components at the necks of their outline; used for models without a marker map.
 
     The peaks are the h-maxima of the distance transform (Soille, Morphological Image Analysis, 2nd ed.,
-    section 6.3.4), with an h that grows with the radius so that large rough beads stay whole.
+    section 6.3.4), with an h that grows with the radius so that large rough beads stay whole. Parameters are
+    as for `flooded`; the result is the number of each pixel's part, (N,).
     """
     places, canvas = _packed(pixels, components, shape)
     mask = np.zeros(canvas, dtype=bool)
@@ -207,15 +192,13 @@ def divided_by_distance(pixels: Flat, components: Flat, shape: tuple[int, ...]) 
 
 
 def _watershed(relief: NDArray[np.float64], markers: Ids, mask: NDArray[np.bool_]) -> Ids:
-    """Watershed of a whole-numbered relief; the result in a component depends on that component alone.
-
-    The order in which equal marker pixels leave the watershed's heap depends on what else is in it, such as a
-    bead far away. So each marker pixel is lowered by its own fraction of a step, in raster order.
-    """
+    """Watershed of a whole-numbered relief; the result in a component depends on that component alone."""
     # Inner marker pixels flood nothing: leaving them out shortens the heap.
     amid = _amid(markers > 0)
     rim, open_mask = np.where(amid, 0, markers), mask & ~amid
     where = np.flatnonzero(rim)
+    # The order in which equal marker pixels leave the watershed's heap depends on what else is in it, such as
+    # a bead far away. So each marker pixel is lowered by its own fraction of a step, in raster order.
     relief.ravel()[where] -= 0.5 - 0.5 * np.arange(where.size) / max(1, where.size)
     flooded = np.where(amid, markers, 0)
     # Shelf by shelf: a short heap stays in the cache.
@@ -237,26 +220,20 @@ def _amid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _packed(pixels: Flat, components: Flat, shape: tuple[int, ...]) -> tuple[Flat, tuple[int, int]]:
-    """Place components on a canvas by their bounding boxes, on shelves, tallest first.
-
-    The boxes are one pixel apart and one from the edge. If the canvas would be larger than the plane, as with
-    long slanting components, the plane itself is the canvas. Returns the flat index on the canvas of each
-    pixel, and the canvas's shape.
-    """
+    """Place components on a canvas; return the flat index there of each pixel, and the canvas's shape."""
+    # Bounding boxes stand on shelves, tallest first, one pixel apart and one from the edge. If the canvas
+    # were larger than the plane, as with long slanting components, the plane itself is the canvas.
     height, width = shape
     rows, columns = np.divmod(pixels, width)
-    group_of_component = np.zeros(int(components.max()) + 1, dtype=np.intp)
-    group_of_component[components] = 1
-    group_of_component = np.cumsum(group_of_component) - 1
-    groups = group_of_component[components]
-    count = int(group_of_component[-1]) + 1
+    present = np.bincount(components) > 0
+    groups = (np.cumsum(present) - 1)[components]
+    count = int(present.sum())
     top, left = np.full(count, height), np.full(count, width)
     bottom, right = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=np.intp)
     np.minimum.at(top, groups, rows)
     np.maximum.at(bottom, groups, rows)
     np.minimum.at(left, groups, columns)
     np.maximum.at(right, groups, columns)
-
     tall, wide = bottom - top + 2, right - left + 2
     order = np.argsort(-tall, kind="stable")
     starts = np.cumsum(wide[order]) - wide[order]

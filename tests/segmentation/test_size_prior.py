@@ -128,7 +128,7 @@ def test_labels_without_some_are_the_others_in_order(seed, share):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 12, (20, 20)).astype(np.uint32)
     gone = rng.random(11) < share
-    left = artefacts.without(labels, gone)
+    left = instances.without(labels, gone)
     assert np.array_equal(left > 0, (labels > 0) & ~np.append(False, gone)[labels])
     order = [int(left[labels == number][0]) for number in range(1, 12) if not gone[number - 1]]
     assert order == list(range(1, len(order) + 1))
