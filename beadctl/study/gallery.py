@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from beadctl.results.formats import overlays
 from beadctl.results.html import Picture
-from beadctl.study.outcome import Arm, Outcome, labels
+from beadctl.study.outcome import Outcome, labels
 from beadctl.training.measured import answers
 from beadctl.training.run_folder import BEST
 
@@ -18,7 +18,7 @@ MOST_ARMS = 8
 
 
 def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list[Picture]:
-    """Draw the best and the worst measured tile of the best run of each arm, annotation beside result.
+    """Draw the best and worst tile of the best run of the best 8 arms each; annotation beside result.
 
     Parameters
     ----------
@@ -28,15 +28,9 @@ def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list
         Folder of the comparison.
     tiles : Path or None
         Folder of tiles; None for simulated scenes.
-
-    Returns
-    -------
-    list of Picture
-        Two for each arm, one where it has one tile; the best 8 arms.
     """
-    best: dict[Arm, Outcome] = {}
-    for run in sorted((run for run in outcomes if run.finished and run.tiles), key=lambda run: run.jaccard):
-        best[run.arm] = run
+    measured = [run for run in outcomes if run.finished and run.tiles]
+    best = {run.arm: run for run in sorted(measured, key=lambda run: run.jaccard)}
     names = labels(list(best))
     drawn = []
     for run in sorted(best.values(), key=lambda run: -run.jaccard)[:MOST_ARMS]:

@@ -49,11 +49,7 @@ class Trial:
 
     @property
     def folder(self) -> str:
-        """Name of the run's folder.
-
-        It names every factor, also those with one value, so that a comparison can be extended by values of
-        another factor and keep its finished runs.
-        """
+        """Name of the run's folder: all factors, so that a comparison can be extended by values of any."""
         arm = self.arm
         factors = f"{arm.loss}-{arm.weighting}-lr{arm.lr:g}-batch{arm.batch_size}-dropout{arm.dropout:g}"
         return f"{factors}-seed{self.seed}"
@@ -69,7 +65,7 @@ def trials(
     """Return the trials of a comparison, all arms of one seed before the next seed.
 
     A comparison that is stopped early has then run nearly the same number of seeds of each arm. The ramp
-    between weights needs a loss of several terms; it is left out for the others.
+    between weights is left out for losses of one term.
 
     Parameters
     ----------
@@ -77,17 +73,10 @@ def trials(
         Values of each factor of `Arm`, separated by commas, or ``all`` losses; None for that of `plan`.
     seeds : int
         Number of seeds, counted from that of `plan`.
-    plan : TrainingPlan
-        What all trials share.
-    settings : mapping
-        The same as plain values, by section.
+    plan, settings
+        What all trials share, as a `TrainingPlan` and as plain values by section.
     check : callable
         Takes the name of a training setting and a value as text, and returns the checked value.
-
-    Returns
-    -------
-    list of Trial
-        At least one.
 
     Raises
     ------
@@ -152,13 +141,9 @@ def _trial(arm: Arm, seed: int, plan: TrainingPlan, settings: Mapping[str, Mappi
         given if given and len(given) == len(loss.weights) > 1 else None
         for given in (plan.loss_parameters.weights, plan.weighting_parameters.ramp_from)
     )
+    train: dict[str, Any] = {"lr": arm.lr, "batch_size": arm.batch_size, "dropout": arm.dropout}
     # Equal budgets: no trial ends early because its patience is over.
-    train: dict[str, Any] = {
-        "lr": arm.lr,
-        "batch_size": arm.batch_size,
-        "dropout": arm.dropout,
-        "patience": plan.epochs,
-    }
+    train["patience"] = plan.epochs
     own = replace(
         plan,
         loss=loss,

@@ -49,35 +49,25 @@ class Curve:
 
 
 def read(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a CSV file of a run.
+    """Return the columns of a CSV file of a run, float (rows,); cells that are no numbers are nan.
 
     Parameters
     ----------
     path : Path
         The file. One that is missing, empty or damaged has no columns, so that the report is still made.
-
-    Returns
-    -------
-    dict of str to array of float, shape (rows,)
-        Cells that are no numbers are nan.
     """
     return _columns(_records(path))
 
 
 def curve(runs: Sequence[Columns], name: str) -> Curve | None:
-    """Return a column over the epochs of several runs.
+    """Return the column `name` over the epochs of several runs; None if no run has a finite value.
 
     Parameters
     ----------
     runs : sequence of mapping
-        Columns of each run.
+        Columns of each run, as `read` returns them.
     name : str
         The column.
-
-    Returns
-    -------
-    Curve or None
-        None if no run has a finite value.
     """
     values: dict[float, list[float]] = {}
     for columns in runs:
@@ -88,18 +78,16 @@ def curve(runs: Sequence[Columns], name: str) -> Curve | None:
     if not values:
         return None
     epochs = sorted(values)
-    by_epoch = [values[epoch] for epoch in epochs]
-    return Curve(
-        np.array(epochs),
-        np.array([np.mean(group) for group in by_epoch]),
-        np.array([min(group) for group in by_epoch]),
-        np.array([max(group) for group in by_epoch]),
-        np.array([len(group) for group in by_epoch]),
+    mean, low, high, runs_with = (
+        np.array([statistic(values[epoch]) for epoch in epochs]) for statistic in (np.mean, min, max, len)
     )
+    return Curve(np.array(epochs), mean, low, high, runs_with)
 
 
 def term_weights(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]) -> dict[str, Curves]:
-    """Return the weights of the loss's terms over the epochs, for arms with more than one.
+    """Return the weights of the loss's terms over the epochs by arm and column, for arms with several terms.
+
+    Constant weights are given once for each loss.
 
     Parameters
     ----------
@@ -107,11 +95,6 @@ def term_weights(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]
         Histories of each arm.
     names : mapping of Arm to str
         Name of each arm.
-
-    Returns
-    -------
-    dict of str to dict of str to Curve
-        Curves by name of the arm and column; constant weights once for each loss.
     """
     found: dict[str, Curves] = {}
     for arm, histories in runs.items():
@@ -125,7 +108,9 @@ def term_weights(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]
 
 
 def gradient_shares(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Curves]:
-    """Return the shares of the gradient at the boundary, the interior and the background.
+    """Return the shares of each loss's gradient at boundary, interior and background, by title and column.
+
+    They are of the runs that were trained with the loss, or of all runs if none was.
 
     Parameters
     ----------
@@ -133,12 +118,6 @@ def gradient_shares(outcomes: Sequence[Outcome], folder: Path) -> dict[str, Curv
         All runs.
     folder : Path
         The folder of the comparison.
-
-    Returns
-    -------
-    dict of str to dict of str to Curve
-        Curves by title and column of `SHARES`: of each loss over the runs that were trained with it, or over
-        all runs if none was.
     """
     audits: dict[str, list[Columns]] = {}
     own: dict[str, list[Columns]] = {}

@@ -58,9 +58,8 @@ class ComparisonProgress:
     def step(self, record: StepRecord) -> None:
         """Take a finished optimiser step of the trial."""
         assert self._trial is not None
-        self._position = (
-            f"epoch {record.epoch} of {self._trial.plan.epochs}, step {record.step} of {record.steps}"
-        )
+        epochs = self._trial.plan.epochs
+        self._position = f"epoch {record.epoch} of {epochs}, step {record.step} of {record.steps}"
 
     def finish(self, outcome: Outcome) -> None:
         """Take the outcome of the trial."""
@@ -69,13 +68,12 @@ class ComparisonProgress:
         self._trial = None
         if not self._terminal and not self._quiet:
             figures = f"{outcome.split} Jaccard {outcome.jaccard:.4f}  F1@0.5 {outcome.f1:.4f}"
-            console.stderr().print(
+            line = (
                 f"{len(self._done)}/{len(self._trials)}  {self._names[outcome.arm]}, seed {outcome.seed}  "
                 f"{f'failed: {outcome.reason}' if outcome.reason else figures}  "
-                f"{self._durations[-1]:.0f} s  left {self._left()}",
-                highlight=False,
-                soft_wrap=True,
+                f"{self._durations[-1]:.0f} s  left {self._left()}"
             )
+            console.stderr().print(line, highlight=False, soft_wrap=True)
 
     def _left(self) -> str:
         """Return the time that is left, by the mean of the trials of this call so far."""

@@ -20,16 +20,12 @@ class Arm:
 
     Attributes
     ----------
-    loss : str
-        Name of the loss.
-    weighting : str
-        Name of the weighting of its terms.
-    lr : float
-        Peak learning rate.
+    loss, weighting : str
+        Names of the loss and of the weighting of its terms.
+    lr, dropout : float
+        Peak learning rate, and share of channels that dropout zeroes.
     batch_size : int
         Tiles in a micro-batch.
-    dropout : float
-        Share of channels that dropout zeroes.
     """
 
     loss: str
@@ -72,24 +68,17 @@ class Outcome:
     folder : str
         Name of the run's folder in the folder of the comparison.
     split : str
-        ``test`` or ``val``: the tiles that the figures are measured on, with the checkpoint of the best
-        validation Jaccard.
-    jaccard, dice, f1 : float
-        Foreground Jaccard and Dice; F1 of beads matched at IoU 0.5. As all figures nan where undefined.
+        ``test`` or ``val``: the tiles that the checkpoint of the best validation Jaccard is measured on.
+    jaccard, dice, f1, val_jaccard : float
+        Foreground Jaccard and Dice; F1 of beads matched at IoU 0.5; Jaccard of validation; nan: undefined.
     count_mae, count_mape, count_bias : float
         Error of the count: mean absolute in beads, mean absolute and signed as a share of the true count.
-    val_jaccard : float
-        Validation Jaccard of the checkpoint.
     epoch, epochs : int
         Epoch of the checkpoint, from 1, and number of epochs trained.
     seconds : float
         Duration of the training.
-    stopped : str
-        Why the training ended.
-    device : str
-        Device of the training.
-    reason : str
-        Why the run failed; empty for a finished run.
+    stopped, device, reason : str
+        Why the training ended; its device; why the run failed, empty for a finished run.
     tiles : tuple of TileScore
         Figures of the single tiles.
     """
@@ -127,11 +116,6 @@ def read(path: Path) -> Outcome:
     path : Path
         The file.
 
-    Returns
-    -------
-    Outcome
-        The content.
-
     Raises
     ------
     OutputError
@@ -150,17 +134,9 @@ def read(path: Path) -> Outcome:
 
 
 def labels(arms: Sequence[Arm]) -> dict[Arm, str]:
-    """Return a distinct name for each arm: its loss and the factors in which the arms differ.
+    """Return a distinct name for each arm of a comparison: its loss and the factors in which the arms differ.
 
-    Parameters
-    ----------
-    arms : sequence of Arm
-        All arms of a comparison.
-
-    Returns
-    -------
-    dict of Arm to str
-        Such as ``dice``, ``combined ramp`` or ``dice lr 1e-04 batch 8 dropout 0.3``.
+    Such as ``dice``, ``combined ramp`` or ``dice lr 1e-04 batch 8 dropout 0.3``.
     """
     varied = [factor for factor in FACTORS if len({getattr(arm, factor) for arm in arms}) > 1]
     return {arm: " ".join([arm.loss, *(_factor(arm, factor) for factor in varied)]) for arm in arms}

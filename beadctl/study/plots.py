@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +37,14 @@ PANEL_COLUMNS, MANY_PANEL_COLUMNS, MANY_PANELS = 4, 6, 16
 
 
 def pictures(outcomes: Sequence[Outcome], folder: Path) -> list[Picture]:
-    """Draw the pictures of a report; one without data is left out.
+    """Draw the pictures of a report, of equal width; one without data is left out.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
         All runs, failed ones too.
     folder : Path
-        The folder of the comparison, which holds the folders of the runs with ``history.csv`` and
-        ``gradients.csv``.
-
-    Returns
-    -------
-    list of Picture
-        Of equal width.
+        The folder of the comparison; those of the runs in it have ``history.csv`` and ``gradients.csv``.
     """
     arms = [row.arm for row in summarise(outcomes)]
     names = {arm: _wrapped(name) for arm, name in labels(arms).items()}
@@ -92,18 +86,19 @@ def stack(parts: Sequence[Picture], path: Path) -> None:
         sheet.save(temporary, format="PNG")
 
 
-def _drawn(title: str, height_in: float, paint: Callable[[Any], None]) -> Picture:
+def _figure(title: str, height_in: float) -> Any:
     # The object interface leaves the process's own pyplot state and backend alone.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-    paint(figure)
+    return figure
+
+
+def _picture(figure: Any) -> Picture:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    return Picture(title, buffer.getvalue())
+    return Picture(figure.get_suptitle(), buffer.getvalue())
 
 
 def _wrapped(label: str) -> str:
@@ -119,36 +114,39 @@ def _wrapped(label: str) -> str:
 def _distributions(outcomes: Sequence[Outcome], names: Mapping[Arm, str]) -> Picture | None:
     if not names:
         return None
-    summaries = summarise(outcomes)
-    lines = [max(1, name.count("\n") + 1) * 0.17 + 0.13 for name in names.values()]
-    split = measured_on(outcomes)
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    summaries, split = summarise(outcomes), measured_on(outcomes)
     metrics = (
         ("jaccard", f"{split} Jaccard", 1.0),
         ("f1", f"{split} F1 of beads at IoU 0.5", 1.0),
         ("count_mape", f"{split} count error, %", 100.0),
     )
-
-    def paint(area: Any) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        panels = area.subplots(1, len(metrics), sharey=True)
-        for axes, (metric, title, scale) in zip(panels, metrics, strict=True):
-            for row, summary in enumerate(summaries):
-                values = _finite(outcomes, metric, scale, summary.arm)
-                dots = {"color": BLUE, "alpha": 0.6, "mec": "white", "mew": 0.5}
-                axes.plot(values, [row - 0.12] * len(values), "o", ms=5, **dots)
-                _mean(axes, row, getattr(summary, metric), scale)
-            _frame(axes, _finite(outcomes, metric, scale))
-            axes.set_xlabel(title.strip(), fontsize=9)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=6, prune="both"))
-            axes.tick_params(labelsize=8)
-            axes.grid(axis="x", alpha=0.3)
-        named = [names[row.arm] + (f" ({row.failed} failed)" if row.failed else "") for row in summaries]
-        panels[0].set_yticks(range(len(summaries)), named, fontsize=8)
-        panels[0].set_ylim(len(summaries) - 0.5, -0.5)
-        _distribution_legend(area)
-
-    return _drawn("Every run, and the mean over seeds", sum(lines) + 1.35, paint)
+    height_in = sum((name.count("\n") + 1) * 0.17 + 0.13 for name in names.values()) + 1.35
+    figure = _figure("Every run, and the mean over seeds", height_in)
+    panels = figure.subplots(1, len(metrics), sharey=True)
+    for axes, (metric, title, scale) in zip(panels, metrics, strict=True):
+        for row, summary in enumerate(summaries):
+            values = _finite(outcomes, metric, scale, summary.arm)
+            dots = {"color": BLUE, "alpha": 0.6, "mec": "white", "mew": 0.5}
+            axes.plot(values, [row - 0.12] * len(values), "o", ms=5, **dots)
+            _mean(axes, row, getattr(summary, metric), scale)
+        _frame(axes, _finite(outcomes, metric, scale))
+        axes.set_xlabel(title.strip(), fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, prune="both"))
+        axes.tick_params(labelsize=8)
+        axes.grid(axis="x", alpha=0.3)
+    named = [names[row.arm] + (f" ({row.failed} failed)" if row.failed else "") for row in summaries]
+    panels[0].set_yticks(range(len(summaries)), named, fontsize=8)
+    panels[0].set_ylim(len(summaries) - 0.5, -0.5)
+    marks = [
+        Line2D([], [], marker="o", ls="", ms=5, color=BLUE, alpha=0.6, label="a run"),
+        Line2D([], [], marker="|", ls="", ms=9, mew=2.2, color=ORANGE, label="mean"),
+        Line2D([], [], lw=1.4, color=ORANGE, label="95 % interval of the mean, cut at the frame"),
+    ]
+    figure.legend(handles=marks, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
+    return _picture(figure)
 
 
 def _finite(outcomes: Sequence[Outcome], metric: str, scale: float, arm: Arm | None = None) -> list[float]:
@@ -176,115 +174,94 @@ def _frame(axes: Any, values: Sequence[float]) -> None:
     axes.set_xlim(max(0.0, min(values) - margin), max(values) + margin)
 
 
-def _distribution_legend(area: Any) -> None:
-    from matplotlib.lines import Line2D
-
-    marks = [
-        Line2D([], [], marker="o", ls="", ms=5, color=BLUE, alpha=0.6, label="a run"),
-        Line2D([], [], marker="|", ls="", ms=9, mew=2.2, color=ORANGE, label="mean"),
-        Line2D([], [], lw=1.4, color=ORANGE, label="95 % interval of the mean, cut at the frame"),
-    ]
-    area.legend(handles=marks, loc="outside lower right", ncols=3, frameon=False, fontsize=8)
-
-
 # ---------------------------------------------------------------- over the epochs
 
 
 def _learning_curves(runs: Mapping[Arm, Sequence[Columns]], names: Mapping[Arm, str]) -> Picture | None:
-    shown = []
-    for column, title in (("val_jaccard", "Jaccard"), ("val_f1", "F1@0.5")):
-        lines = {arm: line for arm, columns in runs.items() if (line := curve(columns, column))}
-        shown += [(title, lines)] if lines else []
-    if not shown or shown[0][0] != "Jaccard":
-        return None
-    jaccard = shown[0][1]
+    jaccard, f1 = (
+        {arm: line for arm, columns in runs.items() if (line := curve(columns, column))}
+        for column in ("val_jaccard", "val_f1")
+    )
     if len(jaccard) > MOST_LINES:
         return _learning_curve_panels(jaccard, names)
-
-    def paint(area: Any) -> None:
-        panels = area.subplots(1, len(shown), squeeze=False)[0]
-        for axes, (title, lines) in zip(panels, shown, strict=True):
-            for colour, arm in zip(PALETTE, jaccard, strict=False):
-                if arm in lines:
-                    _line(axes, lines[arm], colour, names[arm])
-            _epochs(axes, lines.values())
-            axes.set_ylim(0, _ceiling(lines.values()))
-            axes.set_ylabel(f"validation {title}", fontsize=9)
-            axes.set_xlabel("epoch", fontsize=9)
-        area.legend(*panels[0].get_legend_handles_labels(), **LEGEND)
-
-    return _drawn(f"Learning curves: {CURVES_NOTE}", 4.0, paint)
+    if not jaccard:
+        return None
+    shown = {"Jaccard": jaccard, "F1@0.5": f1} if f1 else {"Jaccard": jaccard}
+    figure = _figure(f"Learning curves: {CURVES_NOTE}", 4.0)
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (title, lines) in zip(panels, shown.items(), strict=True):
+        for colour, arm in zip(PALETTE, jaccard, strict=False):
+            if arm in lines:
+                _line(axes, lines[arm], colour, names[arm])
+        _epochs(axes, lines.values())
+        axes.set_ylim(0, _ceiling(lines.values()))
+        axes.set_ylabel(f"validation {title}", fontsize=9)
+        axes.set_xlabel("epoch", fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), **LEGEND)
+    return _picture(figure)
 
 
 def _learning_curve_panels(lines: Mapping[Arm, Curve], names: Mapping[Arm, str]) -> Picture:
     by_name = {names[arm]: {"val_jaccard": line} for arm, line in lines.items()}
-
-    def paint(area: Any) -> None:
-        for axes, own in _panels(area, by_name):
-            for other in lines.values():
-                axes.plot(other.epochs, other.mean, lw=0.6, color=PALE, zorder=1)
-            _line(axes, own["val_jaccard"], BLUE, "")
-        area.supylabel("validation Jaccard", fontsize=9)
-
-    title = f"Learning curves, all others in grey: {CURVES_NOTE}"
-    return _drawn(title, _panels_height(by_name), paint)
+    figure = _figure(f"Learning curves, all others in grey: {CURVES_NOTE}", _panels_height(by_name))
+    for axes, own in _panels(figure, by_name):
+        for other in lines.values():
+            axes.plot(other.epochs, other.mean, lw=0.6, color=PALE, zorder=1)
+        _line(axes, own["val_jaccard"], BLUE, "")
+    figure.supylabel("validation Jaccard", fontsize=9)
+    return _picture(figure)
 
 
 def _weights(weights: Mapping[str, Curves]) -> Picture | None:
     if not weights:
         return None
+    from matplotlib.lines import Line2D
+
     terms = list(dict.fromkeys(name for lines in weights.values() for name in lines))
     # Dashes as well as colours, because constant weights often coincide.
     styles = {name: (PALETTE[k % len(PALETTE)], DASHES[k % len(DASHES)]) for k, name in enumerate(terms)}
-
-    def paint(area: Any) -> None:
-        from matplotlib.lines import Line2D
-
-        for axes, lines in _panels(area, weights):
-            for name, line in lines.items():
-                _line(axes, line, styles[name][0], "", styles[name][1])
-        handles = [
-            Line2D([], [], color=colour, ls=dash, label=name.removeprefix("weight_"))
-            for name, (colour, dash) in styles.items()
-        ]
-        area.legend(handles=handles, **LEGEND)
-
-    return _drawn("Weights of the terms: mean and range over seeds", _panels_height(weights), paint)
+    figure = _figure("Weights of the terms: mean and range over seeds", _panels_height(weights))
+    for axes, lines in _panels(figure, weights):
+        for name, line in lines.items():
+            _line(axes, line, styles[name][0], "", styles[name][1])
+    handles = [
+        Line2D([], [], color=colour, ls=dash, label=name.removeprefix("weight_"))
+        for name, (colour, dash) in styles.items()
+    ]
+    figure.legend(handles=handles, **LEGEND)
+    return _picture(figure)
 
 
 def _gradients(shares: Mapping[str, Curves]) -> Picture | None:
     if not shares:
         return None
+    from matplotlib.patches import Patch
+
     colours = dict(zip(history.SHARES, (ORANGE, BLUE, PALE), strict=True))
-
-    def paint(area: Any) -> None:
-        from matplotlib.patches import Patch
-
-        for axes, lines in _panels(area, shares):
-            epochs = lines[history.SHARES[0]].epochs
-            heights = [np.interp(epochs, lines[name].epochs, lines[name].mean) for name in colours]
-            if len(epochs) > 1:
-                axes.stackplot(epochs, heights, colors=list(colours.values()), lw=0)
-            else:
-                for k, colour in enumerate(colours.values()):
-                    axes.bar(epochs, heights[k], bottom=sum(heights[:k]), width=0.6, color=colour)
-            axes.set_ylim(0, 1)
-        area.supylabel("share of the gradient", fontsize=9)
-        handles = [Patch(color=colour, label=name.removeprefix("share_")) for name, colour in colours.items()]
-        area.legend(handles=handles, **LEGEND)
-
-    title = "Where the gradient of each loss falls: mean over runs"
-    return _drawn(title, _panels_height(shares), paint)
+    figure = _figure("Where the gradient of each loss falls: mean over runs", _panels_height(shares))
+    for axes, lines in _panels(figure, shares):
+        epochs = lines[history.SHARES[0]].epochs
+        heights = [np.interp(epochs, lines[name].epochs, lines[name].mean) for name in colours]
+        if len(epochs) > 1:
+            axes.stackplot(epochs, heights, colors=list(colours.values()), lw=0)
+        else:
+            for k, colour in enumerate(colours.values()):
+                axes.bar(epochs, heights[k], bottom=sum(heights[:k]), width=0.6, color=colour)
+        axes.set_ylim(0, 1)
+    figure.supylabel("share of the gradient", fontsize=9)
+    handles = [Patch(color=colour, label=name.removeprefix("share_")) for name, colour in colours.items()]
+    figure.legend(handles=handles, **LEGEND)
+    return _picture(figure)
 
 
 # ---------------------------------------------------------------- axes
 
 
 def _line(axes: Any, line: Curve, colour: str, label: str, dash: str = "-") -> None:
-    mark = "o" if len(line.epochs) == 1 else ""
     axes.fill_between(line.epochs, line.low, line.high, color=colour, alpha=0.15, lw=0, zorder=2)
     axes.plot(line.epochs, line.mean, ls=":", lw=1.2, color=colour, zorder=3)
-    style = {"marker": mark, "ls": dash, "lw": 1.6, "ms": 4, "color": colour}
+    marker = "o" if len(line.epochs) == 1 else ""
+    style = {"marker": marker, "ls": dash, "lw": 1.6, "ms": 4, "color": colour}
     axes.plot(line.epochs, line.complete, label=label, zorder=4, **style)
 
 
@@ -305,13 +282,13 @@ def _ceiling(lines: Iterable[Curve]) -> float:
     return 1.08 * max(float(line.high.max()) for line in lines) or 1.0
 
 
-def _panels(area: Any, curves: Mapping[str, Curves]) -> Iterable[tuple[Any, Curves]]:
+def _panels(figure: Any, curves: Mapping[str, Curves]) -> Iterable[tuple[Any, Curves]]:
     """Yield axes for the curves of each title; all have the ranges of all curves once they are drawn."""
     columns = _panel_columns(len(curves))
-    panels = area.subplots(math.ceil(len(curves) / columns), columns, squeeze=False, sharey=True).ravel()
+    panels = figure.subplots(math.ceil(len(curves) / columns), columns, squeeze=False, sharey=True).ravel()
     for axes in panels[len(curves) :]:
         axes.remove()
-    area.supxlabel("epoch", fontsize=9)
+    figure.supxlabel("epoch", fontsize=9)
     every = [line for lines in curves.values() for line in lines.values()]
     for axes, (title, lines) in zip(panels, curves.items(), strict=False):
         axes.set_ylim(0, _ceiling(every))
@@ -320,8 +297,7 @@ def _panels(area: Any, curves: Mapping[str, Curves]) -> Iterable[tuple[Any, Curv
         _epochs(axes, every)
 
 
-def _panels_height(titles: Iterable[str]) -> float:
-    titles = list(titles)
+def _panels_height(titles: Mapping[str, Curves]) -> float:
     rows = math.ceil(len(titles) / _panel_columns(len(titles)))
     lines = max(title.count("\n") for title in titles)
     return rows * (1.75 + 0.14 * lines) + 0.7

@@ -24,16 +24,10 @@ def write(
 
     Parameters
     ----------
-    folder : Path
-        The folder of the comparison, which holds the folders of the runs.
-    outcomes : sequence of Outcome
-        All runs, failed ones too.
-    settings : mapping of str to object
-        Settings that all runs share, by name.
+    folder, outcomes, settings, title
+        As for `beadctl.study.tables.write`; the folder holds those of the runs.
     overlays : sequence of Picture
         Tiles with their annotations and the beads that were found.
-    title : str
-        Heading of the report.
 
     Raises
     ------

@@ -67,9 +67,8 @@ def run_missing(
     before = [kept(trial, out, retry=retry) for trial in chosen]
     missing = [trial for trial, outcome in zip(chosen, before, strict=True) if outcome is None]
     if missing:
-        messages.info(
-            f"{len(missing)} of {len(chosen)} trials to run on {resolve(options.device)} into {out}"
-        )
+        device = resolve(options.device)
+        messages.info(f"{len(missing)} of {len(chosen)} trials to run on {device} into {out}")
     progress = ComparisonProgress(chosen, [outcome for outcome in before if outcome], messages.verbosity)
     with stoppable() as stop, progress.live():
         callbacks = TrainCallbacks(progress.epoch, progress.step, stop.made)
@@ -90,27 +89,18 @@ def report(
     pictures: bool,
     form: console.Form,
 ) -> ExitCode:
-    """Write the report of all finished trials, also those of other tasks, and print the table of arms.
+    """Write the report of all finished trials, print the arms, and return whether a trial failed.
 
     Parameters
     ----------
     trials : sequence of Trial
-        All trials of the comparison.
-    out : Path
-        Its folder.
-    messages : Messages
-        Takes the verdict.
-    tiles : Path or None
-        Folder of tiles; None for simulated scenes.
+        All trials of the comparison, also those of other tasks.
+    out, messages, tiles
+        As for `run_missing`.
     pictures : bool
         Draw the best and worst tiles.
     form : Form
         Form of the printed table.
-
-    Returns
-    -------
-    ExitCode
-        ``SOME_FAILED`` if a trial failed, else ``DONE``.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from beadctl.study.outcome import Arm, Outcome
@@ -35,7 +36,7 @@ class Estimate:
     Attributes
     ----------
     n : int
-        Number of runs that have it.
+        Number of runs that have the metric.
     mean, best, sd : float
         Mean, least error or greatest score, and sample standard deviation; nan where there are too few runs.
     low, high : float
@@ -105,25 +106,13 @@ class Difference:
 
 
 def summarise(outcomes: Sequence[Outcome]) -> list[Summary]:
-    """Return the summary of each arm.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        All runs.
-
-    Returns
-    -------
-    list of Summary
-        The best mean Jaccard first, arms without a finished run last.
-    """
+    """Return the summary of each arm; the best mean Jaccard first, arms without a finished run last."""
     rows = []
     for arm in dict.fromkeys(run.arm for run in outcomes):
         runs = [run for run in outcomes if run.arm == arm]
         finished = [run for run in runs if run.finished]
-        rows.append(
-            Summary(arm, len(runs) - len(finished), *[_estimate(finished, metric) for metric in LIMITS])
-        )
+        estimates = [_estimate(finished, metric) for metric in LIMITS]
+        rows.append(Summary(arm, len(runs) - len(finished), *estimates))
     return sorted(rows, key=lambda row: -row.jaccard.mean if row.jaccard.n else math.inf)
 
 
@@ -132,11 +121,9 @@ def differences(outcomes: Sequence[Outcome], metric: Metric = "jaccard") -> list
 
     The seed is the unit of replication: runs of one seed share tiles, augmentation and initial weights. The
     differences over learning rate, batch size and dropout are therefore averaged within a seed, and a paired
-    two-sided t test is made of these averages over the seeds. Only runs that both losses finished under the
-    same factors and seed are used. `holm` corrects the p values of all pairs.
-
-    The t test is used instead of Wilcoxon's signed-rank test because the least p of the latter with n seeds
-    is 2^(1-n), 0.25 for three and 0.0625 for five: it could never be significant here.
+    two-sided t test is made of these averages over the seeds; Wilcoxon's signed-rank test could never be
+    significant, as its least p is 0.0625 with five seeds. Only runs that both losses finished under the same
+    factors and seed are used. `holm` corrects the p values. Pairs are in the order of the losses' means.
 
     Parameters
     ----------
@@ -144,11 +131,6 @@ def differences(outcomes: Sequence[Outcome], metric: Metric = "jaccard") -> list
         All runs; failed ones are left out.
     metric : str
         The metric to compare.
-
-    Returns
-    -------
-    list of Difference
-        One for each pair, in the order of the losses' means; empty for fewer than two losses.
     """
     groups = grouped(outcomes, metric)
     pairs = [_pair(one, two, groups, metric) for one, two in combinations(groups, 2)]
@@ -165,24 +147,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Parameters
     ----------
     p_values : sequence of float
-        In any order; nan for a test that could not be made, which does not count in m.
-
-    Returns
-    -------
-    list of float
-        Corrected values in the same order; nan stays nan.
+        In any order, which is kept; nan for a test that could not be made, which does not count in m.
     """
-    corrected = [math.nan] * len(p_values)
-    tested = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
-    least = 0.0
-    for k, (p, place) in enumerate(tested):
-        least = max(least, min(1.0, (len(tested) - k) * p))
-        corrected[place] = least
-    return corrected
+    corrected = np.array(p_values, dtype=np.float64)
+    order = np.argsort(corrected)[: np.count_nonzero(~np.isnan(corrected))]
+    factors = np.arange(order.size, 0, -1)
+    corrected[order] = np.maximum.accumulate(np.minimum(1, factors * corrected[order]))
+    return [float(p) for p in corrected]
 
 
 def grouped(outcomes: Sequence[Outcome], metric: Metric) -> dict[str, dict[Cell, float]]:
-    """Return the finite values of each loss, or loss and weighting where several are compared.
+    """Return the finite values of each loss, or loss and weighting where several are compared, by `Cell`.
+
+    Groups are in the order of their means over seeds, the best first.
 
     Parameters
     ----------
@@ -190,11 +167,6 @@ def grouped(outcomes: Sequence[Outcome], metric: Metric) -> dict[str, dict[Cell,
         All runs; of a run that is given twice the last one counts.
     metric : str
         The metric.
-
-    Returns
-    -------
-    dict of str to dict of Cell to float
-        Values by name of the group, then by seed and other factors; the best mean over seeds first.
     """
     weighted = len({run.arm.weighting for run in outcomes}) > 1
     groups: dict[str, dict[Cell, float]] = {}
@@ -211,7 +183,7 @@ def _estimate(runs: Sequence[Outcome], metric: Metric) -> Estimate:
     values = np.array([getattr(run, metric) for run in runs], dtype=np.float64)
     values = values[np.isfinite(values)]
     if not values.size:
-        return Estimate(0, math.nan, math.nan, math.nan, math.nan, math.nan)
+        return Estimate(0, *[math.nan] * 5)
     best = float(values.min() if metric in LOWER_IS_BETTER else values.max())
     mean, sd, low, high = _interval(values, *LIMITS[metric])
     return Estimate(values.size, mean, best, sd, low, high)
@@ -236,7 +208,7 @@ def _pair(one: str, two: str, groups: Groups, metric: Metric) -> Difference:
 
 
 def _interval(
-    values: "np.ndarray[tuple[int], np.dtype[np.float64]]", least: float, greatest: float
+    values: NDArray[np.float64], least: float, greatest: float
 ) -> tuple[float, float, float, float]:
     """Return mean, standard deviation, and the ends of the mean's 95 % t interval within limits."""
     mean = float(values.mean()) if values.size else math.nan

@@ -20,14 +20,12 @@ class TextTable:
 
     Attributes
     ----------
-    heading : str
-        Title of the table.
+    heading, note : str
+        Title of the table, and how to read it.
     columns : tuple of str
         Headers of the columns.
     rows : sequence of tuple of str
         Cells.
-    note : str
-        How to read the table.
     """
 
     heading: str
@@ -61,35 +59,24 @@ def write(folder: Path, outcomes: Sequence[Outcome], settings: Mapping[str, obje
     OutputError
         If a file cannot be written.
     """
-    summary, content = summarise(outcomes), [asdict(run) for run in outcomes]
+    content = [asdict(run) for run in outcomes]
     columns = [field.name for field in fields(Outcome) if field.name not in {"arm", "tiles"}]
     write_csv(folder / "runs.csv", (*ARM, *columns), [run | run["arm"] for run in content])
 
-    columns = [f"{metric}_{field.name}" for metric in LIMITS for field in fields(Estimate)]
-    rows = [
-        {**asdict(row.arm), "failed": row.failed}
-        | {
-            f"{metric}_{key}": value
-            for metric in LIMITS
-            for key, value in asdict(getattr(row, metric)).items()
-        }
-        for row in summary
-    ]
-    write_csv(folder / "summary.csv", (*ARM, "failed", *columns), rows)
+    summary, names = [asdict(row) for row in summarise(outcomes)], [field.name for field in fields(Estimate)]
+    figures = {f"{metric}_{name}": (metric, name) for metric in LIMITS for name in names}
+    rows = [row | row["arm"] | {key: row[of][name] for key, (of, name) in figures.items()} for row in summary]
+    write_csv(folder / "summary.csv", (*ARM, "failed", *figures), rows)
 
-    rows = [
-        {"metric": metric, **asdict(row)}
-        for metric in LIMITS
-        if metric != "val_jaccard"
-        for row in differences(outcomes, metric)
-    ]
+    metrics = [metric for metric in LIMITS if metric != "val_jaccard"]
+    rows = [{"metric": metric} | asdict(row) for metric in metrics for row in differences(outcomes, metric)]
     columns = ["metric", *(field.name for field in fields(Difference))]
     write_csv(folder / "differences.csv", columns, rows)
 
     facts = {
         "verdict": verdict(outcomes),
         "settings": dict(settings),
-        "summary": [asdict(row) for row in summary],
+        "summary": summary,
         "differences": [asdict(row) for row in differences(outcomes)],
         "runs": content,
     }
@@ -108,54 +95,33 @@ def arms(outcomes: Sequence[Outcome]) -> TextTable:
     """Return the means of each arm, the best mean Jaccard first."""
     summaries, split = summarise(outcomes), measured_on(outcomes)
     names = labels([row.arm for row in summaries])
-    rows = [
-        (
-            names[row.arm],
-            str(row.jaccard.n),
-            str(row.failed),
-            _number(row.jaccard.mean),
-            _number(row.jaccard.sd),
-            _interval(row.jaccard),
-            _number(row.jaccard.best),
-            _number(row.f1.mean),
-            _percent(row.count_mape.mean),
-            _number(row.val_jaccard.mean),
-        )
-        for row in summaries
-    ]
-    spread = ("Jaccard", "sd", "95 % interval", "best")
+    rows = []
+    for row in summaries:
+        jaccard = row.jaccard
+        spread = (_number(jaccard.mean), _number(jaccard.sd), _interval(jaccard), _number(jaccard.best))
+        means = (_number(row.f1.mean), _percent(row.count_mape.mean), _number(row.val_jaccard.mean))
+        rows.append((names[row.arm], str(jaccard.n), str(row.failed), *spread, *means))
+    columns = ("arm", "runs", "failed", "Jaccard", "sd", "95 % interval", "best")
     note = f"Measured on the {split} tiles." if split else "No run finished."
-    return TextTable(
-        "Arms",
-        ("arm", "runs", "failed", *spread, "F1@0.5", "count error", "val Jaccard"),
-        rows,
-        f"{note} Means over the seeds, with the 95 % t interval of the mean from {LEAST_SEEDS} seeds on. "
-        "Count error: mean absolute error as a share of the true count.",
-    )
+    note += f" Means over the seeds, with the 95 % t interval of the mean from {LEAST_SEEDS} seeds on. "
+    note += "Count error: mean absolute error as a share of the true count."
+    return TextTable("Arms", (*columns, "F1@0.5", "count error", "val Jaccard"), rows, note)
 
 
 def pairs(outcomes: Sequence[Outcome]) -> TextTable:
     """Return the paired tests of the Jaccard between losses."""
-    rows = [
-        (
-            pair.first,
-            pair.second,
-            str(pair.n),
-            _number(pair.mean, signed=True),
-            _interval(pair),
-            MISSING if math.isnan(pair.p) else p_text(pair.p),
-            MISSING if math.isnan(pair.p_corrected) else p_text(pair.p_corrected),
-        )
-        for pair in differences(outcomes)
-    ]
-    return TextTable(
-        "Pairs of losses",
-        ("ahead", "of", "seeds", "difference", "95 % interval", "p", "p corrected"),
-        rows,
+    rows = []
+    for pair in differences(outcomes):
+        ps = [MISSING if math.isnan(p) else p_text(p) for p in (pair.p, pair.p_corrected)]
+        mean = _number(pair.mean, signed=True)
+        rows.append((pair.first, pair.second, str(pair.n), mean, _interval(pair), *ps))
+    columns = ("ahead", "of", "seeds", "difference", "95 % interval", "p", "p corrected")
+    note = (
         "Difference of the Jaccard over the seeds that both losses have, averaged within a seed over learning"
         " rate, batch size and dropout; paired two-sided t test, Holm's correction for all pairs. "
-        f"With fewer than {LEAST_SEEDS} seeds no difference counts as shown.",
+        f"With fewer than {LEAST_SEEDS} seeds no difference counts as shown."
     )
+    return TextTable("Pairs of losses", columns, rows, note)
 
 
 def failures(outcomes: Sequence[Outcome]) -> TextTable:
@@ -168,29 +134,15 @@ def failures(outcomes: Sequence[Outcome]) -> TextTable:
 def runs(outcomes: Sequence[Outcome]) -> TextTable:
     """Return the figures of all finished runs."""
     names = labels([run.arm for run in outcomes])
-    rows = [
-        (
-            names[run.arm],
-            str(run.seed),
-            run.folder,
-            _number(run.jaccard),
-            _number(run.dice),
-            _number(run.f1),
-            _number(run.count_mae, digits=2),
-            _percent(run.count_mape),
-            _percent(run.count_bias, signed=True),
-            _number(run.val_jaccard),
-            str(run.epoch),
-            str(run.epochs),
-            f"{run.seconds / 60:.1f}",
-            run.stopped,
-            run.device,
-        )
-        for run in outcomes
-        if run.finished
-    ]
-    figures = ("Jaccard", "Dice", "F1@0.5", "count MAE", "count error", "count bias", "val Jaccard")
-    columns = ("arm", "seed", "folder", *figures, "epoch", "of", "minutes", "ended", "device")
+    rows = []
+    for run in (run for run in outcomes if run.finished):
+        scores = (_number(run.jaccard), _number(run.dice), _number(run.f1), _number(run.count_mae, digits=2))
+        shares = (_percent(run.count_mape), _percent(run.count_bias, signed=True))
+        training = (_number(run.val_jaccard), str(run.epoch), str(run.epochs), f"{run.seconds / 60:.1f}")
+        figures = (*scores, *shares, *training, run.stopped, run.device)
+        rows.append((names[run.arm], str(run.seed), run.folder, *figures))
+    heads = ("Jaccard", "Dice", "F1@0.5", "count MAE", "count error", "count bias", "val Jaccard")
+    columns = ("arm", "seed", "folder", *heads, "epoch", "of", "minutes", "ended", "device")
     return TextTable("All finished runs", columns, rows)
 
 

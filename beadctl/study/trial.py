@@ -32,21 +32,16 @@ SHARED_ERRORS = (AnnotationError, DeviceError, MissingExtraError, OutputError, S
 
 
 def kept(trial: Trial, out: Path, *, retry: bool = False) -> Outcome | None:
-    """Return the outcome of a trial that an earlier call ran.
+    """Return the outcome of a trial that an earlier call ran; None if the trial is to be run.
 
     Parameters
     ----------
     trial : Trial
         The trial.
     out : Path
-        Folder of the comparison.
+        Folder of the comparison, which holds that of the trial.
     retry : bool
         Return no failed outcome, so that the trial is run again.
-
-    Returns
-    -------
-    Outcome or None
-        None if the trial is to be run.
 
     Raises
     ------
@@ -70,23 +65,14 @@ def run(
     options: TrainOptions = DEFAULT_OPTIONS,
     callbacks: TrainCallbacks = NO_CALLBACKS,
 ) -> Outcome | None:
-    """Train a trial, or resume it where it was stopped, measure it, and write its outcome.
+    """Train a trial, or resume it, measure it, and write and return its outcome; None if it was stopped.
 
     Parameters
     ----------
-    trial : Trial
-        The trial.
-    out : Path
-        Folder of the comparison, which holds that of the trial.
-    tiles : Path or None
-        Folder of tiles; None when the plan simulates.
-    start, options, callbacks
+    trial, out
+        As for `kept`.
+    tiles, start, options, callbacks
         As `beadctl.training.loop.train` takes them; resumption and settings are those of the trial.
-
-    Returns
-    -------
-    Outcome or None
-        With a `reason` if the trial failed; None if it was stopped.
 
     Raises
     ------

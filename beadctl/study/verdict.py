@@ -12,44 +12,22 @@ MOST_NAMED = 3
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """Return what the runs show about the losses.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        All runs.
-
-    Returns
-    -------
-    str
-        One to three sentences.
-    """
+    """Return what all runs together show about the losses, in one to three sentences."""
     groups = grouped(outcomes, "jaccard")
     names = list(groups)
     if not names:
         return "Nothing to compare: no run finished with a Jaccard."
     if len(names) == 1:
         return f"Nothing to compare: {names[0]} is the only loss with a finished run."
-    sentences = [
-        _main_sentence(names, differences(outcomes), measured_on(outcomes)),
-        *_best_run(groups),
-    ]
+    text = _main_sentence(names, differences(outcomes), measured_on(outcomes)) + _best_run(groups)
     settings = len({cell[1:] for cells in groups.values() for cell in cells})
     if settings > 1:
-        sentences.append(
-            f"Each loss is averaged over {settings} settings of learning rate, batch size and dropout."
-        )
-    return " ".join(sentences)
+        text += f" Each loss is averaged over {settings} settings of learning rate, batch size and dropout."
+    return text
 
 
 def measured_on(outcomes: Sequence[Outcome]) -> str:
-    """Return ``test`` or ``validation``, or both where finished runs were measured on different splits.
-
-    Parameters
-    ----------
-    outcomes : sequence of Outcome
-        All runs.
-    """
+    """Return ``test`` or ``validation``, or both where finished runs were measured on different splits."""
     splits = sorted({run.split for run in outcomes if run.finished})
     return " and ".join({"val": "validation"}.get(split, split) for split in splits)
 
@@ -88,26 +66,25 @@ def _no_difference(nearest: Difference, pairs: Sequence[Difference], split: str)
         f"95 % interval {nearest.low:.4f} to {nearest.high:.4f}"
     )
     if shown:
-        wins = [
-            f"{pair.first} over {pair.second} (p {p_text(pair.p_corrected)})" for pair in shown[:MOST_NAMED]
-        ]
-        wins += [f"{len(shown) - MOST_NAMED} more of {len(pairs)} pairs"] if len(shown) > MOST_NAMED else []
+        wins = [f"{pair.first} over {pair.second} (p {p_text(pair.p_corrected)})" for pair in shown]
+        if len(wins) > MOST_NAMED:
+            wins[MOST_NAMED:] = [f"{len(shown) - MOST_NAMED} more of {len(pairs)} pairs"]
         return f"{text}; differences are shown of {_listed(wins)}."
     if len(pairs) > 1:
         text += f", and none of the {len(pairs)} pairs of losses is shown to differ"
     return f"{text}."
 
 
-def _best_run(groups: Groups) -> list[str]:
+def _best_run(groups: Groups) -> str:
     # Users tend to rank by the best run, which favours the loss with the widest spread or the most runs.
     best = {name: max(values.values()) for name, values in groups.items()}
     leader, highest = next(iter(best)), max(best, key=lambda name: best[name])
     if best[highest] - best[leader] < LEAST_LEAD:
-        return []
-    return [
-        f"By its best single run {highest} would lead ({best[highest]:.4f} against {best[leader]:.4f} "
+        return ""
+    return (
+        f" By its best single run {highest} would lead ({best[highest]:.4f} against {best[leader]:.4f} "
         f"of {leader}), but losses are ranked by their means."
-    ]
+    )
 
 
 def _lead_over(pair: Difference, leader: str) -> str:
