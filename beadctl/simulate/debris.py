@@ -1,24 +1,17 @@
 """Objects other than beads: fibres, scratches, specks, shadows, walls, rings, text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter
 
 from beadctl.simulate.drawing import Floats, Shape
-from beadctl.simulate.texture import smooth_field
+from beadctl.simulate.texture import blurred, smooth_field
 
 
 def _drawing(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     picture = Image.new("F", (shape[1], shape[0]), 0.0)
     return picture, ImageDraw.Draw(picture)
-
-
-def _finished(picture: Image.Image, blur_px: float) -> Floats:
-    return np.asarray(gaussian_filter(np.asarray(picture, np.float32), blur_px, truncate=3.0), np.float32)
 
 
 def _fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
@@ -32,7 +25,7 @@ def _fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floa
         y = rng.uniform(0, shape[0]) + np.cumsum(np.sin(turn)) * stride
         points = [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
         pen.line(points, fill=float(rng.uniform(0.4, 1)), width=int(rng.integers(1, 5)), joint="curve")
-    return _finished(picture, float(rng.uniform(0.6, 2.0)))
+    return blurred(np.asarray(picture, np.float32), rng.uniform(0.6, 2.0))
 
 
 def _scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
@@ -43,7 +36,7 @@ def _scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> F
         length = rng.uniform(0.1, 1.2) * max(shape)
         end = (float(x + length * np.cos(angle)), float(y + length * np.sin(angle)))
         pen.line([(float(x), float(y)), end], fill=float(rng.uniform(0.3, 1)), width=int(rng.integers(1, 3)))
-    return _finished(picture, float(rng.uniform(0.5, 1.2)))
+    return blurred(np.asarray(picture, np.float32), rng.uniform(0.5, 1.2))
 
 
 def _specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
@@ -57,7 +50,7 @@ def _specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
         corners = rng.uniform(-size, size, (3, 2)) * (1.0, rng.uniform(0.3, 1))
         points = [(float(x + a), float(y + b)) for a, b in corners]
         pen.polygon(points, fill=float(rng.uniform(0.05, 0.3) if many else rng.uniform(0.2, 0.8)))
-    return _finished(picture, 0.5)
+    return blurred(np.asarray(picture, np.float32), 0.5)
 
 
 def _motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
@@ -68,10 +61,9 @@ def _motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
     np.add.at(total, (y, x), rng.uniform(0.1, 1.0, number).astype(np.float32))
     share = rng.uniform(0.06, 0.24)
     sigma = float(np.clip(diameter_px * share, 0.6, 4.0))
-    soft = gaussian_filter(total, sigma, truncate=3.0)
     # Wide dots are fainter, so that they remain distinguishable from beads.
     height = 0.35 if share < 0.14 else 0.15
-    return np.asarray(soft * np.float32(height * 2 * np.pi * sigma**2), np.float32)
+    return np.asarray(blurred(total, sigma) * np.float32(height * 2 * np.pi * sigma**2), np.float32)
 
 
 def _flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
@@ -85,7 +77,7 @@ def _flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
         cos, sin = np.cos(angle), np.sin(angle)
         points = [(float(x + cos * a - sin * b), float(y + sin * a + cos * b)) for a, b in corners]
         pen.polygon(points, fill=float(rng.uniform(0.3, 1)))
-    return _finished(picture, float(rng.uniform(0.6, 1.5)))
+    return blurred(np.asarray(picture, np.float32), rng.uniform(0.6, 1.5))
 
 
 def _shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
@@ -103,13 +95,12 @@ def _shadows(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floa
 
 def _walls(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
     """Draw channel walls: long edges with a line and a step of brightness."""
-    angle = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else float(rng.uniform(0, np.pi))
+    angle = float(rng.choice([0.0, np.pi / 2])) if rng.random() < 0.5 else rng.uniform(0, np.pi)
     rows = np.arange(shape[0], dtype=np.float32)[:, None] - shape[0] * rng.uniform(0.1, 0.9)
     columns = np.arange(shape[1], dtype=np.float32)[None, :] - shape[1] * rng.uniform(0.1, 0.9)
     away = rows * np.cos(angle) + columns * np.sin(angle)
     along = columns * np.cos(angle) - rows * np.sin(angle)
-    bend = rng.uniform(0, 0.002) * along**2 if rng.random() < 0.4 else 0.0
-    away = away + bend
+    away = away + (rng.uniform(0, 0.002) * along**2 if rng.random() < 0.4 else 0.0)
     width = rng.uniform(1.5, 8)
     line = np.exp(-((away / width) ** 2))
     step = rng.uniform(-0.6, 0.6) / (1.0 + np.exp(np.clip(-away / width * 2, -30, 30)))
@@ -133,9 +124,8 @@ def _vessels(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floa
         radius = max(85.0, diameter_px * 4) * rng.uniform(1.0, 3.0)
         away = _circle_distance(rng, shape, float(radius))
         width = rng.uniform(1.2, 6.0)
-        line = np.exp(-((away / width) ** 2)) - rng.uniform(0, 0.6) * np.exp(
-            -(((away + 2.5 * width) / width) ** 2)
-        )
+        inner_line = np.exp(-(((away + 2.5 * width) / width) ** 2))
+        line = np.exp(-((away / width) ** 2)) - rng.uniform(0, 0.6) * inner_line
         inside = rng.uniform(-0.3, 0.3) / (1.0 + np.exp(np.clip(away / width * 2, -30, 30)))
         total += np.asarray(line + inside, np.float32)
     return total
@@ -168,16 +158,8 @@ def _stains(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
 Debris = Callable[[np.random.Generator, Shape, float], Floats]
 
 DEBRIS: dict[str, Debris] = {
-    "fibres": _fibres,
-    "scratches": _scratches,
-    "specks": _specks,
-    "motes": _motes,
-    "flakes": _flakes,
-    "shadows": _shadows,
-    "walls": _walls,
-    "vessels": _vessels,
-    "dust": _dust,
-    "stains": _stains,
+    draw.__name__[1:]: draw
+    for draw in (_fibres, _scratches, _specks, _motes, _flakes, _shadows, _walls, _vessels, _dust, _stains)
 }
 
 _WORDS = (
@@ -189,17 +171,7 @@ _WORDS = (
 def inscription(rng: np.random.Generator, shape: Shape) -> tuple[Floats, float]:
     """Draw a scale bar, a caption or a line of data.
 
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    shape
-        Height and width, px.
-
-    Returns
-    -------
-    ink, level
-        Opacity, 0..1, float32 of `shape`; and whether the ink is bright (1) or dark (0).
+    Return its opacity, 0..1, float32 of `shape`, and whether its ink is bright (1) or dark (0).
     """
     picture, pen = _drawing(shape)
     y, x = float(rng.uniform(0.03, 0.92) * shape[0]), float(rng.uniform(0.03, 0.7) * shape[1])

@@ -1,7 +1,5 @@
 """Draw many beads at once: radial profiles onto an image, outlines onto a label image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Indices = NDArray[np.intp]
 Labels = NDArray[np.uint32]
 Shape = tuple[int, int]
 
@@ -18,6 +17,7 @@ Shape = tuple[int, int]
 Profile = Callable[[Floats, Floats, Floats], NDArray[np.floating[Any]]]
 
 _CHUNK_PIXELS = 1 << 17
+_COLUMN = slice(None), None, None
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,8 @@ class Beads:
         Centre, px; pixel centres are whole numbers. May lie outside the image.
     radius_px
         Radius of the disc with the area of the outline.
-    aspect
-        Ratio of the major to the minor axis, at least 1.
-    angle_rad
-        Direction of the major axis, from x towards y.
+    aspect, angle_rad
+        Ratio of the major to the minor axis, at least 1; direction of the major axis, from x towards y.
     gain
         Brightness relative to the scene's typical bead.
     softness_px
@@ -57,11 +55,11 @@ class Beads:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Beads:
+    def take(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Beads":
         """Return the beads that an index or a mask chooses."""
         return Beads(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
 
-    def joined(self, others: Beads) -> Beads:
+    def joined(self, others: "Beads") -> "Beads":
         """Return these beads, followed by others."""
         names = self.__dataclass_fields__
         return Beads(**{name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in names})
@@ -74,25 +72,10 @@ class Beads:
 
 
 def circles(y: object, x: object, radius_px: object) -> Beads:
-    """Return round, sharp beads of equal brightness.
-
-    Parameters
-    ----------
-    y, x, radius_px
-        Centres and radii, px; array-likes of shape (n,).
-    """
+    """Return round, sharp beads of equal brightness, of centres and radii, px, array-likes of shape (n,)."""
     ys, xs, radii = (np.atleast_1d(np.asarray(a, np.float32)) for a in (y, x, radius_px))
     one, zero = np.ones_like(ys), np.zeros_like(ys)
     return Beads(ys, xs, radii, one, zero, one, 0.4 * one, zero, np.zeros((len(ys), 0), np.float32))
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    members: NDArray[np.intp]
-    half: int
-    top: NDArray[np.intp]
-    left: NDArray[np.intp]
-    rho: Floats
 
 
 def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
@@ -105,25 +88,24 @@ def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
     dy, dx
         Offsets from the centres, px, shapes (n, p, 1) and (n, 1, q).
     """
-    column = (slice(None), None, None)
-    radius = beads.radius_px[column]
+    radius = beads.radius_px[_COLUMN]
     if not beads.wobble.size and np.all(beads.aspect < 1.005):
         return np.asarray(np.sqrt((dy / radius) ** 2 + (dx / radius) ** 2), np.float32)
-    cos, sin = np.cos(beads.angle_rad)[column], np.sin(beads.angle_rad)[column]
-    root = np.sqrt(beads.aspect)[column]
+    cos, sin = np.cos(beads.angle_rad)[_COLUMN], np.sin(beads.angle_rad)[_COLUMN]
+    root = np.sqrt(beads.aspect)[_COLUMN]
     u = (cos * dx + sin * dy) / (radius * root)
     v = (cos * dy - sin * dx) * (root / radius)
     rho = np.sqrt(u * u + v * v)
     if beads.wobble.size:
         theta = np.arctan2(v, u)
-        a, b, c, d = (beads.wobble[:, k][column] for k in range(4))
+        a, b, c, d = (beads.wobble[:, k][_COLUMN] for k in range(4))
         outline = 1.0 + a * np.cos(3 * theta) + b * np.sin(3 * theta)
         rho = rho / (outline + c * np.cos(5 * theta) + d * np.sin(5 * theta))
     return np.asarray(rho, np.float32)
 
 
-def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
-    """Yield groups of beads of similar size, so that one NumPy call processes hundreds of them."""
+def _chunks(beads: Beads, extent_px: Floats) -> Iterator[tuple[Indices, Indices, Indices, Floats]]:
+    """Yield beads of similar size for one NumPy call: indices, rows, columns, normalised distance."""
     halves = np.ceil(extent_px).astype(np.intp) + 1
     order = np.argsort(-halves, kind="stable")
     start = 0
@@ -139,7 +121,7 @@ def _chunks(beads: Beads, extent_px: Floats) -> Iterator[_Chunk]:
         dy = span[None, :] + (row - part.y).astype(np.float32)[:, None]
         dx = span[None, :] + (column - part.x).astype(np.float32)[:, None]
         rho = normalised_distance(part, dy[:, :, None], dx[:, None, :])
-        yield _Chunk(members, half, row - half, column - half, rho)
+        yield members, row - half, column - half, rho
         start = stop
 
 
@@ -148,10 +130,8 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
 
     Parameters
     ----------
-    beads
-        The beads.
-    shape
-        Height and width, px.
+    beads, shape
+        The beads; height and width of the image, px.
     profile
         Signal of a bead of gain 1.
     reach
@@ -164,46 +144,33 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
     pad = int(np.ceil(extent.max())) + int(np.ceil(beads.reach_px.max())) + 4
     canvas = np.zeros((height + 2 * pad, width + 2 * pad), np.float32)
     flat, stride = canvas.reshape(-1), canvas.shape[1]
-    for chunk in _chunks(beads, np.asarray(extent, np.float32)):
-        part = beads.take(chunk.members)
-        column = (slice(None), None, None)
-        softness = (part.softness_px / part.radius_px)[column]
-        unit = np.asarray(profile(chunk.rho, softness, part.focus[column]), np.float32)
-        signal = unit * part.gain[column]
-        side = 2 * chunk.half + 1
-        if len(part) == 1:
-            top, left = int(chunk.top[0]) + pad, int(chunk.left[0]) + pad
-            canvas[top : top + side, left : left + side] += signal[0]
-            continue
-        corner = ((chunk.top + pad) * stride + chunk.left + pad)[column]
-        offsets = np.arange(side)[:, None] * stride + np.arange(side)[None, :]
+    for members, top, left, rho in _chunks(beads, np.asarray(extent, np.float32)):
+        part = beads.take(members)
+        softness = (part.softness_px / part.radius_px)[_COLUMN]
+        unit = np.asarray(profile(rho, softness, part.focus[_COLUMN]), np.float32)
+        signal = unit * part.gain[_COLUMN]
+        corner = ((top + pad) * stride + left + pad)[_COLUMN]
+        offsets = np.arange(rho.shape[1])[:, None] * stride + np.arange(rho.shape[2])[None, :]
         np.add.at(flat, (corner + offsets).ravel(), signal.astype(np.float32).ravel())
     return canvas[pad : pad + height, pad : pad + width].copy()
 
 
 def outline_labels(beads: Beads, shape: Shape) -> Labels:
-    """Return the label image of beads that may overlap, uint32 of `shape`.
+    """Return the label image of beads that may overlap, uint32 of `shape`: bead i has label i + 1.
 
     A pixel inside several outlines belongs to the bead whose centre is nearest in units of its outline, so
-    that each bead keeps its core.
-
-    Parameters
-    ----------
-    beads
-        The beads; bead i has label i + 1, unless it is hidden or outside.
-    shape
-        Height and width, px.
+    that each bead keeps its core. Hidden beads and those outside have no pixel.
     """
     height, width = shape
     labels = np.zeros(height * width, np.uint32)
     places, distances, owners = [], [], []
-    for chunk in _chunks(beads, beads.reach_px):
-        which, row, column = np.nonzero(chunk.rho <= 1.0)
-        y, x = chunk.top[which] + row, chunk.left[which] + column
+    for members, top, left, rho in _chunks(beads, beads.reach_px):
+        which, row, column = np.nonzero(rho <= 1.0)
+        y, x = top[which] + row, left[which] + column
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
         places.append((y * width + x)[inside])
-        distances.append(chunk.rho[which, row, column][inside])
-        owners.append(chunk.members[which][inside] + 1)
+        distances.append(rho[which, row, column][inside])
+        owners.append(members[which][inside] + 1)
     if not places:
         return labels.reshape(shape)
     place, distance, owner = np.concatenate(places), np.concatenate(distances), np.concatenate(owners)
@@ -216,17 +183,8 @@ def outline_labels(beads: Beads, shape: Shape) -> Labels:
 
 
 def consecutive(labels: Labels, keep: NDArray[np.bool_]) -> Labels:
-    """Renumber labels to 1..n, without beads that are not kept or not visible.
-
-    Parameters
-    ----------
-    labels
-        uint32 label image.
-    keep
-        Whether to keep label i + 1, shape (beads,).
-    """
-    visible = np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0
-    kept = visible & keep
+    """Renumber a uint32 label image to 1..n; label i + 1 becomes background where `keep[i]` is false."""
+    kept = keep & (np.bincount(labels.ravel(), minlength=len(keep) + 1)[1:] > 0)
     renumbered = np.zeros(len(keep) + 1, np.uint32)
     renumbered[1:][kept] = np.arange(1, int(kept.sum()) + 1)
     return np.asarray(renumbered[labels], np.uint32)

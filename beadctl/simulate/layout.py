@@ -1,7 +1,5 @@
 """Positions, sizes and variation of the beads of a scene."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -144,15 +142,14 @@ def _satellites(rng: np.random.Generator, r: Floats, shape: Shape) -> tuple[Floa
         # A smaller satellite could not be distinguished from a grain of the host's surface.
         r[small] = np.maximum(r[host] * rng.uniform(0.12, 0.45, len(host)), 3.0)
         angle = rng.uniform(0, 2 * np.pi, len(host))
-        away = r[host] * rng.choice([0.6, 1.0, 1.0, 1.0, 1.0, 1.1], len(host)) + r[small] * rng.uniform(
-            0, 0.6, len(host)
-        )
+        away = r[host] * rng.choice([0.6, 1.0, 1.0, 1.0, 1.0, 1.1], len(host))
+        away += r[small] * rng.uniform(0, 0.6, len(host))
         y[small], x[small] = y[host] + away * np.sin(angle), x[host] + away * np.cos(angle)
     return y, x, r
 
 
 def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.bool_]:
-    """Return which beads to keep, bool of shape (n,), so that no two are too close; the earlier one is kept.
+    """Return which beads to keep, bool (n,), so that no two are too close; the earlier one is kept.
 
     Parameters
     ----------
@@ -164,10 +161,9 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
     keep = np.ones(len(y), bool)
     if len(y) < 2:
         return keep
-    pairs = cKDTree(np.column_stack([y, x])).query_pairs(
-        2.0 * closest * float(r.max()), output_type="ndarray"
-    )
-    i, j = pairs[:, 0], pairs[:, 1]
+    tree = cKDTree(np.column_stack([y, x]))
+    pairs = tree.query_pairs(2.0 * closest * float(r.max()), output_type="ndarray")
+    i, j = pairs.T
     close = np.hypot(y[i] - y[j], x[i] - x[j]) < closest * (r[i] + r[j])
     clashes = pairs[close]
     for first, second in clashes[np.lexsort((clashes[:, 1], clashes[:, 0]))].tolist():
@@ -177,17 +173,7 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
 
 
 def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
-    """Place round, sharp beads of equal brightness, of which each covers part of the image.
-
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    plan
-        Number, sizes and layout.
-    shape
-        Height and width of the image, px.
-    """
+    """Place round, sharp beads of equal brightness, each at least partly in an image of `shape`, px."""
     r = _radii(rng, plan, shape)
     if plan.spread > 0.3:
         # Large beads first: small ones still find space between them.
@@ -232,10 +218,8 @@ def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -
 
     Parameters
     ----------
-    rng
-        Source of randomness.
-    beads
-        From `place`.
+    rng, beads
+        Source of randomness; beads from `place`.
     oval
         Largest aspect ratio minus 1.
     rough
@@ -256,9 +240,8 @@ def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -
         radius, softness = radius * growth, np.where(far, rng.uniform(0.2, 0.45, n) * radius, softness)
         gain = np.where(far, gain * rng.uniform(0.35, 0.8, n), gain)
     aspect = 1.0 + rng.random(n) * oval
-    wobble = (
-        rng.standard_normal((n, 4)) * rough * np.array([1.0, 1.0, 0.5, 0.5]) if rough else np.zeros((n, 0))
-    )
+    shares = np.array([1.0, 1.0, 0.5, 0.5])
+    wobble = rng.standard_normal((n, 4)) * rough * shares if rough else np.zeros((n, 0))
     return replace(
         beads,
         radius_px=np.asarray(radius, np.float32),

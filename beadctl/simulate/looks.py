@@ -1,7 +1,5 @@
 """Appearance of beads: radial profiles with parameters that are drawn at random for each scene."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,15 +11,7 @@ from beadctl.simulate.drawing import Floats, Profile
 
 @dataclass(frozen=True)
 class Look:
-    """Appearance of the beads of a scene.
-
-    Attributes
-    ----------
-    profile
-        Signal by distance from the centre.
-    reach
-        Extent of the profile, in units of the outline.
-    """
+    """Appearance of beads: signal by distance from the centre, and its extent in units of the outline."""
 
     profile: Profile
     reach: float
@@ -194,17 +184,8 @@ def _blob(rng: np.random.Generator) -> Look:
 
 
 LOOKS: dict[str, Callable[[np.random.Generator], Look]] = {
-    "disc": _disc,
-    "dot": _dot,
-    "spot": _spot,
-    "dome": _dome,
-    "ring": _ring,
-    "shell": _shell,
-    "lens": _lens,
-    "absorber": _absorber,
-    "phase": _phase,
-    "airy": _airy,
-    "droplet": _droplet,
-    "radial": _radial,
-    "blob": _blob,
-}
+    draw.__name__[1:]: draw
+    for draw in (
+        _disc, _dot, _spot, _dome, _ring, _shell, _lens, _absorber, _phase, _airy, _droplet, _radial, _blob,
+    )
+}  # fmt: skip

@@ -1,40 +1,23 @@
 """Illumination, noise and camera: from brightness to the grey levels of a file."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.sampling import log_uniform
-from beadctl.simulate.texture import smooth_field
+from beadctl.simulate.texture import blurred, smooth_field
 
 Grey = NDArray[np.uint8] | NDArray[np.uint16]
-
-
-def blurred(image: Floats, sigma_px: float) -> Floats:
-    """Return the image after a Gaussian blur of standard deviation `sigma_px`; unchanged below 0.2 px."""
-    if sigma_px < 0.2:
-        return image
-    return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0), np.float32)
 
 
 def illumination(rng: np.random.Generator, shape: Shape, strength: float) -> Floats:
     """Return factors of an uneven illumination with mean 1, float32 of `shape`: slope, vignette, clouds.
 
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    shape
-        Height and width, px.
-    strength
-        Difference of the largest and smallest factor.
+    The difference of the largest and smallest factor is `strength`.
     """
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :]
@@ -56,14 +39,10 @@ def noisy(
 
     Parameters
     ----------
-    rng
-        Source of randomness.
-    image
-        float32 image.
-    sigma
-        Standard deviation of the noise at the brightness `level`.
-    level
-        Reference brightness.
+    rng, image
+        Source of randomness; float32 image.
+    sigma, level
+        Standard deviation of the noise at the reference brightness `level`.
     shot
         Share of the variance at `level` that is proportional to the brightness, 0..1.
     clump_px
@@ -90,10 +69,8 @@ class Camera:
     low, high
         Grey levels of the darkest and brightest pixel, as shares of the full range; the image is clipped to
         0..1.
-    gamma
-        Exponent of the response.
-    sharpen
-        Amount of unsharp masking; 0 for none.
+    gamma, sharpen
+        Exponent of the response; amount of unsharp masking, 0 for none.
     jpeg_quality
         Quality of JPEG compression, 1..95; 0 for no compression.
     """
@@ -109,24 +86,19 @@ class Camera:
 def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
     """Draw a camera at random, with enough grey levels for the beads.
 
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    contrast
-        Signal of the weakest beads as a share of the range of the image, 0..1.
+    The signal of the weakest beads is `contrast` as a share of the range of the image, 0..1.
     """
     bits = int(rng.choice([8, 12, 16], p=[0.7, 0.12, 0.18]))
-    low, high = float(rng.uniform(-0.04, 0.1)), float(rng.uniform(0.85, 1.2))
+    low, high = rng.uniform(-0.04, 0.1), rng.uniform(0.85, 1.2)
     if rng.random() < 0.35:
-        span = float(rng.uniform(0.12, 0.6))
-        low = float(rng.uniform(0.0, 1.0 - span))
+        span = rng.uniform(0.12, 0.6)
+        low = rng.uniform(0.0, 1.0 - span)
         high = low + span
     if bits > 8 and rng.random() < 0.6:
-        low, high = float(rng.uniform(0.0, 0.03)), log_uniform(rng, 0.02, 1.0)
+        low, high = rng.uniform(0.0, 0.03), log_uniform(rng, 0.02, 1.0)
     if rng.random() < 0.08:
         # Overexposed: the brightest beads are saturated.
-        high = float(rng.uniform(1.2, 2.0))
+        high = rng.uniform(1.2, 2.0)
     levels = contrast * (high - low) * (2**bits - 1)
     if levels < 6:
         # With fewer grey levels, weak beads would be lost in quantisation.
@@ -135,14 +107,9 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
     if bits == 8 and rng.random() < 0.4:
         floor = 30 if levels > 60 else 60 if levels > 25 else 85
         quality = int(rng.integers(floor, 96))
-    return Camera(
-        bits=bits,
-        low=low,
-        high=high,
-        gamma=float(rng.uniform(0.6, 1.6)) if rng.random() < 0.3 else 1.0,
-        sharpen=float(rng.uniform(0.3, 1.5)) if rng.random() < 0.12 else 0.0,
-        jpeg_quality=quality,
-    )
+    gamma = rng.uniform(0.6, 1.6) if rng.random() < 0.3 else 1.0
+    sharpen = rng.uniform(0.3, 1.5) if rng.random() < 0.12 else 0.0
+    return Camera(bits, low, high, gamma, sharpen, quality)
 
 
 def exposed(image: Floats, camera: Camera) -> Grey:

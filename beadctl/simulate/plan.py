@@ -1,7 +1,5 @@
 """The plan of a scene: kind of image, look and arrangement of its beads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One simulated image with its labels: planned at random, drawn and recorded by a camera."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +9,11 @@ from numpy.typing import NDArray
 from beadctl.simulate.debris import DEBRIS, inscription
 from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, accumulate, consecutive, outline_labels
 from beadctl.simulate.looks import LOOKS, Look
-from beadctl.simulate.optics import Grey, blurred, draw_camera, exposed, illumination, noisy
+from beadctl.simulate.optics import Grey, draw_camera, exposed, illumination, noisy
 from beadctl.simulate.plan import ScenePlan, draw_beads, draw_plan
 from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.spheres import draw_shading, paint
-from beadctl.simulate.texture import draw_texture, smooth_field
+from beadctl.simulate.texture import blurred, draw_texture, smooth_field
 
 Fact = str | int | float | bool
 
@@ -53,18 +51,10 @@ class _Field:
     polarity: str
 
 
-@dataclass(frozen=True)
-class _Acquired:
-    """A field with texture, debris, illumination and noise; the standard deviation of the noise."""
-
-    image: Floats
-    noise: float
-    texture: str
-    debris: str
-
-
 def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene:
     """Render a scene of which all properties are drawn at random.
+
+    A label is the physical outline of a bead: half the maximum of its profile in focus.
 
     Parameters
     ----------
@@ -72,21 +62,15 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         The only source of randomness: the same state gives the same scene.
     size
         Side of a square image, or height and width, px.
-
-    Returns
-    -------
-    Scene
-        A label is the physical outline of a bead: half the maximum of its profile in focus.
     """
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     plan = draw_plan(rng, shape)
     field = _field(rng, plan, draw_beads(rng, plan, shape), shape)
     strength = _strength(field)
     weakest = float(np.quantile(strength, 0.05)) if len(strength) else float(rng.uniform(0.1, 0.5))
-    acquired = _acquired(rng, plan, field, max(weakest, 0.02))
-    least = np.where(field.beads.radius_px < 3, 2.4, 1.6) * acquired.noise
+    image, noise, texture, debris = _acquired(rng, plan, field, max(weakest, 0.02))
+    least = np.where(field.beads.radius_px < 3, 2.4, 1.6) * noise
     labels = consecutive(field.labels, (strength >= least) & ~_is_speck(field.beads, strength))
-    image = acquired.image
     inverted = bool(plan.kind != "transmitted" and rng.random() < 0.08)
     if inverted:
         image = -image
@@ -109,9 +93,9 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         "beads": len(areas),
         "density": round(float((labels > 0).mean()), 4),
         "blur_px": round(field.blur_px, 3),
-        "noise_over_signal": round(acquired.noise / max(weakest, 1e-6), 3),
-        "texture": acquired.texture,
-        "debris": acquired.debris,
+        "noise_over_signal": round(noise / max(weakest, 1e-6), 3),
+        "texture": texture,
+        "debris": debris,
         "melting": plan.melting,
         "bits": camera.bits,
         "jpeg_quality": camera.jpeg_quality,
@@ -263,8 +247,13 @@ def _with_grains(rng: np.random.Generator, beads: Beads) -> tuple[Beads, NDArray
     return beads.joined(grains).take(order), owner[order]
 
 
-def _acquired(rng: np.random.Generator, plan: ScenePlan, field: _Field, weakest: float) -> _Acquired:
-    """Add texture, debris, illumination and noise, all in proportion to the signal of the weakest beads."""
+def _acquired(
+    rng: np.random.Generator, plan: ScenePlan, field: _Field, weakest: float
+) -> tuple[Floats, float, str, str]:
+    """Add texture, debris, illumination and noise; return image, noise, names of texture and debris.
+
+    Their strength is in proportion to the signal of the weakest beads.
+    """
     shape, image = (field.image.shape[0], field.image.shape[1]), field.image
     transmitted = plan.kind == "transmitted"
     clutter, texture, debris = _clutter(rng, plan, shape, weakest, has_beads=len(field.beads) > 0)
@@ -289,8 +278,12 @@ def _acquired(rng: np.random.Generator, plan: ScenePlan, field: _Field, weakest:
     clump_px = float(rng.uniform(0.4, widest)) if rng.random() < 0.4 else 0.0
     image = noisy(rng, np.asarray(image, np.float32), noise, level, float(rng.uniform(0, 1)), clump_px)
     if rng.random() < 0.06:
-        image = _with_hot_pixels(rng, image)
-    return _Acquired(image, noise, texture, debris)
+        # Hot pixels.
+        number = int(rng.integers(1, 40))
+        y, x = rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)
+        image = image.copy()
+        image[y, x] = image.max() * rng.uniform(0.5, 1.0, number)
+    return image, noise, texture, debris
 
 
 def _clutter(
@@ -304,9 +297,7 @@ def _clutter(
     if rng.random() < 0.45:
         haze = smooth_field(rng, shape, max(5 * plan.diameter_px, 50.0))
         total += np.float32(weakest * rng.uniform(0, 0.45)) * haze
-    weights: dict[str, float] = dict.fromkeys(DEBRIS, 1.0) | {
-        "motes": 8.0 if plan.kind == "fluorescent" else 3.0
-    }
+    weights = dict.fromkeys(DEBRIS, 1.0) | {"motes": 8.0 if plan.kind == "fluorescent" else 3.0}
     if plan.kind == "sphere":
         weights = {"fibres": 1, "scratches": 1, "specks": 1, "motes": 0.5, "flakes": 2, "stains": 0.5}
     names = set()
@@ -317,11 +308,3 @@ def _clutter(
         total += height * DEBRIS[choice](rng, shape, plan.diameter_px)
         names.add(choice)
     return np.asarray(total, np.float32), name, "+".join(sorted(names)) or "none"
-
-
-def _with_hot_pixels(rng: np.random.Generator, image: Floats) -> Floats:
-    image = image.copy()
-    number = int(rng.integers(1, 40))
-    y, x = rng.integers(0, image.shape[0], number), rng.integers(0, image.shape[1], number)
-    image[y, x] = image.max() * rng.uniform(0.5, 1.0, number)
-    return image

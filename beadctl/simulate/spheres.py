@@ -1,7 +1,5 @@
 """Opaque shaded spheres, as in scanning electron microscopy: nearer ones hide farther ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +45,7 @@ def draw_shading(rng: np.random.Generator) -> Shading:
         diffuse=float(rng.uniform(0.0, 0.7) * rng.choice([0.3, 1.0])),
         edge=float(rng.uniform(0.0, 0.8)),
         edge_power=float(rng.uniform(1.0, 4.0)),
-        light=(
-            float(np.sin(tilt) * np.sin(turn)),
-            float(np.sin(tilt) * np.cos(turn)),
-            float(np.cos(tilt)),
-        ),
+        light=(float(np.sin(tilt) * np.sin(turn)), float(np.sin(tilt) * np.cos(turn)), float(np.cos(tilt))),
         roughness=float(rng.choice([0.03, 0.08, 0.14, 0.22, 0.35])),
         shadow=float(rng.uniform(0.0, 0.6)),
     )
@@ -76,26 +70,19 @@ def paint(
     shading: Shading,
     owner: NDArray[np.intp] | None = None,
 ) -> tuple[Floats, Labels]:
-    """Paint spheres in order, the last one in front.
+    """Paint spheres in order, the last one in front; return the image, float32, and its labels, uint32.
 
     Parameters
     ----------
-    rng
-        Source of randomness.
+    rng, shading
+        Source of randomness; shading of the surface.
     beads
-        The spheres, farthest first.
+        The spheres, farthest first; bead i has label i + 1.
     background
-        float32 image behind them; not changed.
-    shading
-        Shading of the surface.
+        float32 image behind them, not changed; image and labels have its shape.
     owner
         Index of the bead whose label each sphere has, shape (n,); its own by default. A grain has the label
         of its host.
-
-    Returns
-    -------
-    image, labels
-        float32 and uint32, shape of `background`; label i is bead i - 1.
     """
     image, labels = background.copy(), np.zeros(background.shape, np.uint32)
     height, width = image.shape

@@ -1,7 +1,5 @@
 """Smooth random fields and background textures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -24,14 +22,7 @@ def _spline_basis(length: int, scale_px: float, shift: float) -> Floats:
 def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple[float, float]) -> Floats:
     """Return a smooth random field, float32 of `shape`, with mean about 0 and standard deviation about 1.
 
-    Parameters
-    ----------
-    rng
-        Source of randomness.
-    shape
-        Height and width, px.
-    scale_px
-        Correlation length, px; one value, or those of y and x.
+    Its correlation length is `scale_px`, px: one value, or those of y and x.
     """
     scale_y, scale_x = scale_px if isinstance(scale_px, tuple) else (scale_px, scale_px)
     basis_y = _spline_basis(shape[0], max(scale_y, 1.5), float(rng.random()))
@@ -39,6 +30,13 @@ def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple
     knots = rng.standard_normal((basis_y.shape[1], basis_x.shape[1]), dtype=np.float32)
     # 0.4794: mean variance of a uniform cubic B-spline with white-noise knots along one axis.
     return np.asarray(basis_y @ knots @ basis_x.T / np.float32(0.4794), np.float32)
+
+
+def blurred(image: Floats, sigma_px: float) -> Floats:
+    """Return the image after a Gaussian blur of standard deviation `sigma_px`; unchanged below 0.2 px."""
+    if sigma_px < 0.2:
+        return image
+    return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0), np.float32)
 
 
 def standardised(field: Floats) -> Floats:
@@ -65,8 +63,7 @@ def _cloud(rng: np.random.Generator, shape: Shape) -> Floats:
 
 def _grain(rng: np.random.Generator, shape: Shape) -> Floats:
     """Return granular noise of one scale."""
-    white = rng.standard_normal(shape, dtype=np.float32)
-    return np.asarray(gaussian_filter(white, float(rng.uniform(0.6, 2.5)), truncate=3.0), np.float32)
+    return blurred(rng.standard_normal(shape, dtype=np.float32), rng.uniform(0.6, 2.5))
 
 
 def _fibrous(rng: np.random.Generator, shape: Shape) -> Floats:
@@ -74,7 +71,7 @@ def _fibrous(rng: np.random.Generator, shape: Shape) -> Floats:
     along = bool(rng.random() < 0.5)
     total = np.zeros(shape, np.float32)
     for length in rng.uniform(10, 80, 2):
-        narrow = float(rng.uniform(1.5, 4.0))
+        narrow = rng.uniform(1.5, 4.0)
         total += smooth_field(rng, shape, (float(length), narrow) if along else (narrow, float(length)))
     return total
 
@@ -105,13 +102,7 @@ def _islands(rng: np.random.Generator, shape: Shape) -> Floats:
 
 
 TEXTURES: dict[str, Callable[[np.random.Generator, Shape], Floats]] = {
-    "flat": _flat,
-    "cloud": _cloud,
-    "grain": _grain,
-    "fibrous": _fibrous,
-    "ridged": _ridged,
-    "stripes": _stripes,
-    "islands": _islands,
+    draw.__name__[1:]: draw for draw in (_flat, _cloud, _grain, _fibrous, _ridged, _stripes, _islands)
 }
 WEIGHTS = dict(zip(TEXTURES, (0.5, 0.25, 0.15, 0.07, 0.07, 0.08, 0.08), strict=True))
 

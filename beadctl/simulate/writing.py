@@ -1,17 +1,14 @@
 """Writer of a folder of simulated images, label images and a manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beadctl.errors import OutputError
 from beadctl.files import write_csv
 from beadctl.images.tiff_write import write_tiff
-from beadctl.simulate.scene import Fact, Scene, render
+from beadctl.simulate.scene import Fact, render
 
 
 def write(
@@ -25,27 +22,21 @@ def write(
 ) -> list[Path]:
     """Write scenes as `images/sim_00000.tif`, `masks/sim_00000.tif` and so on, and a `manifest.csv`.
 
-    Image i depends only on the seed and on i, so that a larger count does not change earlier images.
+    Return the paths of the images in order. Image i depends only on the seed and on i, so that a larger count
+    does not change earlier images.
 
     Parameters
     ----------
     out_dir
         The folder; created if missing.
-    count
-        Number of images.
-    size
-        Side of the square images, px.
+    count, size
+        Number of images; side of the square images, px.
     seed
         Random seed, at least 0.
     overwrite
         Whether to replace images of an earlier run.
     on_image
         Called with the path of each image after it is written.
-
-    Returns
-    -------
-    list of Path
-        The images in order.
 
     Raises
     ------
@@ -63,14 +54,12 @@ def write(
         scene = render(np.random.default_rng([seed, index]), size)
         path = images / f"sim_{index:05d}.tif"
         write_tiff(path, scene.image, software="beadctl simulate")
-        write_tiff(masks / path.name, _narrow(scene), software="beadctl simulate")
+        is_wide = scene.labels.max(initial=0) > 65535
+        labels = scene.labels if is_wide else scene.labels.astype(np.uint16)
+        write_tiff(masks / path.name, labels, software="beadctl simulate")
         rows.append({"image": path.name, **scene.facts})
         paths.append(path)
         if on_image is not None:
             on_image(path)
     write_csv(manifest, list(rows[0]) if rows else ["image"], rows)
     return paths
-
-
-def _narrow(scene: Scene) -> NDArray[np.uint16] | NDArray[np.uint32]:
-    return scene.labels if scene.labels.max(initial=0) > 65535 else scene.labels.astype(np.uint16)
