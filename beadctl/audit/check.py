@@ -1,8 +1,7 @@
 """Comparison of one mask with its image: the faults that are found, and a verdict.
 
-A mask is right where its outlines lie on edges of the image. The direction of an edge is the same all around
-a bead, inwards or outwards, so the mask of another image fits nowhere. The limits were chosen on simulated
-pairs with planted faults; ``tests/benchmarks/bench_audit.py`` measures the faults found on others.
+A mask is right where its outlines lie on edges of the image. The limits were chosen on simulated pairs with
+planted faults; ``tests/benchmarks/bench_audit.py`` measures the faults found on others.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.audit.detections import JACCARD, Detections, foreground_jaccard
+from beadctl.audit.detections import JACCARD, Detections
 from beadctl.audit.edges import trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, MaskFit, PairFeatures
@@ -67,10 +66,8 @@ class CheckResult:
 
     Attributes
     ----------
-    beads : int
-        Marked beads.
-    diameter_px : float
-        Their median diameter, px.
+    beads, diameter_px : int, float
+        Number of marked beads, and their median diameter, px.
     fit : MaskFit
         How the mask lies on the image.
     findings : tuple of Finding
@@ -146,9 +143,8 @@ def check(
             findings.append(transform)
         else:
             findings += _judge_mask(replace(pair, detections=detector(pixels, True) if detector else None))
-    outlines = pair.outlines
-    result = CheckResult(outlines.bead_count, outlines.diameter_px, pair.fit, (), _sharpness(pixels))
-    return result.plus(*findings)
+    beads, diameter_px = pair.outlines.bead_count, pair.outlines.diameter_px
+    return CheckResult(beads, diameter_px, pair.fit, (), _sharpness(pixels)).plus(*findings)
 
 
 def _judge_image(pixels: NDArray[Any]) -> list[Finding]:
@@ -191,13 +187,10 @@ def _judge_empty(detections: Detections | None) -> list[Finding]:
 
 def _judge_mask(pair: PairFeatures) -> list[Finding]:
     score, fits = pair.fit.score, PLACEMENT_LIMITS.score
-    if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads:
-        jaccard = foreground_jaccard(pair.labels, pair.detections.labels) if pair.detections else 0.0
-        if jaccard < JACCARD:
-            message = (
-                f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
-            )
-            return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, message)]
+    overlap = pair.detections.jaccard(pair.labels) if pair.detections else 0.0
+    if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and overlap < JACCARD:
+        message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
+        return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, message)]
     placement = judge_placement(pair)
     if any(finding.verdict is Verdict.BAD for finding in placement):
         return placement

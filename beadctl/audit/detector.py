@@ -17,15 +17,7 @@ LOW_CONFIDENCE = 0.45
 
 
 def bead_detector(model: Model, options: SegmentOptions) -> Detector:
-    """Return a function that detects the beads in an image.
-
-    Parameters
-    ----------
-    model : Model
-        The opened model.
-    options : SegmentOptions
-        How planes are segmented.
-    """
+    """Return a function that detects the beads in an image with a model."""
     sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE))
 
     def detect(pixels: NDArray[Any], low_confidence: bool) -> Detections:

@@ -1,7 +1,6 @@
 """How the best shift of a mask changes over the image, estimated from edges or from detected beads.
 
-An affine displacement is fitted to the best shifts of parts of the image (edges) or to the offsets from marks
-to their detections. Each detection gives one offset; edges need a part with several beads.
+An affine displacement is fitted to the best shifts of parts of the image, or to the offsets of detections.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from beadctl.audit.detections import match
+from beadctl.audit.detections import Detections
 from beadctl.audit.fit import PairFeatures, subpixel_peak
 
 Floats = NDArray[np.float64]
@@ -58,10 +57,8 @@ class Drift:
 
     Attributes
     ----------
-    spread_px : float
-        Root mean square deviation of the displacement from its mean, px.
-    error_px : float
-        Standard error of `spread_px`, from the residuals, px.
+    spread_px, error_px : float
+        Root mean square deviation of the displacement from its mean, and its standard error, px.
     displacement : ndarray of float64, shape (2, 3)
         Of y and of x, px: in the middle of the image, and its change per pixel along y and along x.
     inliers : int
@@ -90,13 +87,7 @@ class Drift:
 
 
 def drift_from_edges(pair: PairFeatures) -> Drift | None:
-    """Estimate the drift from the best shifts of 4 x 4 parts of an image; None where too few parts fit.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    """
+    """Estimate the drift from the best shifts of 4 x 4 parts of an image; None where too few parts fit."""
     outlines, fit, (height, width) = pair.outlines, pair.fit, pair.labels.shape
     parts, reach = LIMITS.parts, LIMITS.reach_px
     bead_part = (outlines.centre_y * parts / height).astype(np.intp).clip(0, parts - 1) * parts
@@ -107,7 +98,7 @@ def drift_from_edges(pair: PairFeatures) -> Drift | None:
     points = np.bincount(group, minlength=parts**2)
     rows: list[tuple[float, ...]] = []
     for part, surface in enumerate(means):
-        top, left = (int(at) for at in np.unravel_index(int(surface.argmax()), surface.shape))
+        top, left = divmod(int(surface.argmax()), surface.shape[1])
         at_rim = {top, left} & {0, 2 * reach}
         weak = surface[top, left] < LIMITS.part_agreement * fit.agreement
         if points[part] < LIMITS.part_points or at_rim or weak:
@@ -124,34 +115,25 @@ def drift_from_edges(pair: PairFeatures) -> Drift | None:
     return _fit_affine(places, np.array([dy, dx]), weight, LIMITS.outlier_parts_px)
 
 
-def drift_from_detections(labels: Labels, detected: Labels) -> Drift | None:
-    """Estimate the drift from the offsets between marks and their detections; None for fewer than six.
+def drift_from_detections(labels: Labels, detections: Detections) -> Drift | None:
+    """Estimate the drift from the offsets of detections from marks, uint32 (H, W); None for fewer than six.
 
     Beads that the border cuts are left out: mark and detection may end at different places there.
-
-    Parameters
-    ----------
-    labels, detected : ndarray of uint32, shape (H, W)
-        Label images of the marks and of the detections.
     """
-    marks, detections = match(labels, detected, LIMITS.area_factor)
-    whole = ~(np.isin(marks, _at_border(labels)) | np.isin(detections, _at_border(detected)))
-    marks, detections = marks[whole], detections[whole]
-    if len(marks) < LIMITS.min_beads:
+    marks, detected = detections.match(labels, LIMITS.area_factor)
+    whole = ~(np.isin(marks, _at_border(labels)) | np.isin(detected, _at_border(detections.labels)))
+    if whole.sum() < LIMITS.min_beads:
         return None
-    places = _centroids(labels, marks)
+    places = _centroids(labels, marks[whole])
+    moves = _centroids(detections.labels, detected[whole]) - places
     middle = np.array(labels.shape)[:, None] / 2
-    moves = _centroids(detected, detections) - places
-    return _fit_affine(places - middle, moves, np.ones(len(marks)), LIMITS.outlier_detections_px)
+    return _fit_affine(places - middle, moves, np.ones(places.shape[1]), LIMITS.outlier_detections_px)
 
 
 def _agreement_by_group(
     pair: PairFeatures, shift: tuple[int, int], group: NDArray[np.intp], groups: int
 ) -> Floats:
-    """Return the mean edge along the normals, shape (groups of points, 2 reach + 1, 2 reach + 1).
-
-    At [i, j] for outlines moved by the shift, plus (i - reach, j - reach) px; 0 for groups without points.
-    """
+    """Return mean edges along normals, (groups, i, j), of outlines moved by shift + (i, j) - reach px."""
     outlines, reach = pair.outlines, LIMITS.reach_px
     pad = reach + max(map(abs, shift))
     row_px = pair.labels.shape[1] + 2 * pad

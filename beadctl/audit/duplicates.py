@@ -26,12 +26,8 @@ class ImageFingerprint:
     ----------
     shape : tuple of int
         Height and width of the image, px.
-    grey : ndarray of int8, shape (32, 32)
-        The image, reduced and high-pass filtered.
-    detail : ndarray of int8, shape (32, 32)
-        How much the image changes in each part.
-    outline : ndarray of int8, shape (32, 32)
-        How much outline the mask has in each part.
+    grey, detail, outline : ndarray of int8, shape (32, 32)
+        In each part: the high-pass filtered image, how much it changes, and how much outline the mask has.
     """
 
     shape: tuple[int, int]
@@ -41,19 +37,10 @@ class ImageFingerprint:
 
 
 def image_fingerprint(pixels: NDArray[Any], labels: NDArray[np.uint32]) -> ImageFingerprint:
-    """Return the fingerprint of an image and its mask.
-
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W)
-        Grey values in any dtype.
-    labels : ndarray of uint32, shape (H, W)
-        Label image.
-    """
+    """Return the fingerprint of an image in any dtype and its label image, both (H, W)."""
     image = np.nan_to_num(pixels.astype(np.float32), posinf=0.0, neginf=0.0)
-    change = np.abs(np.diff(image, axis=0, append=image[-1:])) + np.abs(
-        np.diff(image, axis=1, append=image[:, -1:])
-    )
+    change = np.abs(np.diff(image, axis=0, append=image[-1:]))
+    change += np.abs(np.diff(image, axis=1, append=image[:, -1:]))
     outline = np.zeros(labels.shape, np.float32)
     outline[:-1] += labels[:-1] != labels[1:]
     outline[:, :-1] += labels[:, :-1] != labels[:, 1:]
@@ -94,16 +81,12 @@ def likely_owners(
     Parameters
     ----------
     fingerprints : sequence of ImageFingerprint or None
-        One a pair; None for pairs that cannot be read.
-    masks : collection of int
-        Indices of the masks.
-    most : int
-        Most images a mask, the likeliest first; its own is not among them.
+        As for `find_duplicates`.
+    masks, most : collection of int, int
+        Indices of the masks, and most images a mask, the likeliest first; its own is not among them.
     """
     found: dict[int, list[int]] = {}
     wanted = [(index, item) for index in sorted(masks) if (item := fingerprints[index])]
-    if not wanted:
-        return found
     known = [(index, item) for index, item in enumerate(fingerprints) if item]
     numbers, shapes = np.array([index for index, _ in known]), np.array([item.shape for _, item in known])
     detail = _unit_rows([item.detail for _, item in known])
@@ -123,8 +106,7 @@ def _reduced(image: Floats) -> Floats:
         starts = np.linspace(0, image.shape[axis], SIDE, endpoint=False).astype(np.intp)
         counts = np.maximum(np.diff(np.append(starts, image.shape[axis])), 1)
         total = np.add.reduceat(image, starts, axis=axis)
-        share = counts[:, None] if axis == 0 else counts[None, :]
-        image = np.asarray(total / share, np.float32)
+        image = np.asarray(total / (counts[:, None] if axis == 0 else counts), np.float32)
     return image
 
 

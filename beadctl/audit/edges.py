@@ -24,10 +24,8 @@ class Outlines:
 
     Attributes
     ----------
-    y, x : ndarray of intp, shape (points,)
-        The outermost pixels of the beads.
-    normal_y, normal_x : ndarray of float32, shape (points,)
-        Unit vectors away from the bead's centroid.
+    y, x, normal_y, normal_x : ndarray of intp and of float32, shape (points,)
+        The outermost pixels of the beads, and unit vectors away from the bead's centroid.
     bead_index : ndarray of intp, shape (points,)
         The bead of each point, an index into the arrays below.
     centre_y, centre_x, area_px : ndarray of float64, shape (beads,)
@@ -70,13 +68,7 @@ class Outlines:
 
 
 def trace_outlines(labels: NDArray[np.uint32]) -> Outlines:
-    """Return the outlines of a label image.
-
-    Parameters
-    ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image.
-    """
+    """Return the outlines of a label image, uint32 (H, W)."""
     numbers, counts = np.unique(labels, return_counts=True)
     area_px = counts[numbers > 0].astype(np.float64)
     numbers = numbers[numbers > 0]
@@ -100,11 +92,9 @@ class EdgeMap:
 
     Attributes
     ----------
-    y, x : ndarray of float32, shape (H, W)
-        Gradient g divided by (|g| + the 80th percentile of |g|): its length is 0..1, so that one bright
-        object does not outweigh all beads.
-    smoothed : ndarray of float32, shape (H, W)
-        The image that the gradient was taken of.
+    y, x, smoothed : ndarray of float32, shape (H, W)
+        Gradient g of the smoothed image, and that image. g is divided by (|g| + the 80th percentile of |g|):
+        its length is 0..1, so that one bright object does not outweigh all beads.
     """
 
     y: Floats

@@ -47,17 +47,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault of one pair.
-
-    Attributes
-    ----------
-    fault : Fault
-        Its kind.
-    verdict : Verdict
-        How bad it is.
-    message : str
-        Description with its figures.
-    """
+    """A fault of one pair, how bad it is, and a description with its figures."""
 
     fault: Fault
     verdict: Verdict

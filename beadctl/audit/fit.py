@@ -24,10 +24,8 @@ class MaskFit:
 
     Attributes
     ----------
-    agreement : float
-        Mean of the edges along the outlines' normals at the best shift, 0..1, without its sign.
-    unshifted_agreement : float
-        The same without any shift.
+    agreement, unshifted_agreement : float
+        Mean of the edges along the outlines' normals, 0..1, without its sign: at the best shift, and at none.
     score : float
         Agreement at the best shift in robust standard deviations of the agreement over all shifts.
     bright : bool
@@ -64,10 +62,8 @@ class PairFeatures:
 
     Attributes
     ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image of the mask.
-    outlines : Outlines
-        Its outlines.
+    labels, outlines : ndarray of uint32, shape (H, W), and Outlines
+        Label image of the mask, and its outlines.
     edges : EdgeMap
         Edges of the image.
     fit : MaskFit
@@ -84,32 +80,15 @@ class PairFeatures:
 
     @classmethod
     def of(cls, pixels: NDArray[Any], labels: NDArray[np.uint32]) -> PairFeatures:
-        """Measure a pair without a model.
-
-        Parameters
-        ----------
-        pixels : ndarray, shape (H, W)
-            Grey values in any dtype.
-        labels : ndarray of uint32, shape (H, W)
-            Label image of the mask.
-        """
+        """Measure an image in any dtype and the label image of its mask, both (H, W), without a model."""
         outlines = trace_outlines(labels)
         edges = edge_map(pixels, outlines.diameter_px)
         return cls(labels, outlines, edges, fit_mask(outlines, edges))
 
 
 def shift_labels(labels: NDArray[np.uint32], fit: MaskFit) -> NDArray[np.uint32]:
-    """Return a label image moved by the shift of a fit, rounded to whole pixels and filled with 0.
-
-    Parameters
-    ----------
-    labels : ndarray of uint32, shape (H, W)
-        Label image.
-    fit : MaskFit
-        Its shift is used.
-    """
-    shifted = ndimage.shift(labels, (round(fit.dy), round(fit.dx)), order=0)
-    return np.asarray(shifted, np.uint32)
+    """Return a label image, (H, W), moved by the shift of a fit in whole pixels and filled with 0."""
+    return np.asarray(ndimage.shift(labels, (round(fit.dy), round(fit.dx)), order=0), np.uint32)
 
 
 def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) -> MaskFit:
@@ -131,7 +110,7 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
     span = np.arange(-reach_px, reach_px + 1)
     near = agreement[np.ix_(span % agreement.shape[0], span % agreement.shape[1])].astype(np.float64)
     size = np.abs(near)
-    top, left = (int(at) for at in np.unravel_index(int(size.argmax()), size.shape))
+    top, left = divmod(int(size.argmax()), size.shape[1])
     nearest = _climb(size, reach_px)
     if size[nearest] >= NEAREST_MAXIMUM * size[top, left]:
         top, left = nearest
@@ -150,10 +129,8 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
 
 
 def _agreement(outlines: Outlines, edges: EdgeMap) -> NDArray[np.float32]:
-    """Return, at [dy, dx] modulo shape, the mean edge along the normals for outlines moved by (dy, dx).
-
-    Negative where beads are bright. Padded, so that shifts up to an eighth of the image do not wrap.
-    """
+    """Return, at [dy, dx] modulo shape, the mean edge along the normals for outlines moved by (dy, dx)."""
+    # Padded, so that shifts up to an eighth of the image do not wrap.
     shape = [fft.next_fast_len(length + length // 8, real=True) for length in edges.y.shape]
     total = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
     for normal, slope in ((outlines.normal_y, edges.y), (outlines.normal_x, edges.x)):
@@ -169,7 +146,7 @@ def _climb(surface: Floats, start: int) -> tuple[int, int]:
     while True:
         first_y, first_x = max(top - 1, 0), max(left - 1, 0)
         around = surface[first_y : top + 2, first_x : left + 2]
-        step_y, step_x = (int(at) for at in np.unravel_index(int(around.argmax()), around.shape))
+        step_y, step_x = divmod(int(around.argmax()), around.shape[1])
         if (first_y + step_y, first_x + step_x) == (top, left):
             return top, left
         top, left = first_y + step_y, first_x + step_x
@@ -193,14 +170,10 @@ def mean_support(
 
     Parameters
     ----------
-    outlines, edges : Outlines, EdgeMap
-        Of one image.
-    away_px : float
-        How far outside of the outlines the edges are read, px.
-    shift : tuple of float
-        Shift of the outlines along y and x, px.
-    sign : int
-        -1 for edges of bright beads, 1 for those of dark ones.
+    outlines, edges, sign : Outlines, EdgeMap, int
+        Of one image; the sign is -1 for edges of bright beads.
+    away_px, shift : float, tuple of float
+        How far outside of the outlines edges are read, and the shift of the outlines along y and x, px.
     """
     along = _along_normals(outlines, edges, away_px, *shift)
     total = np.bincount(outlines.bead_index, along, outlines.bead_count)
@@ -208,33 +181,17 @@ def mean_support(
 
 
 def outline_growth_px(pair: PairFeatures) -> float:
-    """Return how far edges lie outside of the outlines, px: the best of steps up to half a radius.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    """
+    """Return how far edges lie outside of the outlines, px: the best of steps up to half a radius."""
     outlines, fit = pair.outlines, pair.fit
     reach = float(np.clip(outlines.diameter_px / 4, 2.0, 12.0))
     steps = np.arange(-reach, reach + 0.25, 0.5)
-    means = [
-        float(_along_normals(outlines, pair.edges, step, fit.dy, fit.dx).mean()) * fit.sign for step in steps
-    ]
+    means = [_along_normals(outlines, pair.edges, step, fit.dy, fit.dx).mean() * fit.sign for step in steps]
     # The centres of the outermost pixels lie half a pixel inside the outline.
     return float(steps[int(np.argmax(means))]) - 0.5
 
 
 def subpixel_peak(surface: Floats, top: int, left: int) -> tuple[float, float]:
-    """Return the offset, px, of the maximum of a parabola along each axis through the pixel (top, left).
-
-    Parameters
-    ----------
-    surface : ndarray of float64, shape (H, W)
-        Values.
-    top, left : int
-        The pixel with the highest value.
-    """
+    """Return the offset, px, of the maximum of a parabola along each axis through the highest pixel."""
 
     def offset(line: Floats, at: int) -> float:
         if not 0 < at < len(line) - 1:

@@ -23,17 +23,7 @@ COLUMNS = ("image", "mask", "verdict", "written", "change")
 
 @dataclass(frozen=True)
 class Change:
-    """What was done with a pair.
-
-    Attributes
-    ----------
-    audited : AuditedSample
-        The pair.
-    written : bool
-        Whether it is in the new folder.
-    message : str
-        What was changed, or why it was left out.
-    """
+    """Whether a pair is in the new folder, and what was changed or why it was left out."""
 
     audited: AuditedSample
     written: bool
@@ -50,12 +40,10 @@ def fix(audited: Sequence[AuditedSample], out_dir: Path, reading: ReadOptions) -
 
     Parameters
     ----------
-    audited : sequence of AuditedSample
-        As `beadctl.audit.run.audit` returned them.
+    audited, reading : sequence of AuditedSample, ReadOptions
+        The pairs as `beadctl.audit.run.audit` returned them, and how it read their images.
     out_dir : Path
         A folder that holds no earlier result.
-    reading : ReadOptions
-        How image files are read.
 
     Raises
     ------
@@ -96,10 +84,8 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
     dy, dx = round(fit.dy), round(fit.dx)
     image_path = out_dir / "images" / f"{_stem(pair)}{pair.sample.image.suffix}"
     if pair.result.has(Fault.SHIFTED) and (dy or dx):
-        window = tuple(
-            slice(max(0, move), length + min(0, move))
-            for move, length in zip((dy, dx), labels.shape, strict=True)
-        )
+        height, width = labels.shape
+        window = slice(max(0, dy), height + min(0, dy)), slice(max(0, dx), width + min(0, dx))
         pixels, labels = pixels[window], shift_labels(labels, fit)[window]
         moved = f"moved by ({dy:+d}, {dx:+d}) px"
         unusable = _unusable(check(pixels, labels))
@@ -112,28 +98,23 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
         with atomic(image_path) as temporary:
             shutil.copyfile(pair.sample.image, temporary)
     write_tiff(out_dir / "masks" / f"{_stem(pair)}.tif", labels, software="beadctl audit")
-    merged = [
-        finding.message
-        for finding in pair.result.findings
-        if finding.fault is Fault.MERGED and finding.verdict is Verdict.BAD
-    ]
-    remark = f" (but {merged[0]})" if merged else ""
+    merged = [finding for finding in _bad(pair.result) if finding.fault is Fault.MERGED]
+    remark = f" (but {merged[0].message})" if merged else ""
     return Change(pair, True, ("; ".join(done) or UNCHANGED) + remark)
 
 
 def _unusable(result: CheckResult) -> list[Finding]:
     """Return the findings that make a mask unfit for training."""
-    return [
-        finding
-        for finding in result.findings
-        if finding.verdict is Verdict.BAD and finding.fault is not Fault.MERGED
-    ]
+    return [finding for finding in _bad(result) if finding.fault is not Fault.MERGED]
+
+
+def _bad(result: CheckResult) -> list[Finding]:
+    return [finding for finding in result.findings if finding.verdict is Verdict.BAD]
 
 
 def summary(changes: Sequence[Change]) -> str:
     """Return how many pairs were written, corrected and left out, as a sentence."""
     written = [change for change in changes if change.written]
     corrected = sum(not change.message.startswith(UNCHANGED) for change in written)
-    return (
-        f"{len(written)} pairs written, {corrected} of them corrected; {len(changes) - len(written)} left out"
-    )
+    left_out = len(changes) - len(written)
+    return f"{len(written)} pairs written, {corrected} of them corrected; {left_out} left out"

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from beadctl.audit.detections import relative_growth, undetected
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import PairFeatures, mean_support, outline_growth_px
 from beadctl.audit.missed import missed_by_detections, missed_by_edges
@@ -63,16 +62,10 @@ LIMITS = MarkLimits()
 
 
 def judge_marks(pair: PairFeatures) -> list[Finding]:
-    """Judge the marks of a mask that lies where it belongs.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    """
+    """Judge the marks of a mask that lies where it belongs."""
     growth_px = outline_growth_px(pair)
-    per_bead = _merged(pair) + _missed(pair, growth_px) + _unsupported(pair, growth_px)
-    return per_bead + _sized(pair, growth_px)
+    by_growth = _missed(pair, growth_px) + _unsupported(pair, growth_px) + _sized(pair, growth_px)
+    return _merged(pair) + by_growth
 
 
 def _graded(fault: Fault, share: float, limits: tuple[float, float], message: str) -> list[Finding]:
@@ -118,12 +111,10 @@ def _missed(pair: PairFeatures, growth_px: float) -> list[Finding]:
 def _unsupported(pair: PairFeatures, growth_px: float) -> list[Finding]:
     without_edge, judged = _without_edges(pair, growth_px), int(pair.outlines.judged.sum())
     if pair.detections and without_edge.sum() > LIMITS.unsupported[0] * judged:
-        without_edge &= undetected(pair.labels, pair.detections.labels)
+        without_edge &= pair.detections.undetected(pair.labels)
     count = int(without_edge.sum())
-    if count <= 1:
-        return []
     message = f"{count} of {judged} marks have no edge under them"
-    return _graded(Fault.NOTHING_THERE, count / judged, LIMITS.unsupported, message)
+    return _graded(Fault.NOTHING_THERE, count / judged, LIMITS.unsupported, message) if count > 1 else []
 
 
 def _without_edges(pair: PairFeatures, growth_px: float) -> NDArray[np.bool_]:
@@ -141,7 +132,7 @@ def _sized(pair: PairFeatures, growth_px: float) -> list[Finding]:
     """Judge whether marks are too small or too large, where edges and detections agree on which."""
     diameter_px = pair.outlines.diameter_px
     small, large = LIMITS.small_edges, LIMITS.large_edges
-    growth = relative_growth(pair.labels, pair.detections.labels) if pair.detections else float("nan")
+    growth = pair.detections.relative_growth(pair.labels) if pair.detections else float("nan")
     if not np.isnan(growth):
         small, large = LIMITS.small, LIMITS.large
         detected_px = growth * diameter_px / 2

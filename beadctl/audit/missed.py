@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
-from beadctl.audit.detections import Detections, relative_growth
+from beadctl.audit.detections import Detections
 from beadctl.audit.edges import EdgeMap, Outlines, trace_outlines
 from beadctl.audit.fit import PairFeatures, mean_support, shift_labels
 
@@ -29,8 +29,7 @@ class MissedLimits:
     contrast        0.4            share     a missed bead has this share of the marked ones' contrast
     support         0.4            share     and of their support by edges,
     confidence      0.89           share     and of the median confidence of the detections under marks
-    smallest        0.05           quantile  diameter of the smallest marked bead; masks contain outliers
-    largest         0.95           quantile  diameter of the largest marked bead
+    sizes           0.05, 0.95     quantile  of the smallest and largest marked bead; masks contain outliers
     rim             0.6            share     parts thinner than this share of the smallest diameter are cut
     min_diameter    0.6            share     a bead has this share of the smallest diameter,
     max_diameter    1.5            share     at most this share of the largest one,
@@ -49,8 +48,7 @@ class MissedLimits:
     contrast: float = 0.4
     support: float = 0.4
     confidence: float = 0.89
-    smallest: float = 0.05
-    largest: float = 0.95
+    sizes: tuple[float, float] = (0.05, 0.95)
     rim: float = 0.6
     min_diameter: float = 0.6
     max_diameter: float = 1.5
@@ -66,15 +64,7 @@ LIMITS = MissedLimits()
 
 @dataclass(frozen=True)
 class MissedBeads:
-    """Numbers of beads without and with a mark.
-
-    Attributes
-    ----------
-    missed : int
-        Beads without a mark.
-    marked : int
-        Marks of which the same method found at least a half.
-    """
+    """Numbers of beads without a mark, and of marks of which the same method found at least a half."""
 
     missed: int
     marked: int
@@ -89,14 +79,7 @@ def missed_by_edges(pair: PairFeatures, growth_px: float) -> MissedBeads:
     """Count the places without a mark that have the ring of edges of a bead.
 
     A circle of a typical radius there lies on edges about as well, and as strong, as for the marked beads of
-    that size. Letters and gaps between beads may be counted too.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    growth_px : float
-        How far edges lie outside of outlines, px.
+    that size. Letters and gaps between beads may be counted too. Edges lie `growth_px` outside of outlines.
     """
     outlines, edges, fit, away_px = pair.outlines, pair.edges, pair.fit, growth_px + 0.5
     labels = shift_labels(pair.labels, fit)
@@ -122,8 +105,6 @@ def missed_by_edges(pair: PairFeatures, growth_px: float) -> MissedBeads:
             continue
         good &= response == ndimage.maximum_filter(response, size=2 * max(2, int(0.8 * radius)) + 1)
         y, x = np.nonzero(good)
-        if not len(y):
-            continue
         # Faint debris may be as round as a bead.
         usual = np.median(fit.sign * _ring_contrast(edges, cy[alike], cx[alike], radius))
         strong = fit.sign * _ring_contrast(edges, y, x, radius) >= LIMITS.contrast * usual
@@ -144,26 +125,17 @@ def missed_by_detections(pair: PairFeatures, detections: Detections, growth_px: 
     """Count the parts of detections that no mark covers and that look like the marked beads.
 
     Parts, not detections: in a cluster one detection may cover ten marks, and the hole of a missing mark has
-    the size of its bead.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    detections : Detections
-        The beads that a model detects in the image.
-    growth_px : float
-        How far edges lie outside of outlines, px.
+    the size of its bead. Edges lie `growth_px` outside of outlines.
     """
     outlines, edges, fit, detected = pair.outlines, pair.edges, pair.fit, detections.labels
     labels = shift_labels(pair.labels, fit)
     numbers = np.unique(labels[labels > 0])
     # Normalise by the detector's own size bias.
-    growth = float(np.nan_to_num(relative_growth(labels, detected)))
+    growth = float(np.nan_to_num(detections.relative_growth(labels)))
     narrower = min(1.0, 1.0 + growth)
     half = 0.5 * narrower**2
     marked = int((ndimage.mean(detected > 0, labels, numbers) >= half).sum()) if len(numbers) else 0
-    smallest = narrower * 2 * float(np.quantile(outlines.radius_px, LIMITS.smallest))
+    smallest, largest = (2 * np.quantile(outlines.radius_px, LIMITS.sizes) * (narrower, 1.0)).tolist()
     detected_growth_px = growth * outlines.diameter_px / 2
     covered = labels > 0
     if detected_growth_px > LIMITS.drawn_small_px:
@@ -177,7 +149,6 @@ def missed_by_detections(pair: PairFeatures, detections: Detections, growth_px: 
     parts, count = ndimage.label(free & (ndimage.distance_transform_edt(~thick) <= rim))
     index = np.arange(1, count + 1)
     diameter_px = np.sqrt(4 / np.pi * np.bincount(parts.ravel(), minlength=count + 1)[1:])
-    largest = 2 * float(np.quantile(outlines.radius_px, LIMITS.largest))
     good = diameter_px >= LIMITS.min_diameter * smallest
     good &= diameter_px <= LIMITS.max_diameter * largest
     inscribed_px = 2 * ndimage.maximum(depth, parts, index)
@@ -222,13 +193,9 @@ def _contrast(
 
 def _ring_radii(outlines: Outlines, away_px: float) -> list[float]:
     """Return the median radius, and the small and large ones that its ring does not find, px."""
-    small, median, large = np.maximum(
-        np.quantile(outlines.radius_px, LIMITS.ring_radii) + away_px, 1.0
-    ).tolist()
-    others = [
-        radius for radius in (small, large) if max(radius / median, median / radius) > LIMITS.ring_alike
-    ]
-    return [median, *others]
+    radii = np.quantile(outlines.radius_px, LIMITS.ring_radii) + away_px
+    small, median, large = np.maximum(radii, 1.0).tolist()
+    return [median, *(r for r in (small, large) if max(r / median, median / r) > LIMITS.ring_alike)]
 
 
 def _ring_response(edges: EdgeMap, radius: float, sign: int) -> NDArray[np.float32]:
@@ -249,8 +216,7 @@ def _ring_contrast(edges: EdgeMap, y: NDArray[np.intp], x: NDArray[np.intp], rad
     """Return the mean gradient of grey along the normals of circles about points, per px, shape (points,)."""
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     away = np.array([radius_px - 1.0, radius_px + 1.0])[:, None]
-    at = np.array(
-        [y[:, None, None] + away * np.sin(angle), x[:, None, None] + away * np.cos(angle)], np.float32
-    )
+    rows, columns = y[:, None, None] + away * np.sin(angle), x[:, None, None] + away * np.cos(angle)
+    at = np.array([rows, columns], np.float32)
     inner, outer = np.moveaxis(ndimage.map_coordinates(edges.smoothed, at, order=1, mode="nearest"), 1, 0)
     return np.asarray((outer - inner).mean(axis=1) / 2, np.float64)

@@ -25,30 +25,14 @@ CUTOUT_PX = 256
 
 
 def write(path: Path, audited: Sequence[AuditedSample], reading: ReadOptions) -> None:
-    """Write the page, the worst pairs first.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    audited : sequence of AuditedSample
-        The pairs.
-    reading : ReadOptions
-        How image files are read.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write the page, the worst pairs first; errors are those of `beadctl.results.html.write`."""
     html.write(path, "beadctl audit", _sections(audited, reading))
 
 
 def _sections(audited: Sequence[AuditedSample], reading: ReadOptions) -> Iterable[str]:
     yield html.lead(summary(audited))
-    pairs = doubtful(audited)
-    table = html.table(("image", "verdict", "worst finding"), console_rows(audited))
-    yield html.section("Doubtful pairs", table)
+    pairs, columns = doubtful(audited), ("image", "verdict", "worst finding")
+    yield html.section("Doubtful pairs", html.table(columns, console_rows(audited)))
     for pair in pairs[:MAX_PAIRS]:
         messages = "; ".join(finding.message for finding in pair.result.findings)
         heading = f"{pair.result.verdict.value}: {pair.sample.name}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.audit.detections import move_agrees
 from beadctl.audit.drift import Drift, drift_from_detections, drift_from_edges
 from beadctl.audit.edges import Outlines, trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
@@ -67,13 +66,7 @@ FLIPS: dict[str, Callable[[Labels], Labels]] = {
 
 
 def find_transform(pair: PairFeatures) -> Finding | None:
-    """Return the flip, scale or rotation with which a mask fits far better; None if there is none.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    """
+    """Return the flip, scale or rotation with which a mask fits far better; None if there is none."""
     best, least = None, max(LIMITS.score, LIMITS.gain * pair.fit.score)
     for fault, transform, outlines in _transforms(pair.labels, pair.outlines):
         score = fit_mask(outlines, pair.edges).score
@@ -116,17 +109,11 @@ def _transformed(outlines: Outlines, shape: tuple[int, ...], scale: float, angle
 
 
 def judge_placement(pair: PairFeatures) -> list[Finding]:
-    """Judge the shift of a mask, and how it changes over the image.
-
-    Parameters
-    ----------
-    pair : PairFeatures
-        The mask and its image.
-    """
+    """Judge the shift of a mask, and how it changes over the image."""
     findings: list[Finding] = []
     fit, diameter_px = pair.fit, pair.outlines.diameter_px
     bad_px = max(LIMITS.bad[0], LIMITS.bad[1] * diameter_px)
-    detected = drift_from_detections(pair.labels, pair.detections.labels) if pair.detections else None
+    detected = drift_from_detections(pair.labels, pair.detections) if pair.detections else None
     # Few marks of a mask that lies far off have detections, and those belong to other beads.
     enough = detected and detected.inliers >= LIMITS.detected * pair.outlines.bead_count
     witness = detected if enough else None
@@ -156,8 +143,7 @@ def judge_placement(pair: PairFeatures) -> list[Finding]:
 
 
 def _allowed(pair: PairFeatures, displacement: NDArray[np.float64]) -> bool:
-    detections = pair.detections
-    return detections is None or move_agrees(pair.labels, detections.labels, displacement)
+    return pair.detections is None or pair.detections.allow_move(pair.labels, displacement)
 
 
 def _significant(drift: Drift, limits: tuple[float, float]) -> bool:

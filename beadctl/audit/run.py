@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.annotations.canvas import Remark
+from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.formats.binary import GREY
+from beadctl.annotations.pairing import pair
 from beadctl.annotations.sample import Sample
 from beadctl.audit.check import LIMITS, CheckResult, Detector, check
 from beadctl.audit.duplicates import ImageFingerprint, find_duplicates, image_fingerprint, likely_owners
@@ -20,6 +21,8 @@ from beadctl.audit.edges import edge_map, trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, fit_mask
 from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
+from beadctl.console import Messages
+from beadctl.dataset import manifest
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError
 from beadctl.images import ReadOptions, only_plane
@@ -41,6 +44,27 @@ class AuditedSample:
     result: CheckResult
 
 
+def find_samples(
+    images: Path, masks: Path | None, form: AnnotationFormat, diameter_px: float | None, messages: Messages
+) -> Sequence[Sample]:
+    """Return the pairs of two folders, or the tiles of one.
+
+    Parameters
+    ----------
+    images, masks : Path, Path or None
+        A folder of tiles, as `beadctl tile` writes them, and None; or folders of images and annotations.
+    form, diameter_px : AnnotationFormat, float or None
+        As for `beadctl.annotations.pairing.pair`.
+    messages : Messages
+        Takes warnings about images and annotations without a partner.
+    """
+    if masks is None and (images / manifest.MANIFEST).exists():
+        return manifest.samples(manifest.read_manifest(images))
+    pairing = pair(images, masks or images, form=form, diameter_px=diameter_px)
+    pairing.report(messages.warn)
+    return pairing.samples
+
+
 def audit(
     samples: Sequence[Sample],
     *,
@@ -48,23 +72,16 @@ def audit(
     detector: Detector | None = None,
     on_pair: Callable[[Sample], None] = lambda _: None,
 ) -> tuple[AuditedSample, ...]:
-    """Audit pairs; about 3 kB a pair are kept to compare images with one another.
+    """Audit pairs, in their order; about 3 kB a pair are kept to compare images with one another.
 
     Parameters
     ----------
-    samples : sequence of Sample
-        The pairs.
-    reading : ReadOptions
-        How image files are read.
+    samples, reading : sequence of Sample, ReadOptions
+        The pairs, and how image files are read.
     detector : callable, optional
         Detects beads in an image; see `beadctl.audit.check.check`.
     on_pair : callable
         Called with each pair that is done.
-
-    Returns
-    -------
-    tuple of AuditedSample
-        In the order given.
     """
     results: list[CheckResult] = []
     fingerprints: Fingerprints = []
@@ -78,8 +95,9 @@ def audit(
             return CheckResult(0, 0.0, NO_FIT, (finding,), float("nan")), None
         grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
         result = check(pixels, truth.labels, grey=grey, detector=detector)
-        doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
-        return result.plus(*doubts), image_fingerprint(pixels, truth.labels)
+        doubts = [f"{remark.count or ''} {remark.words}" for remark in truth.remarks if remark.doubtful]
+        findings = [Finding(Fault.UNREADABLE, Verdict.CHECK, doubt.lstrip()) for doubt in doubts]
+        return result.plus(*findings), image_fingerprint(pixels, truth.labels)
 
     pool = ThreadPoolExecutor(min(usable_cpus(), MAX_THREADS))
     try:
@@ -95,18 +113,11 @@ def audit(
     _name_owners(samples, results, fingerprints, reading)
     _mark_duplicates(samples, results, fingerprints)
     _mark_out_of_focus(results)
-    return tuple(AuditedSample(*pair) for pair in zip(samples, results, strict=True))
+    return tuple(map(AuditedSample, samples, results))
 
 
 def read_pixels(path: Path, reading: ReadOptions) -> NDArray[Any]:
     """Read the only plane of an image, shape (H, W).
-
-    Parameters
-    ----------
-    path : Path
-        The image.
-    reading : ReadOptions
-        How image files are read.
 
     Raises
     ------
@@ -117,20 +128,11 @@ def read_pixels(path: Path, reading: ReadOptions) -> NDArray[Any]:
         return opened.read_all()
 
 
-def _doubt(remark: Remark) -> Finding:
-    message = f"{remark.count} {remark.words}" if remark.count else remark.words
-    return Finding(Fault.UNREADABLE, Verdict.CHECK, message)
-
-
 def _name_owners(
     samples: Sequence[Sample], results: list[CheckResult], fingerprints: Fingerprints, reading: ReadOptions
 ) -> None:
     """Name the image of the folder that each mask of another image fits, if there is one."""
-    foreign = [
-        index
-        for index, result in enumerate(results)
-        if result.findings and result.findings[0].fault is Fault.OTHER_IMAGE
-    ]
+    foreign = [index for index, result in enumerate(results) if result.has(Fault.OTHER_IMAGE)]
     for index, others in likely_owners(fingerprints, foreign).items():
         result = results[index]
         score, owner = _best_owner(samples[index], [samples[other] for other in others], reading)

@@ -13,18 +13,14 @@ MAX_PAIRS = 24
 
 
 def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messages, command: str) -> None:
-    """Audit some samples without a model, and warn if masks are bad.
+    """Audit up to 24 samples, evenly spread, without a model; warn if masks are bad.
 
     Parameters
     ----------
-    samples : sequence of Sample
-        Annotated images; up to 24 of them, evenly spread, are audited.
-    reading : ReadOptions
-        How image files are read.
-    messages : Messages
-        Takes the warning.
-    command : str
-        The command that audits all samples.
+    samples, reading : sequence of Sample, ReadOptions
+        Annotated images, and how image files are read.
+    messages, command : Messages, str
+        Takes the warning, which names the command that audits all samples.
     """
     audited = audit(samples[:: max(1, -(-len(samples) // MAX_PAIRS))], reading=reading)
     bad = [pair for pair in audited if pair.result.verdict is Verdict.BAD]

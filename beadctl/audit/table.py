@@ -36,37 +36,20 @@ def _row(audited: AuditedSample) -> dict[str, object]:
 
 
 def write(path: Path, audited: Iterable[AuditedSample]) -> None:
-    """Write ``audit.csv``, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    audited : iterable of AuditedSample
-        The pairs.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write ``audit.csv``; errors are those of `beadctl.files.write_csv`."""
     write_csv(path, COLUMNS, map(_row, audited), rounded=True)
 
 
 def doubtful(audited: Iterable[AuditedSample]) -> list[AuditedSample]:
     """Return the pairs that are not ok, the worst first."""
-    return sorted(
-        (pair for pair in audited if pair.result.verdict is not Verdict.OK),
-        key=lambda pair: (-pair.result.verdict.rank, pair.result.fit.score),
-    )
+    pairs = [pair for pair in audited if pair.result.verdict is not Verdict.OK]
+    return sorted(pairs, key=lambda pair: (-pair.result.verdict.rank, pair.result.fit.score))
 
 
 def console_rows(audited: Iterable[AuditedSample]) -> list[tuple[str, str, str]]:
     """Return name, verdict and worst finding of each doubtful pair, the worst first."""
-    return [
-        (pair.sample.name, pair.result.verdict.value, pair.result.findings[0].message)
-        for pair in doubtful(audited)
-    ]
+    worst = [(pair.sample.name, pair.result) for pair in doubtful(audited)]
+    return [(name, result.verdict.value, result.findings[0].message) for name, result in worst]
 
 
 def summary(audited: Sequence[AuditedSample]) -> str:

@@ -5,14 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beadctl.audit.detections import (
-    Detections,
-    foreground_jaccard,
-    match,
-    move_agrees,
-    relative_growth,
-    undetected,
-)
+from beadctl.audit.detections import Detections
 from beadctl.audit.drift import drift_from_detections
 from beadctl.audit.edges import edge_map, trace_outlines
 from beadctl.audit.fit import MaskFit, PairFeatures
@@ -30,47 +23,56 @@ def discs(centres, radius_px=6.0, shape=(80, 96)):
     return labels
 
 
+def detections(centres, radius_px=6.0, shape=(80, 96)):
+    """Discs that a model detects."""
+    return detected(discs(centres, radius_px, shape))
+
+
+def detected(labels, confidence=0.9):
+    """A label image as a model detects it, with one confidence or one of each label."""
+    return Detections(labels, np.full(int(labels.max()) + 1, confidence))
+
+
 GRID = [(y, x) for y in range(12, 80, 19) for x in range(12, 96, 18)]
 
 
 def test_overlap_is_the_jaccard_index_of_pixels():
     large, small = discs(GRID), discs(GRID, 3.0)
-    assert foreground_jaccard(large, large) == 1.0
-    assert foreground_jaccard(large, small) == pytest.approx((small > 0).sum() / (large > 0).sum())
-    assert foreground_jaccard(0 * large, 0 * large) == 0.0
+    assert detected(large).jaccard(large) == 1.0
+    assert detected(small).jaccard(large) == pytest.approx((small > 0).sum() / (large > 0).sum())
+    assert detected(0 * large).jaccard(0 * large) == 0.0
 
 
 @pytest.mark.parametrize("move", [(0, 1), (-1, 2), (3, 0)])
 def test_a_move_agrees_towards_the_detections_and_not_away_from_them(move):
-    detected = discs(GRID)
-    shifted = np.roll(detected, (-move[0], -move[1]), (0, 1))
+    marks = discs(GRID)
+    shifted = np.roll(marks, (-move[0], -move[1]), (0, 1))
     displacement = np.array([[move[0], 0, 0], [move[1], 0, 0]], float)
-    assert move_agrees(shifted, detected, displacement)
-    assert not move_agrees(detected, detected, displacement)
+    assert detections(GRID).allow_move(shifted, displacement)
+    assert not detections(GRID).allow_move(marks, displacement)
 
 
 def test_scaling_about_the_middle_agrees_for_a_mask_of_wrong_size_only():
-    detected = discs(GRID)
     small = discs([(40 + (y - 40) * 0.95, 48 + (x - 48) * 0.95) for y, x in GRID])
     larger, smaller = (np.array([[0, by, 0], [0, 0, by]]) for by in (0.05, -0.05))
-    assert move_agrees(small, detected, larger)
-    assert not move_agrees(detected, detected, larger)
-    assert not move_agrees(detected, detected, smaller)
+    assert detections(GRID).allow_move(small, larger)
+    assert not detections(GRID).allow_move(discs(GRID), larger)
+    assert not detections(GRID).allow_move(discs(GRID), smaller)
 
 
 def test_detections_elsewhere_do_not_rule_out_a_move():
-    detected = discs([(y + 9, x + 9) for y, x in GRID])
-    assert move_agrees(discs(GRID), detected, np.array([[1.0, 0, 0], [0, 0, 0]]))
+    elsewhere = detections([(y + 9, x + 9) for y, x in GRID])
+    assert elsewhere.allow_move(discs(GRID), np.array([[1.0, 0, 0], [0, 0, 0]]))
 
 
 def test_undetected_marks():
-    assert np.flatnonzero(undetected(discs(GRID), discs(GRID[:3] + GRID[4:]))).tolist() == [3]
-    assert undetected(np.zeros((9, 9), np.uint32), discs(GRID, shape=(9, 9))).shape == (0,)
+    assert np.flatnonzero(detections(GRID[:3] + GRID[4:]).undetected(discs(GRID))).tolist() == [3]
+    assert detections(GRID, shape=(9, 9)).undetected(np.zeros((9, 9), np.uint32)).shape == (0,)
 
 
 @pytest.mark.parametrize("radius_px", [4.0, 6.0, 9.0])
 def test_growth_is_that_of_the_diameters(radius_px):
-    growth = relative_growth(discs(GRID), discs(GRID, radius_px))
+    growth = detections(GRID, radius_px).relative_growth(discs(GRID))
     assert growth == pytest.approx(radius_px / 6 - 1, abs=0.05)
 
 
@@ -89,7 +91,7 @@ SLOPES = st.floats(-0.04, 0.04)
 @given(SHIFTS, SHIFTS, SLOPES, SLOPES, SLOPES, SLOPES)
 def test_drift_is_measured_from_detections(dy, dx, yy, yx, xy, xx):
     displacement = np.array([[dy, yy, yx], [dx, xy, xx]])
-    drift = drift_from_detections(discs(GRID), discs(displaced(GRID, displacement)))
+    drift = drift_from_detections(discs(GRID), detections(displaced(GRID, displacement)))
     assert drift is not None
     np.testing.assert_allclose(drift.displacement[:, 0], displacement[:, 0], atol=0.25)
     np.testing.assert_allclose(drift.displacement[:, 1:], displacement[:, 1:], atol=0.012)
@@ -100,14 +102,14 @@ def test_drift_is_measured_from_detections(dy, dx, yy, yx, xy, xx):
 
 
 def test_drift_is_unknown_for_few_beads_and_for_beads_at_the_border():
-    assert drift_from_detections(discs(GRID[:5]), discs(GRID[:5])) is None
+    assert drift_from_detections(discs(GRID[:5]), detections(GRID[:5])) is None
     at_border = [(y, x) for y in (0, 79) for x in range(8, 96, 16)]
-    assert drift_from_detections(discs(at_border), discs([(y, x + 2) for y, x in at_border])) is None
+    assert drift_from_detections(discs(at_border), detections([(y, x + 2) for y, x in at_border])) is None
 
 
 def test_an_outlier_does_not_make_a_drift():
-    detected = discs([(GRID[0][0] + 4, GRID[0][1] + 3), *GRID[1:]])
-    drift = drift_from_detections(discs(GRID), detected)
+    outlier = detections([(GRID[0][0] + 4, GRID[0][1] + 3), *GRID[1:]])
+    drift = drift_from_detections(discs(GRID), outlier)
     assert drift.spread_px < 0.1
     assert drift.inliers == len(GRID) - 1
 
@@ -115,17 +117,17 @@ def test_an_outlier_does_not_make_a_drift():
 def test_a_match_is_one_mark_and_one_detection():
     # Not matched: two marks in one detection, two detections in one mark, a small detection in a mark.
     marks = discs([(20, 14), (20, 26), (50, 20), (50, 70)])
-    detected = discs([(20, 20)], 14.0)
-    detected[discs([(50, 16), (50, 24)], 3.0) > 0] = 2
-    detected[discs([(50, 24)], 3.0) > 0] = 3
-    detected[discs([(50, 70)], 5.0) > 0] = 4
-    matched_marks, matched_detections = match(marks, detected, 4.0)
+    labels = discs([(20, 20)], 14.0)
+    labels[discs([(50, 16), (50, 24)], 3.0) > 0] = 2
+    labels[discs([(50, 24)], 3.0) > 0] = 3
+    labels[discs([(50, 70)], 5.0) > 0] = 4
+    matched_marks, matched_detections = detected(labels).match(marks, 4.0)
     assert (matched_marks.tolist(), matched_detections.tolist()) == ([4], [4])
-    assert match(marks, detected, 1.2)[0].tolist() == []
+    assert detected(labels).match(marks, 1.2)[0].tolist() == []
 
 
 def test_growth_without_a_match_is_unknown():
-    assert np.isnan(relative_growth(discs(GRID[:1]), discs(GRID[1:])))
+    assert np.isnan(detections(GRID[1:]).relative_growth(discs(GRID[:1])))
 
 
 def scene(centres, level=200.0):
@@ -135,11 +137,10 @@ def scene(centres, level=200.0):
     return image
 
 
-def missed(marked, detected, image, confidence=None):
+def missed(marked, labels, image, confidence=0.9):
     """Beads without and with a mark."""
     pair = PairFeatures(marked, trace_outlines(marked), edge_map(image, 8.0), FITTING)
-    confidence = np.full(int(detected.max()) + 1, 0.9) if confidence is None else confidence
-    return missed_by_detections(pair, Detections(detected, confidence), 0.0)
+    return missed_by_detections(pair, detected(labels, confidence), 0.0)
 
 
 def test_detections_without_a_mark_are_counted_apart_from_those_with_one():
@@ -177,12 +178,12 @@ def test_missed_beads_of_the_other_polarity_count_where_marked_ones_have_both():
 def test_detections_unlike_the_marked_beads_are_not_missed_beads(why):
     marked, image = discs(GRID[1:]), scene(GRID)
     radius_px = {"rims": 7.0, "large": 12.0, "small": 3.0, "faint": 6.0, "long": 6.0}[why]
-    detected = discs(GRID[1:], 7.0 if why == "rims" else 6.0)
+    labels = discs(GRID[1:], 7.0 if why == "rims" else 6.0)
     if why != "rims":
         single = discs(GRID[:1], radius_px) > 0
         if why == "long":
             single[8:17, 2:22] = True
         image[(image > 100) & (discs(GRID[:1]) > 0)] = 20
         image[single] = 60 if why == "faint" else 200
-        detected[single] = 99
-    assert missed(marked, detected, image).missed == 0
+        labels[single] = 99
+    assert missed(marked, labels, image).missed == 0

@@ -43,13 +43,13 @@ def audit(
     from beadctl.audit import fixing, page, table
     from beadctl.audit.detector import bead_detector
     from beadctl.audit.run import audit as audit_samples
-    from beadctl.audit.samples import find_samples
+    from beadctl.audit.run import find_samples
     from beadctl.cli import arguments
     from beadctl.files import require_free
 
     settings = loaded.settings
     output, data = settings.output, settings.data
-    samples = find_samples(images, masks, data.annotations, data.centre_diameter, messages.warn)
+    samples = find_samples(images, masks, data.annotations, data.centre_diameter, messages)
     out = require_free(output.out_dir, ("audit.csv", "audit.html"), output.overwrite)
     reading, detector = arguments.read_options(settings), None
     if find:
