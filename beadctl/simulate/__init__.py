@@ -2,7 +2,7 @@
 
 >>> import numpy as np
 >>> scene = render(np.random.default_rng(7), 128)
->>> scene.image.shape, scene.labels.max() == scene.facts["beads"]
+>>> scene.image.shape, int(scene.labels.max()) == scene.facts["beads"]
 ((128, 128), True)
 """
 
