@@ -7,11 +7,7 @@ SCHEDULER_CPUS = ("SLURM_CPUS_PER_TASK", "PBS_NCPUS", "NCPUS", "NSLOTS", "OMP_NU
 
 
 def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use.
-
-    The smaller of the process's affinity and what the scheduler's environment grants. Libraries would use
-    all CPUs of the node.
-    """
+    """Return the number of CPUs that this process may use, by its affinity and the job's environment."""
     affinity = getattr(os, "sched_getaffinity", None)
     count = len(affinity(0)) if affinity else os.cpu_count() or 1
     granted = [int(os.environ[name]) for name in SCHEDULER_CPUS if os.environ.get(name, "").isdigit()]

@@ -2,15 +2,10 @@
 
 ::
 
-    BeadctlError                 exit_code 1
-      SettingsError              2   a flag, an environment variable or beadctl.toml
-      ImageError                 1   an image, or a folder of images
-      AnnotationError            1   an annotation, or its pairing with an image
-      ModelError                 3   a model file, checkpoint or training run
-      DeviceError                3   the requested device
-      OutputError                3   a result that cannot be written or already exists
-      MissingExtraError          3   an optional dependency that is not installed
-      TrainingError              3   training cannot start or continue
+    BeadctlError                                                               exit_code 3
+      SettingsError                                                            2
+      ImageError, AnnotationError                                              1
+      ModelError, DeviceError, OutputError, MissingExtraError, TrainingError   3
 
 Any other exception is a bug of beadctl and keeps its traceback.
 """
@@ -37,7 +32,7 @@ class ExitCode(IntEnum):
 class BeadctlError(Exception):
     """An error with a message for the user and an exit code."""
 
-    exit_code = ExitCode.SOME_FAILED
+    exit_code = ExitCode.NOTHING_DONE
 
 
 class SettingsError(BeadctlError):
@@ -49,51 +44,40 @@ class SettingsError(BeadctlError):
 class ImageError(BeadctlError):
     """An image, or a folder of images, cannot be used."""
 
+    exit_code = ExitCode.SOME_FAILED
+
 
 class AnnotationError(BeadctlError):
     """An annotation cannot be used, or does not belong to its image."""
+
+    exit_code = ExitCode.SOME_FAILED
 
 
 class ModelError(BeadctlError):
     """A model file, a checkpoint or a training run cannot be used."""
 
-    exit_code = ExitCode.NOTHING_DONE
-
 
 class DeviceError(BeadctlError):
     """The requested device is not available."""
-
-    exit_code = ExitCode.NOTHING_DONE
 
 
 class OutputError(BeadctlError):
     """A result cannot be written, or already exists and overwriting was not requested."""
 
-    exit_code = ExitCode.NOTHING_DONE
-
 
 class MissingExtraError(BeadctlError):
     """An optional dependency is not installed; the message names the ``pip install``."""
 
-    exit_code = ExitCode.NOTHING_DONE
-
 
 class TrainingError(BeadctlError):
     """Training cannot start or continue."""
-
-    exit_code = ExitCode.NOTHING_DONE
 
 
 class Interrupted(BaseException):
     """A signal asked the process to end: SIGINT (Ctrl-C), or SIGTERM as batch schedulers send it.
 
     A `BaseException`, so that handlers of errors let it pass. `KeyboardInterrupt` does not serve: typer turns
-    it into an exit code before the command line can report what is kept.
-
-    Parameters
-    ----------
-    number : int
-        The signal.
+    it into an exit code before the command line can report what is kept. `number` is the signal's.
     """
 
     def __init__(self, number: int) -> None:

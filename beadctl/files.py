@@ -30,8 +30,7 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     path : Path
         The file to write.
     durable : bool
-        Flush the file to the disk. Slow for thousands of files; not needed for those whose fingerprints are
-        in a durable file that is written after them.
+        Flush it to the disk; too slow for thousands of files whose fingerprints follow in a durable file.
 
     Raises
     ------
@@ -108,10 +107,8 @@ def write_csv(
 
     Parameters
     ----------
-    path : Path
-        The file.
-    columns : sequence of str
-        Header, and the keys of a row.
+    path, columns : Path and sequence of str
+        The file; its header, which is also the keys of a row.
     rows : iterable of mapping
         Read one at a time; None is an empty cell.
     rounded : bool

@@ -1,7 +1,7 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
 from beadctl.console.messages import Messages, duration, fail, stderr
-from beadctl.console.table import Form, RowPrinter, print_record, print_rows, print_table
+from beadctl.console.table import Form, RowPrinter, print_record, print_rows, print_table, shown
 
 __all__ = [
     "Form",
@@ -12,5 +12,6 @@ __all__ = [
     "print_record",
     "print_rows",
     "print_table",
+    "shown",
     "stderr",
 ]

@@ -12,13 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Messages:
-    """Messages on standard error, filtered by verbosity.
-
-    Attributes
-    ----------
-    verbosity : int
-        -1 quiet (warnings and errors only), 0 normal, 1 verbose.
-    """
+    """Messages on standard error; verbosity is -1 quiet (warnings and errors only), 0 normal, 1 verbose."""
 
     verbosity: int = 0
 
@@ -54,15 +48,13 @@ class Messages:
             print_table(title, columns, rows)
 
     @contextmanager
-    def progress(self, total: int | None, what: str) -> Iterator[Callable[..., None]]:
+    def progress(self, total: int, what: str) -> Iterator[Callable[..., None]]:
         """Show a progress bar on a terminal while the block lasts.
 
         Parameters
         ----------
-        total : int or None
-            Number of steps, where known.
-        what : str
-            Printed before the bar.
+        total, what : int and str
+            Number of steps, and the text before the bar.
 
         Yields
         ------

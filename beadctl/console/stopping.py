@@ -11,13 +11,7 @@ from beadctl.errors import ExitCode, Interrupted
 
 @dataclass
 class StopRequest:
-    """The signal that asked the process to stop, inside `stoppable`.
-
-    Attributes
-    ----------
-    signal : int or None
-        The last such signal; None as long as there was none.
-    """
+    """The last signal that asked the process to stop, inside `stoppable`; None if there was none."""
 
     signal: int | None = None
 

@@ -16,12 +16,8 @@ def print_table(
 
     Parameters
     ----------
-    title : str
-        Printed above the table; may be empty.
-    columns : sequence of str
-        Headers.
-    rows : iterable of sequences of str
-        Cells, as many as there are columns.
+    title, columns, rows : str, sequence of str, iterable of sequences of str
+        Text above the table, which may be empty; headers; and as many cells a row.
     to_stdout : bool
         Print on standard output, for a table that is the result; by default on standard error.
     """
@@ -31,13 +27,8 @@ def print_table(
     from rich.text import Text
 
     rows = [list(row) for row in rows]
-    table = Table(
-        title=title or None,
-        box=SIMPLE_HEAD,
-        title_justify="left",
-        title_style="bold",
-        show_header=any(columns),
-    )
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    table.show_header = any(columns)
     for index, column in enumerate(columns):
         numeric = all(_is_number(row[index]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -81,10 +72,8 @@ class RowPrinter:
     ----------
     form : Form
         The form; ``auto`` is a table on a terminal, else CSV.
-    columns : sequence of str
-        All columns, in the order of CSV.
-    heads : mapping of str to str, optional
-        The columns of a table, and their headers; by default all.
+    columns, heads : sequence of str and mapping of str to str
+        All columns, in the order of CSV, and the headers of those of a table; by default all.
     """
 
     def __init__(self, form: Form, columns: Sequence[str], heads: Mapping[str, str] | None = None) -> None:
@@ -110,7 +99,7 @@ class RowPrinter:
         elif self._form is Form.JSON:
             _print(json_text(self._rows))
         elif self._form is Form.TABLE:
-            rows = [[_shown(row[name]) for name in self._heads] for row in self._rows]
+            rows = [[shown(row[name]) for name in self._heads] for row in self._rows]
             print_table("", tuple(self._heads.values()), rows, to_stdout=True)
 
     def _header(self) -> None:
@@ -138,7 +127,8 @@ def print_record(
         print_rows(form, columns, rows)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as a table for people has it: as `cell`, but with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else cell(value)
 
 

@@ -1,10 +1,8 @@
 """Blocks of a plane on the network's grid, each with the halo that makes the result seamless.
 
-A fully convolutional network with folded batch normalisation computes each output pixel from its receptive
-field alone. A block that is read with a halo at least that wide, with its origin on a multiple of the stride,
-gives in its core exactly what the whole plane gives. At the border of the plane there is no halo: the network
-pads with zeros there, as it did at the border of every training tile. Only the last rows and columns that
-complete the stride, at the right and the bottom, are filled by reflection.
+A block that is read with a halo at least as wide as the network's receptive field, with its origin on a
+multiple of the stride, gives in its core exactly what the whole plane gives. At the border of the plane the
+network pads with zeros, as for training tiles; only what completes the stride is filled by reflection.
 """
 
 from collections.abc import Iterator
@@ -25,10 +23,8 @@ class Block:
     ----------
     core : Window
         The part of the plane that is kept; the cores of a plane tile it.
-    top, left : int
-        Origin of the block with its halo, px.
-    height, width : int
-        Size of the block with its halo, px: multiples of the stride.
+    top, left, height, width : int
+        Origin and size of the block with its halo, px: multiples of the stride.
     """
 
     core: Window
@@ -47,7 +43,7 @@ class Block:
 def blocks(
     height: int, width: int, window: Window | None = None, *, tile_size: int, halo: int, stride: int
 ) -> Iterator[Block]:
-    """Yield the blocks of a plane, or of a window of it, in raster order.
+    """Yield the blocks of a plane, or of a window of it, in raster order, on multiples of the stride.
 
     Parameters
     ----------
@@ -55,17 +51,11 @@ def blocks(
         Size of the plane, px.
     window : Window, optional
         The part that the cores cover, its origin on a multiple of the stride; by default the whole plane.
-    tile_size : int
-        Edge of a core, px, rounded up to the stride; 0 for one block over the whole window.
-    halo : int
-        Context on each side, px, rounded up to the stride.
+    tile_size, halo : int
+        Edge of a core, and context on each side, px, rounded up to the stride; a tile size of 0 gives one
+        block over the whole window.
     stride : int
         The network's stride, px.
-
-    Yields
-    ------
-    Block
-        Origins and sizes are multiples of `stride`.
 
     Raises
     ------
@@ -93,19 +83,14 @@ def blocks(
 
 
 def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
-    """Read a block with its halo, reflected at the borders of the plane.
+    """Return a block with its halo, (block.height, block.width), in the dtype of the plane.
 
     Parameters
     ----------
     pixels : Pixels
         An opened plane.
     block : Block
-        What to read; it may reach beyond the plane by any number of pixels.
-
-    Returns
-    -------
-    ndarray, shape (block.height, block.width)
-        In the plane's own dtype.
+        What to read; pixels beyond the plane, by any number, are reflected at its borders.
     """
     rows = _reflected(block.top, block.height, pixels.height)
     columns = _reflected(block.left, block.width, pixels.width)

@@ -38,17 +38,7 @@ def describe_installation() -> list[tuple[str, str]]:
 
 
 def describe_model(path: Path) -> list[tuple[str, str]]:
-    """Return name and value of the facts that a model file carries.
-
-    Parameters
-    ----------
-    path : Path
-        The model file.
-
-    Returns
-    -------
-    list of (str, str)
-        Name and value; the entries of a nested fact as ``fact.entry``.
+    """Return name and value of the facts of a model file; the entries of a nested one as ``fact.entry``.
 
     Raises
     ------

@@ -23,29 +23,19 @@ class ModelFacts:
     ----------
     name, licence, beadctl_version : str
         Name of the model, its licence, and the version of beadctl that wrote it.
-    stride : int
-        Height and width of an input must be multiples of this, px.
-    halo : int
-        Context a block needs on each side for a seamless result: the receptive field's reach, rounded up
-        to the stride, px.
+    stride, halo : int
+        Height and width of an input must be multiples of the stride, px; a block needs the halo on each side
+        for a seamless result, px: the receptive field's reach, rounded up to the stride.
     threshold, marker_threshold, marker_rise : float
         Foreground probability, height of a marker, and its rise above the pass to the next, 0 to 1.
-    min_confidence : float
-        Beads with less are dropped: mean probability times the height of the marker, 0 to below 1.
-    min_area_px : int
-        Smallest instance, px.
+    min_confidence, min_area_px : float and int
+        Beads with less are dropped: mean probability times the height of the marker, 0 to below 1, and px.
     diameter_px, pixel_size_um : float or None
         Typical bead of the training data, and its pixel size, where known.
-    polarity : str
-        ``both``, ``dark`` or ``bright``.
-    normalisation : str
-        Name of the normalisation; only `NORMALISATION` is known.
-    training : dict
-        The settings of the training.
-    data : str
-        Fingerprint of the training data.
-    validation : dict
-        Metrics on the validation tiles.
+    polarity, normalisation : str
+        ``both``, ``dark`` or ``bright``; and name of the normalisation: only `NORMALISATION` is known.
+    training, data, validation : dict, str, dict
+        Settings of the training, fingerprint of its data, and metrics on the validation tiles.
     schema : int
         Version of this list; older ones are converted when they are read.
     """
@@ -75,19 +65,12 @@ class ModelFacts:
 
     @classmethod
     def from_json(cls, text: str | None, source: str) -> "ModelFacts":
-        """Read the metadata of a model file.
+        """Read the metadata of a model file, and convert them to the current schema.
 
         Parameters
         ----------
-        text : str or None
-            The metadata entry; None when the file has none.
-        source : str
-            The file's name, for the message.
-
-        Returns
-        -------
-        ModelFacts
-            In the current schema.
+        text, source : str
+            The metadata entry, None when the file has none; and the file's name, for the message.
 
         Raises
         ------
@@ -136,7 +119,7 @@ class ModelFacts:
 
 
 def with_facts(model: bytes, facts: ModelFacts) -> bytes:
-    """Return a model file with other metadata; its network and foreign metadata stay.
+    """Return the content of an ONNX file with other metadata; its network and foreign metadata stay.
 
     Parameters
     ----------
@@ -144,11 +127,6 @@ def with_facts(model: bytes, facts: ModelFacts) -> bytes:
         Content of an ONNX file.
     facts : ModelFacts
         Replaces the beadctl entry of ``metadata_props``.
-
-    Returns
-    -------
-    bytes
-        Content of the new ONNX file.
 
     Raises
     ------

@@ -32,9 +32,7 @@ GPU_ADVICE = (
 
 @dataclass(frozen=True)
 class Maps:
-    """The network's outputs for one plane, 0..255 for 0..1.
-
-    Eight bits resolve a probability well enough, and two bytes a pixel keep a gigapixel plane in memory.
+    """The network's outputs for one plane, 0..255 for 0..1: two bytes a pixel keep a gigapixel in memory.
 
     Attributes
     ----------
@@ -57,15 +55,8 @@ class Maps:
 
         Parameters
         ----------
-        factor : int
-            Factor by which the plane was shrunk; 1 returns the maps as they are.
-        height, width : int
-            Size of the plane, px.
-
-        Returns
-        -------
-        Maps
-            Of shape (height, width).
+        factor, height, width : int
+            Factor by which the plane was shrunk, of which 1 changes nothing, and size of the plane, px.
         """
         if factor == 1:
             return self
@@ -86,14 +77,10 @@ class Model:
 
     Attributes
     ----------
-    facts : ModelFacts
-        The metadata of the file.
-    device : str
-        The device in use: ``cpu`` or ``cuda:N``.
-    asked_device : str
-        The argument `device`.
-    sha256 : str
-        Of the file's content, 64 hexadecimal digits.
+    facts, sha256 : ModelFacts and str
+        The metadata of the file, and the SHA-256 of its content, 64 hexadecimal digits.
+    device, asked_device : str
+        The device in use, ``cpu`` or ``cuda:N``, and the argument `device`.
 
     Raises
     ------
@@ -125,17 +112,12 @@ class Model:
             self._run_once()
 
     def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run the network once.
+        """Run the network; return probability and, where the model has one, marker, float32 (N, 1, H, W).
 
         Parameters
         ----------
         tile : ndarray of float32, shape (N, 1, H, W)
             Normalised pixels; H and W multiples of the stride.
-
-        Returns
-        -------
-        list of ndarray of float32, shape (N, 1, H, W)
-            Probability and, where the model has one, marker.
         """
         return list(self.session.run(self._outputs, {"image": tile}))
 
@@ -164,13 +146,7 @@ class Model:
         tile_size : int
             Edge of a block without its halo, px; 0 for the whole window at once.
         known : mapping of Window to Maps
-            Maps of windows of this plane that were computed before. A block whose core is one of these
-            windows is copied from them.
-
-        Returns
-        -------
-        Maps
-            The maps over the window.
+            Maps of windows computed before, from which a block whose core is one of them is copied.
 
         Raises
         ------
@@ -221,10 +197,6 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
         As for `Model`.
     messages : Messages
         Prints the device, and a warning if two builds of onnxruntime are installed.
-
-    Returns
-    -------
-    Model
 
     Raises
     ------

@@ -18,16 +18,7 @@ class Picture:
 
 
 def write(path: Path, title: str, sections: Iterable[str]) -> None:
-    """Write a page.
-
-    Parameters
-    ----------
-    path : Path
-        The file; replaced if it exists.
-    title : str
-        Heading of the page.
-    sections : iterable of str
-        HTML, as the other functions of this module return it.
+    """Write a page with a title and sections, HTML as the functions below return it; replace an earlier one.
 
     Raises
     ------
@@ -37,12 +28,8 @@ def write(path: Path, title: str, sections: Iterable[str]) -> None:
     title = html.escape(title)
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    body = "\n".join(sections)
-    write_text(
-        path,
-        f'<!DOCTYPE html>\n<html lang="en"><head>{head}{view}</head>\n'
-        f"<body><h1>{title}</h1>\n{body}\n</body></html>\n",
-    )
+    start = f'<!DOCTYPE html>\n<html lang="en"><head>{head}{view}</head>\n<body><h1>{title}</h1>\n'
+    write_text(path, start + "\n".join(sections) + "\n</body></html>\n")
 
 
 def lead(text: str) -> str:
@@ -52,20 +39,16 @@ def lead(text: str) -> str:
 
 def section(heading: str, content: str, note: str = "") -> str:
     """Return a section with a heading and a note; an empty text if there is no content."""
-    if not content:
-        return ""
     paragraph = f"<p>{html.escape(note)}</p>\n" if note else ""
-    return f"<section><h2>{html.escape(heading)}</h2>\n{paragraph}{content}</section>"
+    return content and f"<section><h2>{html.escape(heading)}</h2>\n{paragraph}{content}</section>"
 
 
 def table(headings: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Return a table; an empty text if it has no rows."""
     if not body:
         return ""
-    rows = "\n".join(_row(row, "td") for row in body)
-    return (
-        f'<div class="wide"><table><thead>{_row(headings, "th")}</thead>\n<tbody>{rows}</tbody></table></div>'
-    )
+    head, rows = _row(headings, "th"), "\n".join(_row(row, "td") for row in body)
+    return f'<div class="wide"><table><thead>{head}</thead>\n<tbody>{rows}</tbody></table></div>'
 
 
 def _row(cells: Iterable[str], tag: str) -> str:

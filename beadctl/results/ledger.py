@@ -1,9 +1,8 @@
 """The ledger: one row per image plane, kept so that a rerun skips what is done.
 
-A folder of results holds, below ``.beadctl/parts``, one JSON file per input image with its rows, its beads,
-and a key made of the image's content, the model and the settings. It is written before the image's output
-files, and the image counts as done only when all exist; so a killed run can be continued. ``counts.csv`` and
-``beads.csv`` are composed of these files.
+Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, and a key made of its
+content, the model and the settings. It is written before the image's output files, and the image counts as
+done only when all exist; so a killed run can be continued. The tables are composed of these files.
 """
 
 import dataclasses
@@ -29,28 +28,21 @@ class Row:
     ----------
     image : str
         Path below the input folder, with forward slashes.
-    plane : int
-        Number of the plane in its file, from 0.
-    position : str
-        Position in the stack, such as ``T=0 Z=3``; empty for a single plane.
-    status : str
-        ``ok``, ``failed``, or ``skipped`` (done by an earlier run, whose figures are shown).
+    plane, position : int and str
+        Number of the plane in its file, from 0, and place in the stack, such as ``T=0 Z=3``; empty for a
+        single plane.
+    status, reason : str
+        ``ok``, ``failed``, or ``skipped`` (done by an earlier run, whose figures are shown), and why.
     count : int or None
         Beads; None where there is no count.
-    height_px, width_px : int or None
-        Size of the plane.
-    pixel_size_um : float or None
-        Edge of a pixel, where known.
+    height_px, width_px, pixel_size_um : int and float, or None
+        Size of the plane, and edge of a pixel, where known.
     mean_diameter_px, sd_diameter_px, mean_diameter_um : float or None
         Equivalent diameters of the beads.
-    covered_fraction : float or None
-        Area of the beads over area of the plane.
-    mean_confidence : float or None
-        Mean confidence of the beads.
+    covered_fraction, mean_confidence : float or None
+        Area of the beads over area of the plane, and mean confidence of the beads.
     shrink : int or None
         Factor by which the plane was shrunk for the network.
-    reason : str
-        Why the plane failed or was skipped.
     """
 
     image: str
@@ -97,10 +89,8 @@ def failed(image: PurePosixPath, reason: str) -> ImageResult:
 
 def skipped(result: ImageResult) -> ImageResult:
     """Return the result of an earlier run as the current run reports it."""
-    rows = [
-        dataclasses.replace(row, status="skipped", reason="done by an earlier run") for row in result.rows
-    ]
-    return ImageResult(tuple(rows), result.beads)
+    changes: dict[str, Any] = {"status": "skipped", "reason": "done by an earlier run"}
+    return ImageResult(tuple(dataclasses.replace(row, **changes) for row in result.rows), result.beads)
 
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
@@ -136,9 +126,8 @@ def read(out_dir: Path, image: PurePosixPath) -> tuple[str, ImageResult] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(
-            f"{path}: cannot be read; remove it and run again, or run with --overwrite"
-        ) from None
+        remedy = "remove it and run again, or run with --overwrite"
+        raise OutputError(f"{path}: cannot be read; {remedy}") from None
 
 
 def images(out_dir: Path) -> list[str]:

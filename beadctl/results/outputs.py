@@ -38,9 +38,7 @@ class Outputs:
 
     def paths(self, output: Output, image: PurePosixPath, planes: int) -> list[Path]:
         """Return the files of one output of an image with so many planes."""
-        if self.folder is None:
-            return []
-        return [self.folder / path for path in format_of(output).paths(image, planes)]
+        return [self.folder / path for path in format_of(output).paths(image, planes) if self.folder]
 
     def all_paths(self, image: PurePosixPath, planes: int) -> list[Path]:
         """Return each file that an image with so many planes gives."""

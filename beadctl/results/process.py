@@ -35,31 +35,20 @@ def process(
     messages: console.Messages,
     on_row: Callable[[Row], None] = lambda _: None,
 ) -> list[ImageResult]:
-    """Segment images, write their results, and leave a record of the run.
+    """Segment images, write their results and a record of the run, and return the results without beads.
 
     Parameters
     ----------
-    inputs : sequence of Path
-        Files and folders as the user gave them, for the record.
-    found : sequence of Found
-        The images in them.
-    model : Model
-        The opened model.
-    options : SegmentOptions
-        How planes become beads.
+    inputs, found : sequence of Path and of Found
+        Files and folders as the user gave them, for the record, and the images in them.
+    model, options : Model and SegmentOptions
+        The opened model, and how planes become beads.
     outputs : Outputs
         What is written, and where.
     settings : mapping
         The effective settings by section, as plain values, for the record.
-    messages : Messages
-        Takes failures and progress.
-    on_row : callable
-        Told of each plane as it is done.
-
-    Returns
-    -------
-    list of ImageResult
-        One an image, in order, without beads.
+    messages, on_row : Messages and callable
+        Prints failures and progress; called with each plane's row as it is done.
 
     Raises
     ------
@@ -70,9 +59,8 @@ def process(
     check_outputs(found, model, options, outputs)
     if folder and not (folder / ledger.FOLDER).exists():
         require_free(folder, RUN_FILES, outputs.overwrite)
-    with _recorded(
-        folder, {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
-    ):
+    facts = {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
+    with _recorded(folder, facts):
         if folder:
             # Written first: it marks the folder as one of ours, whose tables a rerun may replace.
             write_text(folder / ledger.FOLDER / "version", __version__ + "\n")

@@ -34,19 +34,8 @@ def run(
 
     Parameters
     ----------
-    found : sequence of Found
-        The images.
-    model : Model
-        The opened model.
-    options : SegmentOptions
-        How planes become beads.
-    outputs : Outputs
-        What is written, and where.
-
-    Yields
-    ------
-    ImageResult
-        One an image, in order.
+    found, model, options, outputs
+        As for `beadctl.results.process.process`.
 
     Raises
     ------
@@ -66,12 +55,7 @@ def run(
 
 
 def _start(
-    item: Found,
-    model: Model,
-    options: SegmentOptions,
-    outputs: Outputs,
-    key: str,
-    worker: ThreadPoolExecutor,
+    item: Found, model: Model, options: SegmentOptions, outputs: Outputs, key: str, worker: ThreadPoolExecutor
 ) -> Future[ImageResult]:
     """Run the network over an image's planes; the future gives its result once its files are written."""
     try:
@@ -95,9 +79,10 @@ def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | Non
         return None
     key, result = entry
     expected = outputs.all_paths(item.name, len(result.rows))
+    existing = [path.exists() for path in expected]
     if key == image_key:
-        return result if all(path.exists() for path in expected) else None
-    if any(path.exists() for path in expected):
+        return result if all(existing) else None
+    if any(existing):
         raise ImageError(
             f"{item.path}: changed since its result was written; use --overwrite to replace that"
         )
@@ -135,9 +120,8 @@ def _label(
     pixel_size_um = plane.pixel_size_um
     segmented = label_plane(predicted, image, options, pixel_size_um)
     table = segmented.table
-    diameters = np.asarray(table.diameter_px, float)
-    count = len(diameters)
-    mean = float(diameters.mean()) if count else None
+    count = len(table)
+    mean = float(table.diameter_px.mean()) if count else None
     row = Row(
         image="",
         plane=plane.index,
@@ -148,23 +132,20 @@ def _label(
         width_px=plane.width,
         pixel_size_um=pixel_size_um,
         mean_diameter_px=mean,
-        sd_diameter_px=float(diameters.std(ddof=1)) if count > 1 else None,
+        sd_diameter_px=float(table.diameter_px.std(ddof=1)) if count > 1 else None,
         mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
-        covered_fraction=float(np.asarray(table.area_px, float).sum() / (plane.height * plane.width)),
+        covered_fraction=float(table.area_px.sum() / (plane.height * plane.width)),
         mean_confidence=float(np.mean(table.confidence)) if count else None,
         shrink=predicted.shrink,
     )
-    encoded = {
-        output: format_of(output).encode(image, segmented, pixel_size_um)
-        for output in outputs.save
-        if outputs.folder
-    }
+    kept = outputs.save if outputs.folder else ()
+    encoded = {output: format_of(output).encode(image, segmented, pixel_size_um) for output in kept}
     return _Plane(row, tuple(table.rows()), encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:
-    row = Row("", plane.index, plane.position, "failed", None, plane.height, plane.width, plane.pixel_size_um)
-    return _Plane(dataclasses.replace(row, reason=reason))
+    size = plane.height, plane.width, plane.pixel_size_um
+    return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=reason))
 
 
 def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str) -> ImageResult:

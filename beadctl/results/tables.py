@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from beadctl.files import cell, write_csv
+from beadctl.console import shown
+from beadctl.files import write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import ImageResult, Row
+from beadctl.results.ledger import ImageResult
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -30,10 +31,8 @@ def write_tables(
     ----------
     folder : Path
         Folder of the results.
-    found : sequence of Found
-        The run's images.
-    results : sequence of ImageResult
-        Those that are done, of this run.
+    found, results : sequence of Found and of ImageResult
+        The run's images, and the results of those that are done.
     key : str
         Fingerprint of model and settings.
     overwrite : bool
@@ -78,16 +77,8 @@ def _kept(folder: Path, name: str) -> ImageResult:
 def summary(results: Sequence[ImageResult]) -> list[list[str]]:
     """Return the rows of the summary table under `HEADS`, and their sum last."""
     rows = [row for result in results for row in result.rows]
-    shown = [cells(row) for row in rows]
+    table = [[shown(getattr(row, name)) for name in HEADS] for row in rows]
     if len(rows) > 1:
         total = str(sum(row.count or 0 for row in rows))
-        shown.append([f"{len(rows)} planes", "", "", total, *[""] * (len(HEADS) - 4)])
-    return shown
-
-
-def cells(row: Row) -> list[str]:
-    """Return what a table for people shows of a row, under `HEADS`."""
-    content = row.cells()
-    return [
-        f"{content[name]:.4g}" if isinstance(content[name], float) else cell(content[name]) for name in HEADS
-    ]
+        table.append([f"{len(rows)} planes", "", "", total, *[""] * (len(HEADS) - 4)])
+    return table

@@ -1,7 +1,6 @@
 """Output files of a segmented image: an enum, and one small file a member.
 
-The module of a member, named by its value, has three functions: `Format` says which. Adding an output takes
-one such file and one line of `Output`.
+A new output is one module, named by its value, with the functions of `Format`, and one line of `Output`.
 """
 
 from __future__ import annotations
@@ -31,15 +30,12 @@ class Format(Protocol):
 
     def paths(self, image: PurePosixPath, planes: int) -> list[PurePosixPath]:
         """Return the files that an image with so many planes gives, below the folder of results."""
-        ...
 
     def encode(self, image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> Any:
         """Return what is kept of one plane until all planes of its image are done: small, encoded."""
-        ...
 
     def write(self, paths: Sequence[Path], planes: Sequence[Any]) -> None:
         """Write the encoded planes of an image to the files that `paths` named, each whole or not at all."""
-        ...
 
 
 def format_of(output: Output) -> Format:

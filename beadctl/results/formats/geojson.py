@@ -10,25 +10,25 @@ from numpy.typing import NDArray
 
 from beadctl.files import write_text
 from beadctl.results.formats import plane_names
+from beadctl.segmentation.measure import COLUMNS
 from beadctl.segmentation.plane import Segmented
 
 # Decimals of a coordinate: outlines pass half-way between pixels.
 DECIMALS = 2
+MEASURED = tuple(name for name in COLUMNS if name not in ("label", "flags"))
 
 
 def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
     """Return one file a plane."""
-    return [
-        PurePosixPath("geojson") / image.parent / f"{name}.geojson" for name in plane_names(image, planes)
-    ]
+    folder = PurePosixPath("geojson") / image.parent
+    return [folder / f"{name}.geojson" for name in plane_names(image, planes)]
 
 
 def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> str:
     """Return a feature collection of the beads of a plane.
 
-    Coordinates are x and y in px from the corner of the first pixel, as QuPath counts. An outline passes
-    half-way between the centres of the pixels inside and outside, so it contains the centres of exactly the
-    bead's pixels.
+    Coordinates are x and y in px from the corner of the first pixel, as QuPath counts. Outlines pass half-way
+    between the pixels inside and outside, so they contain the centres of exactly the bead's pixels.
     """
     from scipy import ndimage
 
@@ -41,11 +41,7 @@ def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | Non
             "properties": {
                 "objectType": "detection",
                 "name": f"bead {bead['label']}",
-                "measurements": {
-                    name: value
-                    for name, value in bead.items()
-                    if name not in ("label", "flags") and value is not None
-                },
+                "measurements": {name: bead[name] for name in MEASURED if bead[name] is not None},
                 "flags": bead["flags"],
             },
         }
@@ -61,9 +57,7 @@ def write(paths: Sequence[Path], planes: Sequence[str]) -> None:
         write_text(path, text + "\n")
 
 
-def _rings(
-    labels: NDArray[np.uint32], box: tuple[slice, ...], label: object
-) -> list[list[tuple[float, float]]]:
+def _rings(labels: NDArray[Any], box: tuple[slice, ...], label: object) -> list[list[tuple[float, float]]]:
     """Return the outer ring of a bead, counter-clockwise in x and y, then those of its holes, clockwise."""
     from skimage.measure import find_contours
 

@@ -22,12 +22,10 @@ class EncodedMask:
 
     Attributes
     ----------
-    height, width : int
-        Size of the plane, px.
+    height, width, pixel_size_um : int and float or None
+        Size of the plane, px, and edge of a pixel, um, where known.
     tiles : tuple of bytes
         Its tiles of 512 x 512 px in raster order, uint32 little-endian, zlib.
-    pixel_size_um : float or None
-        Edge of a pixel, um, where known.
     """
 
     height: int
@@ -72,15 +70,12 @@ def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
     pixel_size_um = planes[0].pixel_size_um
     metadata: dict[str, Any] = {"Channel": {"Name": "labels"}}
     if pixel_size_um is not None:
-        metadata |= {
-            "PhysicalSizeX": pixel_size_um,
-            "PhysicalSizeXUnit": "µm",
-            "PhysicalSizeY": pixel_size_um,
-            "PhysicalSizeYUnit": "µm",
-        }
+        for axis in "XY":
+            metadata |= {f"PhysicalSize{axis}": pixel_size_um, f"PhysicalSize{axis}Unit": "µm"}
+    size = sum(len(tile) for mask in planes for tile in mask.tiles)
     with (
         atomic(path) as temporary,
-        tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=_bytes(planes) > 3 * 2**30) as file,
+        tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file,
     ):
         for stack in stacks:
             shape = (stack[0].height, stack[0].width)
@@ -94,7 +89,3 @@ def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
                 software="beadctl",
                 metadata=metadata | {"axes": "ZYX" if len(stack) > 1 else "YX"},
             )
-
-
-def _bytes(masks: Sequence[EncodedMask]) -> int:
-    return sum(len(tile) for mask in masks for tile in mask.tiles)

@@ -26,10 +26,8 @@ PALETTE = np.concatenate(
 
 def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
     """Return one picture a plane."""
-    return [
-        PurePosixPath("overlays") / image.parent / f"{name}_overlay.png"
-        for name in plane_names(image, planes)
-    ]
+    folder = PurePosixPath("overlays") / image.parent
+    return [folder / f"{name}_overlay.png" for name in plane_names(image, planes)]
 
 
 def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> NDArray[np.uint8]:
@@ -39,22 +37,15 @@ def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | Non
 
 
 def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Return the image in grey with each bead's outline in one of six colours.
+    """Return the image in grey, each bead's outline in one of six colours: rows of `PALETTE`, uint8 (h, w).
 
     Neighbours seldom share a colour, because labels run in raster order. The grey levels span the
     0.5 to 99.5 % percentiles: for the eye only. A plane larger than 4096 px is thinned to that.
 
     Parameters
     ----------
-    image : ndarray, shape (H, W)
-        Pixels of the plane in any dtype.
-    labels : ndarray of uint32, shape (H, W)
-        Its label image.
-
-    Returns
-    -------
-    ndarray of uint8, shape (h, w)
-        The picture, as rows of `PALETTE`: greys first, then the colours of the outlines.
+    image, labels : ndarray, shape (H, W)
+        Pixels of the plane in any dtype, and its label image, uint32.
     """
     step = -(-max(image.shape) // LARGEST_PX)
     image, labels = image[::step, ::step], labels[::step, ::step]
