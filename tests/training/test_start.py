@@ -18,7 +18,7 @@ from torch import nn
 
 from beadctl.errors import ModelError, TrainingError
 from beadctl.files import sha256
-from beadctl.model.metadata import ModelFacts
+from beadctl.model.metadata import ModelFacts, with_facts
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.training import checkpoint, start
 from beadctl.training.architecture import Architecture
@@ -328,9 +328,9 @@ def wrong(kind, path, tiny):
             del proto.metadata_props[:]
             onnx.save(proto, path)
         case "shapeless":
-            path.write_bytes(replace(facts_of(path), training={"width": 4}).within(path.read_bytes()))
+            path.write_bytes(with_facts(path.read_bytes(), replace(facts_of(path), training={"width": 4})))
         case "no training":
-            path.write_bytes(replace(facts_of(path), training=[1]).within(path.read_bytes()))
+            path.write_bytes(with_facts(path.read_bytes(), replace(facts_of(path), training=[1])))
         case "half":
             values = numpy_helper.to_array(kernel).astype(np.float16)
             kernel.CopyFrom(numpy_helper.from_array(values, kernel.name + ".half"))
@@ -354,7 +354,7 @@ def wrong(kind, path, tiny):
         case changed:
             facts = facts_of(path)
             training = facts.training | changed
-            path.write_bytes(replace(facts, training=training).within(path.read_bytes()))
+            path.write_bytes(with_facts(path.read_bytes(), replace(facts, training=training)))
     return path
 
 
