@@ -185,8 +185,8 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
 
 def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
     code = int(keyframe.photometric) if 262 in keyframe.tags else 1
-    if code == 3 and (tif.is_imagej or keyframe.colormap is None):
-        # ImageJ stores the lookup table of the display; the values are grey levels.
+    if (code in (0, 3) and tif.is_imagej) or (code == 3 and keyframe.colormap is None):
+        # ImageJ stores the lookup table of the display, inverting or in colours; the values are grey levels.
         return Photometric.BLACK_IS_ZERO
     if code == 6 and keyframe.compression in JPEG_CODES:
         return Photometric.RGB

@@ -115,7 +115,10 @@ def _plane(image: Image) -> NDArray[Any]:
 
 
 def _palette_indices(path: Path, image: Image) -> NDArray[Any] | None:
-    """Return the indices of a palette with colours; a grey palette stores brightness."""
+    """Return the indices of a palette that is a display; other grey palettes store brightness.
+
+    Displays are palettes with colours, and the inverting lookup table of ImageJ.
+    """
     with failures(path):
         with path.open("rb") as file:
             head = file.read(PNG_COLOUR_TYPE + 1)
@@ -134,4 +137,7 @@ def _palette_indices(path: Path, image: Image) -> NDArray[Any] | None:
         else:
             return None
     used = colours[np.unique(indices[indices < len(colours)])]
-    return None if (used == used[:, :1]).all() else indices
+    is_grey = (used == used[:, :1]).all()
+    scale = max(1, int(colours.max(initial=0)) // 255)
+    is_inverting = np.array_equal(colours[:, 0] // scale, np.arange(255, -1, -1))
+    return None if is_grey and not is_inverting else indices

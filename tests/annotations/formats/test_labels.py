@@ -157,6 +157,26 @@ def test_a_grey_palette_is_brightness(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png") > 0, truth == 0)
 
 
+@pytest.mark.parametrize("kind", ["tif", "rgb lut tif", "png"])
+def test_an_inverting_lookup_table_of_imagej_is_a_display(tmp_path, kind):
+    """ImageJ's masks with 255 on beads, shown black: the stored numbers count."""
+    _, truth = discs(6)
+    path = tmp_path / f"m.{kind[-3:]}"
+    mask = np.where(truth > 0, 255, 0).astype(np.uint8)
+    inverting = np.arange(255, -1, -1, np.uint8)
+    match kind:
+        case "tif":
+            tifffile.imwrite(path, mask, photometric="miniswhite", description="ImageJ=1.54f\n", metadata=None)
+        case "rgb lut tif":
+            table = np.tile(inverting.astype(np.uint16) * 257, (3, 1))
+            tifffile.imwrite(path, mask, photometric="palette", colormap=table, description="ImageJ=1.54f\n")
+        case _:
+            image = Image.fromarray(mask, mode="P")
+            image.putpalette(np.repeat(inverting, 3).tolist())
+            image.save(path)
+    assert same_beads(read_labels(path), truth)
+
+
 @pytest.mark.parametrize("scale", [1, 1000])
 def test_colours_are_refused_as_labels(tmp_path, scale):
     """Even if their luminances are whole numbers: two colours may share one."""
