@@ -40,11 +40,6 @@ def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
     wanted : collection of str
         Subcommands to import; the others have name and summary only. Without any, help is plain text, as
         rich takes time to import.
-
-    Returns
-    -------
-    typer.Typer
-        The application.
     """
     app = typer.Typer(
         name=PROGRAM,
@@ -74,8 +69,7 @@ def _version(wanted: bool) -> None:
 
 def root(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Segment and count microbeads in microscope images."""
@@ -113,11 +107,6 @@ def run(arguments: list[str] | None = None) -> ExitCode:
     ----------
     arguments : list of str, optional
         Those of the command line, without the program's name; by default those of the process.
-
-    Returns
-    -------
-    ExitCode
-        The exit code.
     """
     try:
         words = sys.argv[1:] if arguments is None else arguments

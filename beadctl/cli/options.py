@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType, NoneType, UnionType
+from types import MappingProxyType, NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -63,7 +63,10 @@ LONGEST_TYPE = 20
 def command(
     out_dir: str | None = None, flags: Mapping[str, Sequence[str]] = MappingProxyType({}), **sections: str
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of settings, and call it with the settings that they make.
+    """Give a command the options of settings.
+
+    The first parameters of the decorated function are ``loaded``, the `Loaded` settings, and ``messages``,
+    the `Messages`; the others are its own options.
 
     Parameters
     ----------
@@ -73,12 +76,6 @@ def command(
         ``section.field`` to flags that differ from those of other commands.
     sections : str
         Names of fields of a section, separated by spaces, or ``*`` for all.
-
-    Returns
-    -------
-    callable
-        Decorator of a function whose first parameters are ``loaded``, the `Loaded` settings, and
-        ``messages``, the `Messages`; the others are its own options.
     """
     keys = [
         f"{section}.{field}"
@@ -137,12 +134,9 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
     )
 
 
+_CONFIG = typer.Option(help=with_default("Settings file", "beadctl.toml"), show_default=False)
 _COMMON = (
-    _parameter(
-        "config",
-        Path | None,
-        typer.Option(help=with_default("Settings file", "beadctl.toml"), show_default=False),
-    ),
+    _parameter("config", Path | None, _CONFIG),
     _parameter("quiet", bool, typer.Option("--quiet", "-q", help="Print only errors and warnings."), False),
     _parameter("verbose", bool, typer.Option("--verbose", "-v", help="Verbose output."), False),
 )
@@ -174,7 +168,7 @@ def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Para
 
 def _kind(annotation: Any) -> type:
     """Return the type of a flag: that of its field without None and bounds, text for a list."""
-    if isinstance(annotation, UnionType) or get_origin(annotation) is not None:
+    if get_origin(annotation) is not None:
         inner = next(part for part in get_args(annotation) if part is not NoneType)
         return str if get_origin(annotation) is tuple else _kind(inner)
     assert isinstance(annotation, type)

@@ -22,18 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from beadctl.cli import sections
 from beadctl.cli.names import require_known
-from beadctl.cli.sections import (
-    Data,
-    Export,
-    Inference,
-    Instances,
-    LossSection,
-    OutputSection,
-    Section,
-    Tile,
-    Train,
-)
 from beadctl.errors import SettingsError
 from beadctl.files import json_text
 
@@ -60,14 +50,14 @@ class Settings(BaseSettings):
         enable_decoding=False,
     )
 
-    data: Data = Field(default_factory=Data)
-    tile: Tile = Field(default_factory=Tile)
-    train: Train = Field(default_factory=Train)
-    loss: LossSection = Field(default_factory=LossSection)
-    export: Export = Field(default_factory=Export)
-    inference: Inference = Field(default_factory=Inference)
-    instances: Instances = Field(default_factory=Instances)
-    output: OutputSection = Field(default_factory=OutputSection)
+    data: sections.Data = Field(default_factory=sections.Data)
+    tile: sections.Tile = Field(default_factory=sections.Tile)
+    train: sections.Train = Field(default_factory=sections.Train)
+    loss: sections.LossSection = Field(default_factory=sections.LossSection)
+    export: sections.Export = Field(default_factory=sections.Export)
+    inference: sections.Inference = Field(default_factory=sections.Inference)
+    instances: sections.Instances = Field(default_factory=sections.Instances)
+    output: sections.OutputSection = Field(default_factory=sections.OutputSection)
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **sources: Any) -> tuple[PydanticBaseSettingsSource, ...]:
@@ -107,11 +97,11 @@ def toml_value(value: object) -> str:
     return json_text(value, indent=None)
 
 
-def section_of(name: str) -> type[Section]:
+def section_of(name: str) -> type[sections.Section]:
     """Return the class of the section `name`."""
     kind = Settings.model_fields[name].annotation
     assert isinstance(kind, type)
-    assert issubclass(kind, Section)
+    assert issubclass(kind, sections.Section)
     return kind
 
 
@@ -131,11 +121,6 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
         The settings file; else ``BEADCTL_CONFIG``, else ``beadctl.toml`` where it exists.
     flags : mapping, optional
         ``section.field`` to value; None means that the flag was not given.
-
-    Returns
-    -------
-    Loaded
-        The effective settings and their origins.
 
     Raises
     ------
@@ -181,9 +166,8 @@ def _file(config: Path | None) -> TomlConfigSettingsSource:
     for section, values in source.toml_data.items():
         require_known(section, list(Settings.model_fields), f"{path}: unknown section [{{}}]")
         if not isinstance(values, dict):
-            raise SettingsError(
-                f"{path}: {section} is a section; write [{section}] and its settings below it"
-            )
+            problem = f"{section} is a section; write [{section}] and its settings below it"
+            raise SettingsError(f"{path}: {problem}")
         for field in values:
             names = list(section_of(section).model_fields)
             require_known(field, names, f"{path}: unknown setting {section}.{{}}")
@@ -193,16 +177,12 @@ def _file(config: Path | None) -> TomlConfigSettingsSource:
 def _environment() -> EnvSettingsSource:
     """Read the environment's settings and check their names, which are in capitals."""
     known = [f"{PREFIX}{section}__{field}".upper() for section, field in fields()]
-    given = {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if name.startswith(PREFIX) and name not in OTHER_VARIABLES
-    }
+    given = [name for name in sorted(os.environ) if name.startswith(PREFIX) and name not in OTHER_VARIABLES]
     for name in given:
         require_known(name, known, "environment: unknown setting {}")
     source = EnvSettingsSource(Settings)
     # The source ignores case and would take BEADCTL_DATA for the section [data].
-    source.env_vars = {name.lower(): value for name, value in given.items()}
+    source.env_vars = {name.lower(): os.environ[name] for name in given}
     return source
 
 

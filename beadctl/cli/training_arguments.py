@@ -28,7 +28,7 @@ def training_tiles(settings: Settings) -> Path | None:
 
 
 def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, Start | None]:
-    """Return the weights to start from, and the settings with what follows from them.
+    """Return the settings with a learning rate and the network, and the first weights; None for random ones.
 
     Parameters
     ----------
@@ -36,13 +36,6 @@ def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, St
         The settings and where they come from.
     run : Path, optional
         Folder of a run to resume.
-
-    Returns
-    -------
-    settings : Settings
-        With a learning rate, and the network of the start.
-    start : Start or None
-        None for random weights.
     """
     train, origins = loaded.settings.train, loaded.origins
     network = {
@@ -56,12 +49,7 @@ def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, St
 
 def training_plan(settings: Settings, start: Start | None = None) -> TrainingPlan:
     """Return what a run computes, from settings and start as `first_weights` returned them."""
-    loss, instances = settings.loss, settings.instances
-    validation: dict[str, Any] = {
-        "threshold": instances.threshold,
-        "marker_threshold": instances.marker_threshold,
-        "min_area_px": instances.min_area,
-    }
+    loss = settings.loss
     plan = TrainingPlan(
         **settings.train.model_dump(exclude={"workers", "arch", "start"}),
         arch=ArchName(settings.train.arch),
@@ -73,7 +61,7 @@ def training_plan(settings: Settings, start: Start | None = None) -> TrainingPla
         weighting_parameters=WeightingParameters(**_fields(WeightingParameters, loss)),
         size=settings.data.size,
         seed=settings.data.seed,
-        **{name: value for name, value in validation.items() if value is not None},
+        **{name: value for name, value in _instances(settings).items() if value is not None},
     )
     return start.planned(plan) if start else plan
 
@@ -92,21 +80,24 @@ def train_options(settings: Settings, *, resume: bool = False, gradient_audit: b
 
 def export_options(settings: Settings) -> ExportOptions:
     """Return the facts of an exported model file that are not those of its run."""
-    export, instances = settings.export, settings.instances
-    return ExportOptions(
-        opset=export.opset,
-        name=export.name,
-        licence=export.licence,
-        threshold=instances.threshold,
-        marker_threshold=instances.marker_threshold,
-        min_area_px=instances.min_area,
-    )
+    export = settings.export
+    return ExportOptions(export.opset, export.name, export.licence, **_instances(settings))
 
 
 def export_blend(settings: Settings) -> Blend | None:
     """Return the weights to average an exported network with."""
     export = settings.export
     return Blend(weights(export.blend), export.blend_share) if export.blend else None
+
+
+def _instances(settings: Settings) -> dict[str, Any]:
+    """Return how maps become beads in a run's validation and in the model file; None where not set."""
+    section = settings.instances
+    return {
+        "threshold": section.threshold,
+        "marker_threshold": section.marker_threshold,
+        "min_area_px": section.min_area,
+    }
 
 
 def _fields(kind: type, section: object) -> dict[str, Any]:

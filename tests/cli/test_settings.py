@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.cli import settings
+from beadctl.cli import sections, settings
 from beadctl.cli.settings import Settings
 from beadctl.errors import SettingsError
 from beadctl.files import toml_text
@@ -188,7 +188,7 @@ def test_a_list_in_the_environment_is_separated_by_commas(monkeypatch):
 def test_the_constructor_reads_no_other_source(monkeypatch):
     monkeypatch.setenv("BEADCTL_TRAIN__LR", "0.25")
     Path("beadctl.toml").write_text("[train]\nepochs = 7\n")
-    assert Settings().train == settings.Train()
+    assert Settings().train == sections.Train()
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,7 @@ from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
 
-@options.command(
-    export="*",
-    instances="threshold marker_threshold min_area",
-    output="overwrite",
-)
+@options.command(export="*", instances="threshold marker_threshold min_area", output="overwrite")
 def export(
     loaded: Loaded,
     messages: Messages,

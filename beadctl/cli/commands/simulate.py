@@ -10,10 +10,7 @@ from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
 
-@options.command(
-    data="size seed",
-    output="overwrite",
-)
+@options.command(data="size seed", output="overwrite")
 def simulate(
     loaded: Loaded,
     messages: Messages,
@@ -26,14 +23,7 @@ def simulate(
     """
     from beadctl.simulate import write
 
-    settings = loaded.settings
+    data, overwrite = loaded.settings.data, loaded.settings.output.overwrite
     with messages.progress(count, "simulating") as advance:
-        paths = write(
-            out,
-            count,
-            settings.data.size,
-            settings.data.seed,
-            overwrite=settings.output.overwrite,
-            on_image=advance,
-        )
+        paths = write(out, count, data.size, data.seed, overwrite=overwrite, on_image=advance)
     messages.info(f"{len(paths)} images in {out / 'images'}, their label images in {out / 'masks'}")
