@@ -166,7 +166,9 @@ def test_an_inverting_lookup_table_of_imagej_is_a_display(tmp_path, kind):
     inverting = np.arange(255, -1, -1, np.uint8)
     match kind:
         case "tif":
-            tifffile.imwrite(path, mask, photometric="miniswhite", description="ImageJ=1.54f\n", metadata=None)
+            tifffile.imwrite(
+                path, mask, photometric="miniswhite", description="ImageJ=1.54f\n", metadata=None
+            )
         case "rgb lut tif":
             table = np.tile(inverting.astype(np.uint16) * 257, (3, 1))
             tifffile.imwrite(path, mask, photometric="palette", colormap=table, description="ImageJ=1.54f\n")
