@@ -7,11 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
+
+from helpers import version_1
+
+from beadctl.errors import OutputError
+from beadctl.study.grid import Trial
+from beadctl.study.outcome import Arm
+from beadctl.study.trial import kept
+from beadctl.study.trial import run as run_trial
+from beadctl.training.options import TrainCallbacks, TrainOptions
+from beadctl.training.plan import TrainingPlan
 
 SMALL = (
     *("--epochs", "1", "--width", "4", "--depth", "2", "--size", "32"),
@@ -211,3 +222,31 @@ def test_a_killed_comparison_is_resumed(compare):
     assert f"{4 - len(finished)} of 4 trials to run" in said.err
     assert finished.items() <= results().items()
     assert [row["epochs"] for row in rows()] == ["6"] * 4
+
+
+def test_a_comparison_of_version_0_1_is_resumed_and_kept(tmp_path):
+    """Its ``run.json`` has the keys ``seed_weight`` and ``seed_threshold``."""
+    plan = TrainingPlan(simulate=4, size=32, epochs=2, batch_size=2, width=4, depth=2, validation_scenes=2)
+    plan = replace(plan, marker_weight=1.5, marker_threshold=0.4)
+    trial = Trial(Arm("combined", "fixed", plan.lr, plan.batch_size, plan.dropout), plan, {})
+    folder, options = tmp_path / trial.folder, TrainOptions(device="cpu", workers=0, threads=1)
+
+    def to_version_0_1():
+        before = version_1.facts(folder / "run.json")
+        assert (before["seed_weight"], before["seed_threshold"]) == (1.5, 0.4)
+        assert not any("marker" in name for name in before)
+        version_1.checkpoint(folder / "last.pt")
+
+    epochs = []
+    stop = TrainCallbacks(epochs.append, should_stop=lambda: len(epochs) == 1)
+    assert run_trial(trial, tmp_path, tiles=None, options=options, callbacks=stop) is None
+    to_version_0_1()
+    outcome = run_trial(trial, tmp_path, tiles=None, options=options, callbacks=TrainCallbacks(epochs.append))
+    assert (outcome.reason, outcome.epochs) == ("", 2)
+    assert [record.epoch for record in epochs] == [1, 2], "the first epoch is not repeated"
+
+    to_version_0_1()
+    assert repr(kept(trial, tmp_path)) == repr(outcome)  # nan is not equal to itself
+    other = replace(trial, plan=replace(plan, marker_weight=3.0))
+    with pytest.raises(OutputError, match=r"marker_weight = 1\.5, not 3"):
+        kept(other, tmp_path)

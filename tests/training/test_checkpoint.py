@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import torch
+from helpers import version_1
 
 from beadctl.model.session import Model
 from beadctl.training import checkpoint
@@ -27,23 +27,6 @@ PLAN = TrainingPlan(
 )
 
 
-def version_1(path):
-    """Rewrite a checkpoint with the names of version 1."""
-    content = torch.load(path, weights_only=True)
-
-    def old(numbers):
-        return {name.replace("marker", "seed"): value for name, value in numbers.items()}
-
-    content["version"] = 1
-    content["settings"] = old(content["settings"])
-    content["history"] = [old(record) | {"weights": old(record["weights"])} for record in content["history"]]
-    content["weighting"] = {
-        "share" if name == "start" else name: value for name, value in content["weighting"].items()
-    }
-    torch.save(content, path)
-    return content
-
-
 @pytest.fixture
 def run_dir(tmp_path):
     train(PLAN, tmp_path / "run", options=TrainOptions(device="cpu", workers=0, threads=1))
@@ -52,7 +35,7 @@ def run_dir(tmp_path):
 
 def test_a_checkpoint_of_version_1_is_the_same_state(run_dir):
     before = checkpoint.load(run_dir / "last.pt")
-    content = version_1(run_dir / "last.pt")
+    content = version_1.checkpoint(run_dir / "last.pt")
     assert {"seed", "seed_weight", "seed_threshold"} <= content["settings"].keys()
     assert "seed_loss" in content["history"][0]
     after = checkpoint.load(run_dir / "last.pt")
@@ -62,8 +45,8 @@ def test_a_checkpoint_of_version_1_is_the_same_state(run_dir):
 
 
 def test_a_run_of_version_1_is_resumed_and_exported(run_dir, tmp_path):
-    version_1(run_dir / "last.pt")
-    version_1(run_dir / "best.pt")
+    version_1.checkpoint(run_dir / "last.pt")
+    version_1.checkpoint(run_dir / "best.pt")
     export(run_dir, tmp_path / "old.onnx")
     assert Model(tmp_path / "old.onnx", "cpu").facts.marker_threshold == 0.4
     options = TrainOptions(device="cpu", workers=0, threads=1, resume=True)
