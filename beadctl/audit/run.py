@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.formats.binary import GREY
-from beadctl.annotations.pairing import pair
 from beadctl.annotations.sample import Sample
 from beadctl.audit.check import LIMITS, CheckResult, Detector, check
 from beadctl.audit.duplicates import ImageFingerprint, find_duplicates, image_fingerprint, likely_owners
@@ -21,8 +19,6 @@ from beadctl.audit.edges import edge_map, trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, fit_mask
 from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
-from beadctl.console import Messages
-from beadctl.dataset import manifest
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError
 from beadctl.images import ReadOptions, only_plane
@@ -42,27 +38,6 @@ class AuditedSample:
 
     sample: Sample
     result: CheckResult
-
-
-def find_samples(
-    images: Path, masks: Path | None, form: AnnotationFormat, diameter_px: float | None, messages: Messages
-) -> Sequence[Sample]:
-    """Return the pairs of two folders, or the tiles of one.
-
-    Parameters
-    ----------
-    images, masks : Path, Path or None
-        A folder of tiles, as `beadctl tile` writes them, and None; or folders of images and annotations.
-    form, diameter_px : AnnotationFormat, float or None
-        As for `beadctl.annotations.pairing.pair`.
-    messages : Messages
-        Takes warnings about images and annotations without a partner.
-    """
-    if masks is None and (images / manifest.MANIFEST).exists():
-        return manifest.samples(manifest.read_manifest(images))
-    pairing = pair(images, masks or images, form=form, diameter_px=diameter_px)
-    pairing.report(messages.warn)
-    return pairing.samples
 
 
 def audit(

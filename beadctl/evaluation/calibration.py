@@ -89,9 +89,8 @@ class CalibrationFit:
     Attributes
     ----------
     f1 : float
-        Mean over images of the F1 of beads matched at IoU above 0.5; 1 for an image without beads in which
-        none is found. A mean, where scores elsewhere are ratios of sums: one crowded image must not choose
-        the numbers for all others.
+        Mean over images of the F1 of beads matched at IoU above 0.5, 1 where there are none; not a ratio of
+        sums as elsewhere, because one crowded image must not choose the numbers for all others.
     count_error : float
         Mean over images of |found - true| / max(found, true, 1): 0 to 1. Unlike the relative error it is
         symmetric in over- and undercounting, and bounded for an image without beads.
@@ -139,10 +138,6 @@ def calibrate(
         Called `grid.steps` times, for a progress bar.
     grid : SearchGrid
         Values to try.
-
-    Returns
-    -------
-    Calibrated
     """
     areas_px = sorted({*grid.min_area_px, start.min_area_px})
     before = _fits(predictions, start, (start.min_area_px,))[start.min_area_px]
@@ -173,13 +168,7 @@ def _fits(
     """Label every image once, without a smallest area, and return the fit for each of `areas_px`."""
     true_counts: list[int] = []
     found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
-    options = SegmentOptions(
-        threshold=numbers.threshold,
-        marker_threshold=numbers.marker_threshold,
-        marker_rise=numbers.marker_rise,
-        min_confidence=numbers.min_confidence,
-        min_area_px=1,
-    )
+    options = SegmentOptions(**(dataclasses.asdict(numbers) | {"min_area_px": 1}))
     for prediction in predictions:
         shrink = prediction.predicted.shrink
         # Without the labels that the scale rule made: they are of other numbers.
@@ -212,27 +201,18 @@ def calibrated_model(
     overwrite: bool,
     messages: Messages,
 ) -> Model:
-    """Write a model file with the numbers that suit annotated images best, and open it.
+    """Write a model file with the numbers that suit annotated images best, and open it on the same device.
 
     Parameters
     ----------
-    model : Model
-        The model whose numbers are replaced.
+    model, options : Model and SegmentOptions
+        The model whose numbers are replaced, and its current numbers, where the search starts.
     samples : sequence of Sample
         Annotated images to choose by.
-    options : SegmentOptions
-        The current numbers, where the search starts.
-    out : Path
-        The file to write, ``.onnx``.
-    overwrite : bool
-        Replace it if it exists.
+    out, overwrite : Path and bool
+        The file to write, ``.onnx``, and whether to replace it if it exists.
     messages : Messages
         Prints progress and the chosen numbers.
-
-    Returns
-    -------
-    Model
-        The new file, opened on the same device.
 
     Raises
     ------

@@ -1,9 +1,8 @@
 """Agreement of a prediction with the truth: pixels, instances, centres and counts.
 
-Each image gives counts, the counts are summed over all images, and one ratio is taken at the end
+Counts are summed over all images, ``sum(per_image, start=MatchCounts())``, and one ratio is taken at the end
 (torchmetrics' *micro* average). A mean of per-image ratios would give an image with two beads the weight of
-one with two thousand, and is undefined for an image without any. The classes add up:
-``sum(per_image, start=PixelCounts())``.
+one with two thousand, and is undefined for an image without any.
 """
 
 import dataclasses
@@ -28,25 +27,24 @@ def _ratio(part: float, whole: float, empty: float) -> float:
 
 
 @dataclass(frozen=True)
-class PixelCounts:
-    """Pixels by bead or background in the truth and in the prediction."""
+class MatchCounts:
+    """True positives, false positives and false negatives: pixels, or beads matched with true ones."""
 
     tp: int = 0
     fp: int = 0
     fn: int = 0
-    tn: int = 0
 
-    def __add__(self, other: Self) -> "PixelCounts":
-        return PixelCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
+    def __add__(self, other: Self) -> "MatchCounts":
+        return MatchCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
     @property
     def jaccard(self) -> float:
-        """Intersection over union TP / (TP + FP + FN); 1 where both are empty."""
+        """TP / (TP + FP + FN), of pixels the intersection over union; 1 where both are empty."""
         return _ratio(self.tp, self.tp + self.fp + self.fn, 1.0)
 
     @property
-    def dice(self) -> float:
-        """2 TP / (2 TP + FP + FN); 1 where both are empty."""
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN), of pixels the Dice coefficient; 1 where both are empty."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
 
     @property
@@ -60,17 +58,13 @@ class PixelCounts:
         return _ratio(self.tp, self.tp + self.fn, math.nan)
 
 
-def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> PixelCounts:
+def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> MatchCounts:
     """Compare two masks pixel by pixel.
 
     Parameters
     ----------
     true_labels, predicted_labels : ndarray, shape (H, W)
         Label images or masks; every value but 0 is bead.
-
-    Returns
-    -------
-    PixelCounts
 
     Raises
     ------
@@ -80,9 +74,7 @@ def pixel_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> P
     _require_one_shape(true_labels, predicted_labels)
     true, predicted = true_labels != 0, predicted_labels != 0
     tp = int(np.count_nonzero(true & predicted))
-    fp = int(np.count_nonzero(predicted)) - tp
-    fn = int(np.count_nonzero(true)) - tp
-    return PixelCounts(tp, fp, fn, true.size - tp - fp - fn)
+    return MatchCounts(tp, int(np.count_nonzero(predicted)) - tp, int(np.count_nonzero(true)) - tp)
 
 
 @dataclass(frozen=True)
@@ -108,10 +100,14 @@ class InstanceCounts:
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return InstanceCounts(*(tuple(map(add, left, right)) for left, right in pairs))
 
+    def at(self, threshold: float) -> MatchCounts:
+        """Return the counts at one of `IOU_THRESHOLDS`."""
+        k = _position(threshold)
+        return MatchCounts(self.tp[k], self.fp[k], self.fn[k])
+
     def f1(self, threshold: float) -> float:
         """Return 2 TP / (2 TP + FP + FN) at one of `IOU_THRESHOLDS`."""
-        k = _position(threshold)
-        return _ratio(2 * self.tp[k], 2 * self.tp[k] + self.fp[k] + self.fn[k], 1.0)
+        return self.at(threshold).f1
 
     def ap(self, threshold: float) -> float:
         """Return TP / (TP + FP + FN) at one of `IOU_THRESHOLDS`.
@@ -119,8 +115,7 @@ class InstanceCounts:
         The "average precision" of the 2018 Data Science Bowl, StarDist and Cellpose. That of COCO is another
         measure: the area under a precision-recall curve, which needs a score for every bead.
         """
-        k = _position(threshold)
-        return _ratio(self.tp[k], self.tp[k] + self.fp[k] + self.fn[k], 1.0)
+        return self.at(threshold).jaccard
 
     def pq(self, threshold: float) -> float:
         """Return the panoptic quality, sum of IoU / (TP + FP/2 + FN/2), at one of `IOU_THRESHOLDS`.
@@ -145,12 +140,7 @@ def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -
     Parameters
     ----------
     true_labels, predicted_labels : ndarray of int, shape (H, W)
-        Label images, 0 for background, labels in any order and with gaps. All pixels of a label are one
-        bead.
-
-    Returns
-    -------
-    InstanceCounts
+        Label images, 0 for background, labels in any order and with gaps; all pixels of a label are a bead.
 
     Raises
     ------
@@ -168,17 +158,12 @@ def instance_counts(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -
 
 
 def matched_labels(true_labels: NDArray[Any], predicted_labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the pairs of beads that `instance_counts` counts at the threshold 0.5.
+    """Return true and predicted label, int64 (N, 2), of the pairs that `instance_counts` counts at 0.5.
 
     Parameters
     ----------
-    true_labels, predicted_labels : ndarray of int, shape (H, W)
+    true_labels, predicted_labels
         As for `instance_counts`.
-
-    Returns
-    -------
-    ndarray of int64, shape (N, 2)
-        Label of the true and of the predicted bead of each pair.
     """
     of_true, of_predicted, iou, *_ = _overlaps(true_labels, predicted_labels)
     return np.stack((of_true, of_predicted), axis=1)[iou > 0.5]
@@ -204,37 +189,15 @@ def _overlaps(
     t, p = np.divmod(keys, stride)
     beads = (true_names[t] != 0) & (predicted_names[p] != 0)
     iou = common[beads] / (true_area[t] + predicted_area[p] - common)[beads]
-    return (
-        true_names[t[beads]],
-        predicted_names[p[beads]],
-        iou,
-        int(np.count_nonzero(true_names)),
-        int(np.count_nonzero(predicted_names)),
-    )
-
-
-@dataclass(frozen=True)
-class CentreCounts:
-    """Beads matched by their centres."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    def __add__(self, other: Self) -> "CentreCounts":
-        return CentreCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
-
-    @property
-    def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); 1 without true and found beads."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, 1.0)
+    numbers = int(np.count_nonzero(true_names)), int(np.count_nonzero(predicted_names))
+    return true_names[t[beads]], predicted_names[p[beads]], iou, *numbers
 
 
 def centre_counts(
     true_centres_yx: NDArray[np.floating[Any]],
     found_centres_yx: NDArray[np.floating[Any]],
     tolerance_px: float,
-) -> CentreCounts:
+) -> MatchCounts:
     """Match as many centres as possible one to one within a distance.
 
     A maximum matching of the bipartite graph of all pairs within the tolerance (Hopcroft & Karp 1973). The
@@ -248,10 +211,6 @@ def centre_counts(
         y and x, px; either may be empty.
     tolerance_px : float
         Largest distance of a pair, inclusive, px.
-
-    Returns
-    -------
-    CentreCounts
     """
     true = np.asarray(true_centres_yx, dtype=np.float64).reshape(-1, 2)
     found = np.asarray(found_centres_yx, dtype=np.float64).reshape(-1, 2)
@@ -262,7 +221,7 @@ def centre_counts(
             (np.ones(near.size, dtype=bool), (near["i"], near["j"])), shape=(len(true), len(found))
         )
         tp = int(np.count_nonzero(maximum_bipartite_matching(pairs, perm_type="column") >= 0))
-    return CentreCounts(tp, len(found) - tp, len(true) - tp)
+    return MatchCounts(tp, len(found) - tp, len(true) - tp)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Score a model file on annotated images: counts summed over all images, then one ratio."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.canvas import Remark
-from beadctl.annotations.pairing import pair
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages, fail
 from beadctl.dataset import manifest
+from beadctl.dataset.samples import find_samples
 from beadctl.errors import AnnotationError, BeadctlError, ModelError, SettingsError
 from beadctl.evaluation.metrics import (
-    CentreCounts,
     CountErrors,
     InstanceCounts,
-    PixelCounts,
+    MatchCounts,
     centre_counts,
     instance_counts,
     pixel_counts,
@@ -57,29 +56,22 @@ class Score:
 
     Attributes
     ----------
-    pixels : PixelCounts
-        Foreground pixels.
+    pixels, centres : MatchCounts
+        Foreground pixels; and beads matched by their centres within half a typical true diameter, which is
+        meaningful for annotated centres too, whose discs have no true outline.
     instances : InstanceCounts
         Beads matched at IoU 0.50 to 0.90.
-    centres : CentreCounts
-        Beads matched by their centres, within half a typical true diameter; meaningful for annotated
-        centres too, whose discs have no true outline.
     counts : CountErrors
         Numbers of beads.
     """
 
-    pixels: PixelCounts = field(default_factory=PixelCounts)
+    pixels: MatchCounts = field(default_factory=MatchCounts)
     instances: InstanceCounts = field(default_factory=InstanceCounts)
-    centres: CentreCounts = field(default_factory=CentreCounts)
+    centres: MatchCounts = field(default_factory=MatchCounts)
     counts: CountErrors = field(default_factory=CountErrors)
 
     def __add__(self, other: "Score") -> "Score":
-        return Score(
-            self.pixels + other.pixels,
-            self.instances + other.instances,
-            self.centres + other.centres,
-            self.counts + other.counts,
-        )
+        return Score(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     def figures(self) -> dict[str, float | int]:
         """Return every metric by its name; nan where it is undefined."""
@@ -88,7 +80,7 @@ class Score:
             "true_count": sum(self.counts.true),
             "count": sum(self.counts.found),
             "jaccard": self.pixels.jaccard,
-            "dice": self.pixels.dice,
+            "dice": self.pixels.f1,
             "precision": self.pixels.precision,
             "recall": self.pixels.recall,
         }
@@ -130,33 +122,21 @@ class Scored:
 def samples(
     images: Path | None,
     masks: Path | None,
+    form: AnnotationFormat,
+    diameter_px: float | None,
+    messages: Messages,
     *,
     tiles: Path,
     split: str,
-    annotations: AnnotationFormat,
-    centre_diameter_px: float | None,
-    warn: Callable[[str], None],
-) -> list[Sample]:
+) -> Sequence[Sample]:
     """Return the images to score: annotated ones where they are given, else one split of the tiles.
 
     Parameters
     ----------
-    images, masks : Path or None
-        Folder of images, and folder of their annotations or one file for all.
-    tiles : Path
-        Folder of tiles, used where no images are given.
-    split : str
-        Which of the tiles: ``train``, ``val`` or ``test``.
-    annotations : AnnotationFormat
-        Format of `masks`.
-    centre_diameter_px : float or None
-        Diameter of the beads, px, where the annotations mark centres.
-    warn : callable
-        Called with a message about images and annotations without a counterpart.
-
-    Returns
-    -------
-    list of Sample
+    images, masks, form, diameter_px, messages
+        As for `beadctl.dataset.samples.find_samples`.
+    tiles, split : Path and str
+        Folder of tiles, used where no images are given, and which: ``train``, ``val`` or ``test``.
 
     Raises
     ------
@@ -166,40 +146,31 @@ def samples(
         If the split is empty, or nothing can be paired.
     """
     if images is None:
-        rows = manifest.read_manifest(tiles)
-        chosen = [sample for sample in manifest.samples(rows) if sample.split == split]
+        chosen = [tile for tile in manifest.samples(manifest.read_manifest(tiles)) if tile.split == split]
         if not chosen:
-            raise AnnotationError(
-                f"{tiles}: has no {split} tiles; choose another --split, or tile more images"
-            )
+            remedy = "choose another --split, or tile more images"
+            raise AnnotationError(f"{tiles}: has no {split} tiles; {remedy}")
         return chosen
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
-    pairing = pair(images, masks, form=annotations, diameter_px=centre_diameter_px)
-    pairing.report(warn)
-    return list(pairing.samples)
+    return find_samples(images, masks, form, diameter_px, messages)
 
 
 def evaluate(
     samples: Sequence[Sample], model: Model, options: SegmentOptions, messages: Messages
 ) -> list[Scored]:
-    """Segment each image with the model file as `segment` does, and score it against its truth.
+    """Segment each image with the model file as `segment` does, and score it against its truth, in order.
+
+    The reason why an image cannot be scored is printed as an error too.
 
     Parameters
     ----------
     samples : sequence of Sample
         Annotated images.
-    model : Model
-        The opened model file.
-    options : SegmentOptions
+    model, options : Model and SegmentOptions
         As for `beadctl.segmentation.plane.segment_plane`.
     messages : Messages
         Shows progress.
-
-    Returns
-    -------
-    list of Scored
-        One for each image, in order. The reason why an image cannot be scored is printed as an error too.
 
     Raises
     ------
@@ -246,10 +217,6 @@ def score(truth: NDArray[np.uint32], found: NDArray[np.uint32]) -> Score:
     truth, found : ndarray of uint32, shape (H, W)
         Label images.
 
-    Returns
-    -------
-    Score
-
     Raises
     ------
     ValueError
@@ -271,14 +238,10 @@ class Prediction:
 
     Attributes
     ----------
-    image : ndarray, shape (H, W)
-        The plane, in its own units.
-    truth : ndarray of uint32, shape (H, W)
-        Label image.
-    predicted : PredictedPlane
-        The maps, of the same size.
-    remarks : tuple of Remark
-        Remarks on the annotation.
+    image, truth : ndarray, shape (H, W)
+        The plane, in its own units, and its true label image, uint32.
+    predicted, remarks : PredictedPlane and tuple of Remark
+        The maps, of the same size, and remarks on the annotation.
     """
 
     image: NDArray[Any]
@@ -296,10 +259,6 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
         The annotated image.
     model, options
         As for `evaluate`.
-
-    Returns
-    -------
-    Prediction
 
     Raises
     ------

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
 from beadctl.evaluation import metrics
-from beadctl.evaluation.metrics import CentreCounts, CountErrors, InstanceCounts, PixelCounts
+from beadctl.evaluation.metrics import CountErrors, InstanceCounts, MatchCounts
 
 LABELS = st.sampled_from((0, 1, 2, 3, 9))
 PAIRS = hnp.array_shapes(min_dims=2, max_dims=2, max_side=9).flatmap(
@@ -80,7 +80,7 @@ def test_a_perfect_prediction_scores_one(pair):
     counts = metrics.instance_counts(true, true)
     assert counts.mean_ap == 1
     assert all(counts.f1(t) == counts.ap(t) == counts.pq(t) == 1 for t in metrics.IOU_THRESHOLDS)
-    assert metrics.pixel_counts(true, true).jaccard == metrics.pixel_counts(true, true).dice == 1
+    assert metrics.pixel_counts(true, true).jaccard == metrics.pixel_counts(true, true).f1 == 1
 
 
 @given(first=near_pairs(), second=near_pairs())
@@ -92,7 +92,7 @@ def test_images_add_up_to_one_image_of_both(first, second):
     whole = metrics.instance_counts(*both)
     assert (added.tp, added.fp, added.fn) == (whole.tp, whole.fp, whole.fn)
     assert added.iou_sum == pytest.approx(whole.iou_sum)
-    pixels = sum((metrics.pixel_counts(*pair) for pair in (first, second)), start=PixelCounts())
+    pixels = sum((metrics.pixel_counts(*pair) for pair in (first, second)), start=MatchCounts())
     assert pixels == metrics.pixel_counts(*both)
 
 
@@ -119,22 +119,22 @@ def test_a_bead_split_in_two_and_two_beads_merged():
 
 
 def test_figures_are_ratios_of_sums_not_means_of_ratios():
-    sparse, crowded = PixelCounts(tp=1, fn=1), PixelCounts(tp=98, fp=0, fn=0)
+    sparse, crowded = MatchCounts(tp=1, fn=1), MatchCounts(tp=98, fp=0, fn=0)
     assert (sparse + crowded).recall == pytest.approx(99 / 100)
 
 
 def test_pixels_by_hand():
     counts = metrics.pixel_counts(np.array([[1, 2, 0, 0]]), np.array([[0, 7, 7, 0]]))
-    assert counts == PixelCounts(tp=1, fp=1, fn=1, tn=1)
-    assert (counts.jaccard, counts.dice) == (1 / 3, 1 / 2)
+    assert counts == MatchCounts(tp=1, fp=1, fn=1)
+    assert (counts.jaccard, counts.f1) == (1 / 3, 1 / 2)
     assert (counts.precision, counts.recall) == (1 / 2, 1 / 2)
-    assert metrics.pixel_counts(np.array([True]), np.array([255])) == PixelCounts(tp=1)
+    assert metrics.pixel_counts(np.array([True]), np.array([255])) == MatchCounts(tp=1)
 
 
 def test_empty_images():
     empty, full = np.zeros((4, 5), np.uint32), np.ones((4, 5), np.uint32)
     nothing = metrics.pixel_counts(empty, empty)
-    assert (nothing.jaccard, nothing.dice) == (1, 1)
+    assert (nothing.jaccard, nothing.f1) == (1, 1)
     assert math.isnan(nothing.precision)
     assert math.isnan(nothing.recall)
     assert metrics.pixel_counts(full, empty).jaccard == 0
@@ -168,23 +168,23 @@ def test_as_many_centres_as_possible_are_matched(true, found, tolerance_px):
     i, j = linear_sum_assignment(within, maximize=True)
     tp = int(within[i, j].sum())
     counts = metrics.centre_counts(true, found, tolerance_px)
-    assert counts == CentreCounts(tp, len(found) - tp, len(true) - tp)
+    assert counts == MatchCounts(tp, len(found) - tp, len(true) - tp)
     swapped = metrics.centre_counts(found, true, tolerance_px)
-    assert swapped == CentreCounts(counts.tp, counts.fn, counts.fp)
+    assert swapped == MatchCounts(counts.tp, counts.fn, counts.fp)
     shuffled = metrics.centre_counts(true[::-1], np.roll(found, 1, axis=0), tolerance_px)
     assert shuffled == counts
 
 
 def test_a_nearer_pair_leaves_no_bead_unmatched():
     true, found = np.array([[0.0, 0], [0, 3]]), np.array([[0.0, 2], [0, 6]])
-    assert metrics.centre_counts(true, found, 3) == CentreCounts(tp=2)
+    assert metrics.centre_counts(true, found, 3) == MatchCounts(tp=2)
 
 
 def test_centres_by_hand():
     counts = metrics.centre_counts(np.array([[5.0, 5], [50, 50]]), np.array([[5.0, 8], [6, 5], [90, 9]]), 4)
-    assert counts == CentreCounts(tp=1, fp=2, fn=1)
+    assert counts == MatchCounts(tp=1, fp=2, fn=1)
     assert counts.f1 == 2 / 5
-    assert counts + counts == CentreCounts(2, 4, 2)
+    assert counts + counts == MatchCounts(2, 4, 2)
     assert metrics.centre_counts(np.empty(0), np.empty((0, 2)), 4).f1 == 1
 
 

@@ -43,8 +43,8 @@ def audit(
     from beadctl.audit import fixing, page, table
     from beadctl.audit.detector import bead_detector
     from beadctl.audit.run import audit as audit_samples
-    from beadctl.audit.run import find_samples
     from beadctl.cli import arguments
+    from beadctl.dataset.samples import find_samples
     from beadctl.files import require_free
 
     settings = loaded.settings

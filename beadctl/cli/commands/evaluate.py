@@ -56,15 +56,8 @@ def evaluate(
 
     settings = loaded.settings
     output, data = settings.output, settings.data
-    samples = scoring.samples(
-        images,
-        masks,
-        tiles=data.tiles,
-        split=split.value,
-        annotations=data.annotations,
-        centre_diameter_px=data.centre_diameter,
-        warn=messages.warn,
-    )
+    pairs = images, masks, data.annotations, data.centre_diameter, messages
+    samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
     session = arguments.session(settings, messages)
     if calibrate:
