@@ -56,7 +56,7 @@ class Scores:
         """Return the figures of all images together."""
         pixels, counts = total.pixels, total.counts
         f1 = total.instances.f1(0.5)
-        return cls(pixels.jaccard, pixels.dice, f1, counts.mae, counts.mape, counts.bias)
+        return cls(pixels.jaccard, pixels.f1, f1, counts.mae, counts.mape, counts.bias)
 
 
 def label_options(plan: Mapping[str, Any]) -> SegmentOptions:
