@@ -48,6 +48,14 @@ def test_every_guide_is_linked():
         assert f"({path.relative_to(ROOT).as_posix()})" in README
 
 
+def test_files_to_touch_exist():
+    rows = README.split("| to add | files |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    for row in rows:
+        files = re.findall(r"`([\w/]+\.py)`", row)
+        assert 2 <= len(files) <= 3, row
+        assert all((ROOT / "beadctl" / file).exists() for file in files if "NAME" not in file), row
+
+
 def test_versions_agree():
     from beadctl import __version__
 
