@@ -1,11 +1,14 @@
 """Tables on a terminal, and as CSV or JSON for programs."""
 
+import contextlib
+import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 from beadctl.console.messages import stderr
+from beadctl.errors import OutputError
 from beadctl.files import cell, csv_line, json_text
 
 
@@ -34,11 +37,28 @@ def print_table(
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    console = Console(file=sys.stdout) if to_stdout else stderr()
-    if not console.is_terminal:
-        # Lines of a file are not folded, so that its cells can be searched.
-        console = Console(file=console.file, width=10_000)
-    console.print(table)
+    with _stdout() if to_stdout else contextlib.nullcontext(stderr().file) as file:
+        console = Console(file=file)
+        if not console.is_terminal:
+            # Lines of a file are not folded, so that its cells can be searched.
+            console = Console(file=file, width=10_000)
+        console.print(table)
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[TextIO]:
+    """Yield standard output and flush it, or raise an `OutputError` if it is closed, full or broken."""
+    if sys.stdout is None:
+        raise OutputError("standard output: is closed; redirect it to a file")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would fail again to flush it at exit.
+        sys.stdout = None
+        raise OutputError(f"standard output: cannot be written ({error.strerror}); redirect it") from None
 
 
 def _is_number(text: str) -> bool:
@@ -62,7 +82,8 @@ class Form(StrEnum):
         """Return the form that ``auto`` stands for: a table on a terminal, else `piped`."""
         if self is not Form.AUTO:
             return self
-        return Form.TABLE if sys.stdout.isatty() else piped
+        with _stdout() as file:
+            return Form.TABLE if file.isatty() else piped
 
 
 class RowPrinter:
@@ -88,7 +109,7 @@ class RowPrinter:
             self._header()
             _print(csv_line([cell(row[column]) for column in self._columns]))
         elif self._form is Form.JSONL:
-            _print(json_text(row, indent=None))
+            _print_json(row, None)
         else:
             self._rows.append(row)
 
@@ -97,7 +118,7 @@ class RowPrinter:
         if self._form is Form.CSV:
             self._header()
         elif self._form is Form.JSON:
-            _print(json_text(self._rows))
+            _print_json(self._rows, 2)
         elif self._form is Form.TABLE:
             rows = [[shown(row[name]) for name in self._heads] for row in self._rows]
             print_table("", tuple(self._heads.values()), rows, to_stdout=True)
@@ -122,7 +143,7 @@ def print_record(
 ) -> None:
     """Print a record on standard output: whole as JSON, else its rows of cells under `columns`."""
     if form in (Form.JSON, Form.JSONL):
-        _print(json_text(record, indent=2 if form is Form.JSON else None))
+        _print_json(record, 2 if form is Form.JSON else None)
     else:
         print_rows(form, columns, rows)
 
@@ -132,6 +153,15 @@ def shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else cell(value)
 
 
+def _print_json(value: object, indent: int | None) -> None:
+    text = json_text(value, indent=indent)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=indent)
+    _print(text)
+
+
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with _stdout() as file:
+        file.write(text + "\n")
