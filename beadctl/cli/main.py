@@ -1,5 +1,7 @@
 """The ``beadctl`` command: its subcommands, and the one place where an error becomes a line."""
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -93,6 +95,9 @@ def _wanted(arguments: list[str]) -> Collection[str]:
 
 def main() -> None:
     """Run the command line on the arguments of the process and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the encoding of a terminal or pipe lacks must not end a table.
+        sys.stdout.reconfigure(errors="backslashreplace")
     for number in (signal.SIGINT, signal.SIGTERM):
         # A shell that starts a job in the background makes it ignore Ctrl-C; that must stay so.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -127,6 +132,13 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         # The reader of the table has ended, as with `| head`. Python would fail to flush stdout at exit.
         sys.stdout = None
         return ExitCode.SOME_FAILED
+    except OSError as error:
+        # Typer prints help and version itself; an error of a file has the file's name.
+        if error.filename is not None or error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = None
+        console.fail(f"standard output: cannot be written ({error.strerror}); redirect it")
+        return ExitCode.NOTHING_DONE
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:

@@ -38,3 +38,12 @@ def test_a_closed_output_is_one_line(call, command):
     said = call(command, ">&-")
     assert said.returncode == 3
     assert said.stderr == "error: standard output: is closed; redirect it to a file\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
+@pytest.mark.parametrize("command", ["--version", "--help", "count --help"])
+def test_help_into_a_full_output_is_one_line(call, command):
+    said = call(command, ">/dev/full")
+    assert said.returncode == 3
+    assert said.stderr.count("\n") == 1
+    assert said.stderr.startswith("error: standard output: cannot be written")
