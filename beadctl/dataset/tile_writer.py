@@ -14,17 +14,19 @@ import numpy as np
 from beadctl.annotations.canvas import Remark, remark_lines
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
+from beadctl.dataset.division import Division, divide
 from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, read_manifest
-from beadctl.dataset.padding import padded
 from beadctl.dataset.splitting import split_sources
 from beadctl.dataset.tile_record import TileRecord
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256, write_csv
-from beadctl.images import measure_normalisation, normalisation_of, only_plane
+from beadctl.images import Window, measure_normalisation, normalisation_of, only_plane
 from beadctl.images.normalisation import LIMITS
 from beadctl.images.tiff_write import write_tiff
+
+Regions = tuple[tuple[str, Window], ...]
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,22 @@ class Cut:
         Why images could not be used.
     remarks : tuple of (str, Remark)
         Names of images, with remarks on their annotations.
+    division : Division or None
+        The image that was divided among splits.
     """
 
     splits: Mapping[str, Counter[str]]
     failures: tuple[str, ...]
     remarks: tuple[tuple[str, Remark], ...]
+    division: Division | None = None
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what the splits cannot be used for."""
+        if self.division:
+            yield str(self.division)
+        empty = [split for split, counts in self.splits.items() if counts["tiles"] and not counts["beads"]]
+        if empty and any(counts["beads"] for counts in self.splits.values()):
+            yield f"no beads in the tiles of {' and '.join(empty)}; tile more images with beads"
 
 
 def cut(
@@ -56,9 +69,10 @@ def cut(
 ) -> Cut:
     """Write the tiles of annotated images, and the manifest last: a folder with a manifest is complete.
 
-    A sample that cannot be used is reported and the others are cut. The normalisation of a tile is that of
-    its whole source image, as in inference. Tiles that an earlier run cut in the same way from the same files
-    are kept; the split and the choice among empty tiles are made again for all.
+    A sample that cannot be used is reported and the others are cut. An image smaller than a tile gives a
+    smaller tile. The normalisation of a tile is that of its whole source image, as in inference. Tiles that
+    an earlier run cut in the same way from the same files are kept; the split and the choice among empty
+    tiles are made again for all.
 
     Parameters
     ----------
@@ -84,12 +98,14 @@ def cut(
     split_sources([sample.name for sample in samples], options)
     _check_names(samples, out_dir)
     _clear(samples, out_dir, overwrite)
+    division = divide(samples, options)
     images: list[_CutImage] = []
     failures: list[str] = []
     remarks: list[tuple[str, Remark]] = []
     for sample in samples:
         try:
-            record, found = _cut_or_kept(sample, out_dir, options, overwrite)
+            regions = division.regions if division and division.name == sample.name else ()
+            record, found = _cut_or_kept(sample, out_dir, options, overwrite, regions)
             beads = tuple(row.beads for row in record.rows)
             images.append(_CutImage(record.source, record.density, beads))
             remarks += [(sample.name, remark) for remark in found]
@@ -98,10 +114,11 @@ def cut(
         except BeadctlError as error:
             failures.append(str(error))
         on_sample(sample)
-    density = {image.source: image.density for image in images}
-    splits = split_sources(list(density), options, density) if images else {}
+    held, divided = (division.splits, division.name) if division else ((), "")
+    density = {image.source: image.density for image in images if image.source != divided}
+    splits = split_sources(list(density), options, density, held) if density else {}
     counts = _write_manifest(out_dir, images, splits, _kept(images, options))
-    return Cut(counts, tuple(failures), tuple(remarks))
+    return Cut(counts, tuple(failures), tuple(remarks), division)
 
 
 def cut_with_progress(
@@ -119,6 +136,8 @@ def cut_with_progress(
     columns = ("images", "tiles", "beads")
     rows = [(split, *(str(counts[column]) for column in columns)) for split, counts in found.splits.items()]
     messages.table(str(out_dir), ("split", *columns), rows)
+    for warning in found.warnings():
+        messages.warn(warning)
     return found
 
 
@@ -161,12 +180,16 @@ def _write_manifest(
                 raise OutputError(
                     f"{out_dir}: the tiles of {image.source} changed during the run; run it again"
                 )
-            split = splits[image.source]
+            found = set[str]()
             for tile in tiles:
+                # The rows of a divided image have their splits.
+                split = record.rows[tile].split or splits[image.source]
                 row = dataclasses.replace(record.rows[tile], split=split)
                 yield row.cells(out_dir)
                 counts[split].update(tiles=1, beads=row.beads)
-            counts[split].update(images=bool(tiles))
+                found.add(split)
+            for split in found:
+                counts[split].update(images=1)
 
     if any(kept):
         write_csv(out_dir / MANIFEST, COLUMNS, rows())
@@ -215,14 +238,18 @@ def _stem(name: str) -> str:
 
 
 def _cut_or_kept(
-    sample: Sample, out_dir: Path, options: TilingOptions, overwrite: bool
+    sample: Sample, out_dir: Path, options: TilingOptions, overwrite: bool, regions: Regions
 ) -> tuple[TileRecord, tuple[Remark, ...]]:
     """Cut a sample, unless an earlier run has; return its record, and remarks if it was cut."""
     try:
         files = sha256(sample.image), sha256(sample.truth)
     except OSError as error:
         raise ImageError(f"{sample.image}: cannot be read ({error.strerror or error})") from None
-    how = (options.size, options.overlap, options.read, options.annotated)
+    how: tuple[object, ...] = (options.size, options.overlap, options.read, options.annotated)
+    plane = only_plane(sample.image, options.read)
+    if regions or min(plane.height, plane.width) < options.size:
+        # Another fingerprint than that of the padded tiles of earlier versions.
+        how += ("unpadded", regions)
     key = hashlib.sha256(repr((files, how)).encode()).hexdigest()
     earlier = None if overwrite else TileRecord.read(out_dir, _stem(sample.name))
     if earlier and all(row.image.exists() and row.mask.exists() for row in earlier.rows):
@@ -232,16 +259,19 @@ def _cut_or_kept(
             f"{out_dir}: holds tiles of {sample.name} that were cut otherwise or from other files; use"
             " --overwrite, or another -o"
         )
-    rows, density, remarks = _cut_sample(sample, out_dir, options)
+    rows, density, remarks = _cut_sample(sample, out_dir, options, regions)
     record = TileRecord(key, sample.name, density, tuple(rows))
     record.write(out_dir, _stem(sample.name))
     return record, remarks
 
 
 def _cut_sample(
-    sample: Sample, out_dir: Path, options: TilingOptions
+    sample: Sample, out_dir: Path, options: TilingOptions, regions: Regions
 ) -> tuple[list[TileRow], float, tuple[Remark, ...]]:
-    """Write the tiles of a sample; return their rows, without a split, the beads per pixel, and remarks."""
+    """Write the tiles of a sample; return their rows, the beads per pixel, and remarks.
+
+    Rows have a split where the sample is divided into `regions`.
+    """
     with only_plane(sample.image, options.read).open() as opened:
         pixels = opened.read_all()
         exact = pixels.size <= LIMITS.max_exact
@@ -251,25 +281,20 @@ def _cut_sample(
     areas = np.bincount(truth.labels.ravel())
     write = partial(write_tiff, software="beadctl tile", durable=False)
 
-    def tile(corner: tuple[int, int]) -> TileRow:
-        top, left = corner
-        window = np.s_[top : top + options.size, left : left + options.size]
-        labels = truth.labels[window]
-        name = f"{_stem(sample.name)}_y{top:05d}_x{left:05d}.tif"
+    def tile(part: tuple[str, Window]) -> TileRow:
+        split, window = part
+        labels = truth.labels[window.slices]
+        name = f"{_stem(sample.name)}_y{window.top:05d}_x{window.left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
-        padding = ((0, options.size - labels.shape[0]), (0, options.size - labels.shape[1]))
-        digest = write(image_path, np.pad(pixels[window], padding, mode="reflect"))
-        write(mask_path, padded(labels, padding))
+        digest = write(image_path, pixels[window.slices])
+        write(mask_path, labels)
         inside = np.bincount(labels.ravel(), minlength=len(areas))[1:]
         return TileRow(
-            split="",
+            split=split,
             image=image_path,
             mask=mask_path,
             source=sample.name,
-            top=top,
-            left=left,
-            height=options.size,
-            width=options.size,
+            **vars(window),
             beads=int(np.count_nonzero(inside)),
             cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
             offset=normalisation.offset,
@@ -279,5 +304,7 @@ def _cut_sample(
 
     # Most of the time goes to compression, which releases the GIL.
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        rows = list(pool.map(tile, options.corners(pixels.shape)))
+        fields = regions or (("", Window(0, 0, height, width)),)
+        parts = [(split, window) for split, field in fields for window in options.windows(field)]
+        rows = list(pool.map(tile, parts))
     return rows, np.count_nonzero(areas[1:]) / (height * width), truth.remarks

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from beadctl.errors import SettingsError
-from beadctl.images import ReadOptions
+from beadctl.images import ReadOptions, Window
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class TilingOptions:
     Attributes
     ----------
     size, overlap : int
-        Edge of a tile and overlap of neighbours, px. Images smaller than a tile are padded by reflection.
+        Edge of a tile and overlap of neighbours, px. An image or region that is smaller gives smaller tiles.
     val_fraction, test_fraction : float
         Shares of the images, together below 1.
     seed : int
@@ -49,17 +49,18 @@ class TilingOptions:
                 f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px)"
             )
 
-    def corners(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-        """Yield top and left of each tile of an image of this height and width, row by row."""
-        for top in origins(shape[0], self.size, self.overlap):
-            for left in origins(shape[1], self.size, self.overlap):
-                yield top, left
+    def windows(self, area: Window) -> Iterator[Window]:
+        """Yield the tiles of an image or a region of it, row by row."""
+        height, width = min(self.size, area.height), min(self.size, area.width)
+        for top in origins(area.height, self.size, self.overlap):
+            for left in origins(area.width, self.size, self.overlap):
+                yield Window(area.top + top, area.left + left, height, width)
 
 
 def origins(length: int, size: int, overlap: int) -> list[int]:
     """Return where tiles of `size` px start along an axis of `length` px, so that they cover it evenly.
 
-    Neighbours have at least `overlap` px in common; an axis shorter than a tile has one, which is padded.
+    Neighbours have at least `overlap` px in common; an axis shorter than a tile has one.
     """
     if length <= size:
         return [0]

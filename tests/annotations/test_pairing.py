@@ -339,7 +339,7 @@ def test_tiles_from_centres(tile, tmp_path, pictures, flag):
     for row in read_manifest(tmp_path / "tiles"):
         found = tifffile.imread(row.mask) > 0
         truth = pictures[row.source][row.top : row.top + 64, row.left : row.left + 64] > 0
-        assert (found != np.pad(truth, [(0, 64 - n) for n in truth.shape], mode="reflect")).mean() < 0.01
+        assert (found != truth).mean() < 0.01
 
 
 def test_tiles_from_a_named_format_with_its_remarks(tile, tmp_path, pictures):
@@ -385,6 +385,22 @@ def test_eval_scores_against_any_annotation(run, model_path, tmp_path, pictures)
     said = run("eval", "images", "all.csv", "-m", model_path)
     assert said.code == 2
     assert "--centre-diameter" in said.error
+
+
+def test_masks_by_class_are_named_by_tile_audit_and_eval(run, tile, model_path, tmp_path):
+    """Two classes of beads and no 0; and classes above 0."""
+    image, labels = discs(30, 160, 160)
+    for name, values in (("a", np.where(labels > 0, 2, 1)), ("b", np.where(labels > 0, labels % 2 + 1, 0))):
+        save(tmp_path / f"images/{name}.tif", image)
+        save(tmp_path / f"masks/{name}.tif", values.astype(np.uint8))
+    audited = run("audit", "images", "masks", "--no-find", "-o", "audited")
+    assert audited.code == 1
+    assert audited.out.count("as in a mask by class") == 2
+    faults = (tmp_path / "audited/audit.csv").read_text(encoding="utf-8")
+    assert faults.count("mask by class") >= 2
+    for said in (tile("masks"), run("eval", "images", "masks", "-m", model_path)):
+        assert "2 labels are shared by separate beads, as in a mask by class: each label" in said.err
+        assert "mask without 0, of values 1, 2, as in a mask by class" in said.err
 
 
 def test_tiles_keep_a_bead_that_is_cut_in_two(run, model_path, tmp_path):

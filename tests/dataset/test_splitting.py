@@ -64,3 +64,11 @@ def test_each_split_has_sparse_and_dense_images(names, seed, data):
             own = sorted(density[name] for name in names if splits[name] == split)
             ideal = ranked[2::4]
             assert abs(np.mean(own) - np.mean(ideal)) <= 5 * 2 / len(own)
+
+
+@given(NAMES, st.integers(0, 5), st.data())
+def test_no_split_is_without_beads_if_three_groups_have_some(names, seed, data):
+    density = {name: data.draw(st.sampled_from([0.0, 0.0, 1.0])) for name in names}
+    splits = split_sources(names, tiling(0.15, 0.15, seed), density)
+    with_beads = {splits[name] for name in names if density[name]}
+    assert len(with_beads) == min(3, sum(beads > 0 for beads in density.values()))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from scipy import ndimage
 
-from beadctl.dataset.manifest import read_manifest
+from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import normalisation_of
 
 SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif": (40, 30)}
@@ -46,16 +47,14 @@ def test_the_manifest_describes_the_tiles(run, dataset):
         sides[row.source].add(row.split)
         source, truth = (tifffile.imread(Path(folder, row.source)) for folder in ("images", "masks"))
         tile, labels = tifffile.imread(row.image), tifffile.imread(row.mask)
-        assert tile.shape == labels.shape == (row.height, row.width) == (64, 64)
+        # A tile is never larger than its image.
+        assert tile.shape == labels.shape == (row.height, row.width)
+        assert (row.height, row.width) == tuple(min(64, length) for length in source.shape)
         assert tile.dtype == source.dtype
-        window = slice(row.top, row.top + 64), slice(row.left, row.left + 64)
+        window = slice(row.top, row.top + row.height), slice(row.left, row.left + row.width)
         covered[row.source][window] = True
-        padding = [(0, 64 - length) for length in source[window].shape]
-        np.testing.assert_array_equal(tile, np.pad(source[window], padding, mode="reflect"))
-        mirrored = np.pad(truth[window], padding, mode="reflect")
-        np.testing.assert_array_equal(labels > 0, mirrored > 0)
-        own = tuple(slice(length) for length in truth[window].shape)
-        np.testing.assert_array_equal(labels[own], truth[window])
+        np.testing.assert_array_equal(tile, source[window])
+        np.testing.assert_array_equal(labels, truth[window])
         assert row.beads == len(set(truth[window].ravel()) - {0})
         assert row.cut == sum(
             (truth[window] == bead).sum() < (truth == bead).sum() for bead in set(truth[window].ravel()) - {0}
@@ -225,3 +224,55 @@ def test_a_bad_pair_is_reported_and_the_others_are_cut(run, dataset, tmp_path):
     assert said.code == 1
     assert "b.tif" in said.error
     assert {row.source for row in read_manifest(Path("tiles"))} == set(SIZES) - {"b.tif"}
+
+
+def pixels_by_split(rows, shapes):
+    """How many tiles of each split cover each pixel of each source."""
+    cover = {name: {split: np.zeros(shape, int) for split in SPLITS} for name, shape in shapes.items()}
+    for row in rows:
+        cover[row.source][row.split][row.top : row.top + row.height, row.left : row.left + row.width] += 1
+    return cover
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+@pytest.mark.parametrize("size", [64, 512])
+def test_every_split_has_beads_and_no_pixel_is_in_two(run, tmp_path, images, size):
+    """Also with more empty fields than images with beads."""
+    shapes = {}
+    for index in range(images + 4):
+        image, labels = discs(14 if index < images else 0, 160, 200, seed=index)
+        shapes[f"{index}.tif"] = labels.shape
+        for folder, array in (("images", image), ("masks", labels)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / f"{index}.tif", array)
+    call = ("tile", "images", "masks", "-o", "tiles", "--size", size, "--overlap", "8")
+    said = run(*call)
+    assert said.code == 0
+    rows = read_manifest(Path("tiles"))
+    for split in SPLITS:
+        assert sum(row.beads - row.cut for row in rows if row.split == split) > 0
+    for cover in pixels_by_split(rows, shapes).values():
+        inside = [plane > 0 for plane in cover.values()]
+        assert np.sum(inside, axis=0).max() <= 1
+        for plane in inside:
+            assert not any(
+                (ndimage.binary_dilation(plane) & other).any() for other in inside if other is not plane
+            )
+    assert ("divided by region" in said.err) == (images < 3)
+    assert run(*call).code == 0
+    planned = list(csv.DictReader(run(*call, "--dry-run").out.splitlines()))
+    found = {name: {row.split for row in rows if row.source == name} for name in shapes}
+    assert {row["image"]: set(row["split"].split(", ")) for row in planned} == found
+    assert [int(row["tiles"]) for row in planned] == [
+        sum(r.source == row["image"] for r in rows) for row in planned
+    ]
+
+
+def test_splits_that_must_stay_without_beads_are_named(run, tmp_path):
+    for index, count in enumerate((1, 0, 0)):
+        for folder, array in zip(("images", "masks"), discs(count), strict=True):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / f"{index}.tif", array)
+    said = run("tile", "images", "masks", "-o", "tiles", "--size", "96", "--overlap", "8")
+    assert said.code == 0
+    assert "warning: no beads in the tiles of val and test" in said.err
