@@ -35,6 +35,7 @@ class Fault(StrEnum):
     SHRUNK = "shrunk"
     SWOLLEN = "swollen"
     GREY = "grey mask"
+    BY_CLASS = "mask by class"
     EMPTY = "empty mask"
     FULL = "full mask"
     BLANK = "blank image"

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.annotations.canvas import Remark
 from beadctl.annotations.formats.binary import GREY
+from beadctl.annotations.formats.labels import BY_CLASS, SHARED
 from beadctl.annotations.sample import Sample
 from beadctl.audit.check import LIMITS, CheckResult, Detector, check
 from beadctl.audit.duplicates import ImageFingerprint, find_duplicates, image_fingerprint, likely_owners
@@ -70,9 +72,10 @@ def audit(
             return CheckResult(0, 0.0, NO_FIT, (finding,), float("nan")), None
         grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
         result = check(pixels, truth.labels, grey=grey, detector=detector)
-        doubts = [f"{remark.count or ''} {remark.words}" for remark in truth.remarks if remark.doubtful]
-        findings = [Finding(Fault.UNREADABLE, Verdict.CHECK, doubt.lstrip()) for doubt in doubts]
-        return result.plus(*findings), image_fingerprint(pixels, truth.labels)
+        doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
+        # First, because labels that are not beads explain the other findings.
+        result = replace(result, findings=()).plus(*doubts, *result.findings)
+        return result, image_fingerprint(pixels, truth.labels)
 
     pool = ThreadPoolExecutor(min(usable_cpus(), MAX_THREADS))
     try:
@@ -89,6 +92,14 @@ def audit(
     _mark_duplicates(samples, results, fingerprints)
     _mark_out_of_focus(results)
     return tuple(map(AuditedSample, samples, results))
+
+
+def _doubt(remark: Remark) -> Finding:
+    message = f"{remark.count or ''} {remark.words}".lstrip()
+    if BY_CLASS in remark.words:
+        return Finding(Fault.BY_CLASS, Verdict.BAD, message)
+    fault = Fault.BY_CLASS if remark.words.startswith(SHARED) else Fault.UNREADABLE
+    return Finding(fault, Verdict.CHECK, message)
 
 
 def read_pixels(path: Path, reading: ReadOptions) -> NDArray[Any]:

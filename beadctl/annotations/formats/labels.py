@@ -7,18 +7,44 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from beadctl.annotations.canvas import Labelled, Load
+from beadctl.annotations.canvas import Labelled, Load, Remark, first_names
 from beadctl.annotations.head import Head
 from beadctl.errors import AnnotationError, ImageError
 from beadctl.images import IMAGE_SUFFIXES, Image, ReadOptions, open_image
 from beadctl.images.failure import failures
 
 SUFFIXES = IMAGE_SUFFIXES
+BY_CLASS = "as in a mask by class"
+"""Words of the remark on a mask whose labels are classes."""
+SHARED = "labels are shared by separate beads"
+"""First words of the remark on labels that several beads have."""
 # A table over this many labels takes 128 MiB.
 LARGEST_LABEL = 2**24
 # Offset of the colour type in the header of a PNG, and its value for a palette (W3C PNG, 11.2.1).
 PNG_COLOUR_TYPE, PNG_PALETTE = 25, 3
+
+
+@dataclass(frozen=True)
+class SharingRule:
+    """How labels of several beads are told from beads that others cover in part.
+
+    ========  =====  ===========  ==================================================================
+    name      value  unit         why
+    ========  =====  ===========  ==================================================================
+    part      0.25   median area  smaller parts are slivers of covered beads, or strokes of a brush
+    covered   0.1    share        of labels whose parts other beads join: they may be covered beads
+    by_class  0.5    share        of shared labels from which on labels are classes
+    ========  =====  ===========  ==================================================================
+    """
+
+    part: float = 0.25
+    covered: float = 0.1
+    by_class: float = 0.5
+
+
+RULE = SharingRule()
 
 
 def detects(head: Head) -> bool:
@@ -97,7 +123,45 @@ def labelled(mask: MaskImage) -> Labelled:
         raise AnnotationError(
             f"{mask.path}: holds colours; a label image has one channel, with labels 0, 1, 2, 3 ..."
         )
-    return Labelled(_renumbered(values.astype(np.uint32)))
+    labels = _renumbered(values.astype(np.uint32))
+    return Labelled(labels, _sharing(labels))
+
+
+def _sharing(labels: NDArray[np.uint32]) -> tuple[Remark, ...]:
+    """Return a remark on labels that are not one a bead: classes, or numbers given twice."""
+    remedy = "number the beads 1, 2, 3 ... and the background 0"
+    own = np.flatnonzero(np.bincount(labels.ravel()))
+    if own[0] and len(own) > 1:
+        values = first_names([f"{value}" for value in own], 3)
+        return (
+            Remark(f"mask without 0, of values {values}, {BY_CLASS}: background counts as a bead; {remedy}"),
+        )
+    count = _count_shared(labels, len(own[own > 0]))
+    if not count:
+        return ()
+    kind = f", {BY_CLASS}" if count >= RULE.by_class * len(own[own > 0]) else ""
+    return (Remark(f"{SHARED}{kind}: each label counts as one bead; {remedy}", count),)
+
+
+def _count_shared(labels: NDArray[np.uint32], number: int) -> int:
+    """Count the labels with several parts as large as a bead, of `number` labels."""
+    from skimage.measure import label
+
+    parts, count = label(labels, connectivity=2, return_num=True)  # type: ignore[no-untyped-call]
+    if count == number:
+        return 0
+    area_px = np.bincount(parts.ravel())
+    _, first = np.unique(parts, return_index=True)
+    large = first[area_px[area_px > 0] >= RULE.part * np.median(area_px[1:])]
+    large = large[labels.ravel()[large] > 0]
+    clumps, _ = ndimage.label(labels > 0, np.ones((3, 3), bool))
+    places = labels.ravel()[large], clumps.ravel()[large]
+    shared = int((np.unique(places[0], return_counts=True)[1] > 1).sum())
+    if shared > RULE.covered * number:
+        return shared
+    # Other beads join the parts of a covered bead to one clump.
+    apart = np.unique(np.column_stack(places), axis=0)[:, 0]
+    return int((np.unique(apart, return_counts=True)[1] > 1).sum())
 
 
 def _renumbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -8,6 +8,7 @@ from helpers.images import discs
 from PIL import Image
 
 from beadctl.annotations import AnnotationFormat
+from beadctl.annotations.formats.labels import BY_CLASS, SHARED
 from beadctl.annotations.reading import read
 from beadctl.errors import AnnotationError
 from beadctl.images import open_image
@@ -205,3 +206,49 @@ def test_label_images_come_back_as_they_are(tmp_path, name, dtype):
     found = read(tmp_path / name, SHAPE).labels
     assert found.dtype == np.uint32
     np.testing.assert_array_equal(found, labels)
+
+
+# --- labels that are not one a bead
+
+
+def remark_words(path, values):
+    tifffile.imwrite(path, values)
+    return [
+        f"{remark.count} {remark.words}" for remark in read(path, values.shape).remarks if remark.doubtful
+    ]
+
+
+@pytest.mark.parametrize("background", [0, 1])
+@pytest.mark.parametrize("classes", [2, 8])
+def test_masks_by_class_are_named(tmp_path, background, classes):
+    """The background is 0 or a class of its own, and each other class has several beads."""
+    _, truth = discs(40, 256, 256)
+    values = np.where(truth > 0, truth % classes + background + 1, background).astype(np.uint8)
+    (words,) = remark_words(tmp_path / "m.tif", values)
+    assert BY_CLASS in words
+    assert ("0" in words.split(BY_CLASS)[0]) if background else words.startswith(f"{classes} ")
+
+
+def test_a_mask_of_two_values_without_0_is_named(tmp_path):
+    _, truth = discs(6)
+    (words,) = remark_words(tmp_path / "m.tif", np.where(truth > 0, 2, 1).astype(np.uint8))
+    assert BY_CLASS in words
+    assert "without 0" in words
+
+
+def test_a_few_shared_labels_are_counted(tmp_path):
+    _, truth = discs(40, 256, 256)
+    values = truth.copy()
+    values[truth == 40], values[truth == 39] = 1, 2
+    (words,) = remark_words(tmp_path / "m.tif", values)
+    assert words.startswith(f"2 {SHARED}")
+    assert remark_words(tmp_path / "m.tif", truth) == []
+
+
+def test_beads_in_pieces_share_no_label(tmp_path, scenes):
+    """A bead that others cover in part may be left in two pieces; so may one with a stray pixel."""
+    for labels in scenes:
+        assert remark_words(tmp_path / "m.tif", labels.astype(np.uint32)) == []
+    _, truth = discs(6)
+    truth[0, 0] = truth[-1, -1] = 1
+    assert remark_words(tmp_path / "m.tif", truth) == []
