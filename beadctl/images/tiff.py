@@ -14,6 +14,7 @@ from tifffile import TIFF, TiffFile, TiffPage, TiffPageSeries
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
+from beadctl.images.palette import is_display
 from beadctl.images.pixel_size import pixel_sizes_um
 from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series
@@ -185,8 +186,10 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
 
 def _photometric(path: Path, tif: TiffFile, keyframe: TiffPage) -> Photometric:
     code = int(keyframe.photometric) if 262 in keyframe.tags else 1
-    if (code in (0, 3) and tif.is_imagej) or (code == 3 and keyframe.colormap is None):
+    if code in (0, 3) and tif.is_imagej:
         # ImageJ stores the lookup table of the display, inverting or in colours; the values are grey levels.
+        return Photometric.BLACK_IS_ZERO
+    if code == 3 and (keyframe.colormap is None or is_display(keyframe.colormap.T)):
         return Photometric.BLACK_IS_ZERO
     if code == 6 and keyframe.compression in JPEG_CODES:
         return Photometric.RGB

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.reading import BT709, noise, read_plane
+from PIL import Image as PillowImage
 
 from beadctl.images import open_image
 
@@ -41,6 +42,54 @@ def test_palette_becomes_luminance_of_its_colours(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, image, photometric="palette", colormap=colours)
     np.testing.assert_allclose(read_plane(path), (BT709 @ colours)[image], rtol=1e-6)
+
+
+def thermal():
+    """Return a lookup table, shape (3, 256): black, red, yellow, white, and marks for both ends."""
+    table = np.clip(np.arange(256) * 3 - np.array([[0], [255], [510]]), 0, 255)
+    table[:, 0], table[:, 255] = (0, 255, 0), (0, 0, 255)
+    return table
+
+
+INVERTING = np.tile(np.arange(255, -1, -1), (3, 1))
+
+
+@pytest.mark.parametrize("colours", [thermal(), INVERTING, INVERTING[:, ::-1]])
+@pytest.mark.parametrize("kind", ["tif", "png", "bmp"])
+def test_lookup_table_of_a_display_is_ignored(tmp_path, colours, kind):
+    image = noise((30, 40), "u1")
+    path = tmp_path / f"a.{kind}"
+    if kind == "tif":
+        tifffile.imwrite(path, image, photometric="palette", colormap=(colours * 257).astype("u2"))
+    else:
+        picture = PillowImage.fromarray(image, "P")
+        picture.putpalette(colours.T.astype("u1").tobytes())
+        picture.save(path)
+    got = read_plane(path)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, image)
+
+
+@pytest.mark.parametrize("method", [0, 1, 2])
+@pytest.mark.parametrize("count", [64, 256])
+def test_palette_of_a_true_colour_picture_is_not_ignored(tmp_path, method, count):
+    y, x = np.mgrid[:90, :90]
+    shades = np.stack([90 + y, 200 - x, 60 + (x + y) // 2], -1) + noise((90, 90, 3), "u1") // 16
+    picture = PillowImage.fromarray(shades.astype("u1")).quantize(count, method)
+    shown = np.asarray(picture.convert("RGB"))
+    # The palette of a TIFF file has 16 bits.
+    for kind, scale in (("tif", 256), ("png", 1), ("bmp", 1)):
+        path = tmp_path / f"a.{kind}"
+        picture.save(path)
+        np.testing.assert_allclose(read_plane(path), shown @ BT709 * scale, rtol=0.01, atol=1)
+
+
+def test_imagej_inverting_lookup_table_is_ignored(tmp_path):
+    image = noise((30, 40))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="miniswhite", description="ImageJ=1.54f\n", metadata=None)
+    np.testing.assert_array_equal(read_plane(path), image)
+    assert open_image(path).conversion == "as stored"
 
 
 def test_imagej_lookup_table_is_ignored(tmp_path):
