@@ -7,14 +7,17 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from beadctl.errors import OutputError
 
 UMASK_LOCK = threading.Lock()
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and the surrogates by which Python stands for bytes that are no UTF-8."""
 
 
 @contextlib.contextmanager
@@ -70,8 +73,11 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write `text` as UTF-8 with Unix line ends; parameters and errors are those of `atomic`."""
-    write_bytes(path, text.encode("utf-8"), durable=durable)
+    """Write `text` as UTF-8 with Unix line ends; parameters and errors are those of `atomic`.
+
+    What UTF-8 cannot hold is written as a backslash escape.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
 
 
 def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
@@ -114,7 +120,10 @@ def write_csv(
     rounded : bool
         Write values as `cell` does, floats with six significant digits; else floats in full.
     """
-    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
@@ -127,6 +136,25 @@ def csv_line(cells: Iterable[object]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="").writerow(cells)
     return buffer.getvalue()
+
+
+def name_text(name: PurePosixPath) -> str:
+    r"""Return the name of a file as one line of text that every table can hold, and that can be turned back.
+
+    Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``.
+    """
+    return printable(re.sub(r"\\(?=[xu])", r"\\x5c", str(name)))
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters and bytes that are no UTF-8 as ``\xNN``."""
+    return UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    # PEP 383: a byte that cannot be decoded is the surrogate U+DC00 + byte.
+    return f"\\u{code:04x}" if 0xD800 <= code < 0xDC80 or code > 0xDCFF else f"\\x{code & 0xFF:02x}"
 
 
 def cell(value: object) -> str:
@@ -157,6 +185,8 @@ def _strict(value: object) -> object:
         return {key: _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", _escape, value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,9 +1,11 @@
 """Images and the files that annotate them, paired by name."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from beadctl.annotations.canvas import Load, first_names
 from beadctl.annotations.formats import AnnotationFormat, centres
@@ -12,7 +14,8 @@ from beadctl.annotations.head import TABLE_SUFFIXES, Head
 from beadctl.annotations.matching import matched, path_stem, stem
 from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
-from beadctl.errors import AnnotationError
+from beadctl.errors import AnnotationError, SettingsError
+from beadctl.files import name_text
 from beadctl.images import Found, find
 
 SUFFIXES = (
@@ -20,6 +23,11 @@ SUFFIXES = (
     "_RoiSet", "_annotations", "_centres", "_centers", "_Results",
 )  # fmt: skip
 """What the name of an annotation may have after the stem of its image."""
+
+# What the name of an image may have that its annotation lacks, such as nnU-Net's first channel, and the reverse.
+IMAGE_ENDS = ("_0000", "_img", "_image")
+IMAGE_STARTS = ("image_", "img_")
+MASK_STARTS = ("mask_", "masks_", "label_", "labels_")
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -85,12 +93,13 @@ def pair(
     *,
     form: AnnotationFormat = AnnotationFormat.AUTO,
     diameter_px: float | None = None,
+    pattern: str | None = None,
 ) -> Pairing:
     """Pair images with their annotations by name.
 
     Annotations are a folder, in which ``a.png``, ``a_masks.tif``, ``a_rois.zip`` and the like belong to
-    ``a.tif`` (see `SUFFIXES`), or a file that names its images, such as COCO JSON; such a file may also lie
-    in the folder. Images and annotations may share a folder. Their sub-folders may differ as long as the
+    ``a.tif`` (see `SUFFIXES`), ``a.png`` to ``a_0000.tif`` and ``mask_a.png`` to ``image_a.tif``; or a file
+    that names its images, such as COCO JSON; such a file may also lie in the folder. Images and annotations may share a folder. Their sub-folders may differ as long as the
     stems are unique; otherwise image and annotation must have the same path below their folders.
 
     Parameters
@@ -101,6 +110,9 @@ def pair(
         The format; `AUTO` detects it by the content of each file.
     diameter_px : float, optional
         Diameter of the beads, px, where they are marked by their centres.
+    pattern : str, optional
+        Regular expression that is searched in the paths of images and annotations below their folders, instead
+        of the rules above; its only group is the name that image and annotation have in common.
 
     Raises
     ------
@@ -109,7 +121,7 @@ def pair(
     AnnotationError
         If nothing matches, or two files name the same image.
     SettingsError
-        If beads are marked by their centres and no diameter is given.
+        If beads are marked by their centres and no diameter is given, or the pattern does not fit.
     """
     together = images.resolve() == truth.resolve()
     if together and truth.is_file():
@@ -117,6 +129,8 @@ def pair(
     found = find([images], exclude=[truth])
     rule = _FormatRule(form, diameter_px)
     if truth.is_file():
+        if pattern is not None:
+            raise SettingsError(f"--pair is for a folder of annotations, and {truth} is a file; leave it out")
         return _pair_with_file(found, images, truth, rule)
     if together:
         found = _without_masks(found)
@@ -126,7 +140,8 @@ def pair(
         for item in find([truth], exclude=[images], suffixes=form.reader().SUFFIXES)
         if item.path not in image_paths and item.path.name not in NOT_ANNOTATIONS
     ]
-    own = _by_name(found, candidates, rule)
+    chosen = _by_name(found, candidates) if pattern is None else _by_pattern(found, candidates, pattern)
+    own = {item: rule.sample(item, path) for item, path in chosen.items()}
     used = {sample.truth for sample in own.values()}
     others = [item.path for item in candidates if item.path not in used]
     named, alone, errors = _by_content(found, others, rule)
@@ -141,7 +156,7 @@ def pair(
             )
         )
     used |= {sample.truth for sample in named.values()}
-    names = {stem(item.name) + suffix for item in pairs for suffix in SUFFIXES}
+    names = {name for item in pairs for name in _names(PurePosixPath(item.name.name))}
     left = [item for item in candidates if item.path not in used]
     return Pairing(
         tuple(pairs[item] for item in found if item in pairs),
@@ -175,8 +190,7 @@ class _FormatRule:
 
 def _without_masks(found: Sequence[Found]) -> list[Found]:
     """Leave out the images that are masks of others, by their suffix."""
-    stems = {path_stem(item.name) for item in found}
-    masks = {stem + suffix for stem in stems for suffix in SUFFIXES if suffix}
+    masks = {name for item in found for name in _names(item.name, marked=True)}
     return [item for item in found if path_stem(item.name) not in masks]
 
 
@@ -192,8 +206,7 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _Fo
         rest = tuple(item.path for item in found if item not in pairs)
         return Pairing(tuple(pairs[item] for item in found if item in pairs), rest, tuple(map(Path, alone)))
     name = truth.stem.removesuffix(".ome")
-    names = {name.removesuffix(suffix) for suffix in SUFFIXES}
-    own = [item for item in found if len(found) == 1 or stem(item.name) in names]
+    own = [item for item in found if len(found) == 1 or name in _names(PurePosixPath(item.name.name))]
     if len(own) != 1:
         raise AnnotationError(
             f"{truth}: annotates one image, and {images} holds {len(found)}; give that image, or the folder"
@@ -213,8 +226,37 @@ def _named(
     return pairs, [name for name in parts if name not in names]
 
 
-def _by_name(found: Sequence[Found], candidates: Sequence[Found], rule: _FormatRule) -> dict[Found, Sample]:
-    """Pair images with files of their own: at the same path, else anywhere if the preferred one is unique."""
+def _names(image: PurePosixPath, *, marked: bool = False) -> list[str]:
+    """Return what the annotation of an image may be called, without suffix, the preferred names first.
+
+    The first `SUFFIXES` are those of the image's own name; `marked` leaves out names that an image may have.
+    """
+    name = stem(image)
+    ends = [name.removesuffix(end) for end in IMAGE_ENDS]
+    starts = [base.removeprefix(start) for base in (name, *ends) for start in IMAGE_STARTS]
+    names = [
+        before + base + after
+        for base in dict.fromkeys((name, *ends, *starts))
+        for before, after in (*(("", suffix) for suffix in SUFFIXES), *((start, "") for start in MASK_STARTS))
+        if base and (before or after or not marked)
+    ]
+    return [str(image.with_name(name)) for name in names]
+
+
+def _by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found, Path]:
+    """Pair images with files of their own by the image's name, and those that are left by a part of it."""
+    pairs = _matches(found, candidates, lambda image: _names(image)[: len(SUFFIXES)])
+    used = set(pairs.values())
+    rest = [item for item in found if item not in pairs]
+    more = _matches(rest, [item for item in candidates if item.path not in used], _names)
+    claims = Counter(more.values())
+    return pairs | {item: path for item, path in more.items() if claims[path] == 1}
+
+
+def _matches(
+    found: Sequence[Found], candidates: Sequence[Found], names: Callable[[PurePosixPath], list[str]]
+) -> dict[Found, Path]:
+    """Pair images with files of these names at the same path, else anywhere if the preferred one is unique."""
     by_path: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
     for item in candidates:
@@ -222,15 +264,51 @@ def _by_name(found: Sequence[Found], candidates: Sequence[Found], rule: _FormatR
         by_stem.setdefault(stem(item.name), []).append(item.path)
     pairs = {}
     for item in found:
-        same_path = [path for suffix in SUFFIXES for path in by_path.get(path_stem(item.name) + suffix, ())]
-        anywhere = [path for suffix in SUFFIXES for path in by_stem.get(stem(item.name) + suffix, ())]
+        same_path = [path for name in names(item.name) for path in by_path.get(name, ())]
+        anywhere = [path for name in names(PurePosixPath(item.name.name)) for path in by_stem.get(name, ())]
         if same_path:
-            pairs[item] = rule.sample(item, min(same_path, key=_rank))
+            pairs[item] = min(same_path, key=_rank)
         elif anywhere:
             best = min(anywhere, key=_rank)
             equal = [path for path in anywhere if (_rank(path), path.stem) == (_rank(best), best.stem)]
             if len(equal) == 1:
-                pairs[item] = rule.sample(item, best)
+                pairs[item] = best
+    return pairs
+
+
+def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: str) -> dict[Found, Path]:
+    """Pair images with files of which the pattern's group is equal; it must be unique in each folder."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise SettingsError(f"--pair {pattern!r}: not a regular expression ({error}); correct it") from None
+    if expression.groups != 1:
+        raise SettingsError(
+            f"--pair {pattern!r}: has {expression.groups} groups; put the name that image and annotation have"
+            r" in common in one pair of parentheses, such as '(\d+)\.'"
+        )
+
+    def by_key(items: Sequence[Found]) -> dict[str, Found]:
+        keys: dict[str, Found] = {}
+        # The preferred kind of file comes first.
+        for item in sorted(items, key=lambda item: _rank(item.path)):
+            match = expression.search(str(item.name))
+            if match and match[1]:
+                first = keys.setdefault(match[1], item)
+                if first is not item and _rank(first.path) == _rank(item.path):
+                    raise AnnotationError(
+                        f"{item.path}: --pair {pattern!r} finds {match[1]!r}, as in {first.name}; choose a group"
+                        " that tells them apart"
+                    )
+        return keys
+
+    images, masks = by_key(found), by_key(candidates)
+    pairs = {item: masks[key].path for key, item in images.items() if key in masks}
+    if not pairs:
+        raise AnnotationError(
+            f"--pair {pattern!r}: no image and annotation have a name in common; images give"
+            f" {first_names(list(images), 3) or 'none'}, annotations {first_names(list(masks), 3) or 'none'}"
+        )
     return pairs
 
 
@@ -267,4 +345,5 @@ def _rank(path: Path) -> int:
 
 
 def _sample(image: Found, truth: Path, load: Load) -> Sample:
-    return Sample(str(image.name), image.path, truth, load, source=str(image.name))
+    name = name_text(image.name)
+    return Sample(name, image.path, truth, load, source=name)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beadctl.files import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,16 +26,16 @@ class Messages:
     def info(self, message: str) -> None:
         """Print a message unless ``-q`` was given."""
         if self.verbosity >= 0:
-            stderr().print(message, markup=False, highlight=False, soft_wrap=True)
+            _print(message)
 
     def detail(self, message: str) -> None:
         """Print a message only with ``-v``."""
         if self.verbosity > 0:
-            stderr().print(message, style="dim", markup=False, highlight=False, soft_wrap=True)
+            _print(message, "dim")
 
     def warn(self, message: str) -> None:
         """Print a warning, under ``-q`` too."""
-        stderr().print(f"warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        _print(f"warning: {message}", "yellow")
 
     def notes(self, lines: Iterable[tuple[bool, str]]) -> None:
         """Print each (is_warning, text) pair as a warning or a message."""
@@ -86,7 +88,12 @@ def stderr() -> "Console":
 
 def fail(message: str) -> None:
     """Print an error as one red line: what is wrong, where, and what to do."""
-    stderr().print(f"error: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    _print(f"error: {message}", "bold red")
+
+
+def _print(message: str, style: str | None = None) -> None:
+    """Print one line; a name in it may hold line breaks, or bytes that are no text."""
+    stderr().print(printable(message), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from beadctl.errors import OutputError
-from beadctl.files import write_text
+from beadctl.files import name_text, write_text
 from beadctl.images import RESULTS_MARK
 
 Status = Literal["ok", "failed", "skipped"]
@@ -27,7 +27,7 @@ class Row:
     Attributes
     ----------
     image : str
-        Path below the input folder, with forward slashes.
+        Path below the input folder, with forward slashes, as `beadctl.files.name_text` writes it.
     plane, position : int and str
         Number of the plane in its file, from 0, and place in the stack, such as ``T=0 Z=3``; empty for a
         single plane.
@@ -84,7 +84,7 @@ class ImageResult:
 
 def failed(image: PurePosixPath, reason: str) -> ImageResult:
     """Return the result of an image that could not be read: one row with the reason."""
-    return ImageResult((Row(str(image), 0, "", "failed", reason=reason),))
+    return ImageResult((Row(name_text(image), 0, "", "failed", reason=reason),))
 
 
 def skipped(result: ImageResult) -> ImageResult:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import BeadctlError, ImageError
-from beadctl.files import sha256
+from beadctl.files import name_text, sha256
 from beadctl.images import Found, Plane, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
@@ -139,7 +139,7 @@ def _label(
         shrink=predicted.shrink,
     )
     kept = outputs.save if outputs.folder else ()
-    encoded = {output: format_of(output).encode(image, segmented, pixel_size_um) for output in kept}
+    encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
     return _Plane(row, tuple(table.rows()), encoded)
 
 
@@ -151,7 +151,7 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str) -> ImageResult:
     """Write an image's results, the ledger's part first: files without one never count as done."""
     planes = [future.result() for future in labelled]
-    name = str(item.name)
+    name = name_text(item.name)
     result = ImageResult(
         tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
         tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from beadctl.console import shown
-from beadctl.files import write_csv
+from beadctl.files import name_text, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
 from beadctl.results.ledger import ImageResult
@@ -49,8 +49,8 @@ def write_tables(
     names += sorted(kept - own)
 
     def result_of(name: str) -> ImageResult:
-        if name in current:
-            return current[name]
+        if (text := name_text(PurePosixPath(name))) in current:
+            return current[text]
         if name in kept and not (overwrite and name in own):
             return _kept(folder, name)
         return ledger.failed(PurePosixPath(name), "not reached: the run was stopped")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from beadctl.images import Plane
     from beadctl.segmentation.plane import Segmented
 
 
@@ -31,7 +32,7 @@ class Format(Protocol):
     def paths(self, image: PurePosixPath, planes: int) -> list[PurePosixPath]:
         """Return the files that an image with so many planes gives, below the folder of results."""
 
-    def encode(self, image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> Any:
+    def encode(self, image: NDArray[Any], segmented: Segmented, plane: Plane) -> Any:
         """Return what is kept of one plane until all planes of its image are done: small, encoded."""
 
     def write(self, paths: Sequence[Path], planes: Sequence[Any]) -> None:

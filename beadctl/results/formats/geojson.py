@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.files import write_text
+from beadctl.images import Plane
 from beadctl.results.formats import plane_names
 from beadctl.segmentation.measure import COLUMNS
 from beadctl.segmentation.plane import Segmented
@@ -24,7 +25,7 @@ def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
     return [folder / f"{name}.geojson" for name in plane_names(image, planes)]
 
 
-def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> str:
+def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> str:
     """Return a feature collection of the beads of a plane.
 
     Coordinates are x and y in px from the corner of the first pixel, as QuPath counts. Outlines pass half-way
@@ -32,7 +33,7 @@ def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | Non
     """
     from scipy import ndimage
 
-    del image, pixel_size_um
+    del image, plane
     boxes = ndimage.find_objects(segmented.labels)
     features = [
         {

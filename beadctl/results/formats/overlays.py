@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.files import atomic
+from beadctl.images import Plane
 from beadctl.results.formats import plane_names
 from beadctl.segmentation.plane import Segmented
 
@@ -30,9 +31,9 @@ def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
     return [folder / f"{name}_overlay.png" for name in plane_names(image, planes)]
 
 
-def encode(image: NDArray[Any], segmented: Segmented, pixel_size_um: float | None) -> NDArray[np.uint8]:
+def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[np.uint8]:
     """Paint a plane; see `paint`."""
-    del pixel_size_um
+    del plane
     return paint(image, segmented.labels)
 
 
