@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl.errors import BeadctlError, ImageError
 from beadctl.files import name_text, sha256
-from beadctl.images import Found, Plane, open_image
+from beadctl.images import Found, Intensities, Plane, intensities_of, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
@@ -106,19 +106,25 @@ def _plane(
         with plane.open() as pixels:
             predicted = predict_plane(pixels, model, options, pixel_size_um=plane.pixel_size_um)
             image = pixels.read_all()
+            measured = intensities_of(pixels, image)
     except ImageError as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    future = worker.submit(_label, plane, predicted, image, options, outputs)
+    future = worker.submit(_label, plane, predicted, image, measured, options, outputs)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
     return future
 
 
 def _label(
-    plane: Plane, predicted: PredictedPlane, image: NDArray[Any], options: SegmentOptions, outputs: Outputs
+    plane: Plane,
+    predicted: PredictedPlane,
+    image: NDArray[Any],
+    measured: Intensities,
+    options: SegmentOptions,
+    outputs: Outputs,
 ) -> _Plane:
     pixel_size_um = plane.pixel_size_um
-    segmented = label_plane(predicted, image, options, pixel_size_um)
+    segmented = label_plane(predicted, image, options, pixel_size_um, measured)
     table = segmented.table
     count = len(table)
     mean = float(table.diameter_px.mean()) if count else None

@@ -1,5 +1,9 @@
 """What is written of a plane, read back by others."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,15 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from beadctl.images import open_image
+from beadctl.images import Plane, open_image
 from beadctl.results.formats import masks, overlays
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.plane import Segmented
 
 
-def write_masks(path, planes, pixel_size_um):
+def plane_of(labels, position="", pixel_size_um=None):
+    """Return a plane of the size of a label image."""
+    return Plane(
+        Path("a.tif"), 0, position, *labels.shape, labels.dtype, pixel_size_um, source=None, conversion=None
+    )
+
+
+def write_masks(path, planes, pixel_size_um, positions=None):
     """Write label images as a run does."""
-    encoded = [masks.encode(plane, Segmented(plane, measure(plane)), pixel_size_um) for plane in planes]
+    positions = positions or [f"Z={number}" for number in range(len(planes))]
+    encoded = [
+        masks.encode(labels, Segmented(labels, measure(labels)), plane_of(labels, position, pixel_size_um))
+        for labels, position in zip(planes, positions, strict=True)
+    ]
     masks.write([path], encoded)
 
 
@@ -29,7 +44,7 @@ def test_label_images_are_read_back(tmp_path_factory, shapes, seed):
     write_masks(path, planes, 0.25)
     with tifffile.TiffFile(path) as tiff:
         assert tiff.is_ome
-        assert all(page.is_tiled for page in tiff.pages)
+        assert not any(page.is_tiled for page in tiff.pages)
         found = [
             plane for series in tiff.series for plane in series.asarray().reshape(-1, *series.shape[-2:])
         ]
@@ -56,6 +71,52 @@ def test_equal_planes_make_one_stack(tmp_path):
     assert stack.shape == (3, 20, 30)
     assert [int(plane.max()) for plane in stack] == [1, 70_000, 3]
     assert len(open_image(path).planes) == 3
+
+
+@pytest.mark.parametrize(
+    ("positions", "axes", "shape"),
+    [
+        (["T=0", "T=1", "T=2"], "TYX", (3, 40, 50)),
+        (["Z=0", "Z=1"], "ZYX", (2, 40, 50)),
+        ([f"T={t} Z={z}" for t in range(2) for z in range(3)], "TZYX", (2, 3, 40, 50)),
+        (["T=0 Z=0", "T=1 Z=2"], "ZYX", (2, 40, 50)),
+        (["I=0", "I=1"], "ZYX", (2, 40, 50)),
+    ],
+)
+def test_a_stack_keeps_the_axes_of_its_source(tmp_path, positions, axes, shape):
+    planes = [np.full((40, 50), number + 1, np.uint32) for number in range(len(positions))]
+    write_masks(tmp_path / "a_masks.tif", planes, 0.5, positions)
+    with tifffile.TiffFile(tmp_path / "a_masks.tif") as tiff:
+        assert (tiff.series[0].axes, tiff.series[0].shape) == (axes, shape)
+        assert [int(page.asarray().max()) for page in tiff.pages] == list(range(1, len(planes) + 1))
+
+
+def test_huge_planes_are_tiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(masks, "STRIPS_PX", 600 * 700)
+    labels = np.random.default_rng(1).integers(0, 2**32, (601, 700), np.uint32)
+    write_masks(tmp_path / "a_masks.tif", [labels], 0.5)
+    with tifffile.TiffFile(tmp_path / "a_masks.tif") as tiff:
+        assert tiff.pages[0].is_tiled
+        np.testing.assert_array_equal(tiff.asarray(), labels)
+
+
+IMAGEJ = Path("/usr/share/java/ij.jar")
+
+
+@pytest.mark.skipif(
+    not (IMAGEJ.exists() and shutil.which("javac")), reason="imagej or a JDK is not installed"
+)
+def test_imagej_opens_label_images_with_their_scale(tmp_path):
+    """Debian's ImageJ, which refuses tiles; run without a screen."""
+    path = tmp_path / "a_masks.tif"
+    write_masks(path, [np.full((700, 900), value, np.uint32) for value in (1, 70_000)], 0.65)
+    source = Path(__file__).with_name("OpenImage.java")
+    command = ["java", "-Djava.awt.headless=true", "-cp", str(IMAGEJ), str(source), str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    size, scale, *highest = said.stdout.splitlines()
+    assert size.split() == ["900", "700", "1", "2", "1"]
+    assert scale.split()[:2] == ["0.650000", "µm"]
+    assert highest == ["1", "70000"]
 
 
 def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):

@@ -19,7 +19,7 @@ from beadctl.segmentation.plane import Segmented
 
 def polygons(labels, pixel_size_um=None):
     segmented = Segmented(labels, measure(labels, pixel_size_um=pixel_size_um))
-    return json.loads(geojson.encode(labels, segmented, pixel_size_um))
+    return json.loads(geojson.encode(labels, segmented, None))
 
 
 def area(ring):

@@ -1,4 +1,4 @@
-"""Label images as OME-TIFF: uint32, zlib, with the pixel size of their source; strips, which ImageJ opens too."""
+"""Label images as OME-TIFF: uint32, zlib, with pixel size; in strips, which ImageJ opens too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,8 +64,8 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> EncodedMa
 def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
     """Write the label images of an image's planes as one OME-TIFF, whole or not at all.
 
-    Planes of equal size make one stack with the axes of their source, else each plane is an image of the file.
-    The pixel size is written as OME metadata and as the resolution of TIFF, where known.
+    Planes of equal size make one stack with the axes of their source, else each plane is an image of the
+    file. The pixel size is written as OME metadata and as the resolution of TIFF, where known.
     """
     import tifffile
 
@@ -107,7 +107,7 @@ def _layout(height: int, width: int) -> dict[str, Any]:
 
 
 def _stack_axes(positions: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    """Return the axes of a stack, of T, Z and C as in its source, and their lengths; none for a single plane."""
+    """Return the axes of a stack, T, Z and C as in its source, and their lengths; none for one plane."""
     if len(positions) == 1:
         return "", ()
     named = [dict(part.split("=") for part in position.split()) for position in positions]
