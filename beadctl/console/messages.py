@@ -1,6 +1,7 @@
 """Messages, tables and progress bars on standard error; rich honours ``NO_COLOR``."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Messages:
 
     @contextmanager
     def progress(self, total: int, what: str) -> Iterator[Callable[..., None]]:
-        """Show a progress bar on a terminal while the block lasts.
+        """Show a progress bar on a terminal, and lines in a log, while the block lasts.
 
         Parameters
         ----------
@@ -61,11 +62,17 @@ class Messages:
         Yields
         ------
         callable
-            Takes one step; its argument, if any, is ignored, so that it serves as a callback.
+            Takes one step; its argument, if any, is ignored, so that it serves as a callback. With
+            ``failed=True`` the step is counted as failed.
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = stderr()
+        if not console.is_terminal:
+            log = _ProgressLog(self, total, what)
+            yield log.advance
+            log.end()
+            return
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -73,10 +80,40 @@ class Messages:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=self.verbosity < 0 or not console.is_terminal,
+            disable=self.verbosity < 0,
         ) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda *_: bar.advance(task)
+            yield lambda *_, **__: bar.advance(task)
+
+
+class _ProgressLog:
+    """Progress as lines in a log: at the start, every half minute, and at the end."""
+
+    SECONDS = 30.0
+
+    def __init__(self, messages: Messages, total: int, what: str) -> None:
+        self._messages, self._total, self._what = messages, total, what
+        self._done = self._failed = 0
+        self._start = self._told = time.monotonic()
+        messages.info(f"{what}: {total} to do")
+
+    def advance(self, *_: object, failed: bool = False) -> None:
+        """Count a step, and print a line if the last one is half a minute old."""
+        self._done, self._failed = self._done + 1, self._failed + failed
+        now = time.monotonic()
+        if now - self._told >= self.SECONDS and self._done < self._total:
+            self._told = now
+            rate = self._done / (now - self._start)
+            left = duration((self._total - self._done) / rate)
+            self._messages.info(f"{self._state()}, {rate:.3g} a second, {left} left")
+
+    def end(self) -> None:
+        """Print the last line."""
+        self._messages.info(f"{self._state()} in {duration(time.monotonic() - self._start)}")
+
+    def _state(self) -> str:
+        failed = f", {self._failed} failed" if self._failed else ""
+        return f"{self._what}: {self._done} of {self._total} done{failed}"
 
 
 def stderr() -> "Console":

@@ -80,7 +80,7 @@ def process(
                         on_row(row)
                         if row.status == "failed":
                             console.fail(f"{row.image}: {row.reason}")
-                    advance()
+                    advance(failed=result.failed)
         finally:
             if folder is not None:
                 with _signals_blocked():
