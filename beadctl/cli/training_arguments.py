@@ -30,12 +30,7 @@ def training_tiles(settings: Settings) -> Path | None:
 def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, Start | None]:
     """Return the settings with a learning rate and the network, and the first weights; None for random ones.
 
-    Parameters
-    ----------
-    loaded : Loaded
-        The settings and where they come from.
-    run : Path, optional
-        Folder of a run to resume.
+    Those of a run to resume are in its folder, `run`.
     """
     train, origins = loaded.settings.train, loaded.origins
     network = {

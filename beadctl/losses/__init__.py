@@ -91,28 +91,21 @@ class Loss(StrEnum):
         return cast("Callable[[LossParameters], tuple[Term, ...]]", module.build)
 
 
-_WEIGHTS: Mapping[Loss, Mapping[str, float]] = MappingProxyType(
-    {
-        Loss.COMBINED: MappingProxyType({"dice": 0.7, "focal": 0.3}),
-        Loss.MULTI_TERM: MappingProxyType({"dice": 0.6, "focal": 0.3, "boundary": 0.1}),
-    }
-)
+_WEIGHTS: Mapping[Loss, Mapping[str, float]] = {
+    Loss.COMBINED: MappingProxyType({"dice": 0.7, "focal": 0.3}),
+    Loss.MULTI_TERM: MappingProxyType({"dice": 0.6, "focal": 0.3, "boundary": 0.1}),
+}
 
 
 def checked_weights(loss: Loss, given: Sequence[float] | None) -> tuple[float, ...]:
-    """Return the weights of a loss's terms: those given, or its own.
+    """Return the weights of a loss's terms, in their order: those given, or its own.
 
     Parameters
     ----------
     loss : Loss
         Whose terms.
     given : sequence of float or None
-        One weight for each term, in their order; None for the loss's own.
-
-    Returns
-    -------
-    tuple of float
-        In the order of the terms.
+        One weight for each term; None for the loss's own.
 
     Raises
     ------

@@ -1,7 +1,5 @@
 """Binary cross-entropy: every pixel has the same weight. The reference for the other losses."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +8,7 @@ from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 
 def bce(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean cross-entropy over the pixels of each sample.
+    """Mean cross-entropy over the pixels of each sample: (N,), at least 0, float32 or wider.
 
     ``-y log p - (1 - y) log(1 - p)`` with p the sigmoid of the logits and y the target: the negative log
     likelihood of the mask for independent pixels.
@@ -19,11 +17,6 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
-
-    Returns
-    -------
-    Tensor
-        (N,), at least 0, float32 or wider.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     z, truth = logits.to(wide).flatten(1), target.to(wide).flatten(1)

@@ -1,7 +1,5 @@
 """Dice plus focal: Dice fits the overlap, focal gives every pixel a gradient."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from beadctl.losses import Loss, LossParameters, Term, checked_weights

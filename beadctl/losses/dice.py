@@ -1,7 +1,5 @@
 """Soft Dice loss: the overlap of the foreground, independent of the size of the background."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -13,7 +11,7 @@ SMOOTHING_PX = 1.0
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:
-    """One minus the soft Dice coefficient of each sample.
+    """One minus the soft Dice coefficient of each sample: (N,), between 0 and 1, float32 or wider.
 
     ``1 - (2 sum(y p) + e) / (sum(y) + sum(p) + e)`` with p the sigmoid of the logits, y the target and
     e one pixel (Milletari, Navab, Ahmadi: V-Net, 3DV 2016, with plain instead of squared sums).
@@ -22,11 +20,6 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
-
-    Returns
-    -------
-    Tensor
-        (N,), between 0 and 1, float32 or wider.
     """
     # Float16 ends at 65,504, less than the sum over 512 x 512 pixels.
     wide = torch.promote_types(logits.dtype, torch.float32)

@@ -1,7 +1,5 @@
 """Focal loss: cross-entropy with less weight on well classified pixels."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch
@@ -12,7 +10,7 @@ from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 
 def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
-    """Mean focal loss over the pixels of each sample.
+    """Mean focal loss over the pixels of each sample: (N,), at least 0, float32 or wider.
 
     ``-a (1 - q)^gamma log q`` with q the probability given to the true class and a = alpha on beads,
     1 - alpha on background (Lin et al.: Focal Loss for Dense Object Detection, ICCV 2017, eq. 5).
@@ -25,11 +23,6 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
         Weight of bead pixels, 0 to 1.
     gamma : float
         Focusing exponent, at least 0; 0 gives weighted cross-entropy.
-
-    Returns
-    -------
-    Tensor
-        (N,), at least 0, float32 or wider.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide).flatten(1)

@@ -1,7 +1,5 @@
 """Lovasz hinge: a convex surrogate of the Jaccard index."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -9,22 +7,18 @@ from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 
 def lovasz(logits: Tensor, target: Tensor) -> Tensor:
-    """Lovasz extension of the Jaccard loss over the hinge errors of each sample.
+    """Lovasz extension of the Jaccard loss over the hinge errors of each sample: (N,), float32 or wider.
 
     With the errors ``m = 1 - (2y - 1) z`` in falling order, ``sum_i max(m_i, 0) (J_i - J_(i-1))`` where J_i
     is one minus the Jaccard index if exactly the first i pixels are wrong (Berman, Triki, Blaschko: The
     Lovasz-Softmax loss, CVPR 2018, section 3.1 and algorithm 1). On a tile without beads, where one false
-    pixel has the Jaccard loss of all of them, it is the largest error.
+    pixel has the Jaccard loss of all of them, it is the largest error. At least 0, and 0 where all logits are
+    right by their margin of 1.
 
     Parameters
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
-
-    Returns
-    -------
-    Tensor
-        (N,), at least 0, float32 or wider; 0 where all logits are right by their margin of 1.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide).flatten(1)

@@ -1,7 +1,5 @@
 """Dice, focal and a boundary term: the overlap, every pixel, and extra weight on pixels along the edges."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch
@@ -14,10 +12,11 @@ from beadctl.losses.focal import focal
 
 
 def band(target: Tensor, width_px: int) -> Tensor:
-    """Pixels near an edge of the mask: its morphological gradient.
+    """Pixels near an edge of the mask as 1, else 0, of the shape and dtype of the target.
 
-    Dilation less erosion of the mask by a square of ``2 width_px + 1``: the pixels with a pixel of the other
-    class at most `width_px` away, along an axis or diagonally. The image's border is no edge.
+    The morphological gradient, dilation less erosion by a square of ``2 width_px + 1``: the pixels with a
+    pixel of the other class at most `width_px` away, along an axis or diagonally. The image's border is no
+    edge.
 
     Parameters
     ----------
@@ -25,11 +24,6 @@ def band(target: Tensor, width_px: int) -> Tensor:
         (N, 1, H, W) or (N, H, W), 0 or 1.
     width_px : int
         At least 1.
-
-    Returns
-    -------
-    Tensor
-        Of the shape and dtype of the target, 1 in the band and 0 elsewhere.
     """
     bead = target > 0
     # Erosion of the beads is dilation of the rest. In bytes it takes a twentieth of the time of `max_pool2d`.
@@ -51,7 +45,7 @@ def _dilated(planes: Tensor, width_px: int) -> Tensor:
 
 
 def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:
-    """Mean cross-entropy over the pixels of each sample that lie near an edge of the mask.
+    """Mean cross-entropy over the pixels near an edge of each sample: (N,), at least 0, float32 or wider.
 
     ``sum(b e) / sum(b)`` with e the cross-entropy of a pixel and b the `band`; 0 where the mask has no edge.
     As a mean over the band it does not depend on the length of the edges. The signed-distance integral of
@@ -63,26 +57,18 @@ def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
     width_px : int
         Half the width of the band, px, at least 1.
-
-    Returns
-    -------
-    Tensor
-        (N,), at least 0, float32 or wider.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide)
     near = band(truth, width_px).flatten(1)
-    entropy = F.binary_cross_entropy_with_logits(
-        logits.to(wide).flatten(1), truth.flatten(1), reduction="none"
-    )
+    z = logits.to(wide).flatten(1)
+    entropy = F.binary_cross_entropy_with_logits(z, truth.flatten(1), reduction="none")
     return (near * entropy).sum(1) / near.sum(1).clamp(min=1.0)
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:
     """Return ``0.6 dice + 0.3 focal + 0.1 boundary``, or other weights."""
     overlap, pixels, edges = checked_weights(Loss.MULTI_TERM, parameters.weights)
-    return (
-        Term("dice", overlap, dice),
-        Term("focal", pixels, partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)),
-        Term("boundary", edges, partial(boundary, width_px=parameters.boundary_px)),
-    )
+    focused = partial(focal, alpha=parameters.focal_alpha, gamma=parameters.focal_gamma)
+    edged = partial(boundary, width_px=parameters.boundary_px)
+    return Term("dice", overlap, dice), Term("focal", pixels, focused), Term("boundary", edges, edged)

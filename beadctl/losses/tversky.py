@@ -1,20 +1,16 @@
 """Tversky loss: Dice with separate weights of missed and of false bead pixels."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from beadctl.losses import Loss, LossParameters, Term, checked_weights
-
-# Smoothing, as in Dice: no 0/0 and a finite gradient on an empty tile.
-SMOOTHING_PX = 1.0
+from beadctl.losses.dice import SMOOTHING_PX
 
 
 def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float = 0.3) -> Tensor:
-    """One minus the soft Tversky index of each sample.
+    """One minus the soft Tversky index of each sample: (N,), between 0 and 1, float32 or wider.
 
     ``1 - (TP + e) / (TP + alpha FN + beta FP + e)`` with TP = sum(y p), FN = sum(y (1 - p)),
     FP = sum((1 - y) p), p the sigmoid of the logits, y the target and e one pixel (Salehi, Erdogmus,
@@ -26,15 +22,8 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float =
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
-    alpha : float
-        Weight of a missed bead pixel, at least 0.
-    beta : float
-        Weight of a false bead pixel, at least 0.
-
-    Returns
-    -------
-    Tensor
-        (N,), between 0 and 1, float32 or wider.
+    alpha, beta : float
+        Weights of a missed and of a false bead pixel, at least 0.
     """
     # Float16 ends at 65,504, less than the sum over 512 x 512 pixels.
     wide = torch.promote_types(logits.dtype, torch.float32)

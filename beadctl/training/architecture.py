@@ -1,7 +1,5 @@
 """The architecture of a network in a few numbers, and its receptive field; without torch."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass
 

@@ -4,8 +4,6 @@ Geometry changes image and labels together, intensity the image alone. Intensiti
 normalisation: the background's median at 0, the brighter or darker tail at 1 or -1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,10 +34,8 @@ class Augmentation:
         Of inverting the image: bright beads become dark and dark ones bright.
     contrast, gamma : tuple of float
         Factor and exponent on the distance to the background, drawn on a logarithmic scale.
-    offset : float
-        Largest shift of the brightness to either side.
-    noise : float
-        Largest standard deviation of added Gaussian noise.
+    offset, noise : float
+        Largest shift of the brightness to either side, and standard deviation of added Gaussian noise.
     blur_probability, blur_px : float
         Probability of a Gaussian blur, and its largest standard deviation.
     """
@@ -66,11 +62,7 @@ def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> 
     size : int
         Edge of the square, px.
     rng : numpy.random.Generator
-        Chooses the place.
-
-    Returns
-    -------
-    image, labels : ndarray, shape (size, size)
+        Draws the place.
     """
     image, labels = _grown(image, size), _grown(labels, size)
     top = int(rng.integers(image.shape[0] - size + 1))
@@ -82,23 +74,14 @@ def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> 
 def move(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
 ) -> tuple[Floats, Labels]:
-    """Cut a random square, resized, rotated and mirrored.
+    """Cut a random square, resized, rotated and mirrored; every label occurs in the given ones.
 
     Parameters
     ----------
-    image, labels : ndarray, shape (H, W)
-        The normalised image and its labels.
-    size : int
-        Edge of the square, px.
-    rng : numpy.random.Generator
-        Draws the view.
+    image, labels, size, rng
+        As for `crop`.
     augmentation : Augmentation
         The ranges to draw from.
-
-    Returns
-    -------
-    image, labels : ndarray, shape (size, size)
-        Every label occurs in the given ones.
     """
     if rng.random() < augmentation.warp_probability:
         image, labels = _warped(image, labels, size, rng, augmentation)
@@ -114,19 +97,8 @@ def move(
 def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -> Floats:
     """Change the intensities of a normalised image, as other illumination, camera or focus would.
 
-    Parameters
-    ----------
-    image : ndarray of float32, shape (H, W)
-        Normalised; not changed.
-    rng : numpy.random.Generator
-        Draws the changes.
-    augmentation : Augmentation
-        The ranges to draw from.
-
-    Returns
-    -------
-    ndarray of float32, shape (H, W)
-        Within the limits of the normalisation.
+    Returns float32 (H, W) within the limits of the normalisation; the given image is not changed. Parameters
+    are those of `move`.
     """
     if rng.random() < augmentation.polarity_probability:
         image = -image

@@ -8,8 +8,6 @@ References
 .. [1] Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,15 +21,7 @@ from beadctl.training.unet import UNet
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """The other network of a mean.
-
-    Attributes
-    ----------
-    other : Start
-        Its weights.
-    share : float
-        Their share, 0..1.
-    """
+    """The other network of a mean: its weights, and their share, 0..1."""
 
     other: Start
     share: float

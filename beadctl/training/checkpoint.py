@@ -4,8 +4,6 @@ A checkpoint holds tensors and plain values only and is read with ``weights_only
 the file.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,28 +35,22 @@ class Checkpoint:
         Fields of `Architecture`.
     model, average : dict
         Weights as trained, and their moving average, which is what is validated and exported.
-    optimizer, scaler : dict
-        State of the optimiser and of the fp16 loss scaler.
+    optimizer, scaler, weighting : dict
+        State of the optimiser, of the fp16 loss scaler and of the weighting of the terms.
     rng : dict
         States of torch's random generators, as tensors.
     epoch, step : int
         Epochs and optimiser steps done.
-    best_epoch : int
-        Epoch of the best validation Jaccard so far, from 1; 0 when there is none.
-    best_jaccard : float
-        That Jaccard.
+    best_epoch, best_jaccard : int and float
+        The best validation Jaccard so far and its epoch, from 1; epoch 0 when there is none.
     elapsed_s : float
         Seconds spent, over all sessions of the run.
-    history : list of dict
-        One record an epoch, as in ``history.csv``.
+    history, gradients : list of dict
+        Records as in ``history.csv``, one an epoch, and of the gradient audit as in ``gradients.csv``.
     settings : dict
         The plan as plain values; a resumed run must have the same.
     facts : dict
         For the exported model: data fingerprint, bead diameter, halo, stride.
-    weighting : dict
-        State of the weighting of the terms.
-    gradients : list of dict
-        Records of the gradient audit, as in ``gradients.csv``.
     """
 
     architecture: State

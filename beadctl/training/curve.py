@@ -1,7 +1,5 @@
 """The learning curve as a picture."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,12 @@ COLOURS = (BLUE, ORANGE, "#cc79a7", GREEN)
 
 
 def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw training loss, validation Jaccard, count error and the terms' weights over the epochs.
+    """Draw training loss, validation Jaccard, count error and the terms' weights over the epochs as PNG.
 
     Parameters
     ----------
-    history : sequence of mapping
-        Records as in ``history.csv``, at least one.
-    path : Path
-        The PNG to write.
+    history, path : sequence of mapping and Path
+        Records as in ``history.csv``, at least one; and the file to write.
 
     Raises
     ------

@@ -4,8 +4,6 @@ Sample i of epoch e is a function of (seed, e, i), whatever the number of proces
 whatever was drawn before. So a resumed run sees the pixels that it would have seen without a stop.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import signal
@@ -45,15 +43,12 @@ class SceneSource(Protocol):
 
     def __len__(self) -> int:
         """Return the number of samples in one epoch."""
-        ...
 
     def scene(self, seed: int, epoch: int, index: int) -> tuple[Floats, Labels]:
         """Return sample `index` of `epoch`: normalised image float32 (H, W) and labels (H, W)."""
-        ...
 
     def name(self, seed: int, epoch: int, index: int) -> str:
         """Return the name of that sample for messages."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -84,15 +79,7 @@ class Shuffled:
 
 @dataclass(frozen=True)
 class Simulated:
-    """A new simulated scene for every sample.
-
-    Attributes
-    ----------
-    scenes : int
-        Scenes in one epoch.
-    size : int
-        Edge of the samples that will be cut, px; scenes are somewhat larger.
-    """
+    """A new simulated scene for every sample: `scenes` an epoch, larger than the `size` px cut from them."""
 
     scenes: int
     size: int
@@ -117,10 +104,8 @@ class TrainingData:
 
     Attributes
     ----------
-    source : SceneSource
-        Training samples.
-    validation : sequence
-        Normalised images float32 (H, W) with their labels (H, W).
+    source, validation : SceneSource and sequence
+        Training samples; and normalised images float32 (H, W) with their labels (H, W).
     fingerprint : str
         Of the tiles; ``simulated`` without tiles.
     """
@@ -137,14 +122,7 @@ class TrainingData:
 
 
 def training_data(plan: TrainingPlan, tiles: Path | None) -> TrainingData:
-    """Open the data of a run.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-        Whether it simulates, and how much.
-    tiles : Path or None
-        Folder that ``beadctl tile`` wrote, for a plan that does not simulate.
+    """Open the data of a run: the folder that ``beadctl tile`` wrote, or scenes for a plan that simulates.
 
     Raises
     ------
@@ -179,10 +157,8 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
     ----------
     source : SceneSource
         Where images come from.
-    size : int
-        Edge of a sample, px.
-    seed : int
-        Seed of everything random.
+    size, seed : int
+        Edge of a sample, px; and seed of everything random.
     augmentation : Augmentation or None
         None cuts a random square and changes nothing else.
     """
@@ -229,10 +205,7 @@ def load(
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Prepare micro-batches ahead in `workers` processes, or in this one when that is 0.
 
-    Returns
-    -------
-    DataLoader
-        Yields images float32 (N, 1, S, S) and targets float32 (N, 3, S, S).
+    The loader yields images float32 (N, 1, S, S) and targets float32 (N, 3, S, S).
     """
     return DataLoader(
         views,

@@ -1,7 +1,5 @@
 """Device, arithmetic, threads and processes of training; what is not available is an error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

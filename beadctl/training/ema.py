@@ -1,7 +1,5 @@
 """The moving average of the weights, which is what is validated and exported."""
 
-from __future__ import annotations
-
 import copy
 
 import torch
@@ -14,14 +12,8 @@ class WeightAverage:
 
     The early decay is ``(1 + t) / (10 + t)``, which soon removes the random start. The running means and
     variances of batch normalisation are averaged with the same decay, so they stay those of the averaged
-    weights. Counters are copied.
-
-    Parameters
-    ----------
-    network : UNet
-        What is trained; the average starts as a copy of it.
-    decay : float
-        Largest decay, 0 to below 1; 0 makes the average the network itself.
+    weights. Counters are copied. The average starts as a copy of the network; `decay` is the largest one, 0
+    to below 1, and 0 makes the average the network itself.
     """
 
     def __init__(self, network: UNet, decay: float) -> None:

@@ -1,7 +1,5 @@
 """From a training run to one self-describing ONNX file, which is verified before it is put in place."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -39,17 +37,7 @@ BATCHES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Result of the verification.
-
-    Attributes
-    ----------
-    comparisons : int
-        Inputs that were compared.
-    largest_difference : float
-        Largest difference of any probability or marker.
-    size_bytes : int
-        Size of the file.
-    """
+    """Inputs compared, largest difference of any probability or marker, size of the file in bytes."""
 
     comparisons: int
     largest_difference: float
@@ -82,10 +70,8 @@ class ExportOptions:
 
     Attributes
     ----------
-    opset : int
-        ONNX operator set, 18 to 20.
-    name, licence : str
-        Of the model.
+    opset, name, licence
+        ONNX operator set, 18 to 20, and name and licence of the model.
     threshold, marker_threshold, min_area_px : optional
         By default those of the run's validation.
     """
@@ -127,10 +113,6 @@ def export(
     overwrite : bool
         Replace `out`.
 
-    Returns
-    -------
-    ExportReport
-
     Raises
     ------
     ModelError
@@ -161,14 +143,10 @@ def verify(
 
     Parameters
     ----------
-    path : Path
-        The model file.
-    network : UNet
-        What it was written from, in evaluation mode.
+    path, network, facts
+        The model file and what it was written from, as `write_onnx` takes them.
     images : sequence of ndarray of float32, shape (H, W)
         Normalised images, at least one.
-    facts : ModelFacts
-        Of the file.
 
     Raises
     ------
@@ -192,8 +170,8 @@ def verify(
         if not difference <= TOLERANCE or counts[0] != counts[1]:
             raise ModelError(
                 f"the exported model differs from the trained one (by {difference:.1e} on an input of "
-                f"{'x'.join(map(str, batch.shape))} px, "
-                f"counts {counts[1]} for {counts[0]}); no file was written"
+                f"{'x'.join(map(str, batch.shape))} px, counts {counts[1]} for {counts[0]}); "
+                "no file was written"
             )
         worst, comparisons = max(worst, difference), comparisons + 1
     return ExportReport(comparisons, worst, path.stat().st_size)
@@ -204,14 +182,10 @@ def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None
 
     Parameters
     ----------
-    network : UNet
-        In evaluation mode.
-    path : Path
-        The file.
-    opset : int
-        ONNX operator set, 18 to 20.
-    facts : ModelFacts
-        For the file's metadata.
+    network, path : UNet and Path
+        In evaluation mode; and the file.
+    opset, facts : int and ModelFacts
+        ONNX operator set, 18 to 20; and the file's metadata.
     """
     import onnx
 
@@ -237,13 +211,11 @@ def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None
     assert program is not None
     proto = program.model_proto
     # The exporter writes stack traces, with paths of this machine, into the nodes.
-    for node in proto.graph.node:
-        del node.metadata_props[:]
+    graph = proto.graph
+    for node in graph.node:
         node.doc_string = ""
-    for value in [*proto.graph.value_info, *proto.graph.input, *proto.graph.output]:
-        del value.metadata_props[:]
-    del proto.metadata_props[:]
-    del proto.graph.metadata_props[:]
+    for part in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
     onnx.helper.set_model_props(proto, {METADATA_KEY: facts.to_json()})
     proto.producer_name, proto.producer_version = "beadctl", __version__
     onnx.save_model(proto, path, save_as_external_data=False)

@@ -1,7 +1,5 @@
 """Folding of batch normalisation into convolutions."""
 
-from __future__ import annotations
-
 import copy
 
 from torch import nn

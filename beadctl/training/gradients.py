@@ -24,10 +24,9 @@ Effective weight
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,7 +34,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor
 
-from beadctl.files import write_csv
 from beadctl.losses import Loss, LossParameters, weighted
 from beadctl.losses.multi_term import band
 
@@ -47,70 +45,20 @@ CLASSES = ("bead", "background")
 CONFIDENCES_PERCENT = (90, 70, 50, 30)
 CONFIDENCE_REACH_PERCENT = 5
 
+# Of ``gradients.csv``: when in the run, then what `measure` returns.
+COLUMNS = (
+    *("epoch", "step", "loss", "gradient_sum"),
+    *(f"{figure}_{region}" for figure in ("share", "pixels") for region in REGIONS),
+    *(f"{kind}_{percent:03d}" for kind in CLASSES for percent in CONFIDENCES_PERCENT),
+)
+
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class GradientMoment:
-    """When in a run gradients were measured: after which epoch, from 1, and which optimiser step."""
-
-    epoch: int
-    step: int
-
-
-@dataclass(frozen=True)
-class GradientShares:
-    """Where the gradient of one loss falls on one batch.
-
-    Attributes
-    ----------
-    loss : str
-        Its name.
-    gradient_sum : float
-        Sum over all pixels of all samples of ``|dL/dz|``, L the mean of the loss over the samples and z
-        the foreground logit.
-    share_boundary, share_interior, share_background : float
-        Shares of that sum; nan if the gradient is zero everywhere. Boundary is every pixel with one of
-        the other class at most ``band_px`` away, along an axis or diagonally, where the image's border is
-        no edge; interior is the rest of the beads.
-    pixels_boundary, pixels_interior, pixels_background : float
-        Shares of the pixels, for comparison.
-    bead_090, bead_070, bead_050, bead_030 : float
-        Effective weight on bead pixels that are bead with a probability of 0.9, 0.7, 0.5 or 0.3, from
-        0.05 below to just under 0.05 above: the sum of ``|dL/dz|`` over these pixels by that of
-        cross-entropy's. nan without such pixels.
-    background_090, background_070, background_050, background_030 : float
-        The same on background pixels, with the probability of background.
-    """
-
-    loss: str
-    gradient_sum: float
-    share_boundary: float
-    share_interior: float
-    share_background: float
-    pixels_boundary: float
-    pixels_interior: float
-    pixels_background: float
-    bead_090: float
-    bead_070: float
-    bead_050: float
-    bead_030: float
-    background_090: float
-    background_070: float
-    background_050: float
-    background_030: float
-
-
-# Fields are collected from the last parent to the first: the moment's come before the shares'.
-@dataclass(frozen=True)
-class GradientRecord(GradientShares, GradientMoment):
-    """A line of ``gradients.csv``: the fields of `GradientMoment`, then those of `GradientShares`."""
 
 
 def measure(
     logits: Tensor, target: Tensor, losses: Mapping[str, LossFunction], *, band_px: int = 2
-) -> list[GradientShares]:
-    """Measure every loss on the same logits.
+) -> list[dict[str, Any]]:
+    """Measure where the gradient of every loss falls on the same logits.
 
     The logits are copied, so the caller's graph, its ``.grad`` and the random state do not change, and it may
     be called where gradients are off.
@@ -126,8 +74,26 @@ def measure(
 
     Returns
     -------
-    list of GradientShares
-        In the order of `losses`.
+    list of dict
+        One for each loss, in their order, with these of the `COLUMNS`:
+
+        loss
+            Its name.
+        gradient_sum
+            Sum over all pixels of all samples of ``|dL/dz|``, L the mean of the loss over the samples and z
+            the foreground logit.
+        share_boundary, share_interior, share_background
+            Shares of that sum; nan if the gradient is zero everywhere. Boundary is every pixel with one of
+            the other class at most ``band_px`` away, along an axis or diagonally, where the image's border is
+            no edge; interior is the rest of the beads.
+        pixels_boundary, pixels_interior, pixels_background
+            Shares of the pixels, for comparison.
+        bead_090, bead_070, bead_050, bead_030
+            Effective weight on bead pixels that are bead with a probability of 0.9, 0.7, 0.5 or 0.3, from
+            0.05 below to just under 0.05 above: the sum of ``|dL/dz|`` over these pixels by that of
+            cross-entropy's. nan without such pixels.
+        background_090, background_070, background_050, background_030
+            The same on background pixels, with the probability of background.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     # Tensors of inference mode cannot be part of a graph; copies made outside of it can.
@@ -144,9 +110,11 @@ def measure(
     found = []
     for name, loss in losses.items():
         gradient = _gradient(loss, leaf, truth)
-        by_region = np.bincount(places, gradient, minlength=len(REGIONS)).astype(np.float64)
+        by_region = np.bincount(places, gradient, minlength=len(REGIONS))
+        shares = by_region / _nan_for_zero(by_region.sum())
         weights = _cell_sums(gradient, cells) / _nan_for_zero(cross_entropy)
-        found.append(_shares(name, by_region, pixels, weights))
+        figures = np.concatenate(([by_region.sum()], shares, pixels, weights)).tolist()
+        found.append({"loss": name, **dict(zip(COLUMNS[3:], figures, strict=True))})
     return found
 
 
@@ -155,17 +123,6 @@ def audited_losses(loss: Loss, parameters: LossParameters) -> dict[str, LossFunc
     terms = {term.name: term.loss for term in loss.load()(parameters)}
     own = replace(parameters, weights=None)
     return terms | {str(one): weighted(one.load()(own)) for one in Loss}
-
-
-def write(path: Path, records: Iterable[GradientRecord]) -> None:
-    """Write ``gradients.csv``, whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    write_csv(path, [field.name for field in fields(GradientRecord)], map(asdict, records), rounded=True)
 
 
 def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor) -> Floats:
@@ -200,15 +157,3 @@ def _cell_sums(values: Floats, cells: NDArray[np.int64]) -> Floats:
 
 def _nan_for_zero(values: Floats) -> Floats:
     return np.where(values == 0, math.nan, values)
-
-
-def _shares(name: str, gradient: Floats, pixels: Floats, weights: Floats) -> GradientShares:
-    shares = gradient / _nan_for_zero(gradient.sum())
-    bins = [f"{kind}_{percent:03d}" for kind in CLASSES for percent in CONFIDENCES_PERCENT]
-    return GradientShares(
-        loss=name,
-        gradient_sum=float(gradient.sum()),
-        **{f"share_{region}": float(share) for region, share in zip(REGIONS, shares, strict=True)},
-        **{f"pixels_{region}": float(share) for region, share in zip(REGIONS, pixels, strict=True)},
-        **{one: float(weight) for one, weight in zip(bins, weights, strict=True)},
-    )

@@ -1,7 +1,5 @@
 """Trainable weights from an exported model file: batch normalisation is put back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -40,10 +38,8 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
 
     Returns
     -------
-    architecture : Architecture
-        By the file's facts.
-    state : dict of str to Tensor
-        For ``UNet(architecture).load_state_dict``, float32 on the CPU.
+    architecture, state : Architecture and dict of str to Tensor
+        By the file's facts; and for ``UNet(architecture).load_state_dict``, float32 on the CPU.
 
     Raises
     ------
@@ -181,7 +177,8 @@ def _state(network: UNet, kernels: list[Kernel]) -> dict[str, Tensor] | None:
     """Return the weights by the network's names, or None where they do not fit."""
     order = _order(network)
     # A normalisation follows the convolution that it was folded into.
-    pairs = [(one, order[place + 1 : place + 2]) for place, one in enumerate(order) if _convolves(one[1])]
+    places = [place for place, (_, module) in enumerate(order) if isinstance(module, nn.Conv2d)]
+    pairs = [(order[place], order[place + 1 : place + 2]) for place in places]
     if len(pairs) != len(kernels):
         return None
     state: dict[str, Tensor] = {}
@@ -218,10 +215,6 @@ def _order(network: UNet) -> list[tuple[str, Any]]:
     for hook in hooks:
         hook.remove()
     return order
-
-
-def _convolves(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d)
 
 
 @torch.inference_mode()

@@ -1,7 +1,5 @@
 """The network with everything that an optimiser step changes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,10 +30,8 @@ class StepGradient:
     ----------
     terms : Tensor
         (2, K), sums over the step's samples of each term: plain, and multiplied by its weight.
-    loss : float
-        Mean weighted loss of the samples.
-    finite : bool
-        Whether the step may be applied.
+    loss, finite : float and bool
+        Mean weighted loss of the samples, and whether the step may be applied.
     """
 
     terms: Tensor
@@ -48,10 +44,8 @@ class Learner:
 
     Parameters
     ----------
-    plan : TrainingPlan
-        What is computed.
-    target : torch.device
-        Where.
+    plan, target : TrainingPlan and torch.device
+        What is computed, and where.
     start : Start, optional
         Weights to start from; by default random ones.
     samples : iterable of Tensor
@@ -59,10 +53,8 @@ class Learner:
 
     Attributes
     ----------
-    network : UNet
-        As trained.
-    average : WeightAverage
-        What is validated and exported.
+    network, average : UNet and WeightAverage
+        As trained, and what is validated and exported.
     step : int
         Optimiser steps done.
     weights : Tensor
@@ -100,24 +92,17 @@ class Learner:
         self._energies = torch.zeros_like(self._sums[0])
 
     def accumulate(self, images: Tensor, wanted: Tensor, group: int, epoch: float) -> Tensor:
-        """Add the gradient of a micro-batch to that of the step.
+        """Add the gradient of a micro-batch to that of the step; return its logits (N, 2, S, S).
 
         Parameters
         ----------
-        images : Tensor
-            (N, 1, S, S), normalised, on the device.
-        wanted : Tensor
-            (N, 3, S, S): foreground, marker, contacts.
+        images, wanted : Tensor
+            (N, 1, S, S), normalised, and (N, 3, S, S): foreground, marker, contacts; on the device.
         group : int
             Samples of the whole step. Every sample is divided by it, so micro-batches of any number and
             length give the gradient of one large batch.
         epoch : float
             Epochs since the start of the run, for the weighting.
-
-        Returns
-        -------
-        Tensor
-            (N, 2, S, S), logits of foreground and marker.
         """
         # Convolutions in half precision where asked; the losses widen to float32 themselves.
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -129,8 +114,8 @@ class Learner:
         total = (weights.to(values.dtype) @ values.sum(1)) / group
         total = total + self.weighting.regulariser().to(values.dtype) * (len(images) / group)
         if self.weighting.measures:
-            channels, head = self.objective.channels, self.network.head.weight
-            self._energies += gradient_energies(values, logits, channels, head)
+            head = self.network.head.weight
+            self._energies += gradient_energies(values, logits, self.objective.channels, head)
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         self.weights = weights.detach()
         plain = values.detach().sum(1).double()

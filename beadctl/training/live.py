@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -23,15 +23,7 @@ SHOWN_EPOCHS = 15
 
 
 class EpochTable:
-    """Shows epochs and steps on a terminal or as lines.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-        Of the run.
-    verbosity : int
-        Below 0 nothing is shown.
-    """
+    """Shows epochs and steps of a plan on a terminal or as lines; nothing where verbosity is below 0."""
 
     def __init__(self, plan: TrainingPlan, verbosity: int) -> None:
         self._plan, self._quiet = plan, verbosity < 0
@@ -104,8 +96,5 @@ class EpochTable:
 def table(plan: TrainingPlan, verbosity: int) -> Iterator[EpochTable]:
     """Show a run while the block lasts; parameters are those of `EpochTable`."""
     shown = EpochTable(plan, verbosity)
-    if shown.live is None:
-        yield shown
-        return
-    with shown.live:
+    with shown.live or nullcontext():
         yield shown

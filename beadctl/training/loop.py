@@ -1,16 +1,15 @@
 """The training loop: `train` prepares a run, `TrainingRun.train_epoch` is one pass over the data."""
 
-from __future__ import annotations
-
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from beadctl.errors import TrainingError
+from beadctl.files import write_csv
 from beadctl.training import checkpoint, device, gradients
 from beadctl.training.augment import Augmentation
 from beadctl.training.checkpoint import Checkpoint
@@ -40,7 +39,7 @@ def train(
     options: TrainOptions = DEFAULT_OPTIONS,
     callbacks: TrainCallbacks = NO_CALLBACKS,
 ) -> RunResult:
-    """Train a network and leave its checkpoints, history and learning curve in a folder.
+    """Train a network into a folder, and return how the run ended.
 
     Parameters
     ----------
@@ -56,11 +55,6 @@ def train(
         Device, processes, resumption.
     callbacks : TrainCallbacks
         Progress and early stop.
-
-    Returns
-    -------
-    RunResult
-        How the run ended, and its best epoch.
 
     Raises
     ------
@@ -105,18 +99,6 @@ def train(
         return result
 
 
-@dataclass(frozen=True)
-class TrainedEpoch:
-    """Figures of one pass over the data, before validation; the fields are those of `EpochRecord`."""
-
-    train_loss: float
-    mask_loss: float
-    marker_loss: float
-    lr: float
-    images_per_s: float
-    weights: dict[str, float]
-
-
 class TrainingRun:
     """Epochs of optimiser steps, each followed by validation and a checkpoint.
 
@@ -124,12 +106,8 @@ class TrainingRun:
     ----------
     plan, start, options
         As `train` takes them.
-    data : TrainingData
-        Samples and validation images.
-    folder : RunFolder
-        Takes checkpoints and history.
-    target : torch.device
-        Where the network is.
+    data, folder, target : TrainingData, RunFolder and torch.device
+        Samples and validation images, what takes checkpoints and history, where the network is.
     """
 
     def __init__(
@@ -156,7 +134,7 @@ class TrainingRun:
         self.epoch = self.best_epoch = 0
         self.best_jaccard = -1.0
         self.history: list[dict[str, Any]] = []
-        self.gradients: list[gradients.GradientRecord] = []
+        self.gradients: list[dict[str, Any]] = []
         self.spent_s, self.session_start = 0.0, time.monotonic()
 
     def go(self, callbacks: TrainCallbacks) -> RunResult:
@@ -176,17 +154,11 @@ class TrainingRun:
                 break
             callbacks.on_epoch(self.finish_epoch(began, epoch))
         best = EpochRecord(**self.history[self.best_epoch - 1]) if self.best_epoch else None
-        return RunResult(
-            self.folder.best if best else None,
-            best,
-            self.epoch,
-            stopped,
-            str(self.device),
-            sum(record["seconds"] for record in self.history),
-        )
+        path, seconds = self.folder.best if best else None, sum(record["seconds"] for record in self.history)
+        return RunResult(path, best, self.epoch, stopped, str(self.device), seconds)
 
-    def train_epoch(self, callbacks: TrainCallbacks = NO_CALLBACKS) -> TrainedEpoch | None:
-        """Make one pass over the data; None when asked to stop."""
+    def train_epoch(self, callbacks: TrainCallbacks = NO_CALLBACKS) -> dict[str, Any] | None:
+        """Make one pass over the data: its fields of `EpochRecord`, or None when asked to stop."""
         learner, size, samples = self.learner, self.plan.group, self.batches.samples
         learner.network.train()
         self.batches.epoch = self.epoch
@@ -201,10 +173,8 @@ class TrainingRun:
             group = min(size, samples - done // size * size)
             logits = learner.accumulate(images, wanted, group, learner.step / self.steps_per_epoch)
             if self.audited and not done:
-                self.gradients += [
-                    gradients.GradientRecord(epoch=self.epoch + 1, step=learner.step, **asdict(shares))
-                    for shares in gradients.measure(logits[:, 0], wanted[:, 0], self.audited)
-                ]
+                rows = gradients.measure(logits[:, 0], wanted[:, 0], self.audited)
+                self.gradients += [{"epoch": self.epoch + 1, "step": learner.step, **row} for row in rows]
             done += len(images)
             if done % size and done < samples:
                 continue
@@ -219,34 +189,29 @@ class TrainingRun:
             if self.time_share() >= 1:
                 break
         (*_, marker), (*mask, weighted_marker) = (sums / done).tolist()
-        return TrainedEpoch(
-            train_loss=sum(mask) + weighted_marker,
-            mask_loss=sum(mask),
-            marker_loss=marker,
-            lr=rate,
-            images_per_s=done / (time.monotonic() - began),
-            weights=dict(zip(learner.objective.names, learner.weights.tolist(), strict=True)),
-        )
+        return {
+            "train_loss": sum(mask) + weighted_marker,
+            "mask_loss": sum(mask),
+            "marker_loss": marker,
+            "lr": rate,
+            "images_per_s": done / (time.monotonic() - began),
+            "weights": dict(zip(learner.objective.names, learner.weights.tolist(), strict=True)),
+        }
 
-    def finish_epoch(self, began: float, epoch: TrainedEpoch) -> EpochRecord:
-        """Validate the averaged weights, and save everything."""
+    def finish_epoch(self, began: float, epoch: dict[str, Any]) -> EpochRecord:
+        """Validate the averaged weights after the pass `epoch`, and save everything."""
         network = self.learner.average.network
         scores = score(network, self.data.validation, self.device, label_options(vars(self.plan)))
         self.epoch += 1
         best = scores.jaccard > self.best_jaccard
         if best:
             self.best_epoch, self.best_jaccard = self.epoch, scores.jaccard
-        record = EpochRecord(
-            epoch=self.epoch,
-            **vars(epoch),
-            **scores.columns(),
-            seconds=time.monotonic() - began,
-            best=best,
-        )
+        figures = epoch | scores.columns()
+        record = EpochRecord(epoch=self.epoch, **figures, seconds=time.monotonic() - began, best=best)
         self.history.append(asdict(record))
         self.folder.save(self.state(), best=best)
         if self.gradients:
-            gradients.write(self.folder.gradients, self.gradients)
+            write_csv(self.folder.gradients, gradients.COLUMNS, self.gradients, rounded=True)
         return record
 
     def learning_rate(self) -> float:
@@ -272,7 +237,7 @@ class TrainingRun:
             best_jaccard=self.best_jaccard,
             elapsed_s=self.elapsed_s(),
             history=self.history,
-            gradients=[asdict(record) for record in self.gradients],
+            gradients=self.gradients,
             settings=self.plan.as_dict(),
             facts={
                 "data": self.data.fingerprint,
@@ -298,8 +263,7 @@ class TrainingRun:
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
             )
         self.learner.restore(state, source)
-        self.epoch, self.history = state.epoch, list(state.history)
-        self.gradients = [gradients.GradientRecord(**record) for record in state.gradients]
+        self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)
         self.best_epoch, self.best_jaccard = state.best_epoch, state.best_jaccard
         self.spent_s = state.elapsed_s
 

@@ -1,7 +1,5 @@
 """Figures of a finished run on held-out tiles, labelled as `beadctl.training.validation` does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,21 +42,14 @@ def measured_split(tiles: Path | None) -> str:
 
 
 def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Measured:
-    """Label every held-out tile with a checkpoint, and compare.
+    """Label every held-out tile with a checkpoint, and compare; test tiles where there are any, else `val`.
 
     Parameters
     ----------
-    source : Path
-        The checkpoint.
-    tiles : Path or None
-        Folder of tiles; None for the simulated validation scenes.
+    source, tiles : Path
+        The checkpoint, and the folder of tiles; None for the simulated validation scenes.
     device_name : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Returns
-    -------
-    Measured
-        On the test tiles where there are any, else on the validation tiles.
 
     Raises
     ------

@@ -1,7 +1,5 @@
 """What training minimises: the terms of the chosen loss on the foreground, and the fit of the marker map."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +22,7 @@ def marker_loss(
     contact: Tensor | None = None,
     contact_weight: float = 0.0,
 ) -> Tensor:
-    """Weighted mean divergence of the predicted from the true marker map, one value per sample.
+    """Weighted mean divergence of predicted from true marker map: (N,), at least 0, float32 or wider.
 
     Cross-entropy less the entropy of the true map (the Kullback-Leibler divergence of Bernoulli
     distributions), so a perfect map costs 0. Bead pixels together weigh as much as the background, at most
@@ -38,11 +36,6 @@ def marker_loss(
         (N, H, W), 1 where beads touch or nearly do, else 0.
     contact_weight : float
         Extra weight of such a pixel, as a multiple of that of another bead pixel.
-
-    Returns
-    -------
-    Tensor
-        (N,), at least 0, float32 or wider.
 
     References
     ----------
@@ -68,12 +61,9 @@ class Objective:
 
     Attributes
     ----------
-    names : tuple of str
-        Names of the K terms.
-    weights : tuple of float
-        Their weights at the start.
-    channels : tuple of int
-        The network's output that each term reads: 0 foreground, 1 marker.
+    names, weights, channels : tuple of str, float and int
+        Names of the K terms, their weights at the start, and the network's output that each reads: 0
+        foreground, 1 marker.
     values : callable
         ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; logits are (N, 2, H, W),
         foreground and marker, and targets (N, 3, H, W), the contacts last.
@@ -92,14 +82,10 @@ def objective(
 
     Parameters
     ----------
-    loss : Loss
+    loss, parameters : Loss and LossParameters
         Of the foreground.
-    parameters : LossParameters
-        Its numbers.
-    marker_weight : float
-        Weight of the marker map's loss.
-    contact_weight : float
-        As `marker_loss` takes it.
+    marker_weight, contact_weight : float
+        Weight of the marker map's loss, and what `marker_loss` takes for contacts.
     """
     terms = loss.load()(parameters)
 
@@ -118,7 +104,7 @@ def objective(
 
 
 def gradient_energies(values: Tensor, logits: Tensor, channels: tuple[int, ...], head: Tensor) -> Tensor:
-    """Squared norms of the terms' gradients at the features that the last layer reads, summed over samples.
+    """Squared norms (K,) of the terms' gradients at the features that the last layer reads, over all samples.
 
     The last layer is a 1x1 convolution: a term's gradient at the features is that at its logit times the
     layer's row for the logit, and the norm is the product of their norms. Samples have separate features, so
@@ -134,11 +120,6 @@ def gradient_energies(values: Tensor, logits: Tensor, channels: tuple[int, ...],
         As in `Objective`.
     head : Tensor
         Weight of the last layer, (2, C, 1, 1).
-
-    Returns
-    -------
-    Tensor
-        (K,) float32 or wider.
     """
     rows = head.detach().flatten(1).square().sum(1)
     energies = []

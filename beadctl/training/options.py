@@ -1,7 +1,5 @@
 """How a training run is carried out, apart from what it computes (`beadctl.training.plan`)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +15,9 @@ class TrainOptions:
     ----------
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    workers : int or None
-        Processes that prepare samples; None for two where cores are left, up to eight beside a GPU.
-    threads : int or None
-        CPU threads of the network; None for all that the job may use.
+    workers, threads : int or None
+        Processes that prepare samples, by default two where cores are left, up to eight beside a GPU; and CPU
+        threads of the network, by default all that the job may use.
     resume : bool
         Go on with the run in the folder; on a CPU with equal threads the result is bit for bit that of a
         run without a stop.

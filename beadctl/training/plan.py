@@ -1,7 +1,5 @@
 """Everything that determines what a training run computes, in one frozen object."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -22,15 +20,7 @@ MAY_CHANGE = ("epochs", "max_minutes", "patience")
 
 @dataclass(frozen=True)
 class Origin:
-    """Weights that a run started from.
-
-    Attributes
-    ----------
-    source : str
-        Name of their file or folder, or ``default``.
-    sha256 : str
-        Of their file, 64 hexadecimal digits; weights with the same one are the same.
-    """
+    """Weights that a run started from: name of their file or folder, or ``default``, and their SHA-256."""
 
     source: str
     sha256: str
@@ -46,18 +36,12 @@ class TrainingPlan:
         Weights that the run starts from; None for random ones.
     simulate : int
         Fresh simulated scenes an epoch; 0 to train on tiles.
-    loss : Loss
-        Loss of the foreground.
-    loss_parameters : LossParameters
-        Its numbers.
-    marker_weight : float
-        Weight of the marker map's loss beside it.
-    contact_weight : float
-        Extra weight of pixels where beads touch in the marker map's loss.
-    weighting : WeightingName
-        How the weights of the terms change while training.
-    weighting_parameters : WeightingParameters
-        Its numbers.
+    loss, loss_parameters
+        Loss of the foreground, and its numbers.
+    marker_weight, contact_weight : float
+        Weight of the marker map's loss beside it, and the extra weight in it of pixels where beads touch.
+    weighting, weighting_parameters
+        How the weights of the terms change while training, and its numbers.
     size : int
         Edge of a training sample, px, a multiple of the network's stride.
     epochs : int
@@ -66,22 +50,16 @@ class TrainingPlan:
         Optimiser steps in an epoch; None for one pass over the tiles or scenes.
     max_minutes : float or None
         Time for the run, over all its sessions; the learning rate is planned for it.
-    batch_size : int
-        Samples in a micro-batch: what is in memory at once.
-    accumulate : int
-        Micro-batches in an optimiser step.
+    batch_size, accumulate : int
+        Samples in a micro-batch, which are in memory at once, and micro-batches in an optimiser step.
     lr, weight_decay, warmup_epochs, final_lr_fraction
         AdamW's peak rate and decay, length of the warm-up, last rate as a share of the peak.
-    schedule : ScheduleName
-        How the rate falls.
-    plateau_epochs, plateau_factor
-        Epochs without a better validation Jaccard before the rate falls by the factor.
+    schedule, plateau_epochs, plateau_factor
+        How the rate falls; epochs without a better validation Jaccard before it falls by the factor.
     patience : int
         Epochs without a better validation Jaccard before the run ends.
-    clip_norm : float
-        Largest norm of the gradient; infinity for no limit.
-    ema_decay : float
-        Decay of the moving average of the weights.
+    clip_norm, ema_decay : float
+        Largest norm of the gradient, infinity for no limit; decay of the moving average of the weights.
     arch, width, depth, max_channels, dropout, dilation
         See `Architecture`.
     precision : PrecisionName
@@ -162,14 +140,7 @@ class TrainingPlan:
         }
 
     def require_same(self, before: dict[str, Any], source: str) -> None:
-        """Check that a run to resume was started with the same numbers.
-
-        Parameters
-        ----------
-        before : dict
-            Result of `as_dict` when the run started.
-        source : str
-            The run, for the message.
+        """Check a run to resume, `source` in messages, against its `as_dict` from when it was started.
 
         Raises
         ------

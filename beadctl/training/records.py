@@ -1,7 +1,5 @@
 """Records of a run: of its epochs, its steps and its end."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,8 @@ class EpochRecord:
         Of the averaged weights on the validation images, see `Scores`.
     lr : float
         Learning rate of the last step.
-    images_per_s : float
-        Training samples a second, validation left out.
-    seconds : float
-        Length of the epoch with its validation.
+    images_per_s, seconds : float
+        Training samples a second, validation left out, and length of the epoch with its validation.
     best : bool
         Whether no earlier epoch had as high a validation Jaccard.
     weights : dict of str to float
@@ -72,18 +68,14 @@ class RunResult:
 
     Attributes
     ----------
-    best : Path or None
-        Checkpoint with the best validation Jaccard; None if no epoch was finished.
-    record : EpochRecord or None
-        That epoch's figures.
-    epochs : int
-        Epochs finished, over all sessions.
+    best, record : Path and EpochRecord, or None
+        Checkpoint with the best validation Jaccard, and that epoch's figures; None if no epoch was finished.
+    epochs, seconds : int and float
+        Epochs finished and time taken, over all sessions.
     stopped : str
         ``finished``, ``no better for N epochs``, ``time limit`` or ``interrupted``.
     device : str
         Where it ran.
-    seconds : float
-        Time it took, over all sessions.
     """
 
     best: Path | None

@@ -1,7 +1,5 @@
 """``beadctl train`` below the command line: quick audit of the tiles, the run with its table, the result."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from beadctl.audit.spot_check import spot_check
@@ -35,26 +33,14 @@ def learn(
 ) -> ExitCode:
     """Train into a folder and say how it went; a first Ctrl-C or SIGTERM ends the run in good order.
 
+    Returns ``INTERRUPTED`` or ``TERMINATED`` where a signal ended the run, else ``DONE``.
+
     Parameters
     ----------
-    plan : TrainingPlan
-        What is computed.
-    out : Path
-        Folder of the run.
+    plan, out, tiles, start, options
+        As `beadctl.training.loop.train` takes them, which raises the errors; `out` is the folder of the run.
     messages : Messages
         Takes progress and result.
-    tiles, start, options
-        As `beadctl.training.loop.train` takes them.
-
-    Returns
-    -------
-    ExitCode
-        ``INTERRUPTED`` or ``TERMINATED`` where a signal ended the run, else ``DONE``.
-
-    Raises
-    ------
-    BeadctlError
-        As `beadctl.training.loop.train`.
     """
     if tiles and not options.resume:
         samples = manifest.samples(manifest.read_manifest(tiles))

@@ -1,7 +1,5 @@
 """The folder of a training run: checkpoints, history, facts and the learning curve."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,6 +36,13 @@ class RunFolder:
     resume : bool
         Whether the folder must hold a run, or must not.
 
+    Attributes
+    ----------
+    best, last : Path
+        Checkpoints of the epoch with the best validation Jaccard and of the last finished one.
+    gradients : Path
+        Table of the gradient audit.
+
     Raises
     ------
     OutputError
@@ -48,6 +53,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
+        self.best, self.last, self.gradients = path / BEST, path / LAST, path / GRADIENTS
         held = [name for name in (LAST, BEST, HISTORY) if (path / name).exists()]
         if held and not resume:
             raise OutputError(
@@ -55,21 +61,6 @@ class RunFolder:
             )
         if resume and not (path / LAST).exists():
             raise ModelError(f"{path}: no {LAST} to resume from; start the run without --resume")
-
-    @property
-    def best(self) -> Path:
-        """Checkpoint of the epoch with the best validation Jaccard."""
-        return self.path / BEST
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint of the last finished epoch."""
-        return self.path / LAST
-
-    @property
-    def gradients(self) -> Path:
-        """Table of the gradient audit."""
-        return self.path / GRADIENTS
 
     def save(self, state: Checkpoint, *, best: bool) -> None:
         """Write the state after an epoch: the best one first, so that ``last.pt`` is never newer."""

@@ -12,14 +12,10 @@ def learning_rate(step: int, *, warmup_steps: float, fall: float, peak: float) -
 
     Parameters
     ----------
-    step : int
-        Steps done before this one.
-    warmup_steps : float
-        Length of the ramp; 0 for none.
-    fall : float
-        Share of the peak, from `cosine` or `plateau`.
-    peak : float
-        Highest learning rate.
+    step, warmup_steps : int and float
+        Steps done before this one, and the length of the ramp; 0 for none.
+    fall, peak : float
+        Share of the peak, from `cosine` or `plateau`, and the highest learning rate.
     """
     ramp = (step + 1) / warmup_steps if warmup_steps > 0 else 1.0
     return peak * min(ramp, fall)
@@ -50,10 +46,8 @@ def plateau(scores: Sequence[float], patience: int, factor: float, final_fractio
         One for each finished epoch, higher is better.
     patience : int
         Epochs without a new best before the rate falls; the count restarts after each fall.
-    factor : float
-        Of each fall, between 0 and 1.
-    final_fraction : float
-        Lower limit of the share.
+    factor, final_fraction : float
+        Of each fall, between 0 and 1; lower limit of the share.
     """
     best, waited, share = -math.inf, 0, 1.0
     for score in scores:

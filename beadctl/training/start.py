@@ -1,7 +1,5 @@
 """The weights that a run starts from: those of a model file or of another run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,10 +32,8 @@ class Start:
         Their network.
     state_dict : mapping of str to Tensor, or None
         The weights, on the CPU; None for a resumed run, which has its own.
-    source : str
-        ``default``, or the name of the file or folder, without its path.
-    sha256 : str
-        Of the file.
+    source, sha256 : str
+        ``default``, or the name of the file or folder, without its path; and the file's SHA-256.
     folded : bool
         Whether batch normalisation was folded, so that it needs statistics (`import_onnx.reopen`).
     """
@@ -57,13 +53,8 @@ class Start:
     def network(self) -> dict[str, Any]:
         """Its network by the names of `TrainingPlan`, without dropout."""
         own = self.architecture
-        return {
-            "arch": ArchName(own.kind),
-            "width": own.width,
-            "depth": own.depth,
-            "max_channels": own.max_channels,
-            "dilation": own.dilation,
-        }
+        names = ("width", "depth", "max_channels", "dilation")
+        return {"arch": ArchName(own.kind), **{name: getattr(own, name) for name in names}}
 
     def planned(self, plan: TrainingPlan) -> TrainingPlan:
         """Return a plan with this start and its network; dropout is the plan's own."""
@@ -77,7 +68,7 @@ def begin(
     network: Mapping[str, tuple[Any, str]],
     run: Path | None = None,
 ) -> tuple[Start | None, dict[str, Any]]:
-    """Read the weights that a run starts from, with the settings that follow from them.
+    """Return the weights that a run starts from, None for random ones, with their network and ``lr``.
 
     Parameters
     ----------
@@ -90,13 +81,6 @@ def begin(
         (``flag``, or a file or variable for the message).
     run : Path, optional
         Folder of a run to resume; it has its own weights.
-
-    Returns
-    -------
-    start : Start or None
-        None for random weights.
-    settings : dict
-        ``lr``, and the network of the start.
 
     Raises
     ------
@@ -156,15 +140,8 @@ def again(start: str, run: Path) -> Start:
 
     Parameters
     ----------
-    start : str
-        As `weights` takes it.
-    run : Path
-        Folder of the run.
-
-    Returns
-    -------
-    Start
-        With the network of the run.
+    start, run : str and Path
+        As `weights` takes it, and the folder of the run.
 
     Raises
     ------

@@ -1,7 +1,5 @@
 """Targets of the network for a label image: foreground and marker map; and the contacts of beads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ NEAR_PX = 2
 
 
 def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Foreground and marker maps of a label image.
+    """Return foreground (0 or 1) and marker map (0 outside beads, inside above 0 to 1), float32 (H, W).
 
     The marker of a pixel is its distance to its own bead's edge over the largest such distance in that bead:
     1 in the middle, small but above 0 at the rim, so touching beads have separate peaks and a bead of any
@@ -25,11 +23,6 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     ----------
     labels : ndarray of integers, shape (H, W)
         0 is background, every other number one bead.
-
-    Returns
-    -------
-    foreground, marker : ndarray of float32, shape (H, W)
-        Foreground is 0 or 1, marker 0 outside beads and above 0 up to 1 inside.
     """
     foreground = labels > 0
     rim = _rim(labels) & foreground
@@ -51,16 +44,8 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
 def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark where two beads touch or nearly do: the pixels that decide whether they are counted as two.
 
-    Parameters
-    ----------
-    labels : ndarray of integers, shape (H, W)
-        0 is background, every other number one bead.
-
-    Returns
-    -------
-    ndarray of bool, shape (H, W)
-        True for pixels with two beads or more within `NEAR_PX`, in a square: the rims of touching beads, and
-        narrow gaps.
+    Those are the pixels with two beads or more within `NEAR_PX`, in a square: the rims of touching beads, and
+    narrow gaps. Takes the labels that `targets` takes, returns bool (H, W).
     """
     none = labels.max(initial=0) + 1
     highest = ndimage.maximum_filter(labels, 2 * NEAR_PX + 1)
@@ -71,10 +56,8 @@ def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
 def _rim(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Pixels with a different label among their four neighbours."""
     rim = np.zeros(labels.shape, np.bool_)
-    vertical = labels[1:] != labels[:-1]
-    rim[1:] |= vertical
-    rim[:-1] |= vertical
-    horizontal = labels[:, 1:] != labels[:, :-1]
-    rim[:, 1:] |= horizontal
-    rim[:, :-1] |= horizontal
+    for marks, plane in ((rim, labels), (rim.T, labels.T)):
+        edge = plane[1:] != plane[:-1]
+        marks[1:] |= edge
+        marks[:-1] |= edge
     return rim

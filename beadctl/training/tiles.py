@@ -1,7 +1,5 @@
 """The pixels of a folder of tiles, in memory where they fit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,8 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
 
     Parameters
     ----------
-    rows : sequence of TileRow
-        The whole manifest.
-    split : str
-        Which tiles to take.
+    rows, split : sequence of TileRow and str
+        The whole manifest, and which tiles to take.
     folder : Path
         For messages.
 

@@ -5,8 +5,6 @@ pixels, so an output pixel depends on its receptive field alone, and tiles with 
 whole image. Normalisation or attention over the whole image would break that.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 
@@ -33,14 +31,8 @@ class Residual(nn.Module):
     """Two 3x3 convolutions whose input is added before the last ReLU.
 
     The shortcut of He et al. (CVPR 2016, figure 2), which Zhang, Liu, Wang (IEEE GRSL 15, 2018) put into
-    the blocks of a U-Net; a 1x1 convolution takes the input to other channels where it has to.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Channels.
-    dilation : int
-        Of the second convolution.
+    the blocks of a U-Net; a 1x1 convolution takes the input to other channels where it has to. The second
+    convolution is dilated.
     """
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
@@ -62,11 +54,6 @@ class Gate(nn.Module):
 
     Oktay et al. (MIDL 2018), equations 1 and 2, with batch normalisation after each convolution. All
     convolutions are 1x1, so the receptive field does not grow.
-
-    Parameters
-    ----------
-    channels : int
-        Channels of the skip and of the gating signal.
     """
 
     def __init__(self, channels: int) -> None:
@@ -100,11 +87,6 @@ class UNet(nn.Module):
 
     The decoder's upsampling is a 1x1 convolution followed by nearest-neighbour doubling: cheaper than a
     transposed convolution at inference, and without its chequerboard artefacts.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        ArchName, width, depth, dilation and dropout.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -137,20 +119,11 @@ class UNet(nn.Module):
         nn.init.constant_(self.head.bias, math.log(PRIOR / (1 - PRIOR)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of a batch of normalised images.
+        """Return the logits (N, 2, H, W) of foreground and marker of normalised images, float (N, 1, H, W).
 
-        Parameters
-        ----------
-        image : Tensor
-            (N, 1, H, W) float, normalised; H and W multiples of the stride.
-
-        Returns
-        -------
-        Tensor
-            (N, 2, H, W): foreground logit, marker logit.
+        H and W are multiples of the stride.
         """
-        skips: list[Tensor] = []
-        x = image
+        x, skips = image, list[Tensor]()
         for level, block in enumerate(self.down):
             if level:
                 x = F.max_pool2d(x, 2)

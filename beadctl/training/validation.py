@@ -32,10 +32,8 @@ class Scores:
         Of the foreground pixels of all images together.
     f1 : float
         Of the beads matched at an intersection over union above 0.5, over all images together.
-    count_mae : float
-        Mean absolute error of the bead count, beads an image.
-    count_mape : float
-        The same relative to the true count of each image.
+    count_mae, count_mape : float
+        Mean absolute error of the bead count, beads an image and relative to the true count of each image.
     count_bias : float
         Sum of found minus true over the sum of true; above 0 too many.
     """
@@ -82,10 +80,6 @@ def score(
         Where the network is.
     options : SegmentOptions
         Thresholds and least area.
-
-    Returns
-    -------
-    Scores
     """
     total = Score()
     for image, true in scenes:
@@ -111,23 +105,9 @@ def compared(
 
 @torch.inference_mode()
 def maps(network: UNet, image: NDArray[np.float32], device: torch.device) -> Maps:
-    """Run the network on one image, in full precision.
+    """Run the network on one normalised image (H, W), in full precision; the maps have its size.
 
     The image is mirrored outwards to whole strides, to the right and below, as at inference.
-
-    Parameters
-    ----------
-    network : UNet
-        In evaluation mode.
-    image : ndarray of float32, shape (H, W)
-        Normalised.
-    device : torch.device
-        Where the network is.
-
-    Returns
-    -------
-    Maps
-        Of the image's size.
     """
     height, width = image.shape
     margins = [(0, -length % network.architecture.stride) for length in (height, width)]

@@ -56,31 +56,24 @@ class Weighting(Protocol):
 
     def weights(self, epoch: float) -> Tensor:
         """Return the weights (K,) of the next optimiser step, `epoch` epochs after the start."""
-        ...
 
     def regulariser(self) -> Tensor:
         """Return a scalar that is added to the loss once an optimiser step, for learned weights."""
-        ...
 
     def observe(self, gradient_norms: Tensor) -> None:
         """Take the norms (K,) of the terms' gradients in the step that was just made."""
-        ...
 
     def parameters(self) -> Iterator[Any]:
         """Yield what the optimiser learns."""
-        ...
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
-        ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
         """Set the state of a checkpoint."""
-        ...
 
     def to(self, device: Any) -> Any:
         """Move to a device."""
-        ...
 
 
 class WeightingName(StrEnum):

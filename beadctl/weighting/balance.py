@@ -1,7 +1,5 @@
 """Weights that give the terms' gradients fixed ratios, whatever the scale of each term."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -24,12 +22,7 @@ class Balance(Fixed):
     focal loss has a gradient hundreds of times smaller than Dice. This is the balance of GradNorm (Chen et
     al., ICML 2018) with its rate exponent at 0, solved in each step instead of learned; norms are taken at
     the features that all terms share, which bounds those of the weights below them (Sener & Koltun, NeurIPS
-    2018, section 3.3) and needs no second pass through the network.
-
-    Parameters
-    ----------
-    weights : sequence of float
-        The shares of the gradient; also the weights of the first step.
+    2018, section 3.3) and needs no second pass through the network. The first step has the weights given.
     """
 
     measures = True

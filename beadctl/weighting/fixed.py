@@ -1,7 +1,5 @@
 """Constant weights."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -11,13 +9,7 @@ from beadctl.weighting import Weighting, WeightingParameters
 
 
 class Fixed(nn.Module):
-    """The same weights in every step.
-
-    Parameters
-    ----------
-    weights : sequence of float
-        Of all terms, in their order.
-    """
+    """The same weights in every step: of all terms, in their order."""
 
     measures = False
 

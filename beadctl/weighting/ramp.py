@@ -1,7 +1,5 @@
 """Weights of the loss's terms that change linearly over the first epochs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

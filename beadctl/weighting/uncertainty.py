@@ -1,7 +1,5 @@
 """Weights that are learned, by the uncertainty of each term."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -18,12 +16,8 @@ class Uncertainty(nn.Module):
 
     Kendall, Gal, Cipolla: Multi-task learning using uncertainty, CVPR 2018, equation 10 with s = log sigma^2.
     The regulariser keeps the variances from growing without bound; at equilibrium a term's weight is 1/2 over
-    its value. The fit of the marker map is one of the terms. A term whose weight is 0 stays out.
-
-    Parameters
-    ----------
-    weights : sequence of float
-        The weights at the start.
+    its value. The fit of the marker map is one of the terms. Training starts from the weights given; a term
+    whose weight is 0 stays out.
     """
 
     measures = False

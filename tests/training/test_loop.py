@@ -347,11 +347,8 @@ def gradient(plan, source, tmp_path):
     epoch = run.train_epoch()
     after = dict(network.named_parameters())
     steps = [(before[name] - after[name]).detach() for name in before]
-    return torch.cat([step.flatten() for step in steps]), (
-        epoch.train_loss,
-        epoch.mask_loss,
-        epoch.marker_loss,
-    )
+    losses = [epoch[name] for name in ("train_loss", "mask_loss", "marker_loss")]
+    return torch.cat([step.flatten() for step in steps]), losses
 
 
 @pytest.mark.parametrize("samples", [6, 5])
