@@ -11,6 +11,9 @@ from beadctl.console.messages import stderr
 from beadctl.errors import OutputError
 from beadctl.files import cell, csv_line, json_text
 
+# Characters to which a column of words may be folded.
+FOLDED = 14
+
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stdout: bool = False
@@ -32,16 +35,19 @@ def print_table(
     rows = [list(row) for row in rows]
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     table.show_header = any(columns)
-    for index, column in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
     with _stdout() if to_stdout else contextlib.nullcontext(stderr().file) as file:
         console = Console(file=file)
         if not console.is_terminal:
             # Lines of a file are not folded, so that its cells can be searched.
             console = Console(file=file, width=10_000)
+        fitting = columns_that_fit(columns, rows, console.width)
+        for index, column in enumerate(columns[:fitting]):
+            numeric = _is_numeric(rows, index)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        for row in rows:
+            table.add_row(*map(Text, row[:fitting]))
+        if missing := columns[fitting:]:
+            table.caption = f"too narrow for: {', '.join(missing)}"
         console.print(table)
 
 
@@ -59,6 +65,30 @@ def _stdout() -> Iterator[TextIO]:
         # Python would fail again to flush it at exit.
         sys.stdout = None
         raise OutputError(f"standard output: cannot be written ({error.strerror}); redirect it") from None
+
+
+def columns_that_fit(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """Return how many of the first columns of a table fit into a terminal without cutting a figure.
+
+    Parameters
+    ----------
+    columns, rows : sequence of str and sequence of sequences of str
+        Headers and cells; columns of words may be folded to `FOLDED` characters, those of figures may not.
+    width : int
+        Of the terminal, characters.
+    """
+    used = 1
+    for index, column in enumerate(columns):
+        widest = max(map(len, [column, *(row[index] for row in rows)]))
+        # A column has two spaces around it and one between it and the next.
+        used += 3 + (widest if _is_numeric(rows, index) else min(widest, max(FOLDED, len(column))))
+        if used > width:
+            return max(1, index)
+    return len(columns)
+
+
+def _is_numeric(rows: Sequence[Sequence[str]], index: int) -> bool:
+    return all(_is_number(row[index]) for row in rows)
 
 
 def _is_number(text: str) -> bool:

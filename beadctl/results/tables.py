@@ -16,8 +16,8 @@ HEADS = {
     "plane": "plane",
     "status": "status",
     "count": "beads",
-    "mean_diameter_px": "mean px",
-    "mean_diameter_um": "mean um",
+    "mean_diameter_px": "diameter px",
+    "mean_diameter_um": "diameter um",
     "reason": "reason",
 }
 
