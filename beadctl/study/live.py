@@ -86,7 +86,7 @@ class ComparisonProgress:
     def _picture(self) -> Group:
         table = Table("", "done", "Jaccard", "F1@0.5", "count error", "failed", box=SIMPLE_HEAD)
         for column in table.columns[1:]:
-            column.justify = "right"
+            column.justify, column.no_wrap = "right", True
         for arm, name in self._names.items():
             # Text, not markup: a name in square brackets would be read as a style.
             table.add_row(Text(name), *self._cells(arm))

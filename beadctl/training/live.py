@@ -44,20 +44,21 @@ class EpochTable:
 
     def epoch(self, record: EpochRecord) -> None:
         """Show a finished epoch."""
+        # Most important first: a narrow terminal shows as many columns as fit.
         row = {
             "epoch": f"{record.epoch}{'*' if record.best else ''}",
             "loss": f"{record.train_loss:.4f}",
-            "mask": f"{record.mask_loss:.4f}",
-            "marker": f"{record.marker_loss:.4f}",
             "Jaccard": f"{record.val_jaccard:.4f}",
             "F1@0.5": f"{record.val_f1:.4f}",
             "count MAE": f"{record.count_mae:.2f}",
             "count bias": f"{record.count_bias:+.3f}",
+            "left": self._left(record.epoch),
             "lr": f"{record.lr:.1e}",
             "images/s": f"{record.images_per_s:.1f}",
+            "mask": f"{record.mask_loss:.4f}",
+            "marker": f"{record.marker_loss:.4f}",
         }
         self._rows.append(row)
-        row["left"] = self._left(record.epoch)
         if self.live:
             self.live.update(self._picture())
         elif not self._quiet:
@@ -76,7 +77,7 @@ class EpochTable:
 
     def _left(self, epoch: int) -> str:
         # The epochs of earlier sessions are assumed to have taken as long as those of this one.
-        each = (time.monotonic() - self._started) / len(self._rows)
+        each = (time.monotonic() - self._started) / (len(self._rows) + 1)
         seconds = each * (self._plan.epochs - epoch)
         if self._plan.max_minutes:
             seconds = min(seconds, max(0.0, self._plan.max_minutes * 60 - each * epoch))
@@ -85,10 +86,13 @@ class EpochTable:
     def _picture(self) -> Group:
         rows = self._rows[-SHOWN_EPOCHS:]
         table = Table(box=SIMPLE_HEAD)
-        for name in rows[0] if rows else ():
-            table.add_column(name, justify="right")
-        for row in rows:
-            table.add_row(*row.values())
+        names = list(rows[0]) if rows else []
+        cells = [list(row.values()) for row in rows]
+        fitting = console.columns_that_fit(names, cells, console.stderr().width)
+        for name in names[:fitting]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in cells:
+            table.add_row(*row[:fitting])
         return Group(table, self._progress)
 
 
