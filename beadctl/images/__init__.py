@@ -14,10 +14,11 @@
 (3, 4, [[5, 6], [9, 10]])
 """
 
-from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, find
+from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, Selection, find, search
 from beadctl.images.image import Image, only_plane, open_image
+from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
-from beadctl.images.plane import InMemory, Pixels, Plane
+from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.window import Window
 
@@ -27,14 +28,19 @@ __all__ = [
     "Found",
     "Image",
     "InMemory",
+    "Intensities",
     "Normalisation",
     "Pixels",
     "Plane",
     "ReadOptions",
+    "Selection",
     "Window",
     "find",
+    "intensities_of",
     "measure_normalisation",
     "normalisation_of",
     "only_plane",
     "open_image",
+    "saturated_pixels",
+    "search",
 ]

@@ -57,6 +57,11 @@ class Conversion:
                 total += sample.astype(np.float32) * np.float32(weight)
             return total
         plane = first.astype(first.dtype.newbyteorder("="), copy=False)
+        # Inversion is its own inverse.
+        return self.stored(plane)
+
+    def stored(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """Return a plane that `apply` has inverted as it is stored, any other one as it is."""
         return plane if self.inverted_from is None else self._inverted(plane)
 
     def _inverted(self, plane: NDArray[Any]) -> NDArray[Any]:

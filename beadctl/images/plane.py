@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images.conversion import Conversion
+from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.window import Window
 
 
@@ -141,6 +142,17 @@ class _OpenPlane:
 
     def read_all(self) -> NDArray[Any]:
         return self.read(Window(0, 0, self.height, self.width))
+
+    def intensities(self, image: NDArray[Any]) -> Intensities:
+        if not self.conversion.weights:
+            return Intensities(self.conversion.stored(image))
+        colours = self.samples.read(Window(0, 0, self.height, self.width))
+        return Intensities(image, saturated_pixels(colours))
+
+
+def intensities_of(pixels: Pixels, image: NDArray[Any]) -> Intensities:
+    """Return what is measured of an open plane, of which `image` are all pixels, as read."""
+    return pixels.intensities(image) if isinstance(pixels, _OpenPlane) else Intensities(image)
 
 
 def _check_inside(window: Window, pixels: Pixels) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.images import saturated_pixels
+
 _Column = NDArray[np.float64]
 
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
@@ -22,7 +24,6 @@ LOW_CONFIDENCE = 0.6
 
 # Share of saturated pixels from which a bead is flagged.
 _SATURATED = 0.1
-_TOP_LEVELS = (2**8 - 1, 2**10 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)
 
 # Length that an outline pixel adds to the perimeter, by its number of edge neighbours (rows, 0..4) and corner
 # neighbours (columns, 0..4) on the outline: 1 where the outline is straight, sqrt 2 where it slants.
@@ -71,7 +72,7 @@ class BeadTable:
         integrated signal alone, so its place is estimated too.
     saturated : ndarray of bool
         Whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
-        The top level is that of 8, 10, 12, 14 or 16 bits, if the plane reaches it.
+        See `beadctl.images.saturated_pixels`.
     """
 
     label: NDArray[np.int64]
@@ -153,6 +154,7 @@ def measure(
     probability: NDArray[np.uint8] | None = None,
     marker: NDArray[np.uint8] | None = None,
     *,
+    saturated: NDArray[np.bool_] | None = None,
     pixel_size_um: float | None = None,
     parts: Sequence[int] = (),
 ) -> BeadTable:
@@ -166,6 +168,8 @@ def measure(
         Intensities in the image's own units, any real dtype, not normalised.
     probability, marker : ndarray of uint8, shape (H, W), optional
         The network's maps, 0..255 for 0..1.
+    saturated : ndarray of bool, shape (H, W), optional
+        Pixels with the camera's top grey level; by default those of `image`.
     pixel_size_um : float, optional
         Edge of a (square) pixel, um; None where unknown.
     parts : sequence of int
@@ -220,7 +224,7 @@ def measure(
         border=runs.sums(at_edge) > 0,
         clump=np.isin(runs.labels, _touching(labels)),
         declumped=np.isin(runs.labels, parts),
-        saturated=_saturated(image, runs),
+        saturated=_saturated(image, saturated, runs),
     )
 
 
@@ -235,10 +239,13 @@ def _touching(labels: NDArray[Any]) -> NDArray[Any]:
     return np.unique(np.concatenate(found))
 
 
-def _saturated(image: NDArray[Any] | None, runs: _Runs) -> NDArray[np.bool_]:
-    if image is None or image.dtype.kind not in "uif" or not image.size or image.max() not in _TOP_LEVELS:
+def _saturated(
+    image: NDArray[Any] | None, saturated: NDArray[np.bool_] | None, runs: _Runs
+) -> NDArray[np.bool_]:
+    if image is None or not image.size:
         return np.zeros(runs.labels.size, dtype=bool)
-    return np.asarray(runs.means(image == image.max()) >= _SATURATED)
+    pixels = saturated_pixels([image]) if saturated is None else saturated
+    return np.asarray(runs.means(pixels) >= _SATURATED)
 
 
 def _runs(labels: NDArray[Any]) -> _Runs:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
 from beadctl.files import fingerprint
-from beadctl.images import Normalisation, Pixels, ReadOptions, Window, measure_normalisation
+from beadctl.images import (
+    Intensities,
+    Normalisation,
+    Pixels,
+    ReadOptions,
+    Window,
+    intensities_of,
+    measure_normalisation,
+)
 from beadctl.images.resample import Shrunk
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Maps, Model
@@ -174,7 +182,8 @@ def segment_plane(
     predicted = predict_plane(
         pixels, model, options, pixel_size_um=pixel_size_um, normalisation=normalisation
     )
-    return label_plane(predicted, pixels.read_all(), options, pixel_size_um)
+    image = pixels.read_all()
+    return label_plane(predicted, image, options, pixel_size_um, intensities_of(pixels, image))
 
 
 def predict_plane(
@@ -240,6 +249,7 @@ def label_plane(
     image: NDArray[Any],
     options: SegmentOptions,
     pixel_size_um: float | None = None,
+    measured: Intensities | None = None,
 ) -> Segmented:
     """Turn the network's maps of a plane into beads.
 
@@ -251,6 +261,8 @@ def label_plane(
         The plane, in its own units.
     options, pixel_size_um
         As for `segment_plane`.
+    measured : Intensities, optional
+        What is measured of the plane; by default `image`.
     """
     maps, labels, table = predicted.maps, predicted.labels, predicted.table
     if labels is None or table is None:
@@ -261,7 +273,16 @@ def label_plane(
         labels = instances.without(labels, gone)
         table = _measured(labels, maps)
     labels, parts = declump.declumped(labels, image, table)
-    table = measure(labels, image, maps.probability, maps.marker, pixel_size_um=pixel_size_um, parts=parts)
+    stored = measured or Intensities(image)
+    table = measure(
+        labels,
+        stored.values,
+        maps.probability,
+        maps.marker,
+        saturated=stored.saturated,
+        pixel_size_um=pixel_size_um,
+        parts=parts,
+    )
     return Segmented(labels, table)
 
 

@@ -166,17 +166,32 @@ def test_beads_that_touch_are_a_clump_cornerwise_too():
     assert {row["label"] for row in table.rows() if row["flags"] == "clump"} == {1, 2, 5, 7, 8, 9}
 
 
-@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 4095), (np.uint16, 65535)])
+LEFT_ALIGNED = {10: 65472, 12: 65520, 14: 65532}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top"),
+    [(np.uint8, 255), (np.uint16, 4095), (np.uint16, 65535)]
+    + [(np.uint16, top) for top in LEFT_ALIGNED.values()],
+)
 def test_beads_at_the_top_grey_level_are_saturated(dtype, top):
     labels = np.zeros((10, 40), dtype=np.uint32)
     labels[:, :10], labels[:, 20:30] = 1, 2
-    image = np.full(labels.shape, top // 3, dtype=dtype)
+    image = np.full(labels.shape, top // 3 // 64 * 64, dtype=dtype)
     image[0, :10] = top
     image[0, 20:29] = top
     table = measure.measure(labels, image)
     assert table.saturated.tolist() == [True, False]
     assert not measure.measure(labels, np.minimum(image, top - 1)).saturated.any()
     assert not measure.measure(labels).saturated.any()
+
+
+@pytest.mark.parametrize("top", LEFT_ALIGNED.values())
+def test_largest_value_of_16_bits_in_use_is_no_top_level_of_fewer(top):
+    labels = np.zeros((10, 40), dtype=np.uint32)
+    labels[:, :10] = 1
+    image = np.where(labels, top, 1001).astype(np.uint16)
+    assert not measure.measure(labels, image).saturated.any()
 
 
 def test_flags_tell_all_that_is_doubtful():

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tifffile
 from helpers.images import discs
+from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
-from beadctl.images import InMemory, measure_normalisation
+from beadctl.images import InMemory, ReadOptions, measure_normalisation, only_plane
 from beadctl.model.session import Model
 from beadctl.segmentation import instances, plane, scale
 from beadctl.segmentation.plane import SegmentOptions, label_maps, label_plane, predict_plane, segment_plane
@@ -137,3 +139,38 @@ def test_the_model_file_completes_what_was_not_asked_for(model):
     assert asked.fingerprint(model) != own.fingerprint(model)
     other_tiles = SegmentOptions.of(model.facts, nothing, tile_size=64)
     assert other_tiles.fingerprint(model) == own.fingerprint(model)
+
+
+def beads_of_file(path, model, **options):
+    """Return the measurements of the beads of a file."""
+    only = only_plane(path, ReadOptions(**options))
+    with only.open() as pixels:
+        return segment_plane(pixels, model, OPTIONS).table
+
+
+@pytest.mark.parametrize("writer", [None, "ImageJ=1.54f\nmin=0.0\nmax=255.0\n"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_intensities_are_those_in_the_file_where_zero_is_white(tmp_path, model, writer, dtype):
+    image, _ = discs(12, 160, 200)
+    stored = np.rint(image.astype(np.float64) / image.max() * 255).astype(dtype)
+    tifffile.imwrite(tmp_path / "plain.tif", stored)
+    white = {"photometric": "miniswhite", "metadata": None, "description": writer}
+    tifffile.imwrite(tmp_path / "white.tif", stored, **white)
+    plain, inverted = (beads_of_file(tmp_path / f"{name}.tif", model) for name in ("plain", "white"))
+    assert len(plain) == 12
+    assert (plain.mean_intensity > stored.min()).all()
+    np.testing.assert_allclose(inverted.mean_intensity, plain.mean_intensity)
+    assert inverted.saturated.tolist() == plain.saturated.tolist()
+
+
+@pytest.mark.parametrize("colour", [(0, 1, 0), (1, 0, 0), (1, 1, 1), (0, 1, 1)])
+@pytest.mark.parametrize("kind", ["tif", "png"])
+def test_beads_of_rgb_are_saturated_where_a_colour_is(tmp_path, model, colour, kind):
+    image, truth = discs(12, 160, 200)
+    grey = np.rint(image.astype(np.float64) / image.max() * 200).astype(np.uint8)
+    grey[np.isin(truth, (2, 5, 7))] = 255
+    rgb = grey[..., None] * np.array(colour, np.uint8)
+    PillowImage.fromarray(rgb).save(tmp_path / f"a.{kind}")
+    table = beads_of_file(tmp_path / f"a.{kind}", model)
+    at = truth[np.rint(table.y_px).astype(int), np.rint(table.x_px).astype(int)]
+    assert sorted(at[table.saturated]) == [2, 5, 7]
