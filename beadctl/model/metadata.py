@@ -11,8 +11,6 @@ from beadctl.errors import MissingExtraError, ModelError
 METADATA_KEY = "beadctl"
 SCHEMA = 2
 NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
-# Schema 1 called the marker map "seed".
-SCHEMA_1_NAMES = {"seed_threshold": "marker_threshold", "seed_rise": "marker_rise"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,8 @@ class ModelFacts:
         if schema > SCHEMA:
             raise ModelError(f"{source}: written by a newer beadctl (schema {schema}); update beadctl")
         if schema < 2:
-            content = {SCHEMA_1_NAMES.get(key, key): value for key, value in content.items()}
+            # Schema 1 called the marker map "seed".
+            content = {key.replace("seed", "marker"): value for key, value in content.items()}
         known = {item.name for item in dataclasses.fields(cls)} - {"schema"}
         try:
             facts = cls(**{key: value for key, value in content.items() if key in known})
