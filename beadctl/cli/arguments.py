@@ -1,11 +1,13 @@
 """Settings as the plain arguments that the packages below take."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.images import ReadOptions
+from beadctl.images import Found, ReadOptions, Selection, search
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.segmentation.plane import SegmentOptions
@@ -15,6 +17,16 @@ def read_options(settings: Settings) -> ReadOptions:
     """Return how image files are read."""
     data = settings.data
     return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size)
+
+
+def images(
+    settings: Settings, inputs: Sequence[Path], not_images: Sequence[Path], messages: Messages
+) -> tuple[Found, ...]:
+    """Return the images in files, folders and lists of files, and print what is left out."""
+    data = settings.data
+    found = search(inputs, not_images, Selection(data.include, data.exclude, data.recursive))
+    messages.notes(found.notes())
+    return found.images
 
 
 def session(settings: Settings, messages: Messages) -> Model:

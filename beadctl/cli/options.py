@@ -55,6 +55,7 @@ FLAGS = {
     "inference.model": ("--model", "-m"),
     "instances.exclude_border": ("--exclude-border/--keep-border",),
     "output.out_dir": ("--out-dir", "-o"),
+    "data.recursive": ("--recursive/--no-recursive",),
 }
 # A longer list of choices is part of the help, since Typer shows it as the type, beside the help.
 LONGEST_TYPE = 20
@@ -151,7 +152,7 @@ def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Para
     words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
     default = (out_dir if field == "out_dir" else bracket) or _default(info.default, names[0])
     kind = _kind(info.annotation)
-    choices = list(kind) if issubclass(kind, StrEnum) else []
+    choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
     is_long = len("|".join(choices)) > LONGEST_TYPE
     if is_long:
         words += f"; one of {', '.join(choices)}"
@@ -159,18 +160,18 @@ def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Para
         *names,
         help=with_default(words, default) if default else words,
         show_default=False,
-        metavar="<name>" if is_long else None,
+        metavar="<name>" if is_long else "<list>" if kind == list[str] else None,
         rich_help_panel=PANELS.get(key, PANELS[section]),
         autocompletion=_COMPLETIONS.get(key),
     )
     return _parameter(key.replace(".", "__"), kind | None, option)
 
 
-def _kind(annotation: Any) -> type:
-    """Return the type of a flag: that of its field without None and bounds, text for a list."""
+def _kind(annotation: Any) -> Any:
+    """Return the type of a flag: that of its field without None and bounds, texts for a list."""
     if get_origin(annotation) is not None:
         inner = next(part for part in get_args(annotation) if part is not NoneType)
-        return str if get_origin(annotation) is tuple else _kind(inner)
+        return list[str] if get_origin(annotation) is tuple else _kind(inner)
     assert isinstance(annotation, type)
     return annotation
 
@@ -190,4 +191,8 @@ GradientAudit = Annotated[
         help="Measure in each epoch which pixels each loss's gradient acts on.",
         rich_help_panel=RUN,
     ),
+]
+
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Images, folders of images, or lists of files: @FILE, or - for stdin.")
 ]

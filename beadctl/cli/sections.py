@@ -23,12 +23,18 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 
 def _list(value: object) -> object:
-    """Split a list as flags and the environment give it: ``0.7,0.3``."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    """Split a list as flags, which may be repeated, and the environment give it: ``0.7,0.3``."""
+    parts = [value] if isinstance(value, str) else value
+    if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+        return [word.strip() for part in parts for word in part.split(",")]
+    return value
 
 
 Outputs = Annotated[tuple[Output, ...], BeforeValidator(_list)]
 Weights = Annotated[tuple[Weight, ...], BeforeValidator(_list)]
+
+
+Patterns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_list)]
 
 
 class Section(BaseModel):
@@ -51,8 +57,19 @@ class Data(Section):
     pixel_size: float | None = Field(
         None, gt=0, description="Pixel size, um, where the file's metadata has none."
     )
+    include: Patterns = Field(
+        (), description="Use only images of these names, such as *.tif or day1/*, separated by commas [all]."
+    )
+    exclude: Patterns = Field(
+        (), description="Leave out files and folders of these names, such as *_dark*, separated by commas."
+    )
+    recursive: bool = Field(True, description="Search the folders in a folder.")
     annotations: AnnotationFormat = Field(
         AnnotationFormat.AUTO, description="Format of the annotations; auto detects it by their content."
+    )
+    pair: str | None = Field(
+        None,
+        description="Regular expression on paths of images and masks; its group is what both have in common.",
     )
     centre_diameter: float | None = Field(
         None, gt=0, description="Diameter of the beads, px, where annotations mark their centres."

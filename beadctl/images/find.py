@@ -1,17 +1,39 @@
-"""Search of files and folders for images."""
+"""Search of files, folders and lists of files for images."""
 
+import contextlib
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import ImageError
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".bmp")
+IMAGE_SUFFIXES = (
+    ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".stk", ".lsm", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif",
+    ".webp", ".jp2", ".j2k", ".jpx", ".bmp",
+)  # fmt: skip
 """Suffixes that are searched for in folders, in upper or lower case."""
+
+OTHER_FORMATS = (
+    ".arw", ".avi", ".avif", ".cr2", ".cr3", ".czi", ".dcm", ".dm3", ".dm4", ".dng", ".dv", ".fits", ".flex",
+    ".gel", ".h5", ".heic", ".ims", ".ipl", ".jxl", ".lif", ".lof", ".mov", ".mp4", ".mrc", ".mvd2", ".nd2",
+    ".ndpi", ".nef", ".oib", ".oif", ".oir", ".psd", ".qptiff", ".r3d", ".scn", ".sld", ".sldy", ".svs",
+    ".vsi", ".xlef", ".zarr", ".zvi",
+)  # fmt: skip
+"""Suffixes of pictures and movies that must be exported as OME-TIFF."""
 
 RESULTS_MARK = ".beadctl"
 """A folder that contains an entry of this name holds results, which are not searched for images."""
+
+# What beadctl, Cellpose and ImageJ add to the name of an image for files that are made of it.
+_ADDED_BEFORE = re.compile(r"(count masks|masks?|outlines|drawing|overlay) of ")
+_ADDED_AFTER = re.compile(r"(_p\d{4})?_(cp_)?(masks?|labels?|outlines?|overlays?|flows|seg|rois)(?![a-z])")
+_MASK_FOLDERS = {"masks", "mask", "labels", "overlays", "annotations"}
+_EXAMPLES, _MOST_KINDS = 3, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +45,73 @@ class Found:
     path : Path
         The file.
     name : PurePosixPath
-        Path relative to the searched folder; the file name alone for an input that is a file.
+        Path relative to the searched folder; the file name alone for an input that is a file; for a list of
+        files, their path below the working folder, or below the folder that holds them all.
     """
 
     path: Path
     name: PurePosixPath
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files are used.
+
+    Attributes
+    ----------
+    include, exclude : tuple of str
+        Patterns such as ``*.tif`` or ``day1/*`` on a file's name, or on its path below the searched folder;
+        upper and lower case are equal. A file must match one of `include`, if there is any, and none of
+        `exclude`, which also leaves out folders.
+    recursive : bool
+        Search the folders in a folder.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    recursive: bool = True
+
+    def has(self, name: PurePosixPath) -> bool:
+        """Return whether a file of this path below the searched folder is used."""
+        return (not self.include or _matches(name, self.include)) and not any(
+            _matches(part, self.exclude) for part in (name, *name.parents[:-1])
+        )
+
+
+@dataclass(frozen=True)
+class Search:
+    """The images in files and folders, and what else lies there.
+
+    Attributes
+    ----------
+    images : tuple of Found
+        In the order of the inputs, each once.
+    companions : tuple of Path
+        Masks and overlays of these images, which are left out.
+    others : Counter of str
+        Number of the other files in folders, by their suffix in lower case.
+    """
+
+    images: tuple[Found, ...]
+    companions: tuple[Path, ...] = ()
+    others: Counter[str] = field(default_factory=Counter)
+
+    def notes(self) -> Iterator[tuple[bool, str]]:
+        """Yield what is left out, as (is a warning, a line)."""
+        if self.companions:
+            names = ", ".join(path.name for path in self.companions[:_EXAMPLES])
+            more = ", ..." if len(self.companions) > _EXAMPLES else ""
+            what = f"{len(self.companions)} masks or overlays of these images"
+            yield True, f"left out: {what} ({names}{more}); to use them, give the files themselves"
+        if unread := self.unread():
+            yield True, f"not read: {unread}"
+        if rest := _kinds(self.others, known=False):
+            yield False, f"left out, no images: {rest}"
+
+    def unread(self) -> str:
+        """Return the pictures in other formats with what to do, or an empty text."""
+        kinds = _kinds(self.others, known=True)
+        return kinds and f"{kinds}; export them as OME-TIFF"
 
 
 def find(
@@ -52,52 +136,163 @@ def find(
     ImageError
         If a path is missing or unreadable, or a folder contains no image.
     """
-    found: dict[Path, Found] = {}
-    excluded = [path.resolve() for path in exclude]
+    walk = _Walk(exclude, suffixes)
+    return walk.found((path, PurePosixPath(path.name)) for path in inputs)
+
+
+def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
+    """Return the images in files, folders and lists of files, without masks and overlays beside them.
+
+    Parameters and errors are those of `find`, with two more kinds of input: ``@FILE``, a file with one path a
+    line (or ended by NUL, as ``find -print0`` writes them), and ``-``, such lines on standard input. A file
+    that is an input itself is never left out as a mask or overlay.
+    """
+    walk = _Walk(exclude, IMAGE_SUFFIXES, recursive=selection.recursive)
+    images = walk.found(_expanded(inputs))
+    stems = {_stem(item.name) for item in images if not _is_in_mask_folder(item)}
+    chosen = [item for item in images if selection.has(item.name)]
+    companions = tuple(
+        item.path for item in chosen if item.path not in walk.given and not stems.isdisjoint(_origins(item))
+    )
+    left_out = set(companions)
+    kept = tuple(item for item in chosen if item.path not in left_out)
+    if not kept:
+        raise ImageError(f"none of {len(images)} images is left by --include and --exclude; change them")
+    return Search(kept, companions, walk.others)
+
+
+class _Walk:
+    """A search: what it skips, and what it has come across.
+
+    Attributes
+    ----------
+    given : set of Path
+        Files that are an input themselves.
+    others : Counter of str
+        As in `Search`.
+    """
+
+    def __init__(self, exclude: Sequence[Path], suffixes: Sequence[str], *, recursive: bool = True) -> None:
+        self._excluded = [path.resolve() for path in exclude]
+        self._suffixes, self._recursive = suffixes, recursive
+        self.given: set[Path] = set()
+        self.others: Counter[str] = Counter()
+
+    def found(self, inputs: Iterable[tuple[Path, PurePosixPath]]) -> list[Found]:
+        """Return the images in files, each with the name it is given, and folders."""
+        found: dict[Path, Found] = {}
+        for path, name in inputs:
+            for image in self._below(path, name):
+                found.setdefault(image.path.resolve(), image)
+        return list(found.values())
+
+    def _below(self, path: Path, name: PurePosixPath) -> list[Found]:
+        try:
+            if not path.exists():
+                raise ImageError(f"{path}: no such file or folder; check the path")
+            if not path.is_dir():
+                self.given.add(path)
+                return [Found(path, name)]
+            root = path.resolve()
+            # An excluded output folder may contain the input folder, which is searched nevertheless.
+            skipped = {e for e in self._excluded if not root.is_relative_to(e)}
+            images = [
+                Found(p, PurePosixPath(p.relative_to(path).as_posix()))
+                for p in self._files(path, skipped, {root})
+            ]
+        except OSError as error:
+            place, fault = error.filename or path, error.strerror or error
+            raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
+        if not images:
+            kind = "images" if self._suffixes == IMAGE_SUFFIXES else "annotations"
+            where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
+            unread = Search((), others=self.others).unread()
+            there = f"; it holds {unread}" if kind == "images" and unread else ""
+            raise ImageError(f"{path}: no {kind}; looked for {' '.join(self._suffixes)} {where}{there}")
+        return images
+
+    def _files(self, folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path]:
+        for entry in sorted(folder.iterdir(), key=_natural):
+            suffix = entry.suffix.lower()
+            is_folder = entry.is_dir() and suffix != ".zarr"
+            is_image = suffix in self._suffixes and not is_folder and entry.is_file()
+            if entry.name.startswith("."):
+                continue
+            if not (is_folder or is_image):
+                self.others[suffix or "without suffix"] += 1
+                continue
+            # Any other entry may be a link to itself, which resolve() refuses.
+            real = entry.resolve()
+            if real in skipped or (is_folder and (entry / RESULTS_MARK).exists()):
+                continue
+            if is_image:
+                yield entry
+            elif self._recursive and real not in visited:
+                # Links may form a cycle: each real folder is entered once.
+                visited.add(real)
+                yield from self._files(entry, skipped, visited)
+
+
+def _expanded(inputs: Iterable[Path]) -> Iterator[tuple[Path, PurePosixPath]]:
+    """Yield each input with its name; a list of files gives the paths that it holds."""
     for path in inputs:
-        for image in _below(path, excluded, suffixes):
-            found.setdefault(image.path.resolve(), image)
-    return list(found.values())
+        if str(path) == "-":
+            yield from _listed("standard input", sys.stdin.buffer.read())
+        elif str(path).startswith("@") and not path.exists():
+            source = Path(str(path)[1:])
+            try:
+                yield from _listed(str(source), source.read_bytes())
+            except OSError as error:
+                raise ImageError(f"{source}: cannot be read ({error.strerror}); check the list") from None
+        else:
+            yield path, PurePosixPath(path.name)
 
 
-def _below(path: Path, excluded: list[Path], suffixes: Sequence[str]) -> list[Found]:
-    try:
-        if not path.exists():
-            raise ImageError(f"{path}: no such file or folder; check the path")
-        if not path.is_dir():
-            return [Found(path, PurePosixPath(path.name))]
-        root = path.resolve()
-        # An excluded output folder may contain the input folder, which is searched nevertheless.
-        skipped = {e for e in excluded if not root.is_relative_to(e)}
-        images = [
-            Found(p, PurePosixPath(p.relative_to(path).as_posix()))
-            for p in _walk(path, skipped, {root}, suffixes)
-        ]
-    except OSError as error:
-        place, fault = error.filename or path, error.strerror or error
-        raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
-    if not images:
-        kind = "images" if suffixes == IMAGE_SUFFIXES else "annotations"
-        raise ImageError(f"{path}: no {kind}; looked for {' '.join(suffixes)} in it and below")
-    return images
+def _listed(source: str, content: bytes) -> Iterator[tuple[Path, PurePosixPath]]:
+    lines = content.split(b"\0") if b"\0" in content else content.removeprefix(b"\xef\xbb\xbf").splitlines()
+    paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
+    if not paths:
+        raise ImageError(f"{source}: names no file; write one path a line")
+    # Names are relative to the working folder, or to the deepest folder that holds all files.
+    absolute, base = [Path(os.path.normpath(Path.cwd() / path)) for path in paths], Path.cwd()
+    if not all(path.is_relative_to(base) for path in absolute):
+        with contextlib.suppress(ValueError):
+            base = Path(os.path.commonpath([path.parent for path in absolute]))
+    for path, whole in zip(paths, absolute, strict=True):
+        name = whole.relative_to(base).as_posix() if whole.is_relative_to(base) else path.name
+        yield path, PurePosixPath(name)
 
 
-def _walk(folder: Path, skipped: set[Path], visited: set[Path], suffixes: Sequence[str]) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir(), key=_natural):
-        is_folder = entry.is_dir()
-        is_image = entry.suffix.lower() in suffixes and not is_folder and entry.is_file()
-        # Any other entry may be a link to itself, which resolve() refuses.
-        if entry.name.startswith(".") or not (is_folder or is_image):
-            continue
-        real = entry.resolve()
-        if real in skipped or (is_folder and (entry / RESULTS_MARK).exists()):
-            continue
-        if is_image:
-            yield entry
-        elif real not in visited:
-            # Links may form a cycle: each real folder is entered once.
-            visited.add(real)
-            yield from _walk(entry, skipped, visited, suffixes)
+def _matches(name: PurePosixPath, patterns: Iterable[str]) -> bool:
+    texts = str(name).casefold(), name.name.casefold()
+    return any(fnmatchcase(text, pattern.casefold()) for pattern in patterns for text in texts)
+
+
+def _stem(name: PurePosixPath) -> str:
+    return name.stem.removesuffix(".ome").casefold()
+
+
+def _is_in_mask_folder(item: Found) -> bool:
+    return not _MASK_FOLDERS.isdisjoint(part.casefold() for part in item.name.parts[:-1])
+
+
+def _origins(item: Found) -> set[str]:
+    """Return the stems that an image may have of which this file was made."""
+    stem = _stem(item.name)
+    before = _ADDED_BEFORE.match(stem)
+    # ImageJ keeps the suffix of the image: "Mask of a.tif.tif".
+    wholes = [stem[before.end() :], PurePosixPath(stem[before.end() :]).stem] if before else []
+    wholes += [stem[: after.start()] for after in _ADDED_AFTER.finditer(stem)]
+    return {*wholes, stem} if _is_in_mask_folder(item) else set(wholes)
+
+
+def _kinds(others: Counter[str], *, known: bool) -> str:
+    """Return the number of files of each kind, of those in `OTHER_FORMATS` or of the rest."""
+    kinds = [
+        (suffix, count) for suffix, count in sorted(others.items()) if (suffix in OTHER_FORMATS) == known
+    ]
+    shown = ", ".join(f"{count} {suffix}" for suffix, count in kinds[:_MOST_KINDS])
+    return f"{shown}, ..." if len(kinds) > _MOST_KINDS else shown
 
 
 def _natural(path: Path) -> tuple[list[str | int], str]:

@@ -8,15 +8,10 @@ import numpy as np
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import failures
+from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, planes_of
-
-# Microscope formats that must be exported as OME-TIFF.
-VENDOR_SUFFIXES = {
-    ".czi", ".dv", ".h5", ".ims", ".lif", ".lsm", ".mrc", ".nd2", ".ndpi", ".oib", ".oif", ".oir", ".qptiff",
-    ".scn", ".stk", ".svs", ".vsi", ".zvi",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def _series_of(path: Path) -> list[Series]:
         from beadctl.images.raster import raster_series
 
         return raster_series(path, head)
-    if path.suffix.lower() in VENDOR_SUFFIXES:
+    if path.suffix.lower() in OTHER_FORMATS:
         raise ImageError(f"{path}: {path.suffix} files are not supported; export it as OME-TIFF")
     raise ImageError(f"{path}: not a TIFF, PNG, JPEG or BMP image; export it as TIFF")
 

@@ -153,7 +153,7 @@ def test_each_default_is_in_the_help():
             if not field:
                 continue
             default = settings.section_of(section).model_fields[field].default
-            if default is not None and not isinstance(default, bool):
+            if default not in (None, ()) and not isinstance(default, bool):
                 shown = ",".join(default) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
                 assert f"[default: {shown}]" in parameter.help, (name, parameter.name)
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from beadctl.errors import ImageError
-from beadctl.images import find
+from beadctl.images import Selection, find, search
 
 
 def touch(folder, *names):
@@ -92,3 +92,83 @@ def test_unreadable_folder_is_an_image_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(ImageError, match=r"closed: cannot be read \(Permission denied\)"):
         find([tmp_path])
+
+
+def names(found):
+    return [str(item.name) for item in found.images]
+
+
+def test_masks_and_overlays_of_images_are_left_out_and_named(tmp_path):
+    made = [
+        "a_masks.tif",
+        "a_overlay.png",
+        "a_p0001_overlay.png",
+        "a_cp_masks.png",
+        "Mask of a.tif",
+        "masks/a.tif",
+    ]
+    made += ["results/a_masks.tif", "A_Mask_2.tif", "a_seg.png", "masks/b_labels.tif"]
+    touch(tmp_path, "a.ome.tif", "b.tif", "b_segment.tif", "lonely_masks.tif", "masks/other.tif", *made)
+    found = search([tmp_path], [], Selection())
+    assert names(found) == ["a.ome.tif", "b.tif", "b_segment.tif", "lonely_masks.tif", "masks/other.tif"]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in found.companions) == sorted(made)
+    assert [note for note in found.notes() if note[0] and "10 masks or overlays" in note[1]]
+    given = search([tmp_path / "b.tif", tmp_path / "masks/b_labels.tif"], [], Selection())
+    assert names(given) == ["b.tif", "b_labels.tif"]
+
+
+def test_other_files_are_said_once_a_kind(tmp_path):
+    touch(tmp_path, "a.tif", "b.czi", "c.CZI", "d.nd2", "Thumbs.db", "a_seg.npy", ".DS_Store", "x.zarr/0.0")
+    notes = list(search([tmp_path], [], Selection()).notes())
+    assert notes == [
+        (True, "not read: 2 .czi, 1 .nd2, 1 .zarr; export them as OME-TIFF"),
+        (False, "left out, no images: 1 .db, 1 .npy"),
+    ]
+
+
+def test_a_folder_of_other_formats_is_an_error_that_names_them(tmp_path):
+    touch(tmp_path, "b.czi")
+    with pytest.raises(ImageError, match=r"no images; .*it holds 1 \.czi; export them as OME-TIFF"):
+        find([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(include=("*.TIF",)), ["a.tif", "day1/b.tif", "day2/c.tif"]),
+        (Selection(include=("day1/*", "a.*")), ["a.png", "a.tif", "day1/b.tif"]),
+        (Selection(exclude=("day1", "*.png")), ["a.tif", "day2/c.tif"]),
+        (Selection(include=("*.tif",), exclude=("[ab]*",)), ["day2/c.tif"]),
+        (Selection(recursive=False), ["a.png", "a.tif"]),
+    ],
+)
+def test_patterns_and_depth_choose_files(tmp_path, selection, expected):
+    touch(tmp_path, "a.tif", "a.png", "day1/b.tif", "day2/c.tif")
+    assert names(search([tmp_path], [], selection)) == expected
+
+
+def test_patterns_that_leave_nothing_are_an_error(tmp_path):
+    touch(tmp_path, "a.tif")
+    with pytest.raises(ImageError, match="none of 1 images is left by --include and --exclude"):
+        search([tmp_path], [], Selection(include=("b*",)))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
+def test_lists_of_files_keep_their_tree(tmp_path, monkeypatch, end):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "a/1.tif", "b/1.tif", "b/1_masks.tif")
+    listed = ["b/1.tif", str(tmp_path / "a/1.tif"), "./b/1_masks.tif"]
+    (tmp_path / "list.txt").write_bytes(("\ufeff" * (end != "\0") + end.join(listed) + end).encode())
+    assert names(search([Path("@list.txt")], [], Selection())) == ["b/1.tif", "a/1.tif", "b/1_masks.tif"]
+
+
+def test_lists_that_cannot_be_used_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "empty.txt")
+    with pytest.raises(ImageError, match=r"empty\.txt: names no file"):
+        search([Path("@empty.txt")], [], Selection())
+    with pytest.raises(ImageError, match=r"nowhere\.txt: cannot be read"):
+        search([Path("@nowhere.txt")], [], Selection())
+    (tmp_path / "list.txt").write_text("gone.tif\n")
+    with pytest.raises(ImageError, match=r"gone\.tif: no such file"):
+        search([Path("@list.txt")], [], Selection())

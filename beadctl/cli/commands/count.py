@@ -1,10 +1,5 @@
 """``beadctl count``: how many beads each image holds, as a table on standard output."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from beadctl import console
 from beadctl.cli import options
 from beadctl.cli.settings import Loaded
@@ -13,22 +8,17 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
-    data="axes channel plane pixel_size",
+    data="include exclude recursive axes channel plane pixel_size",
     inference="*",
     instances="*",
     output="out_dir format overwrite",
 )
-def count(
-    loaded: Loaded,
-    messages: Messages,
-    inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-) -> ExitCode:
+def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
     """Print one row for each plane; with -o also write counts.csv and beads.csv.
 
     Example: beadctl count images --format csv > counts.csv
     """
     from beadctl.cli import arguments
-    from beadctl.images import find
     from beadctl.results.ledger import COLUMNS
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
@@ -37,7 +27,7 @@ def count(
     settings = loaded.settings
     output = settings.output
     outputs = Outputs(output.out_dir, (), output.overwrite)
-    images = find(inputs, exclude=outputs.not_images())
+    images = arguments.images(settings, inputs, outputs.not_images(), messages)
     session = arguments.session(settings, messages)
     table = console.RowPrinter(output.format, COLUMNS, HEADS)
     results = process(

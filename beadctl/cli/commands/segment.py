@@ -1,10 +1,5 @@
 """``beadctl segment``: label images, overlays and tables of a folder of images."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
@@ -13,22 +8,17 @@ from beadctl.errors import ExitCode
 
 @options.command(
     out_dir="segmented",
-    data="axes channel plane pixel_size",
+    data="include exclude recursive axes channel plane pixel_size",
     inference="*",
     instances="*",
     output="out_dir save overwrite",
 )
-def segment(
-    loaded: Loaded,
-    messages: Messages,
-    inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-) -> ExitCode:
+def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
     """Write masks, overlays, beads.csv and counts.csv of every image.
 
     Example: beadctl segment images -o results --save masks
     """
     from beadctl.cli import arguments
-    from beadctl.images import find
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.process import process
     from beadctl.results.tables import HEADS, summary
@@ -36,7 +26,7 @@ def segment(
     settings = loaded.settings
     output = settings.output
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
-    images = find(inputs, exclude=outputs.not_images())
+    images = arguments.images(settings, inputs, outputs.not_images(), messages)
     session = arguments.session(settings, messages)
     results = process(
         inputs,
