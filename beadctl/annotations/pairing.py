@@ -11,23 +11,12 @@ from beadctl.annotations.canvas import Load, first_names
 from beadctl.annotations.formats import AnnotationFormat, centres
 from beadctl.annotations.formats.auto import OTHER_SUFFIXES
 from beadctl.annotations.head import TABLE_SUFFIXES, Head
-from beadctl.annotations.matching import matched, path_stem, stem
+from beadctl.annotations.matching import SUFFIXES, annotation_names, matched, path_stem, stem
 from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.files import name_text
 from beadctl.images import Found, find
-
-SUFFIXES = (
-    "", "_masks", "_mask", "_labels", "_label", "_cp_masks", "_seg", "_cp_outlines", "_outlines", "_rois",
-    "_RoiSet", "_annotations", "_centres", "_centers", "_Results",
-)  # fmt: skip
-"""What the name of an annotation may have after the stem of its image."""
-
-# What the name of an image may have that its annotation lacks, such as nnU-Net's first channel, and the reverse.
-IMAGE_ENDS = ("_0000", "_img", "_image")
-IMAGE_STARTS = ("image_", "img_")
-MASK_STARTS = ("mask_", "masks_", "label_", "labels_")
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -98,9 +87,10 @@ def pair(
     """Pair images with their annotations by name.
 
     Annotations are a folder, in which ``a.png``, ``a_masks.tif``, ``a_rois.zip`` and the like belong to
-    ``a.tif`` (see `SUFFIXES`), ``a.png`` to ``a_0000.tif`` and ``mask_a.png`` to ``image_a.tif``; or a file
-    that names its images, such as COCO JSON; such a file may also lie in the folder. Images and annotations may share a folder. Their sub-folders may differ as long as the
-    stems are unique; otherwise image and annotation must have the same path below their folders.
+    ``a.tif``, ``a.png`` to ``a_0000.tif`` and ``mask_a.png`` to ``image_a.tif`` (see `annotation_names`), or
+    a file that names its images, such as COCO JSON; such a file may also lie in the folder. Images and
+    annotations may share a folder. Their sub-folders may differ as long as the stems are unique; otherwise
+    image and annotation must have the same path below their folders.
 
     Parameters
     ----------
@@ -111,8 +101,8 @@ def pair(
     diameter_px : float, optional
         Diameter of the beads, px, where they are marked by their centres.
     pattern : str, optional
-        Regular expression that is searched in the paths of images and annotations below their folders, instead
-        of the rules above; its only group is the name that image and annotation have in common.
+        Regular expression, searched in the paths of images and annotations below their folders instead of
+        these rules; its only group is the name that image and annotation have in common.
 
     Raises
     ------
@@ -152,11 +142,12 @@ def pair(
             if errors
             else AnnotationError(
                 f"{truth}: no mask has the name of an image in {images}; "
-                f"{found[0].path.name} needs {found[0].name.stem}.tif or {found[0].name.stem}_masks.tif"
+                f"{found[0].path.name} needs {found[0].name.stem}.tif or {found[0].name.stem}_masks.tif;"
+                " if the names have another part in common, name it with --pair"
             )
         )
     used |= {sample.truth for sample in named.values()}
-    names = {name for item in pairs for name in _names(PurePosixPath(item.name.name))}
+    names = {name for item in pairs for name in annotation_names(PurePosixPath(item.name.name))}
     left = [item for item in candidates if item.path not in used]
     return Pairing(
         tuple(pairs[item] for item in found if item in pairs),
@@ -190,7 +181,7 @@ class _FormatRule:
 
 def _without_masks(found: Sequence[Found]) -> list[Found]:
     """Leave out the images that are masks of others, by their suffix."""
-    masks = {name for item in found for name in _names(item.name, marked=True)}
+    masks = {name for item in found for name in annotation_names(item.name, marked=True)}
     return [item for item in found if path_stem(item.name) not in masks]
 
 
@@ -206,7 +197,9 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _Fo
         rest = tuple(item.path for item in found if item not in pairs)
         return Pairing(tuple(pairs[item] for item in found if item in pairs), rest, tuple(map(Path, alone)))
     name = truth.stem.removesuffix(".ome")
-    own = [item for item in found if len(found) == 1 or name in _names(PurePosixPath(item.name.name))]
+    own = [
+        item for item in found if len(found) == 1 or name in annotation_names(PurePosixPath(item.name.name))
+    ]
     if len(own) != 1:
         raise AnnotationError(
             f"{truth}: annotates one image, and {images} holds {len(found)}; give that image, or the folder"
@@ -226,29 +219,12 @@ def _named(
     return pairs, [name for name in parts if name not in names]
 
 
-def _names(image: PurePosixPath, *, marked: bool = False) -> list[str]:
-    """Return what the annotation of an image may be called, without suffix, the preferred names first.
-
-    The first `SUFFIXES` are those of the image's own name; `marked` leaves out names that an image may have.
-    """
-    name = stem(image)
-    ends = [name.removesuffix(end) for end in IMAGE_ENDS]
-    starts = [base.removeprefix(start) for base in (name, *ends) for start in IMAGE_STARTS]
-    names = [
-        before + base + after
-        for base in dict.fromkeys((name, *ends, *starts))
-        for before, after in (*(("", suffix) for suffix in SUFFIXES), *((start, "") for start in MASK_STARTS))
-        if base and (before or after or not marked)
-    ]
-    return [str(image.with_name(name)) for name in names]
-
-
 def _by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found, Path]:
     """Pair images with files of their own by the image's name, and those that are left by a part of it."""
-    pairs = _matches(found, candidates, lambda image: _names(image)[: len(SUFFIXES)])
+    pairs = _matches(found, candidates, lambda image: annotation_names(image)[: len(SUFFIXES)])
     used = set(pairs.values())
     rest = [item for item in found if item not in pairs]
-    more = _matches(rest, [item for item in candidates if item.path not in used], _names)
+    more = _matches(rest, [item for item in candidates if item.path not in used], annotation_names)
     claims = Counter(more.values())
     return pairs | {item: path for item, path in more.items() if claims[path] == 1}
 
@@ -256,7 +232,7 @@ def _by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found,
 def _matches(
     found: Sequence[Found], candidates: Sequence[Found], names: Callable[[PurePosixPath], list[str]]
 ) -> dict[Found, Path]:
-    """Pair images with files of these names at the same path, else anywhere if the preferred one is unique."""
+    """Pair images with files of these names at the same path, else anywhere if the best one is unique."""
     by_path: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
     for item in candidates:
@@ -297,8 +273,8 @@ def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: st
                 first = keys.setdefault(match[1], item)
                 if first is not item and _rank(first.path) == _rank(item.path):
                     raise AnnotationError(
-                        f"{item.path}: --pair {pattern!r} finds {match[1]!r}, as in {first.name}; choose a group"
-                        " that tells them apart"
+                        f"{item.path}: --pair {pattern!r} finds {match[1]!r}, as in {first.name}; choose a"
+                        " group that tells them apart"
                     )
         return keys
 

@@ -36,7 +36,8 @@ class CheckLimits:
     cover           0.95   share  a mask that covers more of the image is no mask of beads
     other_image     6.25   -      below this fit score, a mask belongs to another image
     min_beads       3      -      fewer beads fit other images as well by chance
-    saturated       0.05   share  of pixels at the camera's highest value, from which on to warn
+    saturated       0.05   share  of pixels at the camera's highest value, from which on to warn,
+    overexposed     0.95   share  and from which on too little is left to call a mask bad
     full_scale      255    -      lowest value that is the highest one of a camera
     grey_levels     24     -      fewer grey levels in more than 8 bits came from fewer bits
     out_of_focus    0.35   share  an image with less of the folder's median sharpness is blurred
@@ -50,6 +51,7 @@ class CheckLimits:
     other_image: float = 6.25
     min_beads: int = 3
     saturated: float = 0.05
+    overexposed: float = 0.95
     full_scale: int = 255
     grey_levels: int = 24
     out_of_focus: float = 0.35
@@ -142,7 +144,10 @@ def check(
         if transform:
             findings.append(transform)
         else:
-            findings += _judge_mask(replace(pair, detections=detector(pixels, True) if detector else None))
+            found = _judge_mask(replace(pair, detections=detector(pixels, True) if detector else None))
+            # What is left of an overexposed image may be noise.
+            overexposed = _saturated(pixels) > LIMITS.overexposed
+            findings += [replace(one, verdict=Verdict.CHECK) for one in found] if overexposed else found
     beads, diameter_px = pair.outlines.bead_count, pair.outlines.diameter_px
     return CheckResult(beads, diameter_px, pair.fit, (), _sharpness(pixels)).plus(*findings)
 
@@ -154,10 +159,8 @@ def _judge_image(pixels: NDArray[Any]) -> list[Finding]:
     if pixels.dtype.kind not in "ui":
         return []
     findings = []
-    saturated = float((pixels == high).mean())
-    # The highest value of a camera has all bits set: 255, 4095, 65535.
-    full_scale = high >= LIMITS.full_scale and float(np.log2(high + 1)).is_integer()
-    if full_scale and saturated > LIMITS.saturated:
+    saturated = _saturated(pixels)
+    if saturated > LIMITS.saturated:
         message = f"{saturated:.0%} of the pixels are saturated at {high:g}"
         findings.append(Finding(Fault.SATURATED, Verdict.CHECK, message))
     bits, levels = 8 * pixels.dtype.itemsize, len(np.unique(pixels[::7, ::7]))
@@ -165,6 +168,14 @@ def _judge_image(pixels: NDArray[Any]) -> list[Finding]:
         message = f"only {levels} grey levels in {bits} bits; was it converted from fewer bits?"
         findings.append(Finding(Fault.BIT_DEPTH, Verdict.CHECK, message))
     return findings
+
+
+def _saturated(pixels: NDArray[Any]) -> float:
+    """Return the share of pixels of the highest value, if that has all bits set, as 255, 4095 and 65535."""
+    high = pixels.max()
+    if pixels.dtype.kind not in "ui" or high < LIMITS.full_scale or not np.log2(high + 1.0).is_integer():
+        return 0.0
+    return float((pixels == high).mean())
 
 
 def _sharpness(pixels: NDArray[Any]) -> float:
@@ -190,7 +201,9 @@ def _judge_mask(pair: PairFeatures) -> list[Finding]:
     overlap = pair.detections.jaccard(pair.labels) if pair.detections else 0.0
     if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and overlap < JACCARD:
         message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
-        return [Finding(Fault.OTHER_IMAGE, Verdict.BAD, message)]
+        # Beads that neither edges nor the model see may be marked by better knowledge.
+        verdict = Verdict.CHECK if pair.detections and not pair.detections.labels.any() else Verdict.BAD
+        return [Finding(Fault.OTHER_IMAGE, verdict, message)]
     placement = judge_placement(pair)
     if any(finding.verdict is Verdict.BAD for finding in placement):
         return placement

@@ -30,6 +30,7 @@ class MarkLimits:
                                             bead that another one covers in part has no waist
     merged            (0.015, 0.1)   share  of marks with several beads
     missed            (0.02, 0.25)   share  of missed beads among all that one method sees
+    missed_few        8              beads  fewer missed beads may be debris, and are to be looked at,
     missed_detected   0.015          share  and relative to the marks, by detections,
     missed_edges      0.03           share  or by edges alone, which are less certain
     support           0.25           share  marks with less of the median support have no edges
@@ -47,6 +48,7 @@ class MarkLimits:
     merged_solidity: float = 0.92
     merged: tuple[float, float] = (0.015, 0.1)
     missed: tuple[float, float] = (0.02, 0.25)
+    missed_few: int = 8
     missed_detected: float = 0.015
     missed_edges: float = 0.03
     support: float = 0.25
@@ -105,7 +107,8 @@ def _missed(pair: PairFeatures, growth_px: float) -> list[Finding]:
     if found.missed <= least * pair.outlines.bead_count:
         return []
     message = f"beads without a mark: about {found.missed}; with a mark: {found.marked}"
-    return _graded(Fault.MISSED, found.share, LIMITS.missed, message)
+    share = min(found.share, LIMITS.missed[1]) if found.missed < LIMITS.missed_few else found.share
+    return _graded(Fault.MISSED, share, LIMITS.missed, message)
 
 
 def _unsupported(pair: PairFeatures, growth_px: float) -> list[Finding]:

@@ -3,17 +3,37 @@
 from collections.abc import Sequence
 
 from beadctl.annotations.sample import Sample
-from beadctl.audit.faults import Verdict
-from beadctl.audit.run import audit
+from beadctl.audit.detector import bead_detector
+from beadctl.audit.faults import Fault, Verdict
+from beadctl.audit.run import AuditedSample, audit
 from beadctl.console import Messages
 from beadctl.images import ReadOptions
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.segmentation.plane import SegmentOptions
 
 # Pairs that are audited: under a second; if every tenth mask is bad, all of them are right in 8 % of cases.
 MAX_PAIRS = 24
 
 
+def _confirmed(bad: Sequence[AuditedSample], reading: ReadOptions, messages: Messages) -> list[AuditedSample]:
+    """Return the pairs that the audit with the default model calls bad too, as `beadctl audit` does."""
+    model = Model(DEFAULT_MODEL, "cpu")
+    detector = bead_detector(model, SegmentOptions.of(model.facts, read=reading))
+    with messages.progress(len(bad), "checking masks") as advance:
+        again = audit([pair.sample for pair in bad], reading=reading, detector=detector, on_pair=advance)
+    # A leak is seen only among all pairs.
+    pairs = zip(bad, again, strict=True)
+    return [
+        old if old.result.has(Fault.LEAK) else new
+        for old, new in pairs
+        if old.result.has(Fault.LEAK) or new.result.verdict is Verdict.BAD
+    ]
+
+
 def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messages, command: str) -> None:
-    """Audit up to 24 samples, evenly spread, without a model; warn if masks are bad.
+    """Audit up to 24 samples, evenly spread; warn if masks are bad.
+
+    The default model looks only at pairs that are bad by their edges.
 
     Parameters
     ----------
@@ -24,6 +44,7 @@ def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messag
     """
     audited = audit(samples[:: max(1, -(-len(samples) // MAX_PAIRS))], reading=reading)
     bad = [pair for pair in audited if pair.result.verdict is Verdict.BAD]
+    bad = _confirmed(bad, reading, messages) if bad else []
     if bad:
         worst = bad[0].result.findings[0].message
         messages.warn(

@@ -11,7 +11,12 @@ from beadctl.dataset import manifest
 
 
 def find_samples(
-    images: Path, masks: Path | None, form: AnnotationFormat, diameter_px: float | None, messages: Messages
+    images: Path,
+    masks: Path | None,
+    form: AnnotationFormat,
+    diameter_px: float | None,
+    pattern: str | None,
+    messages: Messages,
 ) -> Sequence[Sample]:
     """Return the pairs of two folders, or the tiles of one.
 
@@ -19,13 +24,13 @@ def find_samples(
     ----------
     images, masks : Path, Path or None
         A folder of tiles, as `beadctl tile` writes them, and None; or folders of images and annotations.
-    form, diameter_px : AnnotationFormat, float or None
+    form, diameter_px, pattern : AnnotationFormat, float or None, str or None
         As for `beadctl.annotations.pairing.pair`.
     messages : Messages
         Takes warnings about images and annotations without a partner.
     """
     if masks is None and (images / manifest.MANIFEST).exists():
         return manifest.samples(manifest.read_manifest(images))
-    pairing = pair(images, masks or images, form=form, diameter_px=diameter_px)
+    pairing = pair(images, masks or images, form=form, diameter_px=diameter_px, pattern=pattern)
     pairing.report(messages.warn)
     return pairing.samples

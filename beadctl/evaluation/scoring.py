@@ -124,6 +124,7 @@ def samples(
     masks: Path | None,
     form: AnnotationFormat,
     diameter_px: float | None,
+    pattern: str | None,
     messages: Messages,
     *,
     tiles: Path,
@@ -133,7 +134,7 @@ def samples(
 
     Parameters
     ----------
-    images, masks, form, diameter_px, messages
+    images, masks, form, diameter_px, pattern, messages
         As for `beadctl.dataset.samples.find_samples`.
     tiles, split : Path and str
         Folder of tiles, used where no images are given, and which: ``train``, ``val`` or ``test``.
@@ -153,7 +154,7 @@ def samples(
         return chosen
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
-    return find_samples(images, masks, form, diameter_px, messages)
+    return find_samples(images, masks, form, diameter_px, pattern, messages)
 
 
 def evaluate(

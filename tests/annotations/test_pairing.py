@@ -70,6 +70,66 @@ def test_masks_below_the_images_are_no_images(tmp_path):
     assert pairing.images_alone == ()
 
 
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("case_0000.tif", "case.png"),  # nnU-Net
+        ("case_img.tif", "case_masks.png"),  # Cellpose
+        ("case_img.tif", "case_cp_masks.png"),
+        ("image_7.tif", "mask_7.png"),
+        ("img_7.tif", "label_7.png"),
+        ("7.tif", "mask_7.png"),
+        ("image_7.tif", "image_7_masks.png"),
+    ],
+)
+def test_conventions_of_other_programs(folders, image, mask):
+    images, masks = folders([f"x/{image}", "b.tif"], [f"y/{mask}", "b.png", "other.png"])
+    pairing = pair(images, masks)
+    assert paired_names(pairing) == [("b.tif", "b.png"), (image, mask)]
+    assert names(pairing.masks_alone) == ["other.png"]
+    if mask != "case.png":
+        folders([f"x/{mask}"], [])
+        assert (image, mask) in paired_names(pair(images, images))
+        assert pair(images / f"x/{image}", masks / f"y/{mask}").samples
+
+
+def test_a_mask_goes_to_the_image_of_its_own_name(folders):
+    """Not to another channel, and not to both of two images with a part of its name."""
+    images, masks = folders(
+        ["a.tif", "a_0000.tif", "a_0001.tif", "b_0000.tif", "b_img.tif"], ["a.png", "b.png"]
+    )
+    pairing = pair(images, masks)
+    assert paired_names(pairing) == [("a.tif", "a.png")]
+    assert names(pairing.images_alone) == ["a_0000.tif", "a_0001.tif", "b_0000.tif", "b_img.tif"]
+    assert names(pairing.masks_alone) == ["b.png"]
+
+
+def test_names_are_paired_by_a_pattern(folders):
+    images, masks = folders(["raw-3_x.tif", "raw-12_y.tif", "b.tif"], ["gt/t12.png", "gt/t3.png", "t4.png"])
+    pairing = pair(images, masks, pattern=r"(\d+)[^/]*$")
+    assert paired_names(pairing) == [("raw-3_x.tif", "t3.png"), ("raw-12_y.tif", "t12.png")]
+    assert names(pairing.images_alone) == ["b.tif"]
+    assert names(pairing.masks_alone) == ["t4.png"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind", "words"),
+    [
+        ("(", SettingsError, "not a regular expression"),
+        ("a", SettingsError, "0 groups"),
+        ("(a)(b)", SettingsError, "2 groups"),
+        ("(tif|png)", AnnotationError, r"a2\.tif: .* finds 'tif', as in a1\.tif"),
+        (r"(\d+\.tif)|z", AnnotationError, r"images give 1\.tif, 2\.tif, annotations none"),
+    ],
+)
+def test_patterns_that_pair_nothing(folders, pattern, kind, words):
+    images, masks = folders(["a1.tif", "a2.tif"], ["b1.png", "b2.png"])
+    with pytest.raises(kind, match=f"--pair .*{words}" if not words.startswith("a2") else words):
+        pair(images, masks, pattern=pattern)
+    with pytest.raises(SettingsError, match=r"b1\.png is a file"):
+        pair(images, masks / "b1.png", pattern=r"(\d)")
+
+
 def test_ome_names(folders):
     images, masks = folders(["a.ome.tif"], ["a_masks.ome.tif"])
     assert len(pair(images, masks).samples) == 1
@@ -385,6 +445,20 @@ def test_eval_scores_against_any_annotation(run, model_path, tmp_path, pictures)
     said = run("eval", "images", "all.csv", "-m", model_path)
     assert said.code == 2
     assert "--centre-diameter" in said.error
+
+
+def test_tile_audit_and_eval_pair_by_a_pattern(run, model_path, tmp_path):
+    image, labels = discs(3)
+    for number in "12":
+        save(tmp_path / f"images/raw-{number}_x.tif", image)
+        save(tmp_path / f"masks/t{number}.tif", labels)
+    call = ("images", "masks", "--pair", r"(\d)")
+    assert len(run("tile", *call, "--size", "80", "--dry-run", "--format", "csv").out.splitlines()) > 2
+    assert "2 pairs" in run("audit", *call, "--no-find").err
+    assert json.loads(run("eval", *call, "-m", model_path).out)["figures"]["true_count"] == 6
+    said = run("tile", "images", "masks", "-o", "tiles")
+    assert said.code != 0
+    assert "--pair" in said.error
 
 
 def test_masks_by_class_are_named_by_tile_audit_and_eval(run, tile, model_path, tmp_path):

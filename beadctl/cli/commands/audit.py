@@ -13,7 +13,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
-    data="annotations centre_diameter axes channel plane",
+    data="annotations pair centre_diameter axes channel plane",
     inference="model device threads",
     output="out_dir format overwrite",
 )
@@ -49,7 +49,7 @@ def audit(
 
     settings = loaded.settings
     output, data = settings.output, settings.data
-    samples = find_samples(images, masks, data.annotations, data.centre_diameter, messages)
+    samples = find_samples(images, masks, data.annotations, data.centre_diameter, data.pair, messages)
     out = require_free(output.out_dir, ("audit.csv", "audit.html"), output.overwrite)
     reading, detector = arguments.read_options(settings), None
     if find:

@@ -22,7 +22,7 @@ class Split(StrEnum):
 
 
 @options.command(
-    data="annotations centre_diameter axes channel plane tiles",
+    data="annotations pair centre_diameter axes channel plane tiles",
     inference="*",
     instances="threshold marker_threshold marker_rise min_confidence min_area",
     output="out_dir format overwrite",
@@ -56,7 +56,7 @@ def evaluate(
 
     settings = loaded.settings
     output, data = settings.output, settings.data
-    pairs = images, masks, data.annotations, data.centre_diameter, messages
+    pairs = images, masks, data.annotations, data.centre_diameter, data.pair, messages
     samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
     session = arguments.session(settings, messages)

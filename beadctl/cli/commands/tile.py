@@ -15,7 +15,7 @@ from beadctl.errors import ExitCode
 @options.command(
     out_dir="tiles",
     flags={"data.centre_diameter": ("--centre-diameter", "--diameter")},
-    data="annotations centre_diameter axes channel plane size seed",
+    data="annotations pair centre_diameter axes channel plane size seed",
     tile="*",
     output="out_dir format overwrite",
 )
@@ -41,7 +41,7 @@ def tile(
 
     settings = loaded.settings
     data = settings.data
-    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter)
+    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter, pattern=data.pair)
     pairing = pairing.only(settings.tile.only)
     pairing.report(messages.warn)
     tiling = arguments.tile_options(settings)
