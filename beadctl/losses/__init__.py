@@ -1,10 +1,10 @@
 """Losses of the foreground: one small file each, one line of the enum each.
 
 Every member's file has ``build(parameters) -> tuple of terms``; a term is a name, a weight and a function
-that takes the foreground logits (N, 1, H, W) and the 0/1 target of the same shape and returns one loss per
-sample, shape (N,). With one value per sample a batch can be split into micro-batches without a change of its
-gradient; with separate terms `beadctl.weighting` can change their weights. Importing this package does not
-import torch; `Loss.load` does.
+that takes the foreground logits (N, 1, H, W), the 0/1 target of the same shape and, where samples are padded,
+1 for the pixels that count, and returns one loss per sample, shape (N,). With one value per sample a batch
+can be split into micro-batches without a change of its gradient; with separate terms `beadctl.weighting` can
+change their weights. Importing this package does not import torch; `Loss.load` does.
 
 Examples
 --------
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from torch import Tensor
 
-    LossFunction = Callable[[Tensor, Tensor], Tensor]
+    LossFunction = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,17 @@ def checked_weights(loss: Loss, given: Sequence[float] | None) -> tuple[float, .
 def weighted(terms: Sequence[Term]) -> LossFunction:
     """Return the weighted sum of terms as one function, one value per sample."""
 
-    def total(logits: Tensor, target: Tensor) -> Tensor:
-        return cast("Tensor", sum(term.weight * term.loss(logits, target) for term in terms))
+    def total(logits: Tensor, target: Tensor, *inside: Tensor) -> Tensor:
+        return cast("Tensor", sum(term.weight * term.loss(logits, target, *inside) for term in terms))
 
     return total
+
+
+def counted(values: Tensor, inside: Tensor | None) -> Tensor:
+    """Return values (N, pixels) with 0 for the pixels that do not count."""
+    return values if inside is None else values * inside.flatten(1)
+
+
+def counted_mean(values: Tensor, inside: Tensor | None) -> Tensor:
+    """Return the mean (N,) of values (N, pixels) over the pixels that count, at least one a sample."""
+    return values.mean(1) if inside is None else counted(values, inside).sum(1) / inside.flatten(1).sum(1)

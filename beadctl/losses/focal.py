@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from beadctl.losses import Loss, LossParameters, Term, checked_weights
+from beadctl.losses import Loss, LossParameters, Term, checked_weights, counted_mean
 
 
-def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+def focal(
+    logits: Tensor, target: Tensor, inside: Tensor | None = None, *, alpha: float = 0.25, gamma: float = 2.0
+) -> Tensor:
     """Mean focal loss over the pixels of each sample: (N,), at least 0, float32 or wider.
 
     ``-a (1 - q)^gamma log q`` with q the probability given to the true class and a = alpha on beads,
@@ -19,6 +21,8 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    inside : Tensor, optional
+        Of that shape, 1 for pixels that count and 0 for padding; without it all count.
     alpha : float
         Weight of bead pixels, 0 to 1.
     gamma : float
@@ -31,7 +35,7 @@ def focal(logits: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float =
     towards = logits.to(wide).flatten(1) * (2 * truth - 1)
     log_right, log_wrong = F.logsigmoid(towards), F.logsigmoid(-towards)
     weight = alpha * truth + (1 - alpha) * (1 - truth)
-    return -(weight * torch.exp(gamma * log_wrong) * log_right).mean(1)
+    return -counted_mean(weight * torch.exp(gamma * log_wrong) * log_right, inside)
 
 
 def build(parameters: LossParameters) -> tuple[Term, ...]:

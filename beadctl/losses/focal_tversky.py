@@ -10,7 +10,13 @@ from beadctl.losses.tversky import tversky
 
 
 def focal_tversky(
-    logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float = 0.3, gamma: float = 0.75
+    logits: Tensor,
+    target: Tensor,
+    inside: Tensor | None = None,
+    *,
+    alpha: float = 0.7,
+    beta: float = 0.3,
+    gamma: float = 0.75,
 ) -> Tensor:
     """Tversky loss of each sample to the power of gamma: (N,), between 0 and 1, float32 or wider.
 
@@ -21,12 +27,12 @@ def focal_tversky(
 
     Parameters
     ----------
-    logits, target, alpha, beta
+    logits, target, inside, alpha, beta
         As for `beadctl.losses.tversky.tversky`.
     gamma : float
         Exponent, above 0.
     """
-    loss = tversky(logits, target, alpha=alpha, beta=beta)
+    loss = tversky(logits, target, inside, alpha=alpha, beta=beta)
     wrong = loss > 0
     # The 1 keeps the slope finite in the samples that `where` discards: infinity times 0 is nan.
     return torch.where(wrong, torch.where(wrong, loss, 1.0) ** gamma, 0.0 * loss)

@@ -6,7 +6,7 @@ from torch import Tensor
 from beadctl.losses import Loss, LossParameters, Term, checked_weights
 
 
-def lovasz(logits: Tensor, target: Tensor) -> Tensor:
+def lovasz(logits: Tensor, target: Tensor, inside: Tensor | None = None) -> Tensor:
     """Lovasz extension of the Jaccard loss over the hinge errors of each sample: (N,), float32 or wider.
 
     With the errors ``m = 1 - (2y - 1) z`` in falling order, ``sum_i max(m_i, 0) (J_i - J_(i-1))`` where J_i
@@ -19,10 +19,15 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    inside : Tensor, optional
+        Of that shape, 1 for pixels that count and 0 for padding; without it all count.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide).flatten(1)
     errors = 1 - (2 * truth - 1) * logits.to(wide).flatten(1)
+    if inside is not None:
+        # Like a pixel of the background that is right by its margin.
+        errors, truth = torch.where(inside.flatten(1) > 0, errors, 0.0), truth * inside.flatten(1)
     return torch.stack([_one(error, true) for error, true in zip(errors, truth, strict=True)])
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from beadctl.losses import Loss, LossParameters, Term, checked_weights
+from beadctl.losses import Loss, LossParameters, Term, checked_weights, counted
 from beadctl.losses.dice import dice
 from beadctl.losses.focal import focal
 
@@ -44,7 +44,7 @@ def _dilated(planes: Tensor, width_px: int) -> Tensor:
     return planes
 
 
-def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:
+def boundary(logits: Tensor, target: Tensor, inside: Tensor | None = None, *, width_px: int = 2) -> Tensor:
     """Mean cross-entropy over the pixels near an edge of each sample: (N,), at least 0, float32 or wider.
 
     ``sum(b e) / sum(b)`` with e the cross-entropy of a pixel and b the `band`; 0 where the mask has no edge.
@@ -55,12 +55,14 @@ def boundary(logits: Tensor, target: Tensor, *, width_px: int = 2) -> Tensor:
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    inside : Tensor, optional
+        Of that shape, 1 for pixels that count and 0 for padding; without it all count.
     width_px : int
         Half the width of the band, px, at least 1.
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     truth = target.to(wide)
-    near = band(truth, width_px).flatten(1)
+    near = counted(band(truth, width_px).flatten(1), inside)
     z = logits.to(wide).flatten(1)
     entropy = F.binary_cross_entropy_with_logits(z, truth.flatten(1), reduction="none")
     return (near * entropy).sum(1) / near.sum(1).clamp(min=1.0)

@@ -5,11 +5,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from beadctl.losses import Loss, LossParameters, Term, checked_weights
+from beadctl.losses import Loss, LossParameters, Term, checked_weights, counted
 from beadctl.losses.dice import SMOOTHING_PX
 
 
-def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float = 0.3) -> Tensor:
+def tversky(
+    logits: Tensor, target: Tensor, inside: Tensor | None = None, *, alpha: float = 0.7, beta: float = 0.3
+) -> Tensor:
     """One minus the soft Tversky index of each sample: (N,), between 0 and 1, float32 or wider.
 
     ``1 - (TP + e) / (TP + alpha FN + beta FP + e)`` with TP = sum(y p), FN = sum(y (1 - p)),
@@ -22,6 +24,8 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float =
     ----------
     logits, target : Tensor
         (N, 1, H, W) or (N, H, W); target is 0 or 1.
+    inside : Tensor, optional
+        Of that shape, 1 for pixels that count and 0 for padding; without it all count.
     alpha, beta : float
         Weights of a missed and of a false bead pixel, at least 0.
     """
@@ -29,9 +33,10 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.7, beta: float =
     wide = torch.promote_types(logits.dtype, torch.float32)
     z, truth = logits.to(wide).flatten(1), target.to(wide).flatten(1)
     found = z.sigmoid()
-    hit = (truth * found).sum(1)
+    hit = counted(truth * found, inside).sum(1)
     # FN from sigmoid(-z): near a perfect prediction 1 - sigmoid(z) is mostly rounding.
-    wrong = alpha * (truth * (-z).sigmoid()).sum(1) + beta * ((1 - truth) * found).sum(1)
+    missed, false = counted(truth * (-z).sigmoid(), inside), counted((1 - truth) * found, inside)
+    wrong = alpha * missed.sum(1) + beta * false.sum(1)
     return wrong / (hit + wrong + SMOOTHING_PX)
 
 

@@ -5,7 +5,7 @@ normalisation: the background's median at 0, the brighter or darker tail at 1 or
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from beadctl.images.normalisation import LIMITS
 
 Floats = NDArray[np.float32]
 Labels = NDArray[Any]
+View = tuple[Floats, Labels, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Augmentation:
     blur_px: float = 1.0
 
 
-def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> tuple[Floats, Labels]:
+def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> View:
     """Cut a random square from an image and its labels; a smaller image is mirrored to fill it.
 
     Parameters
@@ -63,17 +64,23 @@ def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> 
         Edge of the square, px.
     rng : numpy.random.Generator
         Draws the place.
+
+    Returns
+    -------
+    image, labels, inside : ndarray, shape (size, size)
+        The last is True for pixels of the image, and False for mirrored ones.
     """
+    inside = _grown(np.ones(image.shape, np.bool_), size, mode="constant")
     image, labels = _grown(image, size), _grown(labels, size)
     top = int(rng.integers(image.shape[0] - size + 1))
     left = int(rng.integers(image.shape[1] - size + 1))
     window = slice(top, top + size), slice(left, left + size)
-    return image[window], labels[window]
+    return image[window], labels[window], inside[window]
 
 
 def move(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
-) -> tuple[Floats, Labels]:
+) -> View:
     """Cut a random square, resized, rotated and mirrored; every label occurs in the given ones.
 
     Parameters
@@ -84,14 +91,15 @@ def move(
         The ranges to draw from.
     """
     if rng.random() < augmentation.warp_probability:
-        image, labels = _warped(image, labels, size, rng, augmentation)
+        view = _warped(image, labels, size, rng, augmentation)
     else:
-        image, labels = crop(image, labels, size, rng)
+        view = crop(image, labels, size, rng)
     quarter_turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-    image, labels = np.rot90(image, quarter_turns), np.rot90(labels, quarter_turns)
-    if mirrored:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(labels)
+    image, labels, inside = (
+        np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+        for turned in (np.rot90(plane, quarter_turns) for plane in view)
+    )
+    return image, labels, inside
 
 
 def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -> Floats:
@@ -118,15 +126,15 @@ def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -
 
 def augmented(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
-) -> tuple[Floats, Labels]:
+) -> View:
     """Return one random view of a tile, (size, size): `move`, then `shade`; parameters are theirs."""
-    image, labels = move(image, labels, size, rng, augmentation)
-    return shade(image, rng, augmentation), labels
+    image, labels, inside = move(image, labels, size, rng, augmentation)
+    return shade(image, rng, augmentation), labels, inside
 
 
 def _warped(
     image: Floats, labels: Labels, size: int, rng: np.random.Generator, augmentation: Augmentation
-) -> tuple[Floats, Labels]:
+) -> View:
     scale = _log_uniform(rng, augmentation.scale)
     angle = np.deg2rad(rng.uniform(-augmentation.turn_degrees, augmentation.turn_degrees))
     # From output to input coordinates.
@@ -142,14 +150,25 @@ def _warped(
     view: Floats = ndimage.affine_transform(image, order=1, **grid)
     # Nearest neighbour: an interpolated label would be another bead.
     view_labels: Labels = ndimage.affine_transform(labels, order=0, **grid)
-    return view, view_labels
+    return view, view_labels, _inside(turn, start, size, image.shape)
 
 
-def _grown(plane: NDArray[Any], size: int) -> NDArray[Any]:
+def _inside(
+    turn: NDArray[np.float64], start: NDArray[np.float64], size: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Return which pixels of a view, from output to input coordinates, lie in an image of this shape."""
+    steps, inside = np.arange(size), np.ones((size, size), np.bool_)
+    for (down, right), first, length in zip(turn, start, shape, strict=True):
+        place = first + down * steps[:, None] + right * steps
+        inside &= (place > -0.5) & (place < length - 0.5)
+    return inside
+
+
+def _grown(plane: NDArray[Any], size: int, mode: Literal["reflect", "constant"] = "reflect") -> NDArray[Any]:
     missing = [max(0, size - length) for length in plane.shape]
     if not any(missing):
         return plane
-    return np.pad(plane, [(gap // 2, gap - gap // 2) for gap in missing], mode="reflect")
+    return np.pad(plane, [(gap // 2, gap - gap // 2) for gap in missing], mode=mode)
 
 
 def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

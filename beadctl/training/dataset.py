@@ -167,16 +167,19 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         self.source, self.size, self.seed, self.augmentation = source, size, seed, augmentation
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image float32 (1, S, S) and targets float32 (3, S, S): foreground, marker, contacts."""
+        """Image float32 (1, S, S) and targets float32 (4, S, S): foreground, marker, contacts, inside.
+
+        Pixels that are not inside are mirrored: they have targets, but do not count.
+        """
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
         rng = np.random.default_rng([self.seed, epoch, index])
         if self.augmentation is None:
-            image, labels = crop(image, labels, self.size, rng)
+            image, labels, inside = crop(image, labels, self.size, rng)
         else:
-            image, labels = augmented(image, labels, self.size, rng, self.augmentation)
+            image, labels, inside = augmented(image, labels, self.size, rng, self.augmentation)
         # After augmentation: the marker's distances are those of the pixels that the network sees.
-        wanted = np.stack((*targets(labels), contacts(labels).astype(np.float32)))
+        wanted = np.stack((*targets(labels), contacts(labels), inside), dtype=np.float32)
         return torch.from_numpy(np.array(image[None])), torch.from_numpy(wanted)
 
 
@@ -205,7 +208,7 @@ def load(
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Prepare micro-batches ahead in `workers` processes, or in this one when that is 0.
 
-    The loader yields images float32 (N, 1, S, S) and targets float32 (N, 3, S, S).
+    The loader yields images float32 (N, 1, S, S) and targets float32 (N, 4, S, S).
     """
     return DataLoader(
         views,

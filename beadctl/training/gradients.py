@@ -56,7 +56,12 @@ Floats = NDArray[np.float64]
 
 
 def measure(
-    logits: Tensor, target: Tensor, losses: Mapping[str, LossFunction], *, band_px: int = 2
+    logits: Tensor,
+    target: Tensor,
+    losses: Mapping[str, LossFunction],
+    *,
+    band_px: int = 2,
+    inside: Tensor | None = None,
 ) -> list[dict[str, Any]]:
     """Measure where the gradient of every loss falls on the same logits.
 
@@ -71,6 +76,8 @@ def measure(
         By name: each takes logits and target and returns one value per sample.
     band_px : int
         Half width of the boundary, px, at least 1.
+    inside : Tensor, optional
+        Of the shape of the target, 1 for pixels that count and 0 for padding; without it all count.
 
     Returns
     -------
@@ -104,12 +111,15 @@ def measure(
     towards = _flat_doubles(leaf) * np.where(bead, 1, -1)
     near_edge = _flat_doubles(band(truth, band_px)) > 0
     places = np.select([near_edge, bead], [0, 1], 2)  # in the order of REGIONS
-    pixels = np.bincount(places, minlength=len(REGIONS)) / places.size
+    # Weight of each pixel in the mean over the pixels of its sample and over the samples.
+    counts = (torch.ones_like(truth) if inside is None else inside).double().flatten(1)
+    weight = _flat_doubles(counts / counts.sum(1, keepdim=True) / len(counts))
+    pixels = np.bincount(places, weight > 0, minlength=len(REGIONS)) / np.count_nonzero(weight)
     cells = _cells(bead, expit(towards))
-    cross_entropy = _cell_sums(expit(-towards) / towards.size, cells)
+    cross_entropy = _cell_sums(expit(-towards) * weight, cells)
     found = []
     for name, loss in losses.items():
-        gradient = _gradient(loss, leaf, truth)
+        gradient = _gradient(loss, leaf, truth, *(() if inside is None else (inside,)))
         by_region = np.bincount(places, gradient, minlength=len(REGIONS))
         shares = by_region / _nan_for_zero(by_region.sum())
         weights = _cell_sums(gradient, cells) / _nan_for_zero(cross_entropy)
@@ -125,11 +135,11 @@ def audited_losses(loss: Loss, parameters: LossParameters) -> dict[str, LossFunc
     return terms | {str(one): weighted(one.load()(own)) for one in Loss}
 
 
-def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor) -> Floats:
+def _gradient(loss: LossFunction, leaf: Tensor, truth: Tensor, *inside: Tensor) -> Floats:
     """Absolute gradient of the mean over the samples, one value a pixel."""
     device = leaf.device.type
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
-        (gradient,) = torch.autograd.grad(loss(leaf, truth).mean(), leaf)
+        (gradient,) = torch.autograd.grad(loss(leaf, truth, *inside).mean(), leaf)
     return np.abs(_flat_doubles(gradient))
 
 

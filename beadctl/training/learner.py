@@ -97,7 +97,7 @@ class Learner:
         Parameters
         ----------
         images, wanted : Tensor
-            (N, 1, S, S), normalised, and (N, 3, S, S): foreground, marker, contacts; on the device.
+            (N, 1, S, S), normalised, and targets as `Objective` takes them; on the device.
         group : int
             Samples of the whole step. Every sample is divided by it, so micro-batches of any number and
             length give the gradient of one large batch.

@@ -167,13 +167,16 @@ class TrainingRun:
         for images, wanted in self.loader:
             if callbacks.should_stop():
                 return None
+            # Without padding the losses need not ask which pixels count.
+            wanted = wanted if wanted[:, 3].min() < 1 else wanted[:, :3]
             images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
             wanted = wanted.to(self.device, non_blocking=True)
             # Samples of this optimiser step; the last one of the epoch may have fewer.
             group = min(size, samples - done // size * size)
             logits = learner.accumulate(images, wanted, group, learner.step / self.steps_per_epoch)
             if self.audited and not done:
-                rows = gradients.measure(logits[:, 0], wanted[:, 0], self.audited)
+                inside = wanted[:, 3] if wanted.shape[1] > 3 else None
+                rows = gradients.measure(logits[:, 0], wanted[:, 0], self.audited, inside=inside)
                 self.gradients += [{"epoch": self.epoch + 1, "step": learner.step, **row} for row in rows]
             done += len(images)
             if done % size and done < samples:

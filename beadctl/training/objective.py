@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from beadctl.losses import Loss, LossParameters
+from beadctl.losses import Loss, LossParameters, counted, counted_mean
 
 # Largest weight of a bead pixel in the marker map's loss; beads fill a few per cent of most images.
 LARGEST_BEAD_WEIGHT = 10.0
@@ -21,6 +21,7 @@ def marker_loss(
     foreground: Tensor,
     contact: Tensor | None = None,
     contact_weight: float = 0.0,
+    inside: Tensor | None = None,
 ) -> Tensor:
     """Weighted mean divergence of predicted from true marker map: (N,), at least 0, float32 or wider.
 
@@ -36,6 +37,8 @@ def marker_loss(
         (N, H, W), 1 where beads touch or nearly do, else 0.
     contact_weight : float
         Extra weight of such a pixel, as a multiple of that of another bead pixel.
+    inside : Tensor, optional
+        (N, H, W), 1 for pixels that count and 0 for padding; without it all count.
 
     References
     ----------
@@ -46,11 +49,12 @@ def marker_loss(
     z, t, bead = (x.to(wide).flatten(1) for x in (logits, marker, foreground))
     entropy = torch.special.entr(t) + torch.special.entr(1 - t)
     divergence = F.binary_cross_entropy_with_logits(z, t, reduction="none") - entropy
-    share = bead.mean(1, keepdim=True)
+    share = counted_mean(bead, inside)[:, None]
     bead_weight = ((1 - share) / share.clamp(min=1e-6)).clamp(1.0, LARGEST_BEAD_WEIGHT)
     weight = torch.where(bead > 0, bead_weight, 1.0)
     if contact is not None and contact_weight:
         weight = torch.where(contact.flatten(1) > 0, (1 + contact_weight) * bead_weight, weight)
+    weight = counted(weight, inside)
     mean: Tensor = (divergence * weight).sum(1) / weight.sum(1)
     return mean
 
@@ -66,7 +70,8 @@ class Objective:
         foreground, 1 marker.
     values : callable
         ``f(logits, targets) -> Tensor (K, N)``, one value per term and sample; logits are (N, 2, H, W),
-        foreground and marker, and targets (N, 3, H, W), the contacts last.
+        foreground and marker; targets (N, 3, H, W), foreground, marker and contacts, or (N, 4, H, W), also 1
+        for pixels that count and 0 for padding.
     """
 
     names: tuple[str, ...]
@@ -90,9 +95,9 @@ def objective(
     terms = loss.load()(parameters)
 
     def values(logits: Tensor, targets: Tensor) -> Tensor:
-        foreground = targets[:, 0]
-        rows = [term.loss(logits[:, 0], foreground) for term in terms]
-        fit = marker_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight)
+        foreground, inside = targets[:, 0], targets[:, 3] if targets.shape[1] > 3 else None
+        rows = [term.loss(logits[:, 0], foreground, inside) for term in terms]
+        fit = marker_loss(logits[:, 1], targets[:, 1], foreground, targets[:, 2], contact_weight, inside)
         return torch.stack([*rows, fit])
 
     return Objective(

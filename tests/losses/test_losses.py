@@ -429,3 +429,27 @@ def test_weights_are_checked(loss):
         checked_weights(loss, (0.0,) * count)
     with pytest.raises(ValueError, match="term"):
         loss.load()(LossParameters(weights=(1.0,) * (count + 1)))
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_padding_does_not_count(loss):
+    """A padded sample has the value and the gradient of the sample without its padding."""
+    generator = torch.Generator().manual_seed(4)
+    # The padding continues the mask, as reflection does, so that it makes no edge for the boundary term.
+    target = (torch.rand(2, 12, 9, generator=generator, dtype=torch.float64) < 0.3).double()
+    target = target.repeat_interleave(4, 1)
+    logits = torch.randn(2, 48, 9, generator=generator, dtype=torch.float64)
+    padded_target = torch.cat((target, target[:, -4:]), 1)
+    padded_logits = torch.cat((logits, torch.randn(2, 4, 9, generator=generator, dtype=torch.float64)), 1)
+    inside = torch.ones_like(padded_target)
+    inside[:, 48:] = 0
+    for term in loss.load()(LossParameters()):
+        own, padded = logits.clone().requires_grad_(), padded_logits.clone().requires_grad_()
+        want, got = term.loss(own, target), term.loss(padded, padded_target, inside)
+        torch.testing.assert_close(got, want)
+        (slope,) = torch.autograd.grad(want.sum(), own)
+        (padded_slope,) = torch.autograd.grad(got.sum(), padded)
+        torch.testing.assert_close(padded_slope[:, :48], slope)
+        assert not padded_slope[:, 48:].any()
+        whole = torch.ones_like(target)
+        torch.testing.assert_close(term.loss(logits, target, whole), term.loss(logits, target))

@@ -28,7 +28,9 @@ def discs(seed, shape=(72, 88), count=12, radius=(3, 9)):
 def test_geometry_moves_image_and_labels_together(seed, size, axis):
     """On a ramp, interpolation gives the coordinate and the nearest label the rounded coordinate."""
     labels = np.indices((72, 88), np.int32)[axis]
-    seen, named = move(labels.astype(np.float32), labels, size, np.random.default_rng(seed), Augmentation())
+    seen, named, _ = move(
+        labels.astype(np.float32), labels, size, np.random.default_rng(seed), Augmentation()
+    )
     assert seen.shape == named.shape == (size, size)
     assert seen.dtype == np.float32
     assert named.dtype == labels.dtype
@@ -40,7 +42,7 @@ def test_geometry_moves_image_and_labels_together(seed, size, axis):
 def test_labels_are_those_given(seed, size):
     labels = 1000 * discs(seed)
     image = np.zeros(labels.shape, np.float32)
-    _, named = move(image, labels, size, np.random.default_rng(seed), Augmentation())
+    _, named, _ = move(image, labels, size, np.random.default_rng(seed), Augmentation())
     assert set(np.unique(named)) <= set(np.unique(labels))
 
 
@@ -50,7 +52,7 @@ def test_views_without_resampling_keep_every_pixel_value(seed):
     rng = np.random.default_rng(seed)
     labels = np.arange(40 * 50, dtype=np.int32).reshape(40, 50)
     image = labels.astype(np.float32)
-    seen, named = move(image, labels, 32, rng, Augmentation(warp_probability=0))
+    seen, named, _ = move(image, labels, 32, rng, Augmentation(warp_probability=0))
     assert np.array_equal(seen, named)
     assert len(np.unique(named)) == 32 * 32
 
@@ -62,8 +64,8 @@ def test_scale_and_turn_stay_in_range():
     scales, angles = [], []
     for seed in range(60):
         augmentation = Augmentation(warp_probability=1)
-        a, _ = move(y, nothing, 32, np.random.default_rng(seed), augmentation)
-        b, _ = move(x, nothing, 32, np.random.default_rng(seed), augmentation)
+        a, *_ = move(y, nothing, 32, np.random.default_rng(seed), augmentation)
+        b, *_ = move(x, nothing, 32, np.random.default_rng(seed), augmentation)
         jacobian = np.array([[(m[20, 16] - m[10, 16]) / 10, (m[16, 20] - m[16, 10]) / 10] for m in (a, b)])
         scales.append(1 / np.sqrt(abs(np.linalg.det(jacobian))))
         angles.append(np.rad2deg(np.arctan2(jacobian[1, 0], jacobian[0, 0])) % 90)
@@ -106,12 +108,28 @@ def test_equal_seeds_give_equal_views():
 @pytest.mark.parametrize("shape", [(10, 50), (50, 10), (3, 3), (16, 16)])
 def test_small_images_are_mirrored_to_size(shape):
     image = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    seen, named = crop(image, image.astype(np.int32), 16, np.random.default_rng(0))
+    seen, named, inside = crop(image, image.astype(np.int32), 16, np.random.default_rng(0))
     assert seen.shape == (16, 16)
     assert np.array_equal(seen, named)
+    # Exactly the pixels of the image are inside; all others are mirrored.
+    assert inside.sum() == np.prod(np.minimum(shape, 16))
     # Mirrored without repeating the edge: neighbours always differ.
     assert (np.diff(seen, axis=0) != 0).all()
     assert (np.diff(seen, axis=1) != 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, size=st.integers(8, 120), shape=st.tuples(st.integers(5, 90), st.integers(5, 90)))
+def test_pixels_inside_are_those_of_the_image(seed, size, shape):
+    """A pixel is seen as often as the largest scale shows it; with its mirrored copies more often."""
+    labels = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    image, rng = labels.astype(np.float32), np.random.default_rng(seed)
+    _, named, inside = move(image, labels, size, rng, Augmentation(warp_probability=1))
+    assert inside.any()
+    assert np.bincount(named[inside]).max() <= np.ceil(1.4) ** 2
+    _, named, inside = crop(image, labels, size, rng)
+    assert np.bincount(named[inside]).max() == 1
+    assert inside.sum() == np.prod(np.minimum(shape, size))
 
 
 def distance_by_hand(labels):

@@ -523,7 +523,7 @@ def test_samples_do_not_depend_on_the_workers(tiles, kind):
         assert torch.equal(b, d)
     images, wanted = alone[0]
     assert images.shape == (2, 1, 32, 32)
-    assert wanted.shape == (2, 3, 32, 32)
+    assert wanted.shape == (2, 4, 32, 32)
     assert not any(torch.equal(alone[0][0][0], other[0][0]) for other in alone[1:])
 
 
