@@ -15,7 +15,8 @@ HEAD_BYTES = 2**16
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".geojson")
 TABLE_SUFFIXES = (".csv", ".tsv")
 IMAGE_SIGNATURES = (
-    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM",
+    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF",
+    b"\x00\x00\x00\x0cjP", b"\xff\x4f\xff\x51", b"BM",
 )  # fmt: skip
 
 

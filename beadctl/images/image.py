@@ -9,6 +9,7 @@ import numpy as np
 from beadctl.errors import ImageError
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
+from beadctl.images.pixel_size import jeol_pixel_size_um
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, planes_of
@@ -54,7 +55,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     Parameters
     ----------
     path : Path
-        A TIFF, PNG, JPEG or BMP file.
+        A TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP file.
     options : ReadOptions
         Replace or complete the file's metadata.
 
@@ -65,9 +66,10 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         implausibly large, or ambiguous without `axes`, `channel` or `plane`.
     """
     axes = options.axes and options.axes.upper()
+    in_file = _series_of(path)
+    sizes = [s.pixel_size_um or jeol_pixel_size_um(path) or options.pixel_size_um for s in in_file]
     every_series = [
-        replace(s, axes=axes or s.axes, pixel_size_um=s.pixel_size_um or options.pixel_size_um)
-        for s in _series_of(path)
+        replace(s, axes=axes or s.axes, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)
     ]
     planes: list[Plane | None] = []
     conversions: list[str] = []
@@ -129,13 +131,14 @@ def _series_of(path: Path) -> list[Series]:
         from beadctl.images.tiff import tiff_series
 
         return tiff_series(path)
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
-        from beadctl.images.raster import raster_series
+    from beadctl.images.raster import codec_of, raster_series
 
-        return raster_series(path, head)
+    codec = codec_of(head)
+    if codec:
+        return raster_series(path, head, codec)
     if path.suffix.lower() in OTHER_FORMATS:
         raise ImageError(f"{path}: {path.suffix} files are not supported; export it as OME-TIFF")
-    raise ImageError(f"{path}: not a TIFF, PNG, JPEG or BMP image; export it as TIFF")
+    raise ImageError(f"{path}: not a TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP image; export it as TIFF")
 
 
 def _head(path: Path) -> bytes:

@@ -1,16 +1,23 @@
-"""Pixel size from the metadata of a TIFF file."""
+"""Pixel size from the metadata of a TIFF file, or of a text file beside an image."""
 
+import contextlib
 import math
+import re
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from tifffile import TiffFile
 
 UM_PER_UNIT = {
-    "pm": 1e-6, "å": 1e-4, "nm": 1e-3,
-    "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0,
-    "mm": 1e3, "cm": 1e4, "m": 1e6,
+    "pm": 1e-6, "picometer": 1e-6, "å": 1e-4, "angstrom": 1e-4, "ångström": 1e-4,
+    "nm": 1e-3, "nanometer": 1e-3, "um": 1.0, "mum": 1.0, "micron": 1.0, "micrometer": 1.0, "umeter": 1.0,
+    "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4, "m": 1e6, "meter": 1e6,
 }  # fmt: skip
-"""Micrometres in a unit of length."""
+"""Micrometres in a unit of length, in lower case and American spelling."""
+
+SIDECAR_BYTES = 2**16
+"""A text beside an image is not read beyond this."""
 
 TOLERANCE = 0.01
 """Largest relative difference of the X and Y size of a square pixel."""
@@ -19,27 +26,77 @@ TOLERANCE = 0.01
 def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
     """Return the edge of a pixel, um, of each of `count` series of an open TIFF file.
 
-    Sources are OME metadata (``PhysicalSizeX`` and its unit), else ImageJ's (resolution tags and unit,
-    except inches and centimetres). The resolution of any other TIFF is for printing and is ignored.
-    A size is None if unknown, or if X and Y differ by more than 1 %.
+    Sources are OME metadata (``PhysicalSizeX`` and its unit), also in the ``.companion.ome`` that the file
+    names; else ImageJ's (resolution tags and unit, except inches and centimetres); else the tags of electron
+    microscopes of Zeiss (34118) and FEI (34680, 34682). The resolution of any other TIFF is for printing and
+    is ignored. A size is None if unknown, or if X and Y differ by more than 1 %.
     """
     if tif.is_ome and tif.ome_metadata:
-        sizes = _ome_pixel_sizes_um(tif.ome_metadata)
+        sizes = _ome_pixel_sizes_um(tif.ome_metadata, Path(tif.filehandle.path))
         if len(sizes) == count:
             return sizes
         return [sizes[0] if len(set(sizes)) == 1 else None] * count
     if tif.is_imagej:
         return [_imagej_pixel_size_um(tif)] * count
-    return [None] * count
+    size = _zeiss_pixel_size_um(tif.sem_metadata or {}) or _fei_pixel_size_um(tif.fei_metadata or {})
+    return [size] * count
 
 
-def _ome_pixel_sizes_um(xml: str) -> list[float | None]:
+def jeol_pixel_size_um(path: Path) -> float | None:
+    """Return the pixel size, um, from the text that JEOL's electron microscopes save beside an image.
+
+    In ``a.txt`` beside ``a.tif``, ``$$SM_MICRON_MARKER 10um`` is the length of the scale bar, and
+    ``$$SM_MICRON_BAR 128`` that length in pixels.
+    """
+    try:
+        with path.with_suffix(".txt").open("rb") as file:
+            text = file.read(SIDECAR_BYTES).decode("latin-1")
+    except OSError:
+        return None
+    bar = re.search(r"^\$\$SM_MICRON_BAR\s+([\d.]+)", text, re.MULTILINE)
+    marker = re.search(r"^\$\$SM_MICRON_MARKER\s+([\d.]+)\s*(\S+)", text, re.MULTILINE)
+    um = _um_per_unit(marker[2]) if marker else None
+    if not (bar and marker and um and _number(bar[1]) > 0):
+        return None
+    return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
+
+
+def _zeiss_pixel_size_um(sem: dict[str, Any]) -> float | None:
+    for key in ("ap_image_pixel_size", "ap_pixel_size"):
+        # Name, number and unit.
+        match sem.get(key):
+            case (_, int() | float() as value, str(unit)):
+                return _edge_of_square([value * (_um_per_unit(unit) or math.nan)])
+    return None
+
+
+def _fei_pixel_size_um(fei: dict[str, Any]) -> float | None:
+    for section in ("Scan", "EScan"):
+        # Sizes are in metres.
+        match fei.get(section):
+            case {"PixelWidth": int() | float() as width, "PixelHeight": int() | float() as height}:
+                return _edge_of_square([1e6 * width, 1e6 * height])
+    return None
+
+
+def _ome_pixel_sizes_um(xml: str, path: Path) -> list[float | None]:
     try:
         # Safe: expat limits the expansion of entities, and tifffile has parsed the same text.
         root = ET.fromstring(xml)  # noqa: S314
+        images = [element for element in root.iter() if element.tag.endswith("Pixels")]
+        companion = next((e.get("MetadataFile") for e in root.iter() if e.tag.endswith("BinaryOnly")), None)
+        if companion:
+            with contextlib.suppress(OSError):
+                root = ET.fromstring((path.parent / companion).read_bytes())  # noqa: S314
+            images = [
+                element
+                for element in root.iter()
+                if element.tag.endswith("Pixels")
+                and any(part.get("FileName") == path.name for part in element.iter())
+            ]
     except ET.ParseError:
         return []
-    return [_size_of_pixels_element(e.attrib) for e in root.iter() if e.tag.endswith("Pixels")]
+    return [_size_of_pixels_element(element.attrib) for element in images]
 
 
 def _size_of_pixels_element(attributes: dict[str, str]) -> float | None:
@@ -56,7 +113,8 @@ def _size_of_pixels_element(attributes: dict[str, str]) -> float | None:
 def _imagej_pixel_size_um(tif: TiffFile) -> float | None:
     unit = str((tif.imagej_metadata or {}).get("unit", ""))
     # Centimetres are the print resolution of uncalibrated files.
-    um = None if unit.strip().lower() == "cm" else _um_per_unit(unit)
+    um = _um_per_unit(unit)
+    um = None if um == UM_PER_UNIT["cm"] else um
     tags = tif.pages.first.tags
     resolutions = [tags.valueof(code) for code in (282, 283)]
     if um is None or None in resolutions:
@@ -66,9 +124,12 @@ def _imagej_pixel_size_um(tif: TiffFile) -> float | None:
 
 
 def _um_per_unit(unit: str) -> float | None:
-    # Both Unicode letters for micro, and ImageJ's escaped one.
-    name = unit.strip().lower().replace("\\u00b5", "u").replace("µ", "u").replace("μ", "u")
-    return UM_PER_UNIT.get(name)
+    name = unit.strip().strip('\0"').lower()
+    # Both Unicode letters for micro, and those that ImageJ and others escape.
+    for micro in ("\\u00b5", "\\u03bc", "µ", "μ"):
+        name = name.replace(micro, "u")
+    name = re.sub(r"(?<=met)re(s?)$", r"er\1", name.replace(" ", ""))
+    return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.removesuffix("s")))
 
 
 def _number(text: str) -> float:

@@ -126,6 +126,12 @@ def test_other_files_are_said_once_a_kind(tmp_path):
     ]
 
 
+def test_less_usual_suffixes_of_images_are_searched_for(tmp_path):
+    files = ["a.stk", "b.LSM", "c.jfif", "d.gif", "e.webp", "f.jp2", "g.tf2"]
+    touch(tmp_path, *files)
+    assert [item.path.name for item in find([tmp_path])] == files
+
+
 def test_a_folder_of_other_formats_is_an_error_that_names_them(tmp_path):
     touch(tmp_path, "b.czi")
     with pytest.raises(ImageError, match=r"no images; .*it holds 1 \.czi; export them as OME-TIFF"):

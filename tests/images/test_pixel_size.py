@@ -3,8 +3,9 @@
 import pytest
 import tifffile
 from helpers.reading import noise
+from PIL import Image as PillowImage
 
-from beadctl.images import open_image
+from beadctl.images import ReadOptions, open_image
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,10 @@ def test_pixel_size_needs_square_pixels(tmp_path, x, y, expected):
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        ("um", 0.5), ("micron", 0.5), ("\\u00B5m", 0.5), ("nm", 0.0005), ("mm", 500.0),
+        ("um", 0.5), ("micron", 0.5), ("microns", 0.5), ("micrometers", 0.5), ("Micrometres", 0.5),
+        ("nm", 0.0005), ("\\u00B5m", 0.5), ("\\u03BCm", 0.5), ("nanometers", 0.0005), ("mm", 500.0),
+        ("millimeter", 500.0),
+        ("millimetres", 500.0), ("Angstrom", 5e-5), ("centimeters", None),
         ("pixel", None), ("inch", None), ("cm", None), (None, None), ("furlong", None),
     ],
 )  # fmt: skip
@@ -51,3 +55,62 @@ def test_print_resolution_is_ignored(tmp_path, unit):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, noise((20, 30)), resolution=(300, 300), resolutionunit=unit)
     assert open_image(path).pixel_size_um is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["AP_IMAGE_PIXEL_SIZE", "Image Pixel Size = 12.5 nm", "AP_PIXEL_SIZE", "Pixel Size = 9 nm"],
+            0.0125,
+        ),
+        (["AP_PIXEL_SIZE", "Pixel Size = 1.5 µm"], 1.5),
+        (["AP_WD", "WD = 5 mm"], None),
+    ],
+)
+def test_zeiss_electron_microscope(tmp_path, lines, expected):
+    text = "\r\n".join(["0", "0", "0", *lines, ""]).encode("cp1252")
+    tifffile.imwrite(
+        tmp_path / "a.tif", noise((20, 30), "u1"), extratags=[(34118, 2, len(text) + 1, text, True)]
+    )
+    size = open_image(tmp_path / "a.tif").pixel_size_um
+    assert size == (pytest.approx(expected) if expected else None)
+
+
+@pytest.mark.parametrize("tag", [34680, 34682])
+@pytest.mark.parametrize("section", ["Scan", "EScan"])
+def test_fei_electron_microscope(tmp_path, tag, section):
+    lines = ["[User]", "Date=1", f"[{section}]", "PixelWidth=2.5e-08", "PixelHeight=2.5e-08", "Dwell=1e-6"]
+    text = "\r\n".join(lines).encode()
+    tifffile.imwrite(
+        tmp_path / "a.tif", noise((20, 30), "u1"), extratags=[(tag, 2, len(text) + 1, text, True)]
+    )
+    assert open_image(tmp_path / "a.tif").pixel_size_um == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.jpg"])
+def test_jeol_electron_microscope(tmp_path, name):
+    path = tmp_path / name
+    PillowImage.fromarray(noise((20, 30), "u1")).save(path)
+    assert open_image(path).pixel_size_um is None
+    (tmp_path / "a.txt").write_text("$CM_FORMAT JEOL-SEM\n$$SM_MICRON_BAR 128\n$$SM_MICRON_MARKER 10um\n")
+    assert open_image(path).pixel_size_um == pytest.approx(10 / 128)
+    (tmp_path / "a.txt").write_text("notes of the day\n")
+    assert open_image(path, ReadOptions(pixel_size_um=2)).pixel_size_um == 2
+
+
+def test_companion_file(tmp_path):
+    schema = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    pixels = "".join(
+        f'<Image ID="Image:{i}"><Pixels PhysicalSizeX="{size}" PhysicalSizeY="{size}" SizeX="30" SizeY="20" '
+        f'Type="uint8" DimensionOrder="XYCZT" ID="Pixels:{i}" SizeC="1" SizeT="1" SizeZ="1">'
+        f'<TiffData><UUID FileName="{name}">urn:uuid:{i}</UUID></TiffData></Pixels></Image>'
+        for i, (name, size) in enumerate((("other.tif", 0.7), ("a.ome.tif", 0.3)))
+    )
+    only = f'<OME {schema}><BinaryOnly MetadataFile="set.companion.ome" UUID="urn:uuid:9"/></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", noise((20, 30), "u1"), description=only, metadata=None)
+    assert open_image(tmp_path / "a.ome.tif").pixel_size_um is None
+    (tmp_path / "set.companion.ome").write_text(f"<OME {schema}>{pixels}</OME>")
+    assert open_image(tmp_path / "a.ome.tif").pixel_size_um == pytest.approx(0.3)
+    (tmp_path / "set.companion.ome").write_text("<OME")
+    assert open_image(tmp_path / "a.ome.tif").pixel_size_um is None

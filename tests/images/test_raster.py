@@ -1,11 +1,11 @@
-"""PNG, JPEG and BMP files."""
+"""PNG, JPEG, GIF, WebP, JPEG 2000 and BMP files."""
 
 import struct
 
 import imagecodecs
 import numpy as np
 import pytest
-from helpers.reading import BT709, noise, read_error, read_plane
+from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 from PIL import Image as PillowImage
 
 
@@ -64,3 +64,73 @@ def test_png_decompression_bomb_is_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(bytes(content))
     assert "implausible" in read_error(path)
+
+
+@pytest.mark.parametrize("form", ["jp2", "j2k"])
+@pytest.mark.parametrize(
+    ("dtype", "samples"), [("u1", 1), ("u1", 3), ("u2", 1), ("u2", 2), ("i2", 1), ("u2", 4)]
+)
+def test_jpeg_2000_keeps_its_bit_depth(tmp_path, form, dtype, samples):
+    image = noise((23, 31, samples), dtype) // 2
+    path = tmp_path / f"a.{form}"
+    path.write_bytes(imagecodecs.jpeg2k_encode(image if samples > 1 else image[..., 0], codecformat=form))
+    got = read_plane(path)
+    if samples > 2:
+        np.testing.assert_allclose(got, image[..., :3] @ BT709, rtol=1e-5)
+    else:
+        assert got.dtype == image.dtype
+        np.testing.assert_array_equal(got, image[..., 0])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_webp_becomes_luminance(tmp_path, mode):
+    image = noise((40, 50, 4), "u1")
+    image[..., 3] |= 1  # WebP drops the colours below an alpha of 0.
+    path = tmp_path / "a.webp"
+    PillowImage.fromarray(image[..., : len(mode)]).save(path, lossless=True)
+    np.testing.assert_allclose(read_plane(path), image[..., :3] @ BT709, rtol=1e-5)
+
+
+def test_grey_gif_keeps_its_levels(tmp_path):
+    image = noise((40, 50), "u1")
+    PillowImage.fromarray(image).save(tmp_path / "a.gif")
+    got = read_plane(tmp_path / "a.gif")
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, image)
+
+
+def test_gif_with_the_lookup_table_of_a_display_keeps_its_indices(tmp_path):
+    image = PillowImage.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    ramp = np.arange(256)
+    image.putpalette(np.stack([ramp, ramp // 2, 255 - ramp], -1).astype(np.uint8).tobytes())
+    image.save(tmp_path / "a.gif", optimize=False)
+    np.testing.assert_array_equal(read_plane(tmp_path / "a.gif"), np.asarray(image))
+
+
+def test_gif_with_few_colours_becomes_luminance(tmp_path):
+    image = PillowImage.fromarray(noise((20, 30, 3), "u1")).quantize(16)
+    image.save(tmp_path / "a.gif")
+    expected = np.asarray(image.convert("RGB")) @ BT709
+    np.testing.assert_allclose(read_plane(tmp_path / "a.gif"), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["gif", "webp"])
+def test_frames_are_planes(tmp_path, form):
+    frames = noise((3, 40, 50), "u1")
+    frames[1] = frames[0]
+    frames[1, 3:9, 4:7] = 0
+    pictures = [PillowImage.fromarray(frame) for frame in frames]
+    path = tmp_path / f"a.{form}"
+    more = {} if form == "gif" else {"lossless": True}
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **more)
+    np.testing.assert_allclose(read_planes(path), frames, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["gif", "webp", "jp2"])
+def test_cut_files_are_errors(tmp_path, form):
+    path = tmp_path / f"a.{form}"
+    PillowImage.fromarray(noise((200, 200), "u1")).save(path)
+    path.write_bytes(path.read_bytes()[:300])
+    read_error(path)
+    path.write_bytes(path.read_bytes()[:20])
+    read_error(path)
