@@ -35,7 +35,10 @@ class CheckLimits:
     side_px         16     px     images with a shorter side hold too little to compare
     cover           0.95   share  a mask that covers more of the image is no mask of beads
     other_image     6.25   -      below this fit score, a mask belongs to another image
-    min_beads       3      -      fewer beads fit other images as well by chance
+    min_beads       3      -      fewer beads fit other images as well by chance,
+    few_beads       6      -      and fewer than this may be too faint to fit: a reason to look, if no other
+                                  image of the folder fits
+    overlap         0.7    share  of what the model detects: a mask with more is not transformed
     saturated       0.05   share  of pixels at the camera's highest value, from which on to warn,
     overexposed     0.95   share  and from which on too little is left to call a mask bad
     full_scale      255    -      lowest value that is the highest one of a camera
@@ -50,6 +53,8 @@ class CheckLimits:
     cover: float = 0.95
     other_image: float = 6.25
     min_beads: int = 3
+    few_beads: int = 6
+    overlap: float = 0.7
     saturated: float = 0.05
     overexposed: float = 0.95
     full_scale: int = 255
@@ -140,14 +145,11 @@ def check(
     elif cover > LIMITS.cover:
         findings.append(Finding(Fault.FULL, Verdict.BAD, f"the mask covers {cover:.0%} of the image"))
     elif not blank and len(pair.outlines.y):
-        transform = find_transform(pair) if pair.fit.score < PLACEMENT_LIMITS.score else None
-        if transform:
-            findings.append(transform)
-        else:
-            found = _judge_mask(replace(pair, detections=detector(pixels, True) if detector else None))
-            # What is left of an overexposed image may be noise.
-            overexposed = _saturated(pixels) > LIMITS.overexposed
-            findings += [replace(one, verdict=Verdict.CHECK) for one in found] if overexposed else found
+        pair = replace(pair, detections=detector(pixels, True) if detector else None)
+        found = _judge_mask(pair)
+        # What is left of an overexposed image may be noise.
+        overexposed = _saturated(pixels) > LIMITS.overexposed
+        findings += [replace(one, verdict=Verdict.CHECK) for one in found] if overexposed else found
     beads, diameter_px = pair.outlines.bead_count, pair.outlines.diameter_px
     return CheckResult(beads, diameter_px, pair.fit, (), _sharpness(pixels)).plus(*findings)
 
@@ -199,10 +201,12 @@ def _judge_empty(detections: Detections | None) -> list[Finding]:
 def _judge_mask(pair: PairFeatures) -> list[Finding]:
     score, fits = pair.fit.score, PLACEMENT_LIMITS.score
     overlap = pair.detections.jaccard(pair.labels) if pair.detections else 0.0
+    transform = find_transform(pair) if score < fits and overlap < LIMITS.overlap else None
+    if transform:
+        return [transform]
     if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and overlap < JACCARD:
         message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
-        # Beads that neither edges nor the model see may be marked by better knowledge.
-        verdict = Verdict.CHECK if pair.detections and not pair.detections.labels.any() else Verdict.BAD
+        verdict = Verdict.CHECK if pair.outlines.bead_count < LIMITS.few_beads else Verdict.BAD
         return [Finding(Fault.OTHER_IMAGE, verdict, message)]
     placement = judge_placement(pair)
     if any(finding.verdict is Verdict.BAD for finding in placement):

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 # Share of the highest agreement from which on the local maximum next to no shift is preferred: the inner edge
 # of a ring, or the next row of a lattice, may agree as well as the edge that the mask was drawn on.
 NEAREST_MAXIMUM = 0.8
+# Spread of the agreement, relative to its maximum, under which an image is without edges nearly everywhere.
+NO_SPREAD = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
         top, left = nearest
     # The median absolute value over 0.6745 is the standard deviation of a normal distribution.
     spread = float(np.median(np.abs(agreement[::3, ::3]))) / 0.6745
+    if spread < NO_SPREAD * size[top, left]:
+        # Edges in a small part of the image only: most shifts meet none.
+        spread = float(np.sqrt(np.mean(agreement**2)))
     sign = np.sign(near[top, left]) or 1.0
     peak_y, peak_x = subpixel_peak(near * sign, top, left)
     return MaskFit(

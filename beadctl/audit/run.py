@@ -125,7 +125,8 @@ def _name_owners(
         if owner:
             message = f"the mask belongs to {owner} (fit {score:.1f}; here {result.fit.score:.1f})"
             first = Finding(Fault.OTHER_IMAGE, Verdict.BAD, message)
-            results[index] = replace(result, findings=(first, *result.findings[1:]))
+            rest = (finding for finding in result.findings if finding.fault is not Fault.OTHER_IMAGE)
+            results[index] = replace(result, findings=(first, *rest))
 
 
 def _best_owner(mask: Sample, others: Sequence[Sample], reading: ReadOptions) -> tuple[float, str]:

@@ -172,7 +172,9 @@ def test_an_inverting_lookup_table_of_imagej_is_a_display(tmp_path, kind):
             )
         case "rgb lut tif":
             table = np.tile(inverting.astype(np.uint16) * 257, (3, 1))
-            tifffile.imwrite(path, mask, photometric="palette", colormap=table, description="ImageJ=1.54f\n")
+            tifffile.imwrite(
+                path, mask, photometric="palette", colormap=table, description="ImageJ=1.54f\n", metadata=None
+            )
         case _:
             image = Image.fromarray(mask, mode="P")
             image.putpalette(np.repeat(inverting, 3).tolist())
