@@ -4,7 +4,7 @@ Each tree segments every folder with its own code and default settings; then tab
 byte by byte, and label images pixel by pixel with their pixel size (each OME-TIFF has an identifier of its
 own).
 
-    git worktree add ../before v0.1.0
+    git worktree add ../before COMMIT
     python tests/benchmarks/compare_installs.py ../before . -o compared examples/images "$BEADCTL_DATA"
 
 A folder is segmented without what lies in folders called masks, valid or results. Exit code 1 if anything
