@@ -11,6 +11,7 @@ Any other exception is a bug of beadctl and keeps its traceback.
 """
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -71,6 +72,24 @@ class MissingExtraError(BeadctlError):
 
 class TrainingError(BeadctlError):
     """Training cannot start or continue."""
+
+
+class FileNote(UserWarning):
+    """What a reader of a file leaves out or assumes.
+
+    The command line prints a note once, with the number of further files that it is about.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    note : str
+        What is left out or assumed, and what to do; the same text for every file that it is about.
+    """
+
+    def __init__(self, path: Path, note: str) -> None:
+        super().__init__(f"{path}: {note}")
+        self.path, self.note = path, note
 
 
 class Interrupted(BaseException):

@@ -16,7 +16,7 @@ from beadctl.segmentation.plane import SegmentOptions
 def read_options(settings: Settings) -> ReadOptions:
     """Return how image files are read."""
     data = settings.data
-    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size)
+    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size, data.series)
 
 
 def images(

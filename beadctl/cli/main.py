@@ -116,7 +116,8 @@ def run(arguments: list[str] | None = None) -> ExitCode:
     try:
         words = sys.argv[1:] if arguments is None else arguments
         app = application(_wanted(words))
-        return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)
+        with console.file_notes():
+            return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)
     except BeadctlError as error:
         console.fail(str(error))
         return error.exit_code

@@ -54,6 +54,11 @@ class Data(Section):
     )
     channel: int | None = Field(None, ge=0, description="Channel to use of a multi-channel image, from 0.")
     plane: int | None = Field(None, ge=0, description="Plane to use of a stack, from 0 [all].")
+    series: int | None = Field(
+        None,
+        ge=0,
+        description="Series to use of a file of several images, from 0 [all but side images].",
+    )
     pixel_size: float | None = Field(
         None, gt=0, description="Pixel size, um, where the file's metadata has none."
     )

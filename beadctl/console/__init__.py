@@ -1,6 +1,7 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
 from beadctl.console.messages import Messages, duration, fail, stderr
+from beadctl.console.notes import file_notes
 from beadctl.console.table import (
     Form,
     RowPrinter,
@@ -18,6 +19,7 @@ __all__ = [
     "columns_that_fit",
     "duration",
     "fail",
+    "file_notes",
     "print_record",
     "print_rows",
     "print_table",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from beadctl.images import ReadOptions, open_image
+from beadctl.images.image import sizes_of
 
 
 def describe_image(path: Path, options: ReadOptions) -> list[tuple[str, str]]:
@@ -12,12 +13,16 @@ def describe_image(path: Path, options: ReadOptions) -> list[tuple[str, str]]:
     """
     image = open_image(path, options)
     size = "unknown (give --pixel-size)" if image.pixel_size_um is None else f"{image.pixel_size_um:.6g} um"
-    first = image.planes[0]
-    planes = f"{len(image.planes)} plane(s) of {first.height} x {first.width} px, {image.conversion}"
+    series = [
+        (f"series {i}", f"{one}{one.side and f'; side image ({one.side}), left out'}")
+        for i, one in enumerate(image.series)
+        if len(image.series) > 1
+    ]
     return [
         ("axes", image.axes),
         ("shape", " x ".join(map(str, image.shape))),
         ("dtype", str(image.dtype)),
         ("pixel size", size),
-        ("segmented", planes),
+        *series,
+        ("segmented", f"{sizes_of(image.planes)}, {image.conversion}"),
     ]

@@ -10,6 +10,14 @@ from beadctl.errors import ImageError
 
 FIRST_PRIVATE_TAG = 32768
 
+# Descriptions by tifffile and ImageJ that do not fit the pages, which are read then.
+OUTDATED_DESCRIPTION = (
+    "shaped series shape does not match page shape",
+    "shaped series axes do not match shape",
+    "invalid shaped series metadata",
+    "ImageJ series metadata invalid",
+)
+
 
 class _Records(logging.Filter):
     """Drop tifffile's log records of this thread, which a handler would pass on; keep the text of errors."""
@@ -23,7 +31,8 @@ class _Records(logging.Filter):
         if record.thread != self.thread:
             return True
         message = record.getMessage()
-        if record.levelno >= logging.ERROR and not _is_about_private_tag(message):
+        is_harmless = _is_about_private_tag(message) or any(text in message for text in OUTDATED_DESCRIPTION)
+        if record.levelno >= logging.ERROR and not is_harmless:
             self.errors.append(message)
         return False
 

@@ -1,18 +1,21 @@
 """Image files: axes, size and planes, without decoding pixels."""
 
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from beadctl.errors import ImageError
+from beadctl.errors import FileNote, ImageError
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.pixel_size import jeol_pixel_size_um
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
-from beadctl.images.series import Series, planes_of
+from beadctl.images.series import Series, SeriesFacts, chosen_series, planes_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Image:
         The planes in stored order.
     conversion : str
         Conversion of the stored samples to a plane, in words.
+    series : tuple of SeriesFacts
+        All images of the file, side images too.
     """
 
     path: Path
@@ -44,6 +49,7 @@ class Image:
     pixel_size_um: float | None
     planes: tuple[Plane, ...]
     conversion: str
+    series: tuple[SeriesFacts, ...] = ()
 
 
 def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
@@ -64,9 +70,14 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     ImageError
         If the file is missing, empty, damaged, truncated, in an unsupported format or encoding,
         implausibly large, or ambiguous without `axes`, `channel` or `plane`.
+
+    Warns
+    -----
+    FileNote
+        If something in the file is left out or assumed, such as side images of a slide.
     """
     axes = options.axes and options.axes.upper()
-    in_file = _series_of(path)
+    in_file, facts = _series_of(path, options.series)
     sizes = [s.pixel_size_um or jeol_pixel_size_um(path) or options.pixel_size_um for s in in_file]
     every_series = [
         replace(s, axes=axes or s.axes, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)
@@ -78,15 +89,37 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         planes.extend(more)
         conversions.append(conversion)
     first = every_series[0]
+    chosen = _chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series))
+    for note in _notes(every_series, facts, chosen, options):
+        warnings.warn(FileNote(path, note), stacklevel=2)
     return Image(
         path=path,
         axes=first.axes,
         shape=first.shape,
         dtype=first.dtype.newbyteorder("="),
         pixel_size_um=first.pixel_size_um,
-        planes=_chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series)),
+        planes=chosen,
         conversion=conversions[0],
+        series=tuple(facts),
     )
+
+
+def _notes(
+    read: Sequence[Series], facts: Sequence[SeriesFacts], planes: Sequence[Plane], options: ReadOptions
+) -> Iterator[str]:
+    """Yield what is left out of a file or assumed."""
+    sides = [one.side for one in facts if one.side]
+    if sides and options.series is None:
+        yield f"left out as side images: {', '.join(sides)}; --series reads one, beadctl info lists them"
+    if len({(plane.height, plane.width) for plane in planes}) > 1:
+        yield f"planes differ in size: {sizes_of(planes)}; --series chooses"
+    yield from dict.fromkeys(one.note for one in read if one.note)
+
+
+def sizes_of(planes: Sequence[Plane]) -> str:
+    """Return the number of planes of each size, in words."""
+    counted = Counter((plane.height, plane.width) for plane in planes)
+    return ", ".join(f"{count} plane(s) of {h} x {w} px" for (h, w), count in counted.items())
 
 
 def only_plane(path: Path, options: ReadOptions = ReadOptions()) -> Plane:
@@ -118,24 +151,28 @@ def _chosen(
     present = tuple(p for p in planes if p is not None)
     missing = len(planes) - len(present)
     if missing and not (is_part and present):
-        fault = "in other files of its set" if is_part else "missing, as if it was truncated"
-        fault = f"{missing} of {len(planes)} planes are {fault}"
+        fault = f"{missing} of {len(planes)} planes are"
+        if is_part:
+            raise ImageError(f"{path}: {fault} in other files of its set; give those files, without --plane")
+        fault = f"{fault} missing, as if it was truncated"
         raise ImageError(f"{path}: {fault}; export it again, or choose one with --plane")
     return present
 
 
-def _series_of(path: Path) -> list[Series]:
-    """Describe a file by the module for its format."""
+def _series_of(path: Path, number: int | None) -> tuple[list[Series], list[SeriesFacts]]:
+    """Describe a file by the module for its format: the series to read, and facts of all."""
     head = _head(path)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         from beadctl.images.tiff import tiff_series
 
-        return tiff_series(path)
+        return tiff_series(path, number)
     from beadctl.images.raster import codec_of, raster_series
 
     codec = codec_of(head)
     if codec:
-        return raster_series(path, head, codec)
+        series = raster_series(path, head, codec)
+        facts = [SeriesFacts("", one.axes, one.shape, str(one.dtype)) for one in series]
+        return [series[i] for i in chosen_series(path, facts, number)], facts
     if path.suffix.lower() in OTHER_FORMATS:
         raise ImageError(f"{path}: {path.suffix} files are not supported; export it as OME-TIFF")
     raise ImageError(f"{path}: not a TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP image; export it as TIFF")

@@ -18,9 +18,13 @@ class ReadOptions:
         Plane to use, 0-based; None for all.
     pixel_size_um : float or None
         Edge of a pixel, um, for files without a pixel size in their metadata.
+    series : int or None
+        Series to use of a file of several images, 0-based; None for all except side images, such as the
+        label image of a slide.
     """
 
     axes: str | None = None
     channel: int | None = None
     plane: int | None = None
     pixel_size_um: float | None = None
+    series: int | None = None

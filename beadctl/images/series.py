@@ -1,6 +1,6 @@
 """The arrays that the metadata of a file describe, and their 2-D planes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -18,6 +18,13 @@ from beadctl.images.whole import Pick
 SLIVER_PX = 8
 """Planes narrower than this in a stack four times as deep are more likely a misread axis order."""
 
+DEEPEST_STACK = 128
+"""Most slices of a stack whose axes may be Y, X, Z: a page of an array without names of its axes that is as
+narrow, and at most half as wide as long and as there are pages, may be X by Z."""
+
+MOST_CHANNELS = 16
+"""Above this, channels are more likely the planes of an array that was saved without names of its axes."""
+
 STACK_AXES = {"I": "page", "Q": "page"}
 
 
@@ -28,6 +35,51 @@ class Photometric(StrEnum):
     WHITE_IS_ZERO = "grey, white is zero"
     RGB = "RGB"
     PALETTE = "palette"
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """One image of a file, from its metadata.
+
+    Attributes
+    ----------
+    title : str
+        Its name in the file; empty if it has none.
+    axes, shape : str and tuple of int
+        As of `Series`.
+    dtype : str
+        As stored.
+    side : str
+        Kind of side image, in words, such as ``label image``; empty for a field of view.
+    """
+
+    title: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: str
+    side: str = ""
+
+    def __str__(self) -> str:
+        """Return the facts in words."""
+        size = " x ".join(map(str, self.shape))
+        return f"{self.title and repr(self.title) + ', '}{self.axes}, {size}, {self.dtype}"
+
+
+def chosen_series(path: Path, facts: Sequence[SeriesFacts], number: int | None) -> list[int]:
+    """Return the series to read, 0-based: the one of a number, else all but side images.
+
+    Raises
+    ------
+    ImageError
+        If there is no series of this number, which recommends ``--series``.
+    """
+    if number is None:
+        return [i for i, one in enumerate(facts) if not one.side]
+    if not 0 <= number < len(facts):
+        if len(facts) == 1:
+            raise ImageError(f"{path}: has one series; leave --series out")
+        raise ImageError(f"{path}: has {len(facts)} series; choose one with --series 0..{len(facts) - 1}")
+    return [number]
 
 
 @dataclass(frozen=True)
@@ -64,6 +116,8 @@ class Series:
         Why the user must name the axes; empty if that is not needed.
     is_part : bool
         Whether the series spans several files, so that planes may be in other files.
+    note : str
+        What is left out or assumed; empty if nothing.
     """
 
     path: Path
@@ -80,6 +134,7 @@ class Series:
     is_certain: bool = True
     doubt: str = ""
     is_part: bool = False
+    note: str = ""
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -106,14 +161,18 @@ def _check_axes(series: Series, *, named_by_user: bool) -> None:
     if series.doubt and not named_by_user:
         raise series.error(f"{series.doubt}; {advice}")
     sizes = series.sizes
-    longest = max((n for a, n in sizes.items() if a not in "YX"), default=1)
-    if (
-        not (named_by_user or series.is_certain)
-        and min(sizes["Y"], sizes["X"]) < SLIVER_PX < 4 * SLIVER_PX <= longest
-    ):
-        # An array with axes Y, X, Z that was saved without their names is read as Y pages of X by Z.
-        raise series.error(f"holds {longest} planes of only {sizes['Y']} x {sizes['X']} px; {advice}")
+    pages = max((n for a, n in sizes.items() if a not in "YX"), default=1)
+    narrow, wide = sorted((sizes["Y"], sizes["X"]))
+    is_sliver = narrow < SLIVER_PX < 4 * SLIVER_PX <= pages
+    # An array with axes Y, X, Z that was saved without their names is read as Y pages of X by Z.
+    may_be_yxz = not STACK_AXES.keys().isdisjoint(sizes) and 2 * narrow <= min(wide, pages)
+    if not (named_by_user or series.is_certain) and (is_sliver or (may_be_yxz and narrow <= DEEPEST_STACK)):
+        fault = f"names no axes; read as {pages} planes of {sizes['Y']} x {sizes['X']} px it may be misread"
+        ways = f"--axes {series.axes.translate(_UNNAMED)}, or --axes YXZ if the planes are the last axis"
+        raise series.error(f"{fault}; name the axes: {ways}")
 
+
+_UNNAMED = str.maketrans(dict.fromkeys(STACK_AXES, "Z"))
 
 _Choice = tuple[tuple[dict[str, int], ...], Conversion]
 """Samples of a plane: the index along the axes C and S of each, and their conversion."""
@@ -123,7 +182,8 @@ def _choose_samples(series: Series, channel: int | None, *, named_by_user: bool)
     """Choose a channel of the C axis, else of the samples; without `channel`, RGB becomes luminance."""
     channels, samples = series.sizes.get("C", 1), series.sizes.get("S", 1)
     may_be_rgb = series.photometric is Photometric.RGB or (named_by_user and "S" in series.axes)
-    is_rgb = samples in (3, 4) and may_be_rgb
+    # A fourth sample that is not alpha makes four channels, unless the user names the samples S.
+    is_rgb = may_be_rgb and (samples == 3 or (samples == 4 and (series.has_alpha or named_by_user)))
     is_grey = samples == 1 or (samples == 2 and series.has_alpha)
     if channels > 1:
         if not (is_rgb or is_grey):
@@ -134,7 +194,7 @@ def _choose_samples(series: Series, channel: int | None, *, named_by_user: bool)
         if is_rgb:
             return _luminance(f"{description}, luminance of RGB", index)
         return (index | {"S": 0},), _grey(series, description)
-    count = 3 if is_rgb else 1 if is_grey else samples - series.has_alpha
+    count = 1 if is_grey else samples if is_rgb else samples - series.has_alpha
     if is_rgb and channel is None:
         return _luminance("luminance of RGB", {"C": 0})
     if count == 1 and not channel:
@@ -143,11 +203,37 @@ def _choose_samples(series: Series, channel: int | None, *, named_by_user: bool)
     return ({"C": 0, "S": number},), _grey(series, f"channel {number} of {count}")
 
 
+def _channel_here(series: Series, channel: int | None) -> int | None:
+    """Return the channel to use of one file of a set: the only one in the file, if there is just one."""
+    count = series.sizes.get("C", 1)
+    if not series.is_part or count == 1 or channel not in (None, *range(count)):
+        return channel
+    one = {"Y": (None,), "X": (None,), "S": (0,)}
+
+    def is_here(number: int) -> bool:
+        indices = {**one, "C": (number,)}
+        ranges = [indices.get(a, range(n)) for a, n in zip(series.axes, series.shape, strict=True)]
+        return any(series.locate((pick,), False) is not None for pick in product(*ranges))
+
+    here = [number for number in range(count) if is_here(number)]
+    if channel is None:
+        return here[0] if len(here) == 1 else None
+    if here and channel not in here:
+        fault = f"channel {channel} of {count} is in another file of its set, this one holds {here}"
+        raise series.error(f"{fault}; give the other file, or choose --channel {here[0]}")
+    return channel
+
+
 def _checked(series: Series, channel: int | None, count: int) -> int:
     if channel is None or not 0 <= channel < count:
         if count == 1:
             raise series.error("has one channel; leave --channel out")
-        raise series.error(f"has {count} channels; choose one with --channel 0..{count - 1}")
+        advice = f"choose one with --channel 0..{count - 1}"
+        if count > MOST_CHANNELS:
+            advice += ", or name the axes with --axes, such as YXZ, if they are planes"
+        elif count == 4 and series.photometric is Photometric.RGB:
+            advice += f", or --axes {series.axes} for RGB without its fourth sample"
+        raise series.error(f"has {count} channels; {advice}")
     return channel
 
 
@@ -190,6 +276,7 @@ def planes_of(
         does not exist, which recommends ``--channel``.
     """
     _check_axes(series, named_by_user=named_by_user)
+    channel = _channel_here(series, channel)
     samples, conversion = _choose_samples(series, channel, named_by_user=named_by_user)
     stack = [i for i, a in enumerate(series.axes) if a not in "YXSC"]
     sizes = series.sizes

@@ -17,14 +17,14 @@ from beadctl.images.failure import damaged, failures
 from beadctl.images.palette import is_display
 from beadctl.images.pixel_size import pixel_sizes_um
 from beadctl.images.plane import PlaneSource, Samples
-from beadctl.images.series import Photometric, Series
+from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
+from beadctl.images.side_images import side_images
 from beadctl.images.tiff_page import Page, PageReader, pages_of
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
 JPEG_CODES = {6, 7, 33007, 34892}
 ALPHA_CODES = {1, 2}
-SIDE_IMAGES = {"thumbnail", "macro", "label", "overview"}
 PHOTOMETRICS = {
     0: Photometric.WHITE_IS_ZERO, 2: Photometric.RGB, 3: Photometric.PALETTE,
     **dict.fromkeys((1, 4, 34892), Photometric.BLACK_IS_ZERO),
@@ -81,7 +81,7 @@ class _TiffSamples:
 def _load_series(path: Path, number: int) -> NDArray[Any]:
     """Decode a series as a whole, because its planes cross pages; without axes of length 1."""
     with failures(path), TiffFile(path) as tif:
-        series = _image_series(tif)[number]
+        series = tif.series[number]
         return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
 
 
@@ -104,7 +104,7 @@ def _locate(
         number = 0
         for index, length in zip(pick, lead, strict=False):
             number = number * length + (index or 0)
-        page = pages[number]
+        page = pages[number] if number < len(pages) else None
         if page is None:
             return None
         at = {role: i or 0 for role, i in zip(roles, pick[split:], strict=True)}
@@ -112,37 +112,67 @@ def _locate(
     return _TiffSource(tuple(samples), transposed)
 
 
-def tiff_series(path: Path) -> list[Series]:
+def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the arrays of a TIFF file, of a pyramid only the one of full resolution.
 
-    Thumbnails, masks and label images of slides are ignored.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    number : int, optional
+        Series to read; by default all but side images, such as thumbnails and label images of slides.
+
+    Returns
+    -------
+    series, facts : list
+        The arrays to read, and facts of all in the file.
 
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or in an unsupported encoding.
+        If the file is damaged, truncated or in an unsupported encoding, or has no series of this number.
     """
     with failures(path), TiffFile(path) as tif:
         # Counting the pages follows their chain, which reveals a truncated file.
         if len(tif.pages) == 0:
             raise damaged(path, "no page is left")
-        images = _image_series(tif)
+        images = list(tif.series)
         if not images:
             raise damaged(path, "no image is left")
         sizes = pixel_sizes_um(tif, len(images))
-        name = "series={}" if len(images) > 1 else ""
-        return [
-            replace(_described(path, tif, series, i), pixel_size_um=sizes[i], name=name.format(i))
-            for i, series in enumerate(images)
+        facts = [_facts(one, side) for one, side in zip(images, side_images(images), strict=True)]
+        chosen = chosen_series(path, facts, number)
+        name = "series={}" if len(chosen) > 1 or number is not None else ""
+        described = [
+            replace(_described(path, tif, images[i], i), pixel_size_um=sizes[i], name=name.format(i))
+            for i in chosen
         ]
+        return described, facts
 
 
-def _image_series(tif: TiffFile) -> list[TiffPageSeries]:
-    full = [
-        s for s in tif.series
-        if not (s.keyframe.is_reduced or s.keyframe.is_mask) and s.name.lower() not in SIDE_IMAGES
-    ]  # fmt: skip
-    return full or list(tif.series)
+def _facts(series: TiffPageSeries, side: str) -> SeriesFacts:
+    axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
+    return SeriesFacts(series.name.strip(), axes, shape, str(series.dtype), side)
+
+
+def _outdated(path: Path, tif: TiffFile, series: TiffPageSeries) -> bool:
+    """Whether the description of the file does not fit its pages, so that tifffile reads the pages."""
+    if series.kind not in {"generic", "uniform"}:
+        return False
+    stated = tif.imagej_metadata or {}
+    if len(tif.pages) == 1 and any(stated.get(n, 1) > 1 for n in ("images", "channels", "slices", "frames")):
+        # ImageJ writes a directory of the first plane only for large stacks, which may be truncated.
+        raise damaged(path, "fewer planes than its description says")
+    return bool(stated) or tif.is_shaped or tif.is_ome
+
+
+def _note(path: Path, tif: TiffFile, series: TiffPageSeries, *, has_alpha: bool) -> str:
+    notes = []
+    if _outdated(path, tif, series):
+        notes.append("its description does not fit its pages, which are read as they are")
+    if has_alpha and series.keyframe.samplesperpixel == 4:
+        notes.append("the fourth sample is marked as alpha and left out; --channel 3 reads it")
+    return "; ".join(notes)
 
 
 def _doubt(tif: TiffFile, series: TiffPageSeries) -> str:
@@ -167,6 +197,7 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
     axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
     lead, roles = _split(keyframe, shape)
     extra = tuple(keyframe.extrasamples)
+    has_alpha = bool(extra) and extra[-1] in ALPHA_CODES
     pages, load = pages_of(path, tif, series), partial(_load_series, path, number)
     return Series(
         path=path,
@@ -176,11 +207,12 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
         photometric=photometric,
         locate=partial(_locate, pages, lead, roles, load),
         bits=max(np.ravel(keyframe.bitspersample).tolist()),
-        has_alpha=bool(extra) and extra[-1] in ALPHA_CODES,
+        has_alpha=has_alpha,
         palette=keyframe.colormap,
         is_certain=series.kind in {"ome", "imagej", "mmstack", "ndtiff", "lsm"},
         doubt=_doubt(tif, series),
         is_part=series.is_multifile or _names_other_files(tif),
+        note=_note(path, tif, series, has_alpha=has_alpha),
     )
 
 

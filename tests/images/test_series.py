@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 
+from beadctl.errors import FileNote
 from beadctl.images import ReadOptions, open_image
 
 
@@ -110,6 +111,30 @@ def test_set_of_files_gives_each_plane_once(tmp_path):
     assert "other files of its set" in read_error(tmp_path / "t0.ome.tif", plane=1)
 
 
+def write_channel_set(folder, count=3):
+    """Write an OME-TIFF set of one file per channel."""
+    stack = write_ome_set(folder, count)
+    for i in range(count):
+        path = folder / f"t{i}.ome.tif"
+        content = path.read_bytes()
+        for time, channel in ((b"SizeC", b"SizeT"), (b"FirstT", b"FirstC")):
+            content = content.replace(time, b"size_").replace(channel, time).replace(b"size_", channel)
+        path.write_bytes(content)
+    return stack
+
+
+def test_file_of_a_set_of_channels_gives_its_own_channel(tmp_path):
+    stack = write_channel_set(tmp_path)
+    for i in range(3):
+        path = tmp_path / f"t{i}.ome.tif"
+        assert open_image(path).conversion == f"channel {i} of 3"
+        np.testing.assert_array_equal(read_planes(path), [stack[i]])
+        np.testing.assert_array_equal(read_planes(path, channel=i), [stack[i]])
+    message = read_error(tmp_path / "t0.ome.tif", channel=2)
+    assert "in another file of its set" in message
+    assert message.endswith("give the other file, or choose --channel 0")
+
+
 def test_set_with_missing_files_gives_the_planes_present(tmp_path):
     stack = write_ome_set(tmp_path)
     (tmp_path / "t1.ome.tif").unlink()
@@ -140,6 +165,27 @@ def test_samples_without_colours_are_channels(tmp_path):
     tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig")
     assert "has 5 channels" in read_error(path)
     np.testing.assert_array_equal(read_plane(path, channel=4), image[..., 4])
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_fourth_sample_that_is_not_alpha_is_a_channel(tmp_path, planar):
+    image = noise((20, 30, 4))
+    stored = image if planar == "contig" else np.moveaxis(image, -1, 0)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", planarconfig=planar, extrasamples=["unspecified"])
+    assert "has 4 channels; choose one with --channel 0..3, or --axes" in read_error(path)
+    np.testing.assert_array_equal(read_plane(path, channel=3), image[..., 3])
+    axes = open_image(path, ReadOptions(channel=0)).axes
+    np.testing.assert_allclose(read_plane(path, axes=axes), image[..., :3] @ BT709, rtol=1e-5)
+
+
+def test_fourth_sample_that_is_alpha_is_left_out_and_noted(tmp_path):
+    image = noise((20, 30, 4))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="rgb", extrasamples=["unassalpha"])
+    with pytest.warns(FileNote, match="--channel 3"):
+        np.testing.assert_allclose(read_plane(path), image[..., :3] @ BT709, rtol=1e-5)
+    np.testing.assert_array_equal(read_plane(path, channel=3), image[..., 3])
 
 
 def test_single_channel_is_channel_0(tmp_path):
@@ -178,3 +224,24 @@ def test_unnamed_axes_with_stack_last_are_refused(tmp_path):
     assert open_image(path, ReadOptions(axes="YXZ")).shape == (64, 50, 5)
     assert "--axes" in read_error(path)
     np.testing.assert_array_equal(read_planes(path, axes="YXZ"), np.moveaxis(image, -1, 0))
+
+
+@pytest.mark.parametrize("slices", [8, 25, 39, 64])
+@pytest.mark.parametrize("kind", [{}, {"metadata": None}, {"imagej": True}, {"ome": True}])
+def test_array_of_y_x_z_without_names_of_its_axes_is_refused(tmp_path, slices, kind):
+    image = noise((128, 140, slices))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, photometric="minisblack", **kind)
+    assert "--axes" in read_error(path)
+    np.testing.assert_array_equal(read_planes(path, axes="YXZ"), np.moveaxis(image, -1, 0))
+    assert len(open_image(path, ReadOptions(axes="ZYX")).planes) == 128
+
+
+@pytest.mark.parametrize(
+    ("shape", "metadata"),
+    [((40, 128, 128), {}), ((300, 200, 160), {}), ((20, 300, 32), {}), ((128, 140, 25), {"axes": "TYX"})],
+)
+def test_stacks_of_usual_shape_or_with_named_axes_need_no_option(tmp_path, shape, metadata):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros(shape, "u1"), photometric="minisblack", metadata=metadata)
+    assert len(open_image(path).planes) == shape[0]

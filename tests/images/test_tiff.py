@@ -1,11 +1,14 @@
 """TIFF files of many writers: dtypes, byte orders, layouts, compressions, incomplete files."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import tifffile
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 from PIL import Image as PillowImage
 
+from beadctl.errors import FileNote
 from beadctl.images import open_image
 
 DTYPES = ["bool", "u1", "u2", "u4", "i2", "f4", "f8"]
@@ -153,6 +156,48 @@ def test_missing_page_of_ome_stack(tmp_path):
     path.write_bytes(content)
     assert "2 of 4 planes are missing" in read_error(path)
     np.testing.assert_array_equal(read_plane(path, plane=1), stack[1])
+
+
+@pytest.mark.parametrize(
+    "description",
+    ['{"shape": [100, 100]}', '{"shape": [25, 60]}', '{"shape": [50, 60], "axes": "ZYX"}'],
+)
+def test_pages_count_where_the_description_has_another_shape(tmp_path, description):
+    image = noise((50, 60))
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, description=description, metadata=None)
+    np.testing.assert_array_equal(read_planes(path), [image])
+    with pytest.warns(FileNote, match="description") if "axes" not in description else nullcontext():
+        open_image(path)
+
+
+def test_pages_count_where_only_the_first_has_a_description(tmp_path):
+    stack = noise((2, 50, 60))
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(stack[0], description='{"shape": [50, 60]}', metadata=None)
+        writer.write(stack[1], metadata=None)
+    with pytest.warns(FileNote, match="description"):
+        np.testing.assert_array_equal(read_planes(path), stack)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_fewer_planes_than_imagej_describes(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    stack = noise((5, 50, 60))
+    description = "ImageJ=1.53t\nimages=5\nslices=5\n"
+    tifffile.imwrite(
+        path,
+        stack[:3],
+        photometric="minisblack",
+        compression=compression,
+        metadata=None,
+        description=description,
+    )
+    if compression:
+        assert "2 of 5 planes are missing" in read_error(path)
+    else:
+        np.testing.assert_array_equal(read_planes(path), stack[:3])
 
 
 @pytest.mark.parametrize("dtype", ["c8", "c16"])

@@ -13,7 +13,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
-    data="annotations pair centre_diameter axes channel plane",
+    data="annotations pair centre_diameter axes channel plane series",
     inference="model device threads",
     output="out_dir format overwrite",
 )

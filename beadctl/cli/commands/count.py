@@ -8,7 +8,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
-    data="include exclude recursive axes channel plane pixel_size",
+    data="include exclude recursive axes channel plane series pixel_size",
     inference="*",
     instances="*",
     output="out_dir format overwrite",

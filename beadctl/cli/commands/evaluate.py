@@ -22,7 +22,7 @@ class Split(StrEnum):
 
 
 @options.command(
-    data="annotations pair centre_diameter axes channel plane tiles",
+    data="annotations pair centre_diameter axes channel plane series tiles",
     inference="*",
     instances="threshold marker_threshold marker_rise min_confidence min_area",
     output="out_dir format overwrite",

@@ -11,7 +11,7 @@ from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
 
-@options.command(data="axes channel plane", output="format")
+@options.command(data="axes channel plane series", output="format")
 def info(
     loaded: Loaded,
     messages: Messages,

@@ -15,7 +15,7 @@ from beadctl.errors import ExitCode
 @options.command(
     out_dir="tiles",
     flags={"data.centre_diameter": ("--centre-diameter", "--diameter")},
-    data="annotations pair centre_diameter axes channel plane size seed",
+    data="annotations pair centre_diameter axes channel plane series size seed",
     tile="*",
     output="out_dir format overwrite",
 )
