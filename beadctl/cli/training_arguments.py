@@ -1,20 +1,33 @@
 """Settings as plain arguments of `beadctl.training`. Imports torch, so commands import this when they run."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from beadctl.cli.arguments import plain
 from beadctl.cli.settings import Loaded, Settings
+from beadctl.console import Messages
 from beadctl.losses import LossParameters
 from beadctl.training.blend import Blend
 from beadctl.training.choices import ArchName
 from beadctl.training.export import ExportOptions
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
-from beadctl.training.run import default_folder
+from beadctl.training.run import default_folder, sample_size
 from beadctl.training.start import Start, begin, weights
 from beadctl.weighting import WeightingParameters
+
+
+def tile_sized(loaded: Loaded, messages: Messages) -> Loaded:
+    """Return the settings with the size of the tiles, unless a size was asked for or nothing is tiled."""
+    settings = loaded.settings
+    tiles, data = training_tiles(settings), settings.data
+    if tiles is None:
+        return loaded
+    asked = None if loaded.origins["data.size"] == "default" else data.size
+    size = sample_size(tiles, asked, settings.train.depth, messages)
+    sized = settings.model_copy(update={"data": data.model_copy(update={"size": size})})
+    return replace(loaded, settings=sized)
 
 
 def run_folder(settings: Settings) -> Path:

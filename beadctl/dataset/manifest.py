@@ -33,7 +33,8 @@ class TileRow:
     source : str
         Name of the image that the tile was cut from.
     top, left, height, width : int
-        Its place in that image, px.
+        Its place in that image, px. A tile is smaller than the others where its image is; the padded tiles
+        of beadctl up to 0.2 cannot be told from others.
     beads, cut : int
         Beads in it, with the labels of the source image, and how many of them its border cuts; `cut` is 0 in
         manifests without this column.
@@ -132,6 +133,11 @@ def samples(rows: Iterable[TileRow]) -> list[Sample]:
         )
         for row in rows
     ]
+
+
+def tile_size(rows: Iterable[TileRow]) -> int:
+    """Return the edge of the largest square that fits in a tile, px; 0 without tiles."""
+    return max((min(row.height, row.width) for row in rows), default=0)
 
 
 def fingerprint(folder: Path) -> str:

@@ -10,6 +10,8 @@ from beadctl.errors import MissingExtraError, ModelError
 
 METADATA_KEY = "beadctl"
 SCHEMA = 2
+# Validation F1 below which a model misses or invents so many beads that its counts mean nothing.
+USEFUL_F1 = 0.5
 NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
 
 
@@ -56,6 +58,20 @@ class ModelFacts:
     data: str = ""
     validation: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    @property
+    def doubt(self) -> str:
+        """Why the model is of no use by its own validation; empty where it is, or has no figures.
+
+        Files of beadctl up to 0.2 hold no F1 of the beads; their Dice of the pixels stands for it.
+        """
+        f1 = self.validation.get("val_f1", self.validation.get("val_dice"))
+        if not isinstance(f1, float | int) or f1 >= USEFUL_F1:
+            return ""
+        return (
+            f"its validation F1 is {f1:.2f}, below {USEFUL_F1}: it misses or invents most beads, so its"
+            " counts mean nothing; train it longer or on other tiles"
+        )
 
     def to_json(self) -> str:
         """Return the metadata as JSON, as the model file stores it."""

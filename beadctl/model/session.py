@@ -196,7 +196,8 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
     device, threads
         As for `Model`.
     messages : Messages
-        Prints the device, and a warning if two builds of onnxruntime are installed.
+        Prints the device, and warns of a model that failed its own validation and of two builds of
+        onnxruntime.
 
     Raises
     ------
@@ -208,6 +209,8 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
     model = Model(path or DEFAULT_MODEL, device, threads)
     messages.detail(f"model {model.path} ({model.facts.name}), sha256 {model.sha256[:12]}")
     messages.info(f"device {model.device}, {model.threads} CPU threads")
+    if model.facts.doubt:
+        messages.warn(f"{model.path}: {model.facts.doubt}, or use another --model")
     return model
 
 

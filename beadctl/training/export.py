@@ -37,11 +37,15 @@ BATCHES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Inputs compared, largest difference of any probability or marker, size of the file in bytes."""
+    """Inputs compared, largest difference of any probability or marker, size of the file in bytes, doubt.
+
+    The last says why the model is of no use by its own validation; it is empty where it is.
+    """
 
     comparisons: int
     largest_difference: float
     size_bytes: int
+    doubt: str = ""
 
     def __str__(self) -> str:
         """Return the report as words."""
@@ -130,7 +134,7 @@ def export(
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
-    images = _images(tiles or _tiles_of(source.parent))
+    images = _images(tiles or _tiles_of(source.parent), facts.stride)
     with atomic(out.with_suffix(".onnx")) as temporary:
         write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)
@@ -174,7 +178,7 @@ def verify(
                 "no file was written"
             )
         worst, comparisons = max(worst, difference), comparisons + 1
-    return ExportReport(comparisons, worst, path.stat().st_size)
+    return ExportReport(comparisons, worst, path.stat().st_size, facts.doubt)
 
 
 def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:
@@ -239,7 +243,7 @@ def _silence() -> Iterator[None]:
 def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFacts:
     plan = state.settings
     best = next((record for record in state.history if record["epoch"] == state.best_epoch), {})
-    figures = ("val_jaccard", "val_dice", "count_mae", "count_bias")
+    figures = ("val_jaccard", "val_dice", "val_f1", "count_mae", "count_bias")
     return ModelFacts(
         name=options.name,
         licence=options.licence,
@@ -266,11 +270,13 @@ def _tiles_of(run: Path) -> Path | None:
     return Path(tiles) if tiles else None
 
 
-def _images(folder: Path | None) -> list[NDArray[np.float32]]:
-    """Return normalised images to compare on: validation tiles where there are any, else simulated ones."""
+def _images(folder: Path | None, stride: int) -> list[NDArray[np.float32]]:
+    """Return normalised images to compare on: validation tiles if there are any, else simulated ones."""
     if folder and (folder / "manifest.csv").is_file():
         held = Tiles(read_manifest(folder), "val", folder)
-        return [held[index][0] for index in range(min(SAMPLES, len(held)))]
+        large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= stride]
+        if large:
+            return [held[index][0] for index in large[:SAMPLES]]
     scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
     return [normalisation_of(image).apply(image) for image in scenes]
 

@@ -9,12 +9,49 @@ from beadctl.dataset import manifest
 from beadctl.errors import ExitCode
 from beadctl.images import ReadOptions
 from beadctl.losses import Loss
+from beadctl.model.metadata import USEFUL_F1
 from beadctl.training import live
 from beadctl.training.device import resolve
 from beadctl.training.loop import train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
+from beadctl.training.records import EpochRecord
+from beadctl.training.run_folder import CURVE
 from beadctl.training.start import Start
+
+# Validation F1 from which a model is called good.
+GOOD_F1 = 0.8
+
+# Sizes by the tiles are multiples of this: of the stride of every network up to depth 5.
+SIZE_STEP_PX = 16
+
+
+def sample_size(tiles: Path, asked: int | None, depth: int, messages: Messages) -> int:
+    """Return the edge of a training sample, px: as asked for, else as large as the tiles.
+
+    Parameters
+    ----------
+    tiles : Path
+        Folder that ``beadctl tile`` wrote.
+    asked : int or None
+        The setting; None where it is left to the tiles.
+    depth : int
+        Of the network, whose stride the size is a multiple of.
+    messages : Messages
+        Says the size where it was not asked for, and warns of one larger than the tiles.
+    """
+    largest = manifest.tile_size(manifest.read_manifest(tiles))
+    if asked:
+        if largest and asked > largest:
+            messages.warn(
+                f"--size {asked} is larger than the tiles in {tiles} ({largest} px): the rest of a sample is"
+                " mirrored, takes time, and does not count; leave --size out"
+            )
+        return asked
+    step = max(SIZE_STEP_PX, 1 << (depth - 1))
+    size = max(step, largest // step * step)
+    messages.info(f"samples of {size} px, by the tiles in {tiles}; --size states another size")
+    return size
 
 
 def default_folder(loss: Loss, size: int) -> Path:
@@ -55,7 +92,24 @@ def learn(
             f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "
             f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
         )
+        _say_worth(result.record, plan, tiles, out, messages)
     if result.stopped == "interrupted":
         messages.info(f"resume with the same command and --resume; export with: beadctl export {out}")
         return stop.exit_code
     return ExitCode.DONE
+
+
+def _say_worth(
+    record: EpochRecord, plan: TrainingPlan, tiles: Path | None, out: Path, messages: Messages
+) -> None:
+    """Say what the validation of the best epoch means for counting, and what to try if it is poor."""
+    found = f"validation F1 of the beads {record.val_f1:.2f}, mean count error {record.count_mape:.0%}"
+    advice = ["more --epochs", "more tiles", *([] if plan.start else ["--from default"]), "another --lr"]
+    tries = f"try {', '.join(advice[:-1])} or {advice[-1]}"
+    check = f", and check the masks with: beadctl audit {tiles}" if tiles else ""
+    if not record.val_f1 >= USEFUL_F1:
+        messages.warn(f"{found}: the model is of no use for counting yet; {tries}; see {out / CURVE}{check}")
+    elif record.val_f1 < GOOD_F1:
+        messages.info(f"{found}: good for rough counts only; {tries}{check}")
+    else:
+        messages.info(f"{found}: good on these tiles; look at the overlays of other images too")

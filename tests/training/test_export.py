@@ -1,6 +1,8 @@
 """From a run to a model file: verified, self-contained, without local paths."""
 
+import csv
 import getpass
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +13,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tifffile
+from helpers.images import discs
 
 torch = pytest.importorskip("torch")
 
@@ -162,7 +166,10 @@ def test_the_exporter_logs_nothing(trained, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    # A run of a few steps is of no use, which is said.
+    report, doubt = done.stderr.splitlines()
+    assert "in no count" in report
+    assert "validation F1" in doubt
     assert done.stderr.startswith(f"{path}: ")
     assert path.exists()
 
@@ -213,3 +220,49 @@ def test_weights_of_another_shape_cannot_be_blended(trained, tmp_path, run):
     assert done.code == 3
     assert "default: is a network of another shape" in done.err
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_useless_model_says_so(run, tmp_path):
+    """At the end of training, when it is exported, and when it is used."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for index in range(4):
+        for folder, array in zip(("images", "masks"), discs(9, 96, 96, seed=index), strict=True):
+            tifffile.imwrite(tmp_path / folder / f"{index}.tif", array)
+    assert run("tile", "images", "masks", "-o", "tiles", "--size", "48", "--overlap", "0").code == 0
+    tiny = ("--width", "2", "--depth", "2", "--workers", "0", "--device", "cpu", "--steps-per-epoch", "1")
+    said = run("train", "--tiles", "tiles", "-o", "runs/a", "--epochs", "1", "--lr", "1e-9", *tiny)
+    assert said.code == 0
+    assert "samples of 48 px, by the tiles in tiles" in said.err
+    assert "of no use for counting" in said.err
+    assert "try more --epochs" in said.err
+    assert json.loads((tmp_path / "runs/a/run.json").read_text())["plan"]["size"] == 48
+    said = run("export", "runs/a", "-o", "a.onnx")
+    assert said.code == 0
+    assert "warning: a.onnx: its validation F1 is 0.0" in said.err
+    assert "val_f1" in Model(tmp_path / "a.onnx", "cpu").facts.validation
+    for command in ("count", "segment"):
+        said = run(command, "images", "-m", "a.onnx")
+        assert "warning: a.onnx: its validation F1 is 0.0" in said.err
+    assert "its validation F1" not in run("count", "images").err
+
+
+def test_a_size_that_was_asked_for_is_kept(run, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for index in range(3):
+        for folder, array in zip(("images", "masks"), discs(6, 70, 100, seed=index), strict=True):
+            tifffile.imwrite(tmp_path / folder / f"{index}.tif", array)
+    # Tiles of 70 x 100 px, smaller than the size asked for.
+    assert run("tile", "images", "masks", "-o", "tiles", "--size", "128").code == 0
+    tiny = ("--width", "2", "--depth", "2", "--workers", "0", "--device", "cpu", "--steps-per-epoch", "1")
+    for flags, size in (((), 64), (("--size", "96"), 96)):
+        out = f"runs/{size}"
+        said = run("train", "--tiles", "tiles", "-o", out, "--epochs", "1", *tiny, *flags)
+        assert said.code == 0
+        assert json.loads((tmp_path / out / "run.json").read_text())["plan"]["size"] == size
+        assert ("--size 96 is larger than the tiles" in said.err) == bool(flags)
+        # No bead of the mirrored rest of a tile is counted.
+        with (tmp_path / out / "history.csv").open(newline="") as file:
+            assert float(next(csv.DictReader(file))["count_mae"]) <= 6
+    assert run("export", "runs/96", "-o", "a.onnx").code == 0

@@ -78,7 +78,7 @@ def compare_losses(
     from beadctl.study import grid
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
 
-    chosen, weights = training.first_weights(loaded)
+    chosen, weights = training.first_weights(training.tile_sized(loaded, messages))
     trials = grid.trials(
         dict(zip(grid.FLAGS, (losses, weightings, lrs, batch_sizes, dropouts), strict=True)),
         seeds,

@@ -33,3 +33,5 @@ def export(
         overwrite=settings.output.overwrite,
     )
     messages.info(f"{out}: {report}")
+    if report.doubt:
+        messages.warn(f"{out}: {report.doubt}")

@@ -33,6 +33,7 @@ def train(
     from beadctl.cli import training_arguments as arguments
     from beadctl.training.run import learn
 
+    loaded = arguments.tile_sized(loaded, messages)
     out = arguments.run_folder(loaded.settings)
     chosen, start = arguments.first_weights(loaded, out if resume else None)
     return learn(
