@@ -22,6 +22,8 @@ EXAMPLES: dict[str, object] = {
     "data.axes": "ZYX",
     "data.channel": 1,
     "data.plane": 0,
+    "data.series": 0,
+    "data.pair": r"([^/]+)_(?:raw|labels)\.tif$",
     "data.pixel_size": 0.65,
     "data.centre_diameter": 10.0,
     "tile.group_by": "^[^_]+",
