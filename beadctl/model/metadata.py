@@ -10,7 +10,7 @@ from beadctl.errors import MissingExtraError, ModelError
 
 METADATA_KEY = "beadctl"
 SCHEMA = 2
-# Validation F1 below which a model misses or invents so many beads that its counts mean nothing.
+# Validation F1 below which the counts of a model are not to be relied on.
 USEFUL_F1 = 0.5
 NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
 
@@ -61,7 +61,7 @@ class ModelFacts:
 
     @property
     def doubt(self) -> str:
-        """Why the model is of no use by its own validation; empty where it is, or has no figures.
+        """Why not to rely on the model by its own validation; empty where that is good or has no figures.
 
         Files of beadctl up to 0.2 hold no F1 of the beads; their Dice of the pixels stands for it.
         """
@@ -69,8 +69,8 @@ class ModelFacts:
         if not isinstance(f1, float | int) or f1 >= USEFUL_F1:
             return ""
         return (
-            f"its validation F1 is {f1:.2f}, below {USEFUL_F1}: it misses or invents most beads, so its"
-            " counts mean nothing; train it longer or on other tiles"
+            f"its validation F1 is {f1:.2f}, below {USEFUL_F1}: few of its beads match annotated ones, so do"
+            " not rely on its counts; train it longer or on more tiles"
         )
 
     def to_json(self) -> str:

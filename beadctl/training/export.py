@@ -39,7 +39,7 @@ BATCHES = (1, 2, 3)
 class ExportReport:
     """Inputs compared, largest difference of any probability or marker, size of the file in bytes, doubt.
 
-    The last says why the model is of no use by its own validation; it is empty where it is.
+    The last is that of the `ModelFacts`.
     """
 
     comparisons: int

@@ -108,7 +108,7 @@ def _say_worth(
     tries = f"try {', '.join(advice[:-1])} or {advice[-1]}"
     check = f", and check the masks with: beadctl audit {tiles}" if tiles else ""
     if not record.val_f1 >= USEFUL_F1:
-        messages.warn(f"{found}: the model is of no use for counting yet; {tries}; see {out / CURVE}{check}")
+        messages.warn(f"{found}: do not rely on counts of this model yet; {tries}; see {out / CURVE}{check}")
     elif record.val_f1 < GOOD_F1:
         messages.info(f"{found}: good for rough counts only; {tries}{check}")
     else:

@@ -4,15 +4,17 @@ import csv
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from helpers.commandline import commands, parse
-from helpers.guides import ROOT, blocks, run_page
+from helpers.guides import ROOT, blocks, copy_tree, run_block, run_page, stubs
 from PIL import Image
 
+from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.results.ledger import COLUMNS
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
@@ -59,6 +61,21 @@ def test_counting_guide(tmp_path):
 
 def test_model_file_guide(tmp_path):
     run_page(guide("model-file"), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_training_block_of_the_readme_runs_as_printed_in_five_minutes(tmp_path):
+    """Without the settings that make the trainings of the other tests tiny."""
+    (block,) = (block for block in blocks(README) if "beadctl train" in block.text)
+    tree, bin_folder = copy_tree(tmp_path), stubs(tmp_path / "bin")
+    began = time.monotonic()
+    run_block(block, tree, bin_folder, {"BEADCTL_TRAIN__WORKERS": "0"})
+    assert time.monotonic() - began < 300
+    beads = dict.fromkeys(SPLITS, 0)
+    for row in read_manifest(tree / "tiles"):
+        beads[row.split] += row.beads
+    assert all(beads.values())
+    assert (tree / "results-mine/counts.csv").exists()
 
 
 @pytest.mark.slow

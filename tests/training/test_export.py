@@ -166,7 +166,7 @@ def test_the_exporter_logs_nothing(trained, tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    # A run of a few steps is of no use, which is said.
+    # The F1 of a run of a few steps is low.
     report, doubt = done.stderr.splitlines()
     assert "in no count" in report
     assert "validation F1" in doubt
@@ -222,7 +222,7 @@ def test_weights_of_another_shape_cannot_be_blended(trained, tmp_path, run):
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_a_useless_model_says_so(run, tmp_path):
+def test_a_model_of_a_low_f1_says_so(run, tmp_path):
     """At the end of training, when it is exported, and when it is used."""
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
@@ -234,7 +234,7 @@ def test_a_useless_model_says_so(run, tmp_path):
     said = run("train", "--tiles", "tiles", "-o", "runs/a", "--epochs", "1", "--lr", "1e-9", *tiny)
     assert said.code == 0
     assert "samples of 48 px, by the tiles in tiles" in said.err
-    assert "of no use for counting" in said.err
+    assert "do not rely on counts of this model" in said.err
     assert "try more --epochs" in said.err
     assert json.loads((tmp_path / "runs/a/run.json").read_text())["plan"]["size"] == 48
     said = run("export", "runs/a", "-o", "a.onnx")
