@@ -7,6 +7,7 @@ from typing import Any
 from beadctl.cli.arguments import plain
 from beadctl.cli.settings import Loaded, Settings
 from beadctl.console import Messages
+from beadctl.dataset.manifest import MANIFEST
 from beadctl.losses import LossParameters
 from beadctl.training.blend import Blend
 from beadctl.training.choices import ArchName
@@ -22,7 +23,8 @@ def tile_sized(loaded: Loaded, messages: Messages) -> Loaded:
     """Return the settings with the size of the tiles, unless a size was asked for or nothing is tiled."""
     settings = loaded.settings
     tiles, data = training_tiles(settings), settings.data
-    if tiles is None:
+    # Missing tiles are reported where they are read, after the other settings are checked.
+    if tiles is None or not (tiles / MANIFEST).exists():
         return loaded
     asked = None if loaded.origins["data.size"] == "default" else data.size
     size = sample_size(tiles, asked, settings.train.depth, messages)
