@@ -20,11 +20,11 @@ def test_verbosity_filters_messages_and_keeps_warnings(capsys):
         assert captured.out == ""
 
 
-def test_a_progress_bar_prints_nothing_to_a_file(capsys):
+def test_a_log_of_a_short_run_has_two_lines_and_no_bar(capsys):
     with Messages().progress(2, "counting") as advance:
         advance()
         advance("an argument of a callback")
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "counting: 2 to do\ncounting: 2 of 2 done in 0:00:00\n")
 
 
 @pytest.mark.parametrize(
