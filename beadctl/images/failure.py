@@ -9,6 +9,7 @@ from pathlib import Path
 from beadctl.errors import ImageError
 
 FIRST_PRIVATE_TAG = 32768
+STK_PLANES_TAG = 33629
 
 # Descriptions by tifffile and ImageJ that do not fit the pages, which are read then.
 OUTDATED_DESCRIPTION = (
@@ -38,10 +39,10 @@ class _Records(logging.Filter):
 
 
 def _is_about_private_tag(message: str) -> bool:
-    """Whether the message is about a vendor's private tag, which does not affect the pixels."""
+    """Whether the message is about a vendor's private tag, which does not affect the planes."""
     _, found, rest = message.partition("TiffTag ")
     code = rest.split(" ", 1)[0]
-    return bool(found) and code.isdigit() and int(code) >= FIRST_PRIVATE_TAG
+    return bool(found) and code.isdigit() and FIRST_PRIVATE_TAG <= int(code) != STK_PLANES_TAG
 
 
 @contextlib.contextmanager

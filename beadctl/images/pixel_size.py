@@ -27,8 +27,9 @@ def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
     """Return the edge of a pixel, um, of each of `count` series of an open TIFF file.
 
     Sources are OME metadata (``PhysicalSizeX`` and its unit), also in the ``.companion.ome`` that the file
-    names; else ImageJ's (resolution tags and unit, except inches and centimetres); else the tags of electron
-    microscopes of Zeiss (34118) and FEI (34680, 34682). The resolution of any other TIFF is for printing and
+    names; else ImageJ's (resolution tags and unit, except inches and centimetres); else the tags of Zeiss LSM
+    (34412), MetaMorph STK (33628) and the electron microscopes of Zeiss (34118) and FEI (34680, 34682). The
+    resolution of any other TIFF is for printing and
     is ignored. A size is None if unknown, or if X and Y differ by more than 1 %.
     """
     if tif.is_ome and tif.ome_metadata:
@@ -38,6 +39,12 @@ def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
         return [sizes[0] if len(set(sizes)) == 1 else None] * count
     if tif.is_imagej:
         return [_imagej_pixel_size_um(tif)] * count
+    if tif.is_lsm:
+        # Thumbnails are not of this size.
+        size = _lsm_pixel_size_um(tif.lsm_metadata or {})
+        return [size, *[None] * (count - 1)]
+    if tif.is_stk:
+        return [_stk_pixel_size_um(tif.stk_metadata or {})] * count
     size = _zeiss_pixel_size_um(tif.sem_metadata or {}) or _fei_pixel_size_um(tif.fei_metadata or {})
     return [size] * count
 
@@ -59,6 +66,28 @@ def jeol_pixel_size_um(path: Path) -> float | None:
     if not (bar and marker and um and _number(bar[1]) > 0):
         return None
     return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
+
+
+def _lsm_pixel_size_um(lsm: dict[str, Any]) -> float | None:
+    # Sizes are in metres.
+    return _edge_of_square([1e6 * float(lsm.get(f"VoxelSize{axis}", math.nan)) for axis in "XY"])
+
+
+def _stk_pixel_size_um(stk: dict[str, Any]) -> float | None:
+    um = _um_per_unit(str(stk.get("CalibrationUnits", "")))
+    lengths = [stk.get(f"{axis}Calibration") for axis in "XY"]
+    if um is None or not stk.get("SpatialCalibration"):
+        return None
+    return _edge_of_square([um * _ratio(length) for length in lengths])
+
+
+def _ratio(value: Any) -> float:
+    match value:
+        case (int() as numerator, int() as denominator):
+            return numerator / denominator if denominator else math.nan
+        case int() | float():
+            return float(value)
+    return math.nan
 
 
 def _zeiss_pixel_size_um(sem: dict[str, Any]) -> float | None:
