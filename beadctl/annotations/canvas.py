@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from beadctl.annotations.outline import Patch, Ring, ellipse, filled, gathered, united
 from beadctl.errors import AnnotationError
 
+HIDDEN = "beads are hidden by others and are lost"
+"""Words of the remark on beads of which no pixel is left."""
 # Drawing tools let an outline end this far beyond the image; farther out it belongs to a larger image.
 BEYOND_PX = 1.0
 
@@ -141,7 +143,7 @@ class Canvas:
         """Return the label image with its remarks."""
         hidden = sum(1 for visible in self._visible[1:] if not visible)
         if hidden:
-            self._tally["beads are hidden by others and are lost", True] = hidden
+            self._tally[HIDDEN, True] = hidden
         remarks = (Remark(words, count, doubtful) for (words, doubtful), count in self._tally.items())
         return Labelled(self._labels, tuple(remarks))
 
@@ -182,7 +184,7 @@ class Canvas:
                 f"{self._path}: {name} lies outside the image ({size} px); give the annotation of this image"
             )
         if whole and ((low < -0.5 - BEYOND_PX).any() or (high > limit + BEYOND_PX).any()):
-            self.count("beads reach beyond the image and are cut at its border")
+            self.count("outlines reach beyond the image and are cut at its border")
 
 
 def remark_lines(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:

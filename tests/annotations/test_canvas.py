@@ -134,7 +134,7 @@ def test_a_bead_across_the_border_is_cut_with_a_remark():
     canvas.outline([[np.array([(18, 18), (18, 29.9), (23.9, 29.9), (23.9, 18)])]], "bead")
     labelled = canvas.finish()
     np.testing.assert_array_equal(labelled.labels == 1, mask_of(filled([circle(2, 2, 5)], SHAPE), SHAPE))
-    assert labelled.remarks == (Remark("beads reach beyond the image and are cut at its border", 1),)
+    assert labelled.remarks == (Remark("outlines reach beyond the image and are cut at its border", 1),)
 
 
 def test_outlines_without_pixels_are_counted():

@@ -20,6 +20,8 @@ from beadctl.errors import AnnotationError
 SUFFIXES = (".geojson", ".json")
 # QuPath's types of detected objects, which lie in annotated regions; older versions write them as the id.
 DETECTED = ("detection", "cell", "PathDetectionObject", "PathCellObject")
+NO_BEADS = "annotated regions beside QuPath's detections are left out: they are no beads"
+"""Words of the remark on annotated regions."""
 
 Feature = Mapping[str, Any]
 
@@ -72,7 +74,7 @@ def _painted(
         name = f"feature {number}"
         geometry = feature.get("geometry")
         if any_detected and _kind(feature) not in DETECTED:
-            canvas.count("annotated regions beside QuPath's detections are left out: they are no beads")
+            canvas.count(NO_BEADS)
             continue
         if not isinstance(geometry, dict):
             canvas.count("features have no geometry and are left out")
