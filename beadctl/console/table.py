@@ -18,7 +18,7 @@ FOLDED = 14
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stdout: bool = False
 ) -> None:
-    """Print a table with numbers aligned to the right.
+    """Print a table with numbers aligned to the right; nothing if it has no rows.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def print_table(
     from rich.text import Text
 
     rows = [list(row) for row in rows]
+    if not rows:
+        return
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
     table.show_header = any(columns)
     with _stdout() if to_stdout else contextlib.nullcontext(stderr().file) as file:

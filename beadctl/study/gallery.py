@@ -1,6 +1,7 @@
 """Pictures of the best and worst tiles of each arm."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from beadctl.results.formats import overlays
 from beadctl.results.html import Picture
-from beadctl.study.outcome import Outcome, labels
+from beadctl.study.outcome import Outcome, TileScore, labels
 from beadctl.training.measured import answers
 from beadctl.training.run_folder import BEST
 
@@ -18,7 +19,9 @@ MOST_ARMS = 8
 
 
 def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list[Picture]:
-    """Draw the best and worst tile of the best run of the best 8 arms each; annotation beside result.
+    """Draw the best tile with beads and the worst tile of the best run of the best 8 arms each.
+
+    The left half has the annotation, the right half the result.
 
     Parameters
     ----------
@@ -34,8 +37,7 @@ def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list
     names = labels(list(best))
     drawn = []
     for run in sorted(best.values(), key=lambda run: -run.jaccard)[:MOST_ARMS]:
-        ranked = sorted(run.tiles, key=lambda tile: tile.jaccard)
-        wanted = {ranked[-1].image: (ranked[-1], "best"), ranked[0].image: (ranked[0], "worst")}
+        wanted = _best_and_worst(run.tiles)
         for answer in answers(out / run.folder / BEST, tiles, run.split, "cpu"):
             if answer.name in wanted:
                 tile, rank = wanted[answer.name]
@@ -46,6 +48,17 @@ def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list
                 )
                 drawn.append(Picture(caption, _side_by_side(answer.image, answer.true, answer.found)))
     return drawn
+
+
+def _best_and_worst(tiles: Sequence[TileScore]) -> dict[str, tuple[TileScore, str]]:
+    """Return the best tile with beads and the worst of all, by name; of equal ones that with more beads."""
+    # A tile without beads in which none is found has no Jaccard.
+    defined = [tile for tile in tiles if not math.isnan(tile.jaccard)]
+    beads = [tile for tile in defined if tile.true]
+    worst = sorted(defined, key=lambda tile: (tile.jaccard, -tile.true))[:1]
+    best = sorted(beads, key=lambda tile: (-tile.jaccard, -tile.true))[:1]
+    ranked = [(tile, "worst") for tile in worst] + [(tile, "best") for tile in best]
+    return {tile.image: (tile, rank) for tile, rank in ranked}
 
 
 def _side_by_side(image: NDArray[Any], true: NDArray[Any], found: NDArray[Any]) -> bytes:

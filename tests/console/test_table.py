@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.console import Form, RowPrinter, print_table
+from beadctl.console import Form, RowPrinter, print_rows, print_table
 from beadctl.console.table import columns_that_fit
 from beadctl.results.ledger import COLUMNS, Row
 
@@ -33,9 +33,20 @@ def test_an_empty_array_is_json(capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_a_table_without_rows_is_not_printed(capsys):
+    """A program gets the header of the CSV; for people there is nothing to list."""
+    print_table("", COLUMNS, [], to_stdout=True)
+    print_rows(Form.TABLE, COLUMNS, [])
+    assert capsys.readouterr().out == ""
+    print_rows(Form.CSV, COLUMNS, [])
+    assert capsys.readouterr().out == ",".join(COLUMNS) + "\n"
+
+
 @given(
     st.lists(
-        st.tuples(st.text("abc def", max_size=30), st.floats(-1e6, 1e6), st.integers(0, 10**9)), max_size=5
+        st.tuples(st.text("abc def", max_size=30), st.floats(-1e6, 1e6), st.integers(0, 10**9)),
+        min_size=1,
+        max_size=5,
     ),
     st.integers(20, 120),
     st.integers(1, 4),
