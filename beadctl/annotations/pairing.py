@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +16,7 @@ from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.files import name_text
-from beadctl.images import Found, find
+from beadctl.images import Found, find, survey
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -36,12 +36,15 @@ class Pairing:
         Annotations without an image: files, or names in a file.
     unread : tuple of Path
         Further annotations of images that are paired with a preferred one.
+    other_formats : tuple of str
+        Lines on pictures in the folder of images that are in formats that are not read.
     """
 
     samples: tuple[Sample, ...]
     images_alone: tuple[Path, ...]
     masks_alone: tuple[Path, ...]
     unread: tuple[Path, ...] = ()
+    other_formats: tuple[str, ...] = ()
 
     def only(self, names: Path | None) -> "Pairing":
         """Keep the samples whose image, by file name or path, is a line of the file `names`; None keeps all.
@@ -66,7 +69,7 @@ class Pairing:
         return Pairing(kept, (), ())
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Call `warn` with a line on images, annotations without an image, and unread annotations."""
+        """Call `warn` with a line each on what is not paired or not read."""
         for alone, what in (
             (self.images_alone, "images without a mask"),
             (self.masks_alone, "masks without an image"),
@@ -74,6 +77,8 @@ class Pairing:
         ):
             if alone:
                 warn(f"{len(alone)} {what}: {', '.join(path.name for path in alone)}")
+        for line in self.other_formats:
+            warn(line)
 
 
 def pair(
@@ -116,12 +121,13 @@ def pair(
     together = images.resolve() == truth.resolve()
     if together and truth.is_file():
         raise AnnotationError(f"{truth}: is image and annotation in one; give the annotation of this image")
-    found = find([images], exclude=[truth])
+    there = survey([images], exclude=[truth])
+    found, other_formats = list(there.images), tuple(there.unread())
     rule = _FormatRule(form, diameter_px)
     if truth.is_file():
         if pattern is not None:
             raise SettingsError(f"--pair is for a folder of annotations, and {truth} is a file; leave it out")
-        return _pair_with_file(found, images, truth, rule)
+        return replace(_pair_with_file(found, images, truth, rule), other_formats=other_formats)
     if together:
         found = _without_masks(found)
     image_paths = {item.path for item in found}
@@ -154,6 +160,7 @@ def pair(
         tuple(item.path for item in found if item not in pairs),
         (*(item.path for item in left if stem(item.name) not in names), *map(Path, alone)),
         tuple(item.path for item in left if stem(item.name) in names),
+        other_formats,
     )
 
 

@@ -14,7 +14,7 @@
 (3, 4, [[5, 6], [9, 10]])
 """
 
-from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, Selection, find, search
+from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, Selection, find, search, survey
 from beadctl.images.image import Image, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
@@ -43,4 +43,5 @@ __all__ = [
     "open_image",
     "saturated_pixels",
     "search",
+    "survey",
 ]

@@ -11,18 +11,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import ImageError
+from beadctl.images import extra
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".stk", ".lsm", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif",
     ".webp", ".jp2", ".j2k", ".jpx", ".bmp",
 )  # fmt: skip
-"""Suffixes that are searched for in folders, in upper or lower case."""
+"""Suffixes that are searched for in folders, in upper or lower case; with the extra ``formats``, also its."""
 
 OTHER_FORMATS = (
-    ".arw", ".avi", ".avif", ".cr2", ".cr3", ".czi", ".dcm", ".dm3", ".dm4", ".dng", ".dv", ".fits", ".flex",
-    ".gel", ".h5", ".heic", ".ims", ".ipl", ".jxl", ".lif", ".lof", ".mov", ".mp4", ".mrc", ".mvd2", ".nd2",
-    ".ndpi", ".nef", ".oib", ".oif", ".oir", ".psd", ".qptiff", ".r3d", ".scn", ".sld", ".sldy", ".svs",
-    ".vsi", ".xlef", ".zarr", ".zvi",
+    ".arw", ".avi", ".avif", ".cr2", ".cr3", ".dcm", ".dm3", ".dm4", ".dng", ".dv", ".fits", ".flex", ".gel",
+    ".h5", ".heic", ".ims", ".ipl", ".jxl", ".lof", ".mov", ".mp4", ".mrc", ".mvd2", ".ndpi", ".nef", ".oib",
+    ".oif", ".oir", ".psd", ".qptiff", ".r3d", ".scn", ".sld", ".sldy", ".svs", ".vsi", ".xlef", ".zarr",
+    ".zvi",
 )  # fmt: skip
 """Suffixes of pictures and movies that must be exported as OME-TIFF."""
 
@@ -103,19 +104,24 @@ class Search:
             more = ", ..." if len(self.companions) > _EXAMPLES else ""
             what = f"{len(self.companions)} masks or overlays of these images"
             yield True, f"left out: {what} ({names}{more}); to use them, give the files themselves"
-        if unread := self.unread():
-            yield True, f"not read: {unread}"
+        for line in self.unread():
+            yield True, line
         if rest := _kinds(self.others, known=False):
             yield False, f"left out, no images: {rest}"
 
-    def unread(self) -> str:
-        """Return the pictures in other formats with what to do, or an empty text."""
+    def unread(self) -> list[str]:
+        """Return lines on pictures in formats that are not read, with what to do."""
+        lines = [
+            f"{count} {extra.kind(suffix)} files are not read: {extra.REMEDY}"
+            for suffix, count in sorted(self.others.items())
+            if suffix in extra.PACKAGES
+        ]
         kinds = _kinds(self.others, known=True)
-        return kinds and f"{kinds}; export them as OME-TIFF"
+        return [*lines, f"not read: {kinds}; export them as OME-TIFF"] if kinds else lines
 
 
 def find(
-    inputs: Sequence[Path], exclude: Sequence[Path] = (), *, suffixes: Sequence[str] = IMAGE_SUFFIXES
+    inputs: Sequence[Path], exclude: Sequence[Path] = (), *, suffixes: Sequence[str] | None = None
 ) -> list[Found]:
     """Return the images in files and folders, each file once, in the order of `inputs`.
 
@@ -128,16 +134,24 @@ def find(
         Files, of any suffix, and folders.
     exclude : sequence of Path
         Files and folders to skip, unless an input is one of them or lies below one.
-    suffixes : sequence of str
-        To search for in folders, lower case.
+    suffixes : sequence of str, optional
+        To search for in folders, lower case; by default those of images.
 
     Raises
     ------
     ImageError
         If a path is missing or unreadable, or a folder contains no image.
     """
+    return list(survey(inputs, exclude, suffixes=suffixes).images)
+
+
+def survey(
+    inputs: Sequence[Path], exclude: Sequence[Path] = (), *, suffixes: Sequence[str] | None = None
+) -> Search:
+    """Return what `find` returns, and the other files in the folders; parameters and errors are the same."""
     walk = _Walk(exclude, suffixes)
-    return walk.found((path, PurePosixPath(path.name)) for path in inputs)
+    images = walk.found((path, PurePosixPath(path.name)) for path in inputs)
+    return Search(tuple(images), others=walk.others)
 
 
 def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
@@ -147,7 +161,7 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     line (or ended by NUL, as ``find -print0`` writes them), and ``-``, such lines on standard input. A file
     that is an input itself is never left out as a mask or overlay.
     """
-    walk = _Walk(exclude, IMAGE_SUFFIXES, recursive=selection.recursive)
+    walk = _Walk(exclude, recursive=selection.recursive)
     images = walk.found(_expanded(inputs))
     stems = {_stem(item.name) for item in images if not _is_in_mask_folder(item)}
     chosen = [item for item in images if selection.has(item.name)]
@@ -172,9 +186,14 @@ class _Walk:
         As in `Search`.
     """
 
-    def __init__(self, exclude: Sequence[Path], suffixes: Sequence[str], *, recursive: bool = True) -> None:
+    def __init__(
+        self, exclude: Sequence[Path], suffixes: Sequence[str] | None = None, *, recursive: bool = True
+    ) -> None:
         self._excluded = [path.resolve() for path in exclude]
-        self._suffixes, self._recursive = suffixes, recursive
+        self._what, self._recursive = "images" if suffixes is None else "annotations", recursive
+        self._suffixes = (*IMAGE_SUFFIXES, *filter(extra.is_installed, extra.PACKAGES))
+        if suffixes is not None:
+            self._suffixes = tuple(suffixes)
         self.given: set[Path] = set()
         self.others: Counter[str] = Counter()
 
@@ -204,11 +223,10 @@ class _Walk:
             place, fault = error.filename or path, error.strerror or error
             raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
         if not images:
-            kind = "images" if self._suffixes == IMAGE_SUFFIXES else "annotations"
             where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
-            unread = Search((), others=self.others).unread()
-            there = f"; it holds {unread}" if kind == "images" and unread else ""
-            raise ImageError(f"{path}: no {kind}; looked for {' '.join(self._suffixes)} {where}{there}")
+            unread = Search((), others=self.others).unread() if self._what == "images" else []
+            looked = f"looked for {' '.join(self._suffixes)} {where}"
+            raise ImageError("; ".join([f"{path}: no {self._what}", looked, *unread]))
         return images
 
     def _files(self, folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path]:
@@ -287,9 +305,11 @@ def _origins(item: Found) -> set[str]:
 
 
 def _kinds(others: Counter[str], *, known: bool) -> str:
-    """Return the number of files of each kind, of those in `OTHER_FORMATS` or of the rest."""
+    """Return the number of files of each kind, of those in `OTHER_FORMATS` or of those that are no images."""
     kinds = [
-        (suffix, count) for suffix, count in sorted(others.items()) if (suffix in OTHER_FORMATS) == known
+        (suffix, count)
+        for suffix, count in sorted(others.items())
+        if (suffix in OTHER_FORMATS) == known and suffix not in extra.PACKAGES
     ]
     shown = ", ".join(f"{count} {suffix}" for suffix, count in kinds[:_MOST_KINDS])
     return f"{shown}, ..." if len(kinds) > _MOST_KINDS else shown

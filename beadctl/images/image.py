@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from beadctl.errors import FileNote, ImageError
+from beadctl.images import extra
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.pixel_size import jeol_pixel_size_um
@@ -173,7 +174,10 @@ def _series_of(path: Path, number: int | None) -> tuple[list[Series], list[Serie
         series = raster_series(path, head, codec)
         facts = [SeriesFacts("", one.axes, one.shape, str(one.dtype)) for one in series]
         return [series[i] for i in chosen_series(path, facts, number)], facts
-    if path.suffix.lower() in OTHER_FORMATS:
+    suffix = path.suffix.lower()
+    if suffix in extra.PACKAGES:
+        raise ImageError(f"{path}: {extra.kind(suffix)} files are not read: {extra.REMEDY}")
+    if suffix in OTHER_FORMATS:
         raise ImageError(f"{path}: {path.suffix} files are not supported; export it as OME-TIFF")
     raise ImageError(f"{path}: not a TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP image; export it as TIFF")
 

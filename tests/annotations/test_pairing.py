@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,6 +312,18 @@ def test_images_and_masks_in_one_folder_as_cellpose_leaves_them(tmp_path, pictur
     pairing.report(lines.append)
     assert len(lines) == 1
     assert "6 further annotations of the same images, not read: a_cp_outlines.txt" in lines[0]
+
+
+@pytest.mark.parametrize("truth", ["truth", "truth/a.tif", "images"])
+def test_images_in_other_formats_are_said_once_a_kind(tmp_path, pictures, truth):
+    name = "a_masks.tif" if truth == "images" else "a.tif"
+    for folder in {"truth", Path(truth).parts[0]}:
+        save(tmp_path / folder / name, pictures["a.tif"])
+    for other in ("x.oir", "y.OIR", "z.vsi"):
+        (tmp_path / "images" / other).touch()
+    lines = []
+    pair(tmp_path / "images", tmp_path / truth).report(lines.append)
+    assert lines[-1] == "not read: 2 .oir, 1 .vsi; export them as OME-TIFF"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def folder(tmp_path):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(path, discs(3)[0])
-    (tmp_path / "in/c.czi").write_bytes(b"ZISRAWFILE" + bytes(100))
+    (tmp_path / "in/c.oir").write_bytes(b"OLYMPUSRAWFORMAT" + bytes(100))
     return tmp_path / "in"
 
 
@@ -29,7 +29,7 @@ def test_count_says_what_it_leaves_out(run, model_path, folder):
     said = run("count", "in", "-m", model_path, "-q")
     assert counted(said) == ["a.tif", "day1/b.tif"]
     assert said.err.count("left out: 1 masks or overlays of these images (a_masks.tif)") == 1
-    assert said.err.count("not read: 1 .czi; export them as OME-TIFF") == 1
+    assert said.err.count("not read: 1 .oir; export them as OME-TIFF") == 1
 
 
 def test_patterns_may_be_repeated_or_separated_by_commas(run, model_path, folder):

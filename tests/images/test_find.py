@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 import pytest
+from helpers.reading import read_error
 
 from beadctl.errors import ImageError
 from beadctl.images import Selection, find, search
@@ -118,10 +119,10 @@ def test_masks_and_overlays_of_images_are_left_out_and_named(tmp_path):
 
 
 def test_other_files_are_said_once_a_kind(tmp_path):
-    touch(tmp_path, "a.tif", "b.czi", "c.CZI", "d.nd2", "Thumbs.db", "a_seg.npy", ".DS_Store", "x.zarr/0.0")
+    touch(tmp_path, "a.tif", "b.oir", "c.OIR", "d.vsi", "Thumbs.db", "a_seg.npy", ".DS_Store", "x.zarr/0.0")
     notes = list(search([tmp_path], [], Selection()).notes())
     assert notes == [
-        (True, "not read: 2 .czi, 1 .nd2, 1 .zarr; export them as OME-TIFF"),
+        (True, "not read: 2 .oir, 1 .vsi, 1 .zarr; export them as OME-TIFF"),
         (False, "left out, no images: 1 .db, 1 .npy"),
     ]
 
@@ -133,9 +134,41 @@ def test_less_usual_suffixes_of_images_are_searched_for(tmp_path):
 
 
 def test_a_folder_of_other_formats_is_an_error_that_names_them(tmp_path):
-    touch(tmp_path, "b.czi")
-    with pytest.raises(ImageError, match=r"no images; .*it holds 1 \.czi; export them as OME-TIFF"):
+    touch(tmp_path, "b.oir")
+    with pytest.raises(
+        ImageError, match=r"no images; looked for .*; not read: 1 \.oir; export them as OME-TIFF"
+    ):
         find([tmp_path])
+
+
+@pytest.fixture
+def without_extra(monkeypatch):
+    monkeypatch.setattr("beadctl.images.extra.find_spec", lambda name: None)
+
+
+def test_formats_of_the_extra_are_named_with_it_once_a_kind(tmp_path, without_extra):
+    touch(tmp_path, "a.tif", "b.czi", "c.CZI", "d.nd2", "e.lif", "f.oir")
+    assert [line for _, line in search([tmp_path], [], Selection()).notes()] == [
+        '2 CZI files are not read: pip install "beadctl[formats]"',
+        '1 LIF files are not read: pip install "beadctl[formats]"',
+        '1 ND2 files are not read: pip install "beadctl[formats]"',
+        "not read: 1 .oir; export them as OME-TIFF",
+    ]
+
+
+def test_an_image_that_needs_the_extra_is_an_error_that_names_it(tmp_path, without_extra):
+    touch(tmp_path, "a.czi")
+    with pytest.raises(ImageError, match=r"no images; .*; 1 CZI files are not read: pip install"):
+        find([tmp_path])
+    (tmp_path / "a.czi").write_bytes(b"ZISRAWFILE".ljust(100, b"\0"))
+    assert r'a.czi: CZI files are not read: pip install "beadctl[formats]"' in read_error(tmp_path / "a.czi")
+
+
+def test_formats_of_the_extra_are_searched_for_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("beadctl.images.extra.find_spec", lambda name: object())
+    touch(tmp_path, "a.czi", "b.LIF", "c.nd2", "d.tif")
+    assert [item.path.name for item in find([tmp_path])] == ["a.czi", "b.LIF", "c.nd2", "d.tif"]
+    assert list(search([tmp_path], [], Selection()).notes()) == []
 
 
 @pytest.mark.parametrize(
