@@ -58,6 +58,40 @@ def noisy(
     return np.asarray(image + np.float32(sigma) * np.sqrt(variance) * white, np.float32)
 
 
+def with_bad_pixels(rng: np.random.Generator, image: Floats, signal: float) -> Floats:
+    """Return the image with hot or cold pixels, 10 to 300 in 512 x 512, some in pairs, and dead columns.
+
+    Parameters
+    ----------
+    rng, image
+        Source of randomness; float32 image with noise.
+    signal
+        Brightness of a typical bead over the background: the least excess of a hot pixel.
+    """
+    image = image.copy()
+    height, width = image.shape
+    number = max(1, int(log_uniform(rng, 10, 300) * height * width / 512**2))
+    y, x = rng.integers(0, height, number), rng.integers(0, width, number)
+    excess = signal * log_uniform(rng, 1.0, 40.0) * rng.uniform(0.4, 1.0, number)
+    cold = rng.random(number) < rng.choice([0.0, 0.3, 1.0], p=[0.7, 0.2, 0.1])
+    floor = float(image.min())
+    values = np.where(cold, floor + (image[y, x] - floor) * rng.uniform(0, 0.3), image[y, x] + excess)
+    pairs = rng.random(number) < rng.choice([0.0, 0.25, 0.6])
+    image[y, x] = values
+    down = rng.random(number) < 0.5
+    y, x = np.minimum(y + down, height - 1)[pairs], np.minimum(x + ~down, width - 1)[pairs]
+    image[y, x] = values[pairs] * rng.uniform(0.5, 1.0) + image[y, x] * 0.3
+    if rng.random() < 0.25:
+        columns = rng.integers(0, width, int(rng.integers(1, 4)))
+        image[:, columns] = floor if rng.random() < 0.6 else image.max()
+    if rng.random() < 0.4:
+        # The sensor saturates not far above the beads.
+        image = np.minimum(
+            image, np.float32(np.quantile(image[::3, ::3], 0.995) + signal * rng.uniform(0.2, 3))
+        )
+    return np.asarray(image, np.float32)
+
+
 @dataclass(frozen=True)
 class Camera:
     """Conversion of brightness to grey levels.
@@ -103,8 +137,11 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
     if levels < 6:
         # With fewer grey levels, weak beads would be lost in quantisation.
         low, high, levels = 0.02, 1.0, contrast * 0.98 * (2**bits - 1)
+    if levels < 6 and bits < 16:
+        # Beside a far brighter object, beads are visible only with more bits.
+        bits, levels = 16, contrast * 0.98 * 65535
     quality = 0
-    if bits == 8 and rng.random() < 0.4:
+    if bits == 8 and levels >= 12 and rng.random() < 0.4:
         floor = 30 if levels > 60 else 60 if levels > 25 else 85
         quality = int(rng.integers(floor, 96))
     gamma = rng.uniform(0.6, 1.6) if rng.random() < 0.3 else 1.0

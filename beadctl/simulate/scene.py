@@ -5,15 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.simulate.debris import DEBRIS, inscription
-from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, consecutive
+from beadctl.simulate.acquisition import acquire
+from beadctl.simulate.debris import inscription
+from beadctl.simulate.drawing import Beads, Floats, Labels, consecutive
 from beadctl.simulate.fields import Field, draw_field
-from beadctl.simulate.optics import Grey, draw_camera, exposed, illumination, noisy
-from beadctl.simulate.plan import ScenePlan, draw_beads, draw_plan
-from beadctl.simulate.sampling import log_uniform, pick
-from beadctl.simulate.texture import blurred, draw_texture, smooth_field
+from beadctl.simulate.optics import Grey, draw_camera, exposed
+from beadctl.simulate.plan import draw_beads, draw_plan
+from beadctl.simulate.surrounds import cut_labels, draw_surround, enclose
 
 Fact = str | int | float | bool
+
+# Share of the scenes with a constant surround.
+SURROUNDED = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,17 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     field = draw_field(rng, plan, draw_beads(rng, plan, shape), shape)
     strength = _strength(field)
     weakest = float(np.quantile(strength, 0.05)) if len(strength) else float(rng.uniform(0.1, 0.5))
-    image, noise, texture, debris = _acquired(rng, plan, field, max(weakest, 0.02))
+    typical = max(float(np.median(strength)) if len(strength) else weakest, 0.02)
+    acquired = acquire(rng, plan, field, max(weakest, 0.02), typical)
+    image, noise = acquired.image, acquired.noise
     least = np.where(field.beads.radius_px < 3, 2.4, 1.6) * noise
     labels = consecutive(field.labels, (strength >= least) & ~_is_speck(field.beads, strength))
+    labels = cut_labels(labels, acquired.visible)
+    surround = "none"
+    if rng.random() < SURROUNDED:
+        surround, inside = draw_surround(rng, shape, electrons=plan.kind == "sphere")
+        image = enclose(rng, image, surround, inside, noise, 0.0 if plan.kind == "transmitted" else None)
+        labels = cut_labels(labels, inside >= 0.5)
     inverted = bool(plan.kind != "transmitted" and rng.random() < 0.08)
     if inverted:
         image = -image
@@ -79,8 +90,9 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         "density": round(float((labels > 0).mean()), 4),
         "blur_px": round(field.blur_px, 3),
         "noise_over_signal": round(noise / max(weakest, 1e-6), 3),
-        "texture": texture,
-        "debris": debris,
+        "texture": acquired.texture,
+        "debris": acquired.debris,
+        "surround": surround,
         "melting": plan.melting,
         "bits": camera.bits,
         "jpeg_quality": camera.jpeg_quality,
@@ -105,66 +117,3 @@ def _is_speck(beads: Beads, strength: Floats) -> NDArray[np.bool_]:
     faintness = strength / max(float(np.median(strength)), 1e-6)
     light = faintness * (beads.radius_px / np.median(beads.radius_px)) ** 2
     return np.asarray((faintness < 0.5) & (light < 0.06))
-
-
-def _acquired(
-    rng: np.random.Generator, plan: ScenePlan, field: Field, weakest: float
-) -> tuple[Floats, float, str, str]:
-    """Add texture, debris, illumination and noise; return image, noise, names of texture and debris.
-
-    Their strength is in proportion to the signal of the weakest beads.
-    """
-    shape, image = (field.image.shape[0], field.image.shape[1]), field.image
-    transmitted = plan.kind == "transmitted"
-    clutter, texture, debris = _clutter(rng, plan, shape, weakest, has_beads=len(field.beads) > 0)
-    if plan.kind == "sphere":
-        clutter = clutter * (field.labels == 0) * np.float32(0.5)
-        clutter = blurred(np.asarray(clutter, np.float32), 0.6)
-    # An absorbing bead also attenuates the texture below it.
-    image = image + clutter * (image / field.base if transmitted else np.float32(1.0))
-    if rng.random() < 0.6:
-        limit = min(0.4, 4 * weakest) if transmitted else 0.4
-        image = image * illumination(rng, shape, float(rng.uniform(0.0, limit)))
-    quiet = rng.random() < 0.15
-    # Beads in contact must differ from one another, too, not only from the background.
-    least = 2.6 if plan.arrangement.layout == "singles" else 8.0 if plan.melting else 5.0
-    ratio = 0.005 if quiet else 1.0 / log_uniform(rng, least, 40.0)
-    if not len(field.beads):
-        ratio = log_uniform(rng, 0.01, 1.0)
-    noise = weakest * ratio
-    level = 1.0 if transmitted else field.base + 0.3
-    # Blurred noise resembles beads, so that it must be finer than they are.
-    widest = float(np.clip(0.2 * plan.diameter_px, 0.6, 2.0))
-    clump_px = float(rng.uniform(0.4, widest)) if rng.random() < 0.4 else 0.0
-    image = noisy(rng, np.asarray(image, np.float32), noise, level, float(rng.uniform(0, 1)), clump_px)
-    if rng.random() < 0.06:
-        # Hot pixels.
-        number = int(rng.integers(1, 40))
-        y, x = rng.integers(0, shape[0], number), rng.integers(0, shape[1], number)
-        image = image.copy()
-        image[y, x] = image.max() * rng.uniform(0.5, 1.0, number)
-    return image, noise, texture, debris
-
-
-def _clutter(
-    rng: np.random.Generator, plan: ScenePlan, shape: Shape, weakest: float, *, has_beads: bool
-) -> tuple[Floats, str, str]:
-    """Return the brightness of texture and debris, and the names of both."""
-    name, texture = draw_texture(rng, shape)
-    # Texture must be much weaker than the beads to be distinguishable from them.
-    strength = log_uniform(rng, 0.02, 0.3) if has_beads else log_uniform(rng, 0.02, 1.5)
-    total = texture * np.float32(weakest * strength)
-    if rng.random() < 0.45:
-        haze = smooth_field(rng, shape, max(5 * plan.diameter_px, 50.0))
-        total += np.float32(weakest * rng.uniform(0, 0.45)) * haze
-    weights = dict.fromkeys(DEBRIS, 1.0) | {"motes": 8.0 if plan.kind == "fluorescent" else 3.0}
-    if plan.kind == "sphere":
-        weights = {"fibres": 1, "scratches": 1, "specks": 1, "motes": 0.5, "flakes": 2, "stains": 0.5}
-    names = set()
-    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))):
-        choice = pick(rng, weights)
-        sign = 1.0 if (plan.is_emitting or rng.random() < 0.3) else -1.0
-        height = np.float32(sign * weakest * log_uniform(rng, 0.3, 3.0))
-        total += height * DEBRIS[choice](rng, shape, plan.diameter_px)
-        names.add(choice)
-    return np.asarray(total, np.float32), name, "+".join(sorted(names)) or "none"

@@ -1,0 +1,134 @@
+"""From beads on a flat background to an image: other objects, illumination, noise, faults of the sensor."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.simulate.aggregates import draw_aggregates
+from beadctl.simulate.debris import DEBRIS
+from beadctl.simulate.drawing import Floats, Shape
+from beadctl.simulate.fields import Field
+from beadctl.simulate.optics import illumination, noisy, with_bad_pixels
+from beadctl.simulate.plan import ScenePlan
+from beadctl.simulate.sampling import log_uniform, pick
+from beadctl.simulate.texture import blurred, draw_texture, smooth_field
+
+# Shares of all scenes.
+AGGREGATES = 0.06
+BAD_PIXELS = 0.09
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """Image of a scene as it reaches the camera.
+
+    Attributes
+    ----------
+    image
+        Brightness, float32.
+    visible
+        Pixels that no other object covers, bool of the image's shape.
+    noise
+        Standard deviation of the noise.
+    texture, debris
+        Names of the texture and of the objects other than beads.
+    """
+
+    image: Floats
+    visible: NDArray[np.bool_]
+    noise: float
+    texture: str
+    debris: str
+
+
+def acquire(
+    rng: np.random.Generator, plan: ScenePlan, field: Field, weakest: float, typical: float
+) -> Acquired:
+    """Add texture, debris, aggregates, illumination, noise and bad pixels to a field of beads.
+
+    Parameters
+    ----------
+    rng, plan, field
+        Source of randomness; plan of the scene; its beads.
+    weakest, typical
+        Signal of the weakest beads and of the median one, to which the strength of the rest is in proportion.
+    """
+    shape, image = (field.image.shape[0], field.image.shape[1]), field.image
+    transmitted = plan.kind == "transmitted"
+    clutter, texture, debris = _clutter(rng, plan, shape, weakest, has_beads=len(field.beads) > 0)
+    visible = np.abs(clutter) < 3.0 * typical
+    if plan.kind == "sphere":
+        # Debris lies beneath the spheres.
+        visible[:] = True
+        clutter = clutter * (field.labels == 0) * np.float32(0.5)
+        clutter = blurred(np.asarray(clutter, np.float32), 0.6)
+    # An absorbing bead also attenuates the texture below it.
+    image = np.asarray(image + clutter * (image / field.base if transmitted else np.float32(1.0)), np.float32)
+    if rng.random() < AGGREGATES:
+        image, clear = _with_aggregates(rng, plan, image, field.base, typical)
+        visible &= clear
+        debris = "aggregates" if debris == "none" else f"aggregates+{debris}"
+    if rng.random() < 0.6:
+        limit = min(0.4, 4 * weakest) if transmitted else 0.4
+        image = image * illumination(rng, shape, float(rng.uniform(0.0, limit)))
+    noise = weakest * _noise_ratio(rng, plan, has_beads=len(field.beads) > 0)
+    level = 1.0 if transmitted else field.base + 0.3
+    # Blurred noise resembles beads, so that it must be finer than they are.
+    widest = float(np.clip(0.2 * plan.diameter_px, 0.6, 2.0))
+    clump_px = float(rng.uniform(0.4, widest)) if rng.random() < 0.4 else 0.0
+    image = noisy(rng, np.asarray(image, np.float32), noise, level, float(rng.uniform(0, 1)), clump_px)
+    if rng.random() < BAD_PIXELS:
+        image = with_bad_pixels(rng, image, typical)
+    return Acquired(image, visible, noise, texture, debris)
+
+
+def _noise_ratio(rng: np.random.Generator, plan: ScenePlan, *, has_beads: bool) -> float:
+    """Return the noise over the signal of the weakest beads."""
+    if not has_beads:
+        return log_uniform(rng, 0.01, 1.0)
+    if rng.random() < 0.15:
+        return 0.005
+    # Beads in contact must differ from one another, too, not only from the background.
+    least = 2.6 if plan.arrangement.layout == "singles" else 8.0 if plan.melting else 5.0
+    return 1.0 / log_uniform(rng, least, 40.0)
+
+
+def _with_aggregates(
+    rng: np.random.Generator, plan: ScenePlan, image: Floats, base: float, typical: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Add objects 3 to 40 times as bright as the beads, or black; return the image and the clear pixels."""
+    sharp, glow = draw_aggregates(rng, (image.shape[0], image.shape[1]), plan.diameter_px)
+    clear = sharp < 0.1
+    if not plan.is_emitting and rng.random() < (0.7 if plan.kind == "transmitted" else 0.2):
+        return np.asarray(image * (1 - rng.uniform(0.92, 1.0) * sharp), np.float32), clear
+    times = log_uniform(rng, 3.0, 40.0)
+    image = image + np.float32(times * typical) * (sharp + glow)
+    if rng.random() < 0.5:
+        # The sensor saturates.
+        image = np.minimum(image, np.float32(base + typical * log_uniform(rng, 2.0, 8.0)))
+    return np.asarray(image, np.float32), clear
+
+
+def _clutter(
+    rng: np.random.Generator, plan: ScenePlan, shape: Shape, weakest: float, *, has_beads: bool
+) -> tuple[Floats, str, str]:
+    """Return the brightness of texture and debris, and the names of both."""
+    name, texture = draw_texture(rng, shape)
+    # Texture must be much weaker than the beads to be distinguishable from them.
+    strength = log_uniform(rng, 0.02, 0.3) if has_beads else log_uniform(rng, 0.02, 1.5)
+    total = texture * np.float32(weakest * strength)
+    if rng.random() < 0.45:
+        haze = smooth_field(rng, shape, max(5 * plan.diameter_px, 50.0))
+        total += np.float32(weakest * rng.uniform(0, 0.45)) * haze
+    weights = dict.fromkeys(DEBRIS, 1.0) | {"motes": 8.0 if plan.kind == "fluorescent" else 3.0}
+    if plan.kind == "sphere":
+        weights = {"fibres": 1, "scratches": 1, "specks": 1, "motes": 0.5, "flakes": 2, "stains": 0.5}
+    names = set()
+    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))):
+        choice = pick(rng, weights)
+        sign = 1.0 if (plan.is_emitting or rng.random() < 0.3) else -1.0
+        height = np.float32(sign * weakest * log_uniform(rng, 0.3, 3.0))
+        total += height * DEBRIS[choice](rng, shape, plan.diameter_px)
+        names.add(choice)
+    return np.asarray(total, np.float32), name, "+".join(sorted(names)) or "none"
