@@ -13,6 +13,7 @@ def describe_image(path: Path, options: ReadOptions) -> list[tuple[str, str]]:
     """
     image = open_image(path, options)
     size = "unknown (give --pixel-size)" if image.pixel_size_um is None else f"{image.pixel_size_um:.6g} um"
+    z_step_um = image.planes[0].z_step_um
     series = [
         (f"series {i}", f"{one}{one.side and f'; side image ({one.side}), left out'}")
         for i, one in enumerate(image.series)
@@ -23,6 +24,7 @@ def describe_image(path: Path, options: ReadOptions) -> list[tuple[str, str]]:
         ("shape", " x ".join(map(str, image.shape))),
         ("dtype", str(image.dtype)),
         ("pixel size", size),
+        *([("z step", f"{z_step_um:.6g} um")] if z_step_um and "Z" in image.axes else []),
         *series,
         ("segmented", f"{sizes_of(image.planes)}, {image.conversion}"),
     ]

@@ -1,8 +1,9 @@
-"""Pixel size from the metadata of a TIFF file, or of a text file beside an image."""
+"""Pixel size and Z step from the metadata of a TIFF file, or of a text file beside an image."""
 
 import contextlib
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -23,30 +24,45 @@ TOLERANCE = 0.01
 """Largest relative difference of the X and Y size of a square pixel."""
 
 
-def pixel_sizes_um(tif: TiffFile, count: int) -> list[float | None]:
-    """Return the edge of a pixel, um, of each of `count` series of an open TIFF file.
+@dataclass(frozen=True)
+class Spacing:
+    """Distances between the pixels of a series.
 
-    Sources are OME metadata (``PhysicalSizeX`` and its unit), also in the ``.companion.ome`` that the file
-    names; else ImageJ's (resolution tags and unit, except inches and centimetres); else the tags of Zeiss LSM
-    (34412), MetaMorph STK (33628) and the electron microscopes of Zeiss (34118) and FEI (34680, 34682). The
-    resolution of any other TIFF is for printing and
-    is ignored. A size is None if unknown, or if X and Y differ by more than 1 %.
+    Attributes
+    ----------
+    pixel_size_um : float or None
+        Edge of a pixel, um; None if unknown, or if X and Y differ by more than 1 %.
+    z_step_um : float or None
+        Distance between the planes of a Z stack, um; None if unknown.
+    """
+
+    pixel_size_um: float | None = None
+    z_step_um: float | None = None
+
+
+def spacings(tif: TiffFile, count: int) -> list[Spacing]:
+    """Return the spacing of each of `count` series of an open TIFF file.
+
+    Sources are OME metadata (``PhysicalSizeX``, ``PhysicalSizeZ`` and their units), also in the
+    ``.companion.ome`` that the file names; else ImageJ's (resolution tags, ``spacing`` and unit, except
+    inches and centimetres); else the tags of Zeiss LSM (34412); else, for the pixel size alone, those of
+    MetaMorph STK (33628) and of the electron microscopes of Zeiss (34118) and FEI (34680, 34682). The
+    resolution of any other TIFF is for printing and is ignored.
     """
     if tif.is_ome and tif.ome_metadata:
-        sizes = _ome_pixel_sizes_um(tif.ome_metadata, Path(tif.filehandle.path))
-        if len(sizes) == count:
-            return sizes
-        return [sizes[0] if len(set(sizes)) == 1 else None] * count
+        found = _ome_spacings(tif.ome_metadata, Path(tif.filehandle.path))
+        if len(found) == count:
+            return found
+        return [found[0] if len(set(found)) == 1 else Spacing()] * count
     if tif.is_imagej:
-        return [_imagej_pixel_size_um(tif)] * count
+        return [_imagej_spacing(tif)] * count
     if tif.is_lsm:
         # Thumbnails are not of this size.
-        size = _lsm_pixel_size_um(tif.lsm_metadata or {})
-        return [size, *[None] * (count - 1)]
+        return [_lsm_spacing(tif.lsm_metadata or {}), *[Spacing()] * (count - 1)]
     if tif.is_stk:
-        return [_stk_pixel_size_um(tif.stk_metadata or {})] * count
+        return [Spacing(_stk_pixel_size_um(tif.stk_metadata or {}))] * count
     size = _zeiss_pixel_size_um(tif.sem_metadata or {}) or _fei_pixel_size_um(tif.fei_metadata or {})
-    return [size] * count
+    return [Spacing(size)] * count
 
 
 def jeol_pixel_size_um(path: Path) -> float | None:
@@ -68,9 +84,10 @@ def jeol_pixel_size_um(path: Path) -> float | None:
     return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
 
 
-def _lsm_pixel_size_um(lsm: dict[str, Any]) -> float | None:
+def _lsm_spacing(lsm: dict[str, Any]) -> Spacing:
     # Sizes are in metres.
-    return _edge_of_square([1e6 * float(lsm.get(f"VoxelSize{axis}", math.nan)) for axis in "XY"])
+    x, y, z = (1e6 * float(lsm.get(f"VoxelSize{axis}", math.nan)) for axis in "XYZ")
+    return Spacing(_edge_of_square([x, y]), _edge_of_square([z]))
 
 
 def _stk_pixel_size_um(stk: dict[str, Any]) -> float | None:
@@ -108,7 +125,7 @@ def _fei_pixel_size_um(fei: dict[str, Any]) -> float | None:
     return None
 
 
-def _ome_pixel_sizes_um(xml: str, path: Path) -> list[float | None]:
+def _ome_spacings(xml: str, path: Path) -> list[Spacing]:
     try:
         # Safe: expat limits the expansion of entities, and tifffile has parsed the same text.
         root = ET.fromstring(xml)  # noqa: S314
@@ -125,31 +142,36 @@ def _ome_pixel_sizes_um(xml: str, path: Path) -> list[float | None]:
             ]
     except ET.ParseError:
         return []
-    return [_size_of_pixels_element(element.attrib) for element in images]
+    return [_spacing_of_pixels_element(element.attrib) for element in images]
 
 
-def _size_of_pixels_element(attributes: dict[str, str]) -> float | None:
-    lengths = []
-    for axis in "XY":
+def _spacing_of_pixels_element(attributes: dict[str, str]) -> Spacing:
+    um = {}
+    for axis in "XYZ":
         value = attributes.get(f"PhysicalSize{axis}")
         if value is not None:
             # The OME schema (2016-06) defines um as the default unit.
-            um = _um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
-            lengths.append(_number(value) * (um or math.nan))
-    return _edge_of_square(lengths)
+            unit = _um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
+            um[axis] = _number(value) * (unit or math.nan)
+    z_step = [um.pop("Z")] if "Z" in um else []
+    return Spacing(_edge_of_square(list(um.values())), _edge_of_square(z_step))
 
 
-def _imagej_pixel_size_um(tif: TiffFile) -> float | None:
-    unit = str((tif.imagej_metadata or {}).get("unit", ""))
+def _imagej_spacing(tif: TiffFile) -> Spacing:
+    facts = tif.imagej_metadata or {}
+    unit = str(facts.get("unit", ""))
     # Centimetres are the print resolution of uncalibrated files.
     um = _um_per_unit(unit)
     um = None if um == UM_PER_UNIT["cm"] else um
     tags = tif.pages.first.tags
     resolutions = [tags.valueof(code) for code in (282, 283)]
     if um is None or None in resolutions:
-        return None
-    # A resolution is a fraction: pixels per unit.
-    return _edge_of_square([um * d / n if n else math.nan for n, d in resolutions])
+        return Spacing()
+    # A resolution is a fraction: pixels per unit. ImageJ ignores the sign of `spacing`.
+    return Spacing(
+        _edge_of_square([um * d / n if n else math.nan for n, d in resolutions]),
+        _edge_of_square([um * abs(_number(str(facts.get("spacing"))))]),
+    )
 
 
 def _um_per_unit(unit: str) -> float | None:

@@ -101,6 +101,8 @@ class Plane:
         Location of the stored samples.
     conversion : Conversion
         From the stored samples to pixels.
+    z_step_um : float or None
+        Distance to the next plane of its Z stack, um; None if unknown.
     """
 
     path: Path
@@ -112,6 +114,7 @@ class Plane:
     pixel_size_um: float | None
     source: PlaneSource = field(repr=False, compare=False)
     conversion: Conversion = field(repr=False, compare=False)
+    z_step_um: float | None = None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Pixels]:

@@ -108,6 +108,8 @@ class Series:
         Red, green and blue of each entry.
     pixel_size_um : float or None
         Edge of a pixel, um; None if unknown.
+    z_step_um : float or None
+        Distance between the planes of a Z stack, um; None if unknown.
     name : str
         Number among several series, such as ``series=1``; else empty.
     is_certain : bool
@@ -130,6 +132,7 @@ class Series:
     has_alpha: bool = False
     palette: NDArray[Any] | None = None
     pixel_size_um: float | None = None
+    z_step_um: float | None = None
     name: str = ""
     is_certain: bool = True
     doubt: str = ""
@@ -303,6 +306,7 @@ def planes_of(
                 pixel_size_um=series.pixel_size_um,
                 source=source,
                 conversion=conversion,
+                z_step_um=series.z_step_um,
             )
         )
     return planes, conversion.description

@@ -15,7 +15,7 @@ from tifffile import TIFF, TiffFile, TiffPage, TiffPageSeries
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
 from beadctl.images.palette import is_display
-from beadctl.images.pixel_size import pixel_sizes_um
+from beadctl.images.pixel_size import spacings
 from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
@@ -139,12 +139,17 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
         images = list(tif.series)
         if not images:
             raise damaged(path, "no image is left")
-        sizes = pixel_sizes_um(tif, len(images))
+        spaced = spacings(tif, len(images))
         facts = [_facts(one, side) for one, side in zip(images, side_images(images), strict=True)]
         chosen = chosen_series(path, facts, number)
         name = "series={}" if len(chosen) > 1 or number is not None else ""
         described = [
-            replace(_described(path, tif, images[i], i), pixel_size_um=sizes[i], name=name.format(i))
+            replace(
+                _described(path, tif, images[i], i),
+                pixel_size_um=spaced[i].pixel_size_um,
+                z_step_um=spaced[i].z_step_um,
+                name=name.format(i),
+            )
             for i in chosen
         ]
         return described, facts

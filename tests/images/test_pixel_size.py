@@ -50,6 +50,44 @@ def test_imagej_pixel_size(tmp_path, unit, expected):
     assert open_image(path).pixel_size_um == (pytest.approx(expected) if expected else None)
 
 
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"PhysicalSizeZ": 2.5}, 2.5),
+        ({"PhysicalSizeZ": 2500, "PhysicalSizeZUnit": "nm"}, 2.5),
+        ({"PhysicalSizeZ": 0.0025, "PhysicalSizeZUnit": "mm", "PhysicalSizeX": 0.3}, 2.5),
+        ({"PhysicalSizeZ": 3, "PhysicalSizeZUnit": "pixel"}, None),
+        ({"PhysicalSizeZ": 0}, None),
+        ({"PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3}, None),
+    ],
+)
+def test_ome_z_step(tmp_path, facts, expected):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, noise((3, 20, 30)), ome=True, metadata={"axes": "ZYX"} | facts)
+    for plane in open_image(path).planes:
+        assert plane.z_step_um == (pytest.approx(expected) if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"spacing": 2.5, "unit": "um"}, 2.5),
+        ({"spacing": -2.5, "unit": "micron"}, 2.5),
+        ({"spacing": 2500, "unit": "nm"}, 2.5),
+        ({"spacing": 0, "unit": "um"}, None),
+        ({"unit": "um"}, None),
+        ({"spacing": 2.5, "unit": "pixel"}, None),
+        ({"spacing": 2.5}, None),
+    ],
+)
+def test_imagej_z_step(tmp_path, facts, expected):
+    path = tmp_path / "a.tif"
+    metadata = {"axes": "TZYX"} | facts
+    tifffile.imwrite(path, noise((2, 3, 20, 30)), imagej=True, resolution=(2, 2), metadata=metadata)
+    for plane in open_image(path).planes:
+        assert plane.z_step_um == (pytest.approx(expected) if expected else None)
+
+
 @pytest.mark.parametrize("unit", ["inch", "centimeter"])
 def test_print_resolution_is_ignored(tmp_path, unit):
     path = tmp_path / "a.tif"

@@ -1,8 +1,7 @@
 """What is written of a plane, read back by others."""
 
-import shutil
-import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -17,18 +16,21 @@ from beadctl.segmentation.measure import measure
 from beadctl.segmentation.plane import Segmented
 
 
-def plane_of(labels, position="", pixel_size_um=None):
+def plane_of(labels, position="", pixel_size_um=None, z_step_um=None):
     """Return a plane of the size of a label image."""
-    return Plane(
-        Path("a.tif"), 0, position, *labels.shape, labels.dtype, pixel_size_um, source=None, conversion=None
-    )
+    facts = {"source": None, "conversion": None, "z_step_um": z_step_um}
+    return Plane(Path("a.tif"), 0, position, *labels.shape, labels.dtype, pixel_size_um, **facts)
 
 
-def write_masks(path, planes, pixel_size_um, positions=None):
+def write_masks(path, planes, pixel_size_um, positions=None, z_step_um=None):
     """Write label images as a run does."""
     positions = positions or [f"Z={number}" for number in range(len(planes))]
     encoded = [
-        masks.encode(labels, Segmented(labels, measure(labels)), plane_of(labels, position, pixel_size_um))
+        masks.encode(
+            labels,
+            Segmented(labels, measure(labels)),
+            plane_of(labels, position, pixel_size_um, z_step_um),
+        )
         for labels, position in zip(planes, positions, strict=True)
     ]
     masks.write([path], encoded)
@@ -91,6 +93,67 @@ def test_a_stack_keeps_the_axes_of_its_source(tmp_path, positions, axes, shape):
         assert [int(page.asarray().max()) for page in tiff.pages] == list(range(1, len(planes) + 1))
 
 
+def ome_pixels(path):
+    """Return the attributes of each OME Pixels element."""
+    root = ET.fromstring(tifffile.tiffcomment(path).encode())
+    return [element.attrib for element in root.iter() if element.tag.endswith("Pixels")]
+
+
+@pytest.mark.parametrize(
+    ("positions", "axes", "described"),
+    [
+        (["Z=0", "Z=1", "Z=2"], "ZYX", {"slices": 3, "spacing": 2.5}),
+        ([f"T={t} Z={z}" for t in range(2) for z in range(3)], "TZYX", {"frames": 2, "slices": 3}),
+        (["T=0", "T=1"], "TYX", {"frames": 2}),
+        # The planes of a file without names of axes, in which ImageJ knows slices only.
+        (["I=0", "I=1"], "ZYX", {"slices": 2}),
+    ],
+)
+def test_a_stack_keeps_its_z_step(tmp_path, positions, axes, described):
+    path = tmp_path / "a_masks.tif"
+    planes = [np.full((40, 50), number + 1, np.uint32) for number in range(len(positions))]
+    write_masks(path, planes, 0.5, positions, z_step_um=2.5)
+    (pixels,) = ome_pixels(path)
+    assert (float(pixels["PhysicalSizeZ"]), pixels["PhysicalSizeZUnit"]) == (2.5, "µm")
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.series[0].axes == axes
+        facts = tiff.imagej_metadata
+    expected = {"images": len(planes), "unit": "um", "spacing": 2.5, **described}
+    assert {name: facts[name] for name in expected} == expected
+    opened = open_image(path)
+    assert {(plane.pixel_size_um, plane.z_step_um) for plane in opened.planes} == {(0.5, 2.5)}
+    assert [plane.position for plane in opened.planes] == [p.replace("I=", "Z=") for p in positions]
+
+
+@pytest.mark.parametrize(
+    "positions",
+    [["Z=0", "Z=1", "Z=3"], ["T=0 Z=0", "T=1 Z=2"], ["R=0 Z=0", "R=0 Z=1"]],
+)
+def test_uneven_or_unknown_distances_are_no_z_step(tmp_path, positions):
+    path = tmp_path / "a_masks.tif"
+    write_masks(path, [np.eye(40, dtype=np.uint32)] * len(positions), 0.5, positions, z_step_um=2.5)
+    (pixels,) = ome_pixels(path)
+    assert "PhysicalSizeZ" not in pixels
+    assert {plane.z_step_um for plane in open_image(path).planes} == {None}
+
+
+def test_a_z_step_without_a_pixel_size_is_kept(tmp_path):
+    """In OME metadata: ImageJ has one unit for all axes."""
+    path = tmp_path / "a_masks.tif"
+    write_masks(path, [np.eye(40, dtype=np.uint32)] * 2, None, z_step_um=2.5)
+    assert {(p.pixel_size_um, p.z_step_um) for p in open_image(path).planes} == {(None, 2.5)}
+
+
+def test_series_of_a_file_stay_apart(tmp_path):
+    path = tmp_path / "a_masks.tif"
+    positions = [f"series={series} Z={z}" for series in range(2) for z in range(3)]
+    planes = [np.full((40, 50), number + 1, np.uint32) for number in range(6)]
+    write_masks(path, planes, 0.5, positions, z_step_um=2.5)
+    with tifffile.TiffFile(path) as tiff:
+        assert [(series.axes, series.shape) for series in tiff.series] == [("ZYX", (3, 40, 50))] * 2
+    assert [plane.position for plane in open_image(path).planes] == positions
+
+
 def test_huge_planes_are_tiled(tmp_path, monkeypatch):
     monkeypatch.setattr(masks, "STRIPS_PX", 600 * 700)
     labels = np.random.default_rng(1).integers(0, 2**32, (601, 700), np.uint32)
@@ -98,25 +161,6 @@ def test_huge_planes_are_tiled(tmp_path, monkeypatch):
     with tifffile.TiffFile(tmp_path / "a_masks.tif") as tiff:
         assert tiff.pages[0].is_tiled
         np.testing.assert_array_equal(tiff.asarray(), labels)
-
-
-IMAGEJ = Path("/usr/share/java/ij.jar")
-
-
-@pytest.mark.skipif(
-    not (IMAGEJ.exists() and shutil.which("javac")), reason="imagej or a JDK is not installed"
-)
-def test_imagej_opens_label_images_with_their_scale(tmp_path):
-    """Debian's ImageJ, which refuses tiles; run without a screen."""
-    path = tmp_path / "a_masks.tif"
-    write_masks(path, [np.full((700, 900), value, np.uint32) for value in (1, 70_000)], 0.65)
-    source = Path(__file__).with_name("OpenImage.java")
-    command = ["java", "-Djava.awt.headless=true", "-cp", str(IMAGEJ), str(source), str(path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    size, scale, *highest = said.stdout.splitlines()
-    assert size.split() == ["900", "700", "1", "2", "1"]
-    assert scale.split()[:2] == ["0.650000", "µm"]
-    assert highest == ["1", "70000"]
 
 
 def test_outlines_lie_on_the_rims_and_nowhere_else(tmp_path):

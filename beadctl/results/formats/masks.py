@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +20,11 @@ from beadctl.segmentation.plane import Segmented
 STRIPS_PX = 2**26
 STRIP_PX = 2**18
 TILE_PX = 512
+IMAGE_DESCRIPTION_TAG = 270
+# The next number (Make), so that the tags stay sorted when it is renamed.
+PLACEHOLDER_TAG = 271
+# Newer than any limit by which readers interpret ImageJ's descriptions.
+IMAGEJ_VERSION = "1.54f"
 
 
 @dataclass(frozen=True)
@@ -61,36 +68,60 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> EncodedMa
     return EncodedMask(plane, tuple(segments))
 
 
+@dataclass(frozen=True)
+class _Stack:
+    """Planes that make one image of the file.
+
+    Attributes
+    ----------
+    planes : tuple of EncodedMask
+        The planes in stored order.
+    axes : str
+        Axes other than Y and X, T, Z and C as in the source; empty for one plane.
+    lengths : tuple of int
+        Lengths of those axes.
+    z_step_um : float or None
+        Distance between planes along Z, um; None if unknown or not the same everywhere.
+    """
+
+    planes: tuple[EncodedMask, ...]
+    axes: str
+    lengths: tuple[int, ...]
+    z_step_um: float | None
+
+
 def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
     """Write the label images of an image's planes as one OME-TIFF, whole or not at all.
 
-    Planes of equal size make one stack with the axes of their source, else each plane is an image of the
-    file. The pixel size is written as OME metadata and as the resolution of TIFF, where known.
+    Planes of one series and equal size make one stack with the axes of their source; others are further
+    images of the file. Pixel size and Z step are written as OME metadata, and as ImageJ reads them: the
+    resolution of TIFF, and for a stack a second ImageDescription. ImageJ uses the last of them; libtiff,
+    Bio-Formats (QuPath) and tifffile the first, which is OME's.
     """
     import tifffile
 
     (path,) = paths
-    shapes = {(mask.plane.height, mask.plane.width) for mask in planes}
-    stacks = [list(planes)] if len(shapes) == 1 else [[mask] for mask in planes]
+    stacks = [_stack(list(group)) for _, group in groupby(planes, key=_image_of)]
     size = sum(len(segment) for mask in planes for segment in mask.segments)
-    with (
-        atomic(path) as temporary,
-        tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file,
-    ):
-        for stack in stacks:
-            plane = stack[0].plane
-            axes, lengths = _stack_axes([mask.plane.position for mask in stack])
-            file.write(
-                iter([segment for mask in stack for segment in mask.segments]),
-                shape=(*lengths, plane.height, plane.width),
-                dtype=np.uint32,
-                compression="zlib",
-                photometric="minisblack",
-                software="beadctl",
-                metadata={"Channel": {"Name": "labels"}, "axes": f"{axes}YX"} | _sizes(plane.pixel_size_um),
-                **_resolution(plane.pixel_size_um),
-                **_layout(plane.height, plane.width),
-            )
+    imagej = _imagej_description(stacks[0]) if len(stacks) == 1 else ""
+    with atomic(path) as temporary:
+        with tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file:
+            for stack in stacks:
+                plane = stack.planes[0].plane
+                file.write(
+                    iter([segment for mask in stack.planes for segment in mask.segments]),
+                    shape=(*stack.lengths, plane.height, plane.width),
+                    dtype=np.uint32,
+                    compression="zlib",
+                    photometric="minisblack",
+                    software="beadctl",
+                    metadata={"Channel": {"Name": "labels"}, "axes": f"{stack.axes}YX"} | _sizes(stack),
+                    extratags=[(PLACEHOLDER_TAG, 2, 0, imagej, True)] if imagej else [],
+                    **_resolution(plane.pixel_size_um, of_imagej=bool(imagej)),
+                    **_layout(plane.height, plane.width),
+                )
+        if imagej:
+            _rename_placeholder(temporary)
 
 
 def _segment_shape(height: int, width: int) -> tuple[int, int]:
@@ -106,28 +137,68 @@ def _layout(height: int, width: int) -> dict[str, Any]:
     return {"tile": (tall, wide)} if height * width > STRIPS_PX else {"rowsperstrip": tall}
 
 
-def _stack_axes(positions: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    """Return the axes of a stack, T, Z and C as in its source, and their lengths; none for one plane."""
-    if len(positions) == 1:
-        return "", ()
-    named = [dict(part.split("=") for part in position.split()) for position in positions]
-    axes = "".join(named[0])
-    lengths = tuple(len({position[axis] for position in named if axis in position}) for axis in axes)
-    if axes and set(axes) <= set("TZC") and np.prod(lengths) == len(positions):
-        return axes, lengths
-    return "Z", (len(positions),)
+def _position(mask: EncodedMask) -> dict[str, str]:
+    return dict(part.split("=") for part in mask.plane.position.split())
 
 
-def _sizes(pixel_size_um: float | None) -> dict[str, Any]:
+def _image_of(mask: EncodedMask) -> tuple[object, ...]:
+    """Return what planes of one stack have in common."""
+    plane = mask.plane
+    return _position(mask).get("series"), plane.height, plane.width, plane.pixel_size_um, plane.z_step_um
+
+
+def _stack(masks: Sequence[EncodedMask]) -> _Stack:
+    """Return a stack with the axes of its source, or along Z where they are unnamed or planes are missing."""
+    planes, z_step_um = tuple(masks), masks[0].plane.z_step_um
+    if len(planes) == 1:
+        return _Stack(planes, "", (), z_step_um)
+    positions = [_position(mask) for mask in planes]
+    axes = "".join(axis for axis in positions[0] if axis != "series")
+    numbers = {axis: sorted({int(position.get(axis, 0)) for position in positions}) for axis in axes}
+    lengths = tuple(len(numbers[axis]) for axis in axes)
+    complete = bool(axes) and prod(lengths) == len(planes)
+    z = numbers.get("Z") or numbers.get("I") or [0]
+    if not complete or z[-1] - z[0] >= len(z):
+        z_step_um = None
+    if complete and set(axes) <= set("TZC"):
+        return _Stack(planes, axes, lengths, z_step_um)
+    return _Stack(planes, "Z", (len(planes),), z_step_um if axes == "I" else None)
+
+
+def _sizes(stack: _Stack) -> dict[str, Any]:
+    pixel_size_um = stack.planes[0].plane.pixel_size_um
+    um = {"X": pixel_size_um, "Y": pixel_size_um, "Z": stack.z_step_um}
+    known = {f"PhysicalSize{axis}": size for axis, size in um.items() if size is not None}
+    return known | {f"{name}Unit": "µm" for name in known}
+
+
+def _resolution(pixel_size_um: float | None, *, of_imagej: bool) -> dict[str, Any]:
+    """Return the resolution tags: pixels per centimetre, or per um, the unit in ImageJ's description."""
     if pixel_size_um is None:
         return {}
-    return {f"PhysicalSize{axis}": pixel_size_um for axis in "XY"} | {
-        f"PhysicalSize{axis}Unit": "µm" for axis in "XY"
-    }
+    per_unit = (1 if of_imagej else 1e4) / pixel_size_um
+    return {"resolution": (per_unit, per_unit), "resolutionunit": "NONE" if of_imagej else "CENTIMETER"}
 
 
-def _resolution(pixel_size_um: float | None) -> dict[str, Any]:
-    """Return the resolution tags, pixels per centimetre, that ImageJ reads."""
-    if pixel_size_um is None:
-        return {}
-    return {"resolution": (1e4 / pixel_size_um, 1e4 / pixel_size_um), "resolutionunit": "CENTIMETER"}
+def _imagej_description(stack: _Stack) -> str:
+    """Return ImageJ's description of a stack, or "" for one plane and for an order that ImageJ has not."""
+    sizes = dict(zip(stack.axes, stack.lengths, strict=True))
+    if not sizes or stack.axes != "".join(axis for axis in "TZC" if axis in sizes):
+        return ""
+    names = {"C": "channels", "Z": "slices", "T": "frames"}
+    lines = [f"ImageJ={IMAGEJ_VERSION}", f"images={len(stack.planes)}"]
+    lines += [f"{name}={sizes[axis]}" for axis, name in names.items() if axis in sizes]
+    lines.append(f"hyperstack={str(stack.axes != 'Z').lower()}")
+    if stack.planes[0].plane.pixel_size_um is not None:
+        # One unit is that of all axes.
+        lines += ["unit=um"] + [f"spacing={stack.z_step_um!r}"] * (stack.z_step_um is not None)
+    return "\n".join([*lines, "loop=false", ""])
+
+
+def _rename_placeholder(path: Path) -> None:
+    """Make the placeholder the second ImageDescription, which tifffile does not write beside OME's."""
+    import tifffile
+
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.filehandle.seek(file.pages.first.tags[PLACEHOLDER_TAG].offset)
+        file.filehandle.write(IMAGE_DESCRIPTION_TAG.to_bytes(2, "little"))
