@@ -29,7 +29,8 @@ from beadctl.training.fold import fold
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
-# Largest difference of onnxruntime and PyTorch that rounding explains.
+# Largest difference of onnxruntime and PyTorch that rounding explains. It is less than a level of the maps,
+# 1/255, so a count differs only where a value lies within it of the boundary between two levels.
 TOLERANCE = 1e-4
 SAMPLES = 3
 BATCHES = (1, 2, 3)
@@ -37,21 +38,34 @@ BATCHES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Inputs compared, largest difference of any probability or marker, size of the file in bytes, doubt.
+    """What the comparison of onnxruntime with PyTorch gave.
 
-    The last is that of the `ModelFacts`.
+    Attributes
+    ----------
+    comparisons, recounted : int
+        Inputs compared, and those of them with another count, where values lie between two levels.
+    largest_difference : float
+        Of any probability or marker.
+    size_bytes, doubt : int and str
+        Size of the file; and the doubt of the `ModelFacts`.
     """
 
     comparisons: int
+    recounted: int
     largest_difference: float
     size_bytes: int
     doubt: str = ""
 
     def __str__(self) -> str:
         """Return the report as words."""
+        counts = (
+            f"which changes the counts of {self.recounted}: a bead there is at the limit of a threshold"
+            if self.recounted
+            else "and in no count"
+        )
         return (
             f"{self.size_bytes / 2**20:.2f} MiB; on {self.comparisons} inputs onnxruntime and PyTorch "
-            f"differ by at most {self.largest_difference:.1e}, and in no count"
+            f"differ by at most {self.largest_difference:.1e}, {counts}"
         )
 
 
@@ -143,7 +157,10 @@ def export(
 def verify(
     path: Path, network: UNet, images: Sequence[NDArray[np.float32]], facts: ModelFacts
 ) -> ExportReport:
-    """Compare onnxruntime with PyTorch, at several sizes and batch sizes, by maps and by counts.
+    """Compare onnxruntime with PyTorch, at several sizes and batch sizes.
+
+    The maps decide. Beads are labelled on maps that are rounded to 255 levels, so a count can differ, within
+    the tolerance, only by values that lie between two levels; such counts are reported.
 
     Parameters
     ----------
@@ -155,7 +172,7 @@ def verify(
     Raises
     ------
     ModelError
-        If a map differs by more than `TOLERANCE`, or a count at all.
+        If the file is not valid ONNX, or a map differs by more than `TOLERANCE`.
     """
     import onnx
 
@@ -164,21 +181,21 @@ def verify(
     except onnx.checker.ValidationError as error:
         raise ModelError(f"the exported model is not valid ONNX ({str(error).splitlines()[0]})") from None
     model = Model(path, "cpu")
-    worst, comparisons = 0.0, 0
+    worst, comparisons, recounted = 0.0, 0, 0
     for batch in _batches(images, facts.stride):
         with torch.inference_mode():
             wanted = torch.sigmoid(network(torch.from_numpy(batch))).numpy()
         found = np.concatenate(model.run(batch), axis=1)
         difference = float(np.abs(wanted - found).max())
-        counts = [[_count(maps, facts) for maps in answer] for answer in (wanted, found)]
-        if not difference <= TOLERANCE or counts[0] != counts[1]:
+        if not difference <= TOLERANCE:
             raise ModelError(
                 f"the exported model differs from the trained one (by {difference:.1e} on an input of "
-                f"{'x'.join(map(str, batch.shape))} px, counts {counts[1]} for {counts[0]}); "
-                "no file was written"
+                f"{'x'.join(map(str, batch.shape))} px, {TOLERANCE:.0e} is allowed); no file was written"
             )
+        counts = [[_count(maps, facts) for maps in answer] for answer in (wanted, found)]
+        recounted += counts[0] != counts[1]
         worst, comparisons = max(worst, difference), comparisons + 1
-    return ExportReport(comparisons, worst, path.stat().st_size, facts.doubt)
+    return ExportReport(comparisons, recounted, worst, path.stat().st_size, facts.doubt)
 
 
 def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None:

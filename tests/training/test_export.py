@@ -155,6 +155,43 @@ def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def undecided(trained, exported, tmp_path):
+    """A network whose maps are, throughout, between two levels of 255; its file, and the file's facts.
+
+    The least difference changes all values by a level, and with that the count.
+    """
+    network = checkpoint.load(trained / "best.pt").network()
+    head = network.head
+    level = 101.5 / 255
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.fill_(np.log(level / (1 - level)) - 1e-5)
+    path = tmp_path / "undecided.onnx"
+    facts = replace(Model(exported[0], "cpu").facts, threshold=102 / 255)
+    exporting.write_onnx(network, path, 20, facts)
+
+    def verify(shift: float):
+        with torch.no_grad():
+            head.bias.add_(shift)
+        images = [np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)]
+        return exporting.verify(path, network, images, facts)
+
+    return verify
+
+
+def test_a_count_that_rounding_explains_is_reported_and_no_failure(undecided):
+    report = undecided(2e-5)
+    assert 1e-6 < report.largest_difference < exporting.TOLERANCE
+    assert report.recounted == report.comparisons
+    assert f"changes the counts of {report.recounted}" in str(report)
+
+
+def test_equal_counts_do_not_excuse_maps_that_differ(undecided):
+    with pytest.raises(ModelError, match=r"differs from the trained one \(by .*1e-04 is allowed"):
+        undecided(-1e-3)
+
+
 def test_the_exporter_logs_nothing(trained, tmp_path):
     """In a process of its own: torch gives each warning once a process."""
     path = tmp_path / "beads.onnx"
