@@ -64,8 +64,6 @@ TINY = {
     "BEADCTL_TRAIN__STEPS_PER_EPOCH": "1",
     "BEADCTL_TRAIN__WORKERS": "0",
     "BEADCTL_TRAIN__PRECISION": "fp32",
-    # Very small beads may be counted or not by the last digit, which `export` compares.
-    "BEADCTL_INSTANCES__MIN_AREA": "12",
 }
 
 
