@@ -125,7 +125,9 @@ def _chunks(beads: Beads, extent_px: Floats) -> Iterator[tuple[Indices, Indices,
         start = stop
 
 
-def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Floats:
+def accumulate(
+    beads: Beads, shape: Shape, profile: Profile, reach: float, *, covering: bool = False
+) -> Floats:
     """Return the sum of the signals of all beads, float32 of `shape`.
 
     Parameters
@@ -136,6 +138,9 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
         Signal of a bead of gain 1.
     reach
         Extent of the profile, without the softness of its edge, in units of the outline.
+    covering
+        Whether only the largest positive signal counts where beads meet, so that soft edges in contact leave
+        a line between them.
     """
     height, width = shape
     if not len(beads):
@@ -151,7 +156,8 @@ def accumulate(beads: Beads, shape: Shape, profile: Profile, reach: float) -> Fl
         signal = unit * part.gain[_COLUMN]
         corner = ((top + pad) * stride + left + pad)[_COLUMN]
         offsets = np.arange(rho.shape[1])[:, None] * stride + np.arange(rho.shape[2])[None, :]
-        np.add.at(flat, (corner + offsets).ravel(), signal.astype(np.float32).ravel())
+        join = np.maximum if covering else np.add
+        join.at(flat, (corner + offsets).ravel(), signal.astype(np.float32).ravel())
     return canvas[pad : pad + height, pad : pad + width].copy()
 
 

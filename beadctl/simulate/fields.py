@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.simulate.bodies import foam, phase_contrast_cells, specks
 from beadctl.simulate.debris import DEBRIS
 from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, accumulate, outline_labels
 from beadctl.simulate.looks import LOOKS, Look
@@ -32,22 +33,44 @@ def draw_field(rng: np.random.Generator, plan: ScenePlan, beads: Beads, shape: S
     """Draw the beads of a plan onto a flat background of a height and width `shape`, px."""
     if plan.kind == "sphere":
         return _spheres(rng, plan, beads, shape)
-    look = LOOKS[plan.look](rng)
-    signal = accumulate(beads, shape, look.profile, look.reach)
-    blur_px = _blur_px(rng, plan)
+    signal, labels, look = _signal(rng, plan, beads, shape)
+    blur_px = _blur_px(rng, plan) if plan.blur_px is None else plan.blur_px
     signal = blurred(signal, blur_px)
     if plan.kind == "nuclear":
         signal = signal * (1.0 + np.float32(rng.uniform(0.03, 0.22)) * smooth_field(rng, shape, 3.0))
     polarity = "bright"
     if plan.is_emitting:
         base = float(rng.uniform(0.0, 0.6)) if rng.random() < 0.6 else 0.02
-        image = np.asarray(base + _with_scattered_light(rng, plan, beads, signal, look), np.float32)
+        lit = signal if look is None else _with_scattered_light(rng, plan, beads, signal, look)
+        image = np.asarray(base + lit, np.float32)
     else:
         base = 1.0
-        polarity = "dark" if rng.random() < 0.75 else "bright"
+        polarity = plan.polarity or ("dark" if rng.random() < 0.75 else "bright")
         image = _transmitted(rng, plan, signal, polarity)
         signal = image - np.float32(1.0)
-    return Field(image, signal, beads, outline_labels(beads, shape), base, blur_px, polarity)
+    return Field(image, signal, beads, labels, base, blur_px, polarity)
+
+
+def _signal(
+    rng: np.random.Generator, plan: ScenePlan, beads: Beads, shape: Shape
+) -> tuple[Floats, Labels, Look | None]:
+    """Return the sharp signal, the labels and the look, if a radial profile describes it."""
+    if plan.look == "cells":
+        return *foam(rng, beads, shape), None
+    if plan.look == "yeast":
+        return *phase_contrast_cells(rng, beads, shape), None
+    labels = outline_labels(beads, shape)
+    look = LOOKS[plan.look](rng)
+    if plan.second_look:
+        other = LOOKS[plan.second_look](rng)
+        is_other = rng.random(len(beads)) < plan.second_share
+        signal = accumulate(beads.take(~is_other), shape, look.profile, look.reach)
+        signal = signal + accumulate(beads.take(is_other), shape, other.profile, other.reach)
+    else:
+        signal = accumulate(beads, shape, look.profile, look.reach, covering=plan.covering)
+    if plan.look == "gel":
+        signal = signal + specks(rng, labels, plan.diameter_px)
+    return signal, labels, look
 
 
 def _blur_px(rng: np.random.Generator, plan: ScenePlan) -> float:

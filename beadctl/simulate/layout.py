@@ -38,7 +38,7 @@ class Arrangement:
     closest: float
 
 
-def _radii(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Floats:
+def draw_radii(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Floats:
     """Return radii, px, shape (count,): at least 1.5 px, at most a quarter of the image's long side."""
     log_size = rng.standard_normal(plan.count) * plan.spread
     size = plan.diameter_px * np.exp(np.clip(log_size, -1.8, 1.8))
@@ -82,6 +82,32 @@ def _strings(
     return y.astype(np.float32), x.astype(np.float32)
 
 
+def pushed_apart(
+    y: NDArray[np.floating], x: NDArray[np.floating], r: Floats, closest: float, rounds: int
+) -> tuple[Floats, Floats]:
+    """Return the centres, shape (n,), after overlapping beads have been pushed apart a number of times.
+
+    Parameters
+    ----------
+    y, x, r
+        Centres and radii, px, shape (n,).
+    closest
+        Wanted least distance of two centres over the sum of their radii.
+    rounds
+        Number of times that each overlapping pair is pushed apart.
+    """
+    places = np.column_stack([y, x]).astype(np.float64)
+    for _ in range(rounds):
+        i, j = cKDTree(places).query_pairs(2.0 * closest * float(r.max()), output_type="ndarray").T
+        apart = places[i] - places[j]
+        distance = np.maximum(np.hypot(*apart.T), 1e-3)
+        short = np.maximum(closest * (r[i] + r[j]) - distance, 0.0)
+        push = apart * (0.5 * short / distance)[:, None]
+        for axis in range(2):
+            places[:, axis] += np.bincount(i, push[:, axis], len(r)) - np.bincount(j, push[:, axis], len(r))
+    return places[:, 0].astype(np.float32), places[:, 1].astype(np.float32)
+
+
 def _heaps(
     rng: np.random.Generator, r: Floats, shape: Shape, closest: float, mean: float
 ) -> tuple[Floats, Floats]:
@@ -96,16 +122,7 @@ def _heaps(
     u, v = away * np.cos(angle) * stretch, away * np.sin(angle) / stretch
     y = rng.uniform(0, shape[0], len(sizes))[group] + np.sin(turn) * u + np.cos(turn) * v
     x = rng.uniform(0, shape[1], len(sizes))[group] + np.cos(turn) * u - np.sin(turn) * v
-    places = np.column_stack([y, x])
-    for _ in range(12):
-        i, j = cKDTree(places).query_pairs(2.0 * closest * float(r.max()), output_type="ndarray").T
-        apart = places[i] - places[j]
-        distance = np.maximum(np.hypot(*apart.T), 1e-3)
-        short = np.maximum(closest * (r[i] + r[j]) - distance, 0.0)
-        push = apart * (0.5 * short / distance)[:, None]
-        np.add.at(places, i, push)
-        np.add.at(places, j, -push)
-    return places[:, 0].astype(np.float32), places[:, 1].astype(np.float32)
+    return pushed_apart(y, x, r, closest, 12)
 
 
 def _lattice(
@@ -174,7 +191,7 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
 
 def place(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
     """Place round, sharp beads of equal brightness, each at least partly in an image of `shape`, px."""
-    r = _radii(rng, plan, shape)
+    r = draw_radii(rng, plan, shape)
     if plan.spread > 0.3:
         # Large beads first: small ones still find space between them.
         r = np.sort(r)[::-1].copy()

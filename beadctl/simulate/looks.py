@@ -183,9 +183,41 @@ def _blob(rng: np.random.Generator) -> Look:
     )
 
 
+def _hollow(rng: np.random.Generator) -> Look:
+    """Hollow bead or large droplet: a wall, thin or thick, around an inside like the background."""
+    width = float(np.exp(rng.uniform(np.log(0.015), np.log(0.3))))
+    line = rng.uniform(0.0, 1.0) * float(rng.random() < 0.4)
+    body = rng.uniform(-0.15, 0.15) * float(rng.random() < 0.3)
+
+    def profile(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
+        broad = np.sqrt(width**2 + softness**2)
+        wall = _hump(rho, 1.0 - 0.83 * broad, broad)
+        # Refraction draws a line of the other polarity along the inner side of the wall.
+        wall = wall - line * _hump(rho, 1.0 - 2.8 * broad, broad)
+        return np.asarray(wall + body * _inside(rho, softness), np.float32)
+
+    return Look(profile, 1.3)
+
+
+def _gel(rng: np.random.Generator) -> Look:
+    """Transparent body: a faint level and a rim, dark or bright; texture is added in `bodies.specks`."""
+    level, tilt = rng.uniform(0.1, 0.5), rng.uniform(-0.5, 0.5)
+    rim, width = rng.uniform(0.3, 1.0), rng.uniform(0.02, 0.08)
+    halo = rng.uniform(0.0, 0.5) * float(rng.random() < 0.5)
+
+    def profile(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
+        broad = np.sqrt(width**2 + softness**2)
+        body = level * _inside(rho, softness) * (1.0 + tilt * np.minimum(rho, 1.0) ** 2)
+        edge = rim * _hump(rho, 1.0 - 0.83 * broad, broad) - halo * _hump(rho, 1.0 + broad, broad)
+        return np.asarray(body + edge, np.float32)
+
+    return Look(profile, 1.3)
+
+
 LOOKS: dict[str, Callable[[np.random.Generator], Look]] = {
     draw.__name__[1:]: draw
     for draw in (
         _disc, _dot, _spot, _dome, _ring, _shell, _lens, _absorber, _phase, _airy, _droplet, _radial, _blob,
+        _hollow, _gel,
     )
 }  # fmt: skip

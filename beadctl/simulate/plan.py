@@ -1,11 +1,14 @@
 """The plan of a scene: kind of image, look and arrangement of its beads."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beadctl.simulate.drawing import Beads, Shape, circles
 from beadctl.simulate.layout import Arrangement, place, vary
+from beadctl.simulate.packing import PACKINGS, pack
 from beadctl.simulate.sampling import log_uniform, pick
 
 KINDS = {"fluorescent": 0.33, "transmitted": 0.41, "sphere": 0.18, "nuclear": 0.08}
@@ -36,17 +39,43 @@ class ScenePlan:
     kind
         A key of `KINDS`.
     look
-        A key of `beadctl.simulate.looks.LOOKS`, or ``sphere``.
+        A key of `beadctl.simulate.looks.LOOKS`, or ``sphere``, ``cells`` (foam) or ``yeast``.
     arrangement
         Sizes and positions of the beads.
     melting
         Whether beads in contact are blurred until only a waist separates them.
+    theme
+        A key of `beadctl.simulate.themes.THEMES`.
+    second_look, second_share
+        Look of a second population, a key of `LOOKS`, and its share of the beads; none if empty.
+    opposite_share
+        Share of the beads that are bright where the others are dark, or dark where they are bright.
+    gain_ratio
+        Ratio of the brightness of the brightest to that of the faintest bead, log-uniform between them; 1 for
+        the usual variation.
+    oval
+        Largest aspect ratio minus 1; drawn at random if None.
+    blur_px
+        Standard deviation of the blur, px; drawn at random if None.
+    covering
+        Whether only the largest signal counts where beads meet, see `accumulate`.
+    polarity
+        ``dark`` or ``bright`` beads in transmitted light; drawn at random if empty.
     """
 
     kind: str
     look: str
     arrangement: Arrangement
     melting: bool
+    theme: str = "varied"
+    second_look: str = ""
+    second_share: float = 0.0
+    opposite_share: float = 0.0
+    gain_ratio: float = 1.0
+    oval: float | None = None
+    blur_px: float | None = None
+    covering: bool = False
+    polarity: str = ""
 
     @property
     def is_emitting(self) -> bool:
@@ -64,8 +93,8 @@ class ScenePlan:
         return round(self.arrangement.closest, 3)
 
 
-def draw_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
-    """Draw the plan of a scene of a height and width `shape`, px."""
+def varied_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
+    """Draw the plan of a scene of any kind, look and layout, of a height and width `shape`, px."""
     kind = pick(rng, KINDS)
     look = {"sphere": "sphere", "nuclear": "blob"}.get(kind) or pick(
         rng, FLUORESCENT if kind == "fluorescent" else TRANSMITTED
@@ -122,9 +151,11 @@ def _diameter(rng: np.random.Generator, kind: str, look: str) -> float:
 
 
 def draw_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads:
-    """Draw the beads of a scene of a height and width `shape`, px; none in 8 % of the scenes."""
+    """Draw the beads of a scene of a height and width `shape`, px; none in 15 % of the varied scenes."""
     kind = plan.kind
-    beads = circles([], [], []) if rng.random() < 0.08 else place(rng, plan.arrangement, shape)
+    if plan.theme != "varied":
+        return _themed_beads(rng, plan, shape)
+    beads = circles([], [], []) if rng.random() < 0.15 else place(rng, plan.arrangement, shape)
     oval = float(rng.uniform(0.1, 1.4)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
     rough = 0.0
     if kind == "nuclear" or rng.random() < (0.5 if kind == "sphere" else 0.12):
@@ -146,3 +177,30 @@ def draw_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads
         # Spheres of one material are about equally bright, and brighter than the background.
         gain = np.clip(gain, 0.6, 1.5)
     return replace(beads, gain=gain)
+
+
+def _themed_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads:
+    if plan.arrangement.layout in PACKINGS:
+        placed = pack(rng, plan.arrangement, shape)
+    else:
+        placed = place(rng, plan.arrangement, shape)
+    oval = float(rng.choice([0.0, 0.06, 0.15])) if plan.oval is None else plan.oval
+    beads = vary(rng, placed, oval=oval, rough=float(rng.uniform(0.0, 0.02)) if rng.random() < 0.15 else 0.0)
+    gain: NDArray[np.floating[Any]] = beads.gain
+    if plan.gain_ratio != 1.0:
+        gain = np.exp(rng.uniform(-0.5, 0.5, len(beads)) * np.log(plan.gain_ratio))
+        if rng.random() < 0.5:
+            # Two stains or materials: faint and bright beads, none between.
+            gain = plan.gain_ratio ** np.where(gain < 1, -0.5, 0.5) * np.clip(beads.gain, 0.8, 1.25)
+    elif plan.look in ("cells", "yeast", "gel"):
+        gain = np.clip(gain, 0.7, 1.4)
+    if plan.opposite_share:
+        gain = gain * np.where(rng.random(len(beads)) < plan.opposite_share, -1.0, 1.0)
+    # Packed beads have no space to be larger out of focus.
+    softness = np.minimum(beads.softness_px, 0.12 * placed.radius_px + 0.6)
+    return replace(
+        beads,
+        radius_px=placed.radius_px,
+        softness_px=np.asarray(softness, np.float32),
+        gain=np.asarray(gain, np.float32),
+    )

@@ -10,8 +10,9 @@ from beadctl.simulate.debris import inscription
 from beadctl.simulate.drawing import Beads, Floats, Labels, consecutive
 from beadctl.simulate.fields import Field, draw_field
 from beadctl.simulate.optics import Grey, draw_camera, exposed
-from beadctl.simulate.plan import draw_beads, draw_plan
+from beadctl.simulate.plan import draw_beads
 from beadctl.simulate.surrounds import cut_labels, draw_surround, enclose
+from beadctl.simulate.themes import draw_plan
 
 Fact = str | int | float | bool
 

@@ -10,7 +10,7 @@ from beadctl.simulate.looks import LOOKS
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [render(np.random.default_rng([7, i]), 160) for i in range(160)]
+    return [render(np.random.default_rng([7, i]), 160) for i in range(240)]
 
 
 def visibility(scene: Scene) -> list[float]:
@@ -44,7 +44,7 @@ def test_labels_are_consecutive_and_facts_correct(scenes: list[Scene]) -> None:
 
 def test_all_looks_and_polarities_empty_and_crowded_scenes_occur(scenes: list[Scene]) -> None:
     with_beads = [scene.facts for scene in scenes if scene.facts["beads"]]
-    assert {facts["look"] for facts in with_beads} == {*LOOKS, "sphere"}
+    assert {facts["look"] for facts in with_beads} == {*LOOKS, "sphere", "cells", "yeast"}
     assert {facts["polarity"] for facts in with_beads} == {"bright", "dark"}
     assert {scene.image.dtype.name for scene in scenes} == {"uint8", "uint16"}
     empty = len(scenes) - len(with_beads)
