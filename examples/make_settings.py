@@ -23,6 +23,8 @@ EXAMPLES: dict[str, object] = {
     "data.channel": 1,
     "data.plane": 0,
     "data.series": 0,
+    "data.region": "0,0,640,480",
+    "data.region_exclude": "scale_bar.roi",
     "data.pair": r"([^/]+)_(?:raw|labels)\.tif$",
     "data.pixel_size": 0.65,
     "data.centre_diameter": 10.0,
@@ -43,7 +45,11 @@ EXAMPLES: dict[str, object] = {
     "instances.marker_threshold": 0.5,
     "instances.marker_rise": 0.07,
     "instances.min_confidence": 0.3,
-    "instances.min_area": 6,
+    "instances.min_area": "6px",
+    "instances.max_area": "800um2",
+    "instances.min_circularity": 0.7,
+    "instances.min_diameter": "9px",
+    "instances.max_diameter": "20um",
     "output.out_dir": "results",
 }
 WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

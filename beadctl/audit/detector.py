@@ -10,6 +10,7 @@ from beadctl.audit.check import Detector
 from beadctl.audit.detections import Detections
 from beadctl.images import InMemory
 from beadctl.model.session import Model
+from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.plane import SegmentOptions, segment_plane
 
 # Minimum confidence of a bead that may contradict a mask; beads that are counted need more.
@@ -17,7 +18,8 @@ LOW_CONFIDENCE = 0.45
 
 
 def bead_detector(model: Model, options: SegmentOptions) -> Detector:
-    """Return a function that detects the beads in an image with a model."""
+    """Return a function that detects the beads in an image with a model, those that filters leave out too."""
+    options = replace(options, filters=Filters())
     sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE))
 
     def detect(pixels: NDArray[Any], low_confidence: bool) -> Detections:

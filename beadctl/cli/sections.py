@@ -6,12 +6,14 @@ A bracket at the end of a description names the value that a field of None stand
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
+from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
+from beadctl.segmentation.sizes import Area, Diameter
 from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
 from beadctl.weighting import WeightingName
 
@@ -35,6 +37,27 @@ Weights = Annotated[tuple[Weight, ...], BeforeValidator(_list)]
 
 
 Patterns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_list)]
+
+
+def _text(value: object) -> object:
+    """Return a number of pixels as the text that a flag would give."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _size(kind: type[Area] | type[Diameter]) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            kind.parse(text)
+        except SettingsError as error:
+            # The error that this becomes names the setting and where it is.
+            raise ValueError(str(error).rpartition(": ")[2]) from None
+        return text
+
+    return AfterValidator(check)
+
+
+AreaText = Annotated[str, BeforeValidator(_text), _size(Area)]
+DiameterText = Annotated[str, BeforeValidator(_text), _size(Diameter)]
 
 
 class Section(BaseModel):
@@ -69,6 +92,15 @@ class Data(Section):
         (), description="Leave out files and folders of these names, such as *_dark*, separated by commas."
     )
     recursive: bool = Field(True, description="Search the folders in a folder.")
+    region: str | None = Field(
+        None,
+        min_length=1,
+        description="Count only beads with their centre in this region of an image: x,y,width,height in px, "
+        "a GeoJSON file, an ImageJ .roi or .zip, or a mask image [the whole image].",
+    )
+    region_exclude: str | None = Field(
+        None, min_length=1, description="Leave beads in this region out; given as for --region."
+    )
     annotations: AnnotationFormat = Field(
         AnnotationFormat.AUTO, description="Format of the annotations; auto detects it by their content."
     )
@@ -234,7 +266,21 @@ class Instances(Section):
     min_confidence: Fraction | None = Field(
         None, description="Least mean probability times marker height of a bead [the model's own]."
     )
-    min_area: int | None = Field(None, ge=1, description="Smallest bead, px [the model's own].")
+    min_area: AreaText | None = Field(
+        None, description="Smallest area of a bead, such as 60px or 25um2 [the model's own]."
+    )
+    max_area: AreaText | None = Field(
+        None, description="Largest area of a bead, such as 2000px or 800um2 [no limit]."
+    )
+    min_circularity: Share | None = Field(
+        None, description="Least circularity of a bead, 4 pi area / perimeter^2 [no limit]."
+    )
+    min_diameter: DiameterText | None = Field(
+        None, description="Least diameter of the disc of a bead's area, such as 9px or 4um [no limit]."
+    )
+    max_diameter: DiameterText | None = Field(
+        None, description="Largest diameter of the disc of a bead's area, such as 50px or 20um [no limit]."
+    )
     exclude_border: bool = Field(False, description="Leave out beads that touch the image's border.")
 
 

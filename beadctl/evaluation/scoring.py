@@ -179,12 +179,17 @@ def evaluate(
         If the model fails.
     """
     scored = []
+    left_out = kept = 0
     with messages.progress(len(samples), "scoring") as advance:
         for sample in samples:
             try:
                 prediction = predict(sample, model, options)
-                found = label_plane(prediction.predicted, prediction.image, options).labels
-                scored.append(Scored(sample, score(prediction.truth, found), remarks=prediction.remarks))
+                size_um = prediction.pixel_size_um
+                found = label_plane(prediction.predicted, prediction.image, options, size_um)
+                left_out, kept = left_out + found.filtered, kept + len(found.table)
+                scored.append(
+                    Scored(sample, score(prediction.truth, found.labels), remarks=prediction.remarks)
+                )
             except ModelError:
                 raise
             except BeadctlError as error:
@@ -193,6 +198,8 @@ def evaluate(
     for image in scored:
         if image.score is None:
             fail(image.reason)
+    if options.filters.names:
+        messages.info(options.filters.note(left_out, kept))
     return scored
 
 
@@ -243,12 +250,15 @@ class Prediction:
         The plane, in its own units, and its true label image, uint32.
     predicted, remarks : PredictedPlane and tuple of Remark
         The maps, of the same size, and remarks on the annotation.
+    pixel_size_um : float or None
+        Edge of a pixel, um, where known.
     """
 
     image: NDArray[Any]
     truth: NDArray[np.uint32]
     predicted: PredictedPlane
     remarks: tuple[Remark, ...] = ()
+    pixel_size_um: float | None = None
 
 
 def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction:
@@ -273,7 +283,7 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
             pixels, model, options, pixel_size_um=plane.pixel_size_um, normalisation=sample.normalisation
         )
         image = pixels.read_all()
-    return Prediction(image, truth.labels, predicted, truth.remarks)
+    return Prediction(image, truth.labels, predicted, truth.remarks, plane.pixel_size_um)
 
 
 def write_scores(folder: Path, scored: Sequence[Scored], result: Mapping[str, object]) -> None:

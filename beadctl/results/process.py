@@ -85,6 +85,11 @@ def process(
             if folder is not None:
                 with _signals_blocked():
                     write_tables(folder, found, results, options.fingerprint(model), outputs.overwrite)
+    done = [row for result in results for row in result.rows if row.count is not None]
+    if options.filters.names and done:
+        messages.info(
+            options.filters.note(sum(row.filtered or 0 for row in done), sum(row.count or 0 for row in done))
+        )
     return results
 
 

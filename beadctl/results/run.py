@@ -1,6 +1,7 @@
 """From a folder of images to rows, beads and files: one plane at a time, nothing changed between images."""
 
 import dataclasses
+import warnings
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.errors import BeadctlError, ImageError
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
 from beadctl.files import name_text, sha256
 from beadctl.images import Found, Intensities, Plane, intensities_of, open_image
 from beadctl.model.session import Model
@@ -103,11 +104,14 @@ def _plane(
 ) -> Future[_Plane]:
     """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
     try:
+        if options.region:
+            for note in options.region.mask((plane.height, plane.width)).notes:
+                warnings.warn(FileNote(plane.path, note), stacklevel=1)
         with plane.open() as pixels:
             predicted = predict_plane(pixels, model, options, pixel_size_um=plane.pixel_size_um)
             image = pixels.read_all()
             measured = intensities_of(pixels, image)
-    except ImageError as error:
+    except (ImageError, AnnotationError) as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
     future = worker.submit(_label, plane, predicted, image, measured, options, outputs)
     if plane.height * plane.width > OVERLAPPED_PX:
@@ -127,6 +131,7 @@ def _label(
     segmented = label_plane(predicted, image, options, pixel_size_um, measured)
     table = segmented.table
     count = len(table)
+    field_px = plane.height * plane.width if segmented.inside is None else int(segmented.inside.sum())
     mean = float(table.diameter_px.mean()) if count else None
     row = Row(
         image="",
@@ -137,12 +142,15 @@ def _label(
         height_px=plane.height,
         width_px=plane.width,
         pixel_size_um=pixel_size_um,
+        field_area_px=field_px,
+        field_area_um2=field_px * pixel_size_um**2 if pixel_size_um else None,
         mean_diameter_px=mean,
         sd_diameter_px=float(table.diameter_px.std(ddof=1)) if count > 1 else None,
         mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
-        covered_fraction=float(table.area_px.sum() / (plane.height * plane.width)),
+        covered_fraction=float(table.area_px.sum() / field_px),
         mean_confidence=float(np.mean(table.confidence)) if count else None,
         shrink=predicted.shrink,
+        filtered=segmented.filtered,
     )
     kept = outputs.save if outputs.folder else ()
     encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}

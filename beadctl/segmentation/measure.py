@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images import saturated_pixels
-
-_Column = NDArray[np.float64]
+from beadctl.segmentation.intensity import Levels, levels
+from beadctl.segmentation.runs import Column, Runs, runs_of
 
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
 
@@ -73,25 +73,39 @@ class BeadTable:
     saturated : ndarray of bool
         Whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
         See `beadctl.images.saturated_pixels`.
+    min_intensity, max_intensity, median_intensity, integrated_intensity
+        Of the bead's pixels, as `mean_intensity`; the integrated one is their sum, nothing subtracted.
+    local_background
+        Median of the pixels around the bead, as `mean_intensity`; see
+        `beadctl.segmentation.intensity.Levels`.
+    y_um, x_um
+        Centroid from the middle of the first pixel; nan where the pixel size is unknown.
     """
 
     label: NDArray[np.int64]
-    y_px: _Column
-    x_px: _Column
+    y_px: Column
+    x_px: Column
     area_px: NDArray[np.int64]
-    diameter_px: _Column
-    perimeter_px: _Column
-    major_axis_px: _Column
-    minor_axis_px: _Column
-    circularity: _Column
-    mean_intensity: _Column
-    confidence: _Column
-    area_um2: _Column
-    diameter_um: _Column
+    diameter_px: Column
+    perimeter_px: Column
+    major_axis_px: Column
+    minor_axis_px: Column
+    circularity: Column
+    mean_intensity: Column
+    confidence: Column
+    area_um2: Column
+    diameter_um: Column
     border: NDArray[np.bool_]
     clump: NDArray[np.bool_]
     declumped: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
+    min_intensity: Column
+    max_intensity: Column
+    median_intensity: Column
+    integrated_intensity: Column
+    local_background: Column
+    y_um: Column
+    x_um: Column
 
     def __len__(self) -> int:
         """Return the number of beads."""
@@ -104,48 +118,27 @@ class BeadTable:
         columns = zip(self.clump, self.declumped, self.border, self.saturated, low_confidence, strict=True)
         return [" ".join(itertools.compress(FLAGS, bead)) for bead in columns]
 
+    def only(self, kept: NDArray[np.bool_]) -> "BeadTable":
+        """Return the measurements of some of the beads, bool (N,), which get the labels 1..n."""
+        columns = {field.name: getattr(self, field.name)[kept] for field in fields(self)}
+        return BeadTable(**{**columns, "label": np.arange(1, int(kept.sum()) + 1)})
+
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
         """Yield each bead as plain Python values keyed by `COLUMNS`, in that order; unknown is None."""
         columns = [
-            [None if value != value else value for value in getattr(self, name).tolist()]
-            for name in COLUMNS[:-1]
+            self.flags
+            if name == "flags"
+            else [None if value != value else value for value in getattr(self, name).tolist()]
+            for name in COLUMNS
         ]
-        for values in zip(*columns, self.flags, strict=True):
+        for values in zip(*columns, strict=True):
             yield dict(zip(COLUMNS, values, strict=True))
 
 
-COLUMNS = (*(field.name for field in fields(BeadTable) if field.name not in FLAGS), "flags")
-
-
-@dataclass(frozen=True)
-class _Runs:
-    """The horizontal runs of equal label of a plane, in raster order."""
-
-    # The flat first pixel of every run, background included.
-    starts: NDArray[np.intp]
-    # Of the beads' runs: index in `starts`, row, first and last column, and bead as an index in `labels`.
-    place: NDArray[np.intp]
-    row: NDArray[np.intp]
-    first: NDArray[np.intp]
-    last: NDArray[np.intp]
-    bead: NDArray[np.intp]
-    labels: NDArray[np.int64]
-
-    def sums(self, values: NDArray[Any]) -> _Column:
-        """Sum one value a run over each bead, in float64."""
-        return np.bincount(self.bead, weights=values, minlength=self.labels.size).astype(np.float64)
-
-    def means(self, plane: NDArray[Any]) -> _Column:
-        """Mean of a plane over each bead."""
-        per_run = np.add.reduceat(plane.ravel(), self.starts, dtype=np.float64)[self.place]
-        return np.asarray(self.sums(per_run) / self.sums(self.last - self.first + 1))
-
-    def highest(self, plane: NDArray[np.uint8]) -> _Column:
-        """Highest value of a plane over each bead."""
-        per_run = np.maximum.reduceat(plane.ravel(), self.starts)[self.place]
-        highest = np.zeros(self.labels.size, plane.dtype)
-        np.maximum.at(highest, self.bead, per_run)
-        return highest.astype(np.float64)
+_MEASURED = [field.name for field in fields(BeadTable) if field.name not in FLAGS]
+# New columns come last, so that those of earlier versions keep their places.
+_LATER = _MEASURED.index("min_intensity")
+COLUMNS = (*_MEASURED[:_LATER], "flags", *_MEASURED[_LATER:])
 
 
 def measure(
@@ -193,7 +186,7 @@ def measure(
             raise ValueError(f"the {name} is {plane.shape}, the label image {labels.shape}")
     if labels.ndim != 2:
         raise ValueError(f"the label image has {labels.ndim} axes, not 2")
-    runs = _runs(labels)
+    runs = runs_of(labels)
     unknown = np.full(runs.labels.size, np.nan)
     length = runs.last - runs.first + 1
     area = runs.sums(length)
@@ -207,6 +200,10 @@ def measure(
     bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
     at_edge = (runs.row == 0) | (runs.row == bottom) | (runs.first == 0) | (runs.last == right)
     height = 1.0 if marker is None else runs.highest(marker) / 255
+    total = unknown if image is None else runs.totals(image)
+    level = Levels(*[unknown] * 4) if image is None else levels(labels, image, runs, diameter)
+    # Factors of nan give columns of nan.
+    um = np.nan if pixel_size_um is None else pixel_size_um
     return BeadTable(
         label=runs.labels,
         y_px=y,
@@ -217,14 +214,21 @@ def measure(
         major_axis_px=major,
         minor_axis_px=minor,
         circularity=np.where(perimeter > 0, roundness, np.nan),
-        mean_intensity=unknown if image is None else runs.means(image),
+        mean_intensity=total / area,
         confidence=unknown if probability is None else runs.means(probability) / 255 * height,
-        area_um2=unknown if pixel_size_um is None else area * pixel_size_um**2,
-        diameter_um=unknown if pixel_size_um is None else diameter * pixel_size_um,
+        area_um2=area * um**2,
+        diameter_um=diameter * um,
         border=runs.sums(at_edge) > 0,
         clump=np.isin(runs.labels, _touching(labels)),
         declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
+        min_intensity=level.lowest,
+        max_intensity=level.highest,
+        median_intensity=level.median,
+        integrated_intensity=total,
+        local_background=level.background,
+        y_um=y * um,
+        x_um=x * um,
     )
 
 
@@ -240,7 +244,7 @@ def _touching(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _saturated(
-    image: NDArray[Any] | None, saturated: NDArray[np.bool_] | None, runs: _Runs
+    image: NDArray[Any] | None, saturated: NDArray[np.bool_] | None, runs: Runs
 ) -> NDArray[np.bool_]:
     if image is None or not image.size:
         return np.zeros(runs.labels.size, dtype=bool)
@@ -248,20 +252,7 @@ def _saturated(
     return np.asarray(runs.means(pixels) >= _SATURATED)
 
 
-def _runs(labels: NDArray[Any]) -> _Runs:
-    width = labels.shape[1]
-    begins = np.ones(labels.shape, dtype=bool)
-    np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-    starts = np.flatnonzero(begins)
-    of_run = labels.ravel()[starts]
-    place = np.flatnonzero(of_run)
-    row, first = np.divmod(starts[place], max(1, width))
-    length = np.diff(starts, append=labels.size)[place]
-    distinct, bead = np.unique(of_run[place], return_inverse=True)
-    return _Runs(starts, place, row, first, first + length - 1, bead, distinct.astype(np.int64))
-
-
-def _axes(runs: _Runs, area: _Column, y: _Column, x: _Column) -> tuple[_Column, _Column]:
+def _axes(runs: Runs, area: Column, y: Column, x: Column) -> tuple[Column, Column]:
     """Full axes, 4 sqrt(eigenvalue) of the covariance of pixel centres."""
     # Relative to the whole pixel nearest the centroid, coordinates have exact sums of squares.
     near_y, near_x = np.rint(y), np.rint(x)
@@ -277,7 +268,7 @@ def _axes(runs: _Runs, area: _Column, y: _Column, x: _Column) -> tuple[_Column, 
     return major, 4 * np.sqrt(np.maximum(half_trace - spread, 0))
 
 
-def _perimeters(labels: NDArray[Any], runs: _Runs) -> _Column:
+def _perimeters(labels: NDArray[Any], runs: Runs) -> Column:
     """Length of each bead's outline, that of its holes included, in px."""
     plane = np.pad(labels, 1)
     across = plane[1:-1, 1:] == plane[1:-1, :-1]

@@ -3,114 +3,27 @@
 `predict_plane` and `label_plane` are apart, so that a run overlaps the second with the network's next plane.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
-from beadctl.files import fingerprint
 from beadctl.images import (
     Intensities,
     Normalisation,
     Pixels,
-    ReadOptions,
     Window,
     intensities_of,
     measure_normalisation,
 )
 from beadctl.images.resample import Shrunk
-from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import artefacts, declump, instances, scale
 from beadctl.segmentation.measure import BeadTable, measure
-from beadctl.segmentation.scale import Diameter
-from beadctl.segmentation.watershed import MARKER_RISE
-
-
-@dataclass(frozen=True)
-class SegmentOptions:
-    """How a plane becomes beads; the same for every image of a run.
-
-    Attributes
-    ----------
-    threshold, marker_threshold : float
-        Foreground probability and marker height, 0 to 1.
-    marker_rise, min_confidence : float
-        How far a marker rises above the pass to the next, and the least confidence of a bead, 0 to 1.
-    min_area_px, min_area_network_px : int
-        Smallest bead, in pixels of the file and in those of the network's input (multiplied by the square of
-        the factor by which a plane is shrunk).
-    exclude_border : bool
-        Leave out beads that touch the border of the plane.
-    read : ReadOptions
-        How image files are read.
-    diameter : Diameter or None
-        Of a typical bead, which sets the scale of the network's input; None to find it for each plane.
-    tile_size : int
-        Edge of a block, px; it changes memory and time, never the result.
-    """
-
-    threshold: float
-    marker_threshold: float
-    min_area_px: int
-    min_area_network_px: int = 0
-    marker_rise: float = MARKER_RISE
-    min_confidence: float = 0.0
-    exclude_border: bool = False
-    read: ReadOptions = field(default_factory=ReadOptions)
-    diameter: Diameter | None = None
-    tile_size: int = 1024
-
-    @classmethod
-    def of(
-        cls,
-        facts: ModelFacts,
-        asked: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        read: ReadOptions = ReadOptions(),
-        diameter: str | None = None,
-        tile_size: int = 1024,
-    ) -> "SegmentOptions":
-        """Complete the settings with the numbers of the model file.
-
-        Parameters
-        ----------
-        facts : ModelFacts
-            The model's own numbers, for those of `asked` that are None or absent.
-        asked : mapping
-            ``threshold marker_threshold marker_rise min_confidence min_area exclude_border``.
-        read, diameter, tile_size
-            As the attributes; the diameter as text, such as ``12px``.
-
-        Raises
-        ------
-        SettingsError
-            If `diameter` is not a diameter.
-        """
-        min_confidence = asked.get("min_confidence")
-        return cls(
-            threshold=asked.get("threshold") or facts.threshold,
-            marker_threshold=asked.get("marker_threshold") or facts.marker_threshold,
-            marker_rise=asked.get("marker_rise") or facts.marker_rise,
-            min_confidence=facts.min_confidence if min_confidence is None else min_confidence,
-            min_area_px=asked.get("min_area") or 1,
-            min_area_network_px=0 if asked.get("min_area") else facts.min_area_px,
-            exclude_border=bool(asked.get("exclude_border")),
-            read=read,
-            diameter=Diameter.parse(diameter) if diameter else None,
-            tile_size=tile_size,
-        )
-
-    def fingerprint(self, model: Model) -> str:
-        """Return what, besides an image's content, decides its result."""
-        facts = dataclasses.asdict(self)
-        del facts["tile_size"]
-        return fingerprint(model.sha256, facts)
+from beadctl.segmentation.options import SegmentOptions as SegmentOptions
 
 
 @dataclass(frozen=True)
@@ -135,10 +48,24 @@ class PredictedPlane:
 
 @dataclass(frozen=True)
 class Segmented:
-    """A plane's beads: its label image, uint32 (H, W), and one row of measurements a bead."""
+    """A plane's beads.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    table : BeadTable
+        One row of measurements a bead.
+    filtered : int
+        Beads that the filters left out; they are in neither.
+    inside : ndarray of bool, shape (H, W), or None
+        Where beads are counted; None for the whole plane.
+    """
 
     labels: NDArray[np.uint32]
     table: BeadTable
+    filtered: int = 0
+    inside: NDArray[np.bool_] | None = None
 
 
 def segment_plane(
@@ -167,7 +94,10 @@ def segment_plane(
     Raises
     ------
     ImageError
-        If the diameter is stated in um and the pixel size is unknown; or the pixels cannot be decoded.
+        If a diameter or an area is stated in um and the pixel size is unknown; or the pixels cannot be
+        decoded.
+    AnnotationError
+        If the region has no pixel of the plane, or does not belong to a plane of this size.
 
     Examples
     --------
@@ -198,6 +128,7 @@ def predict_plane(
 
     Parameters and errors are those of `segment_plane`.
     """
+    options = options.in_px(pixel_size_um)
     if options.diameter:
         diameter_px = options.diameter.in_px(pixel_size_um)
         if diameter_px is None:
@@ -264,6 +195,7 @@ def label_plane(
     measured : Intensities, optional
         What is measured of the plane; by default `image`.
     """
+    options = options.in_px(pixel_size_um)
     maps, labels, table = predicted.maps, predicted.labels, predicted.table
     if labels is None or table is None:
         labels = label_maps(maps, options, predicted.shrink)
@@ -283,7 +215,20 @@ def label_plane(
         pixel_size_um=pixel_size_um,
         parts=parts,
     )
-    return Segmented(labels, table)
+    kept = options.filters.kept(table)
+    inside = options.region.mask((labels.shape[0], labels.shape[1])).inside if options.region else None
+    counted = np.ones(len(table), bool) if inside is None else _centred_in(table, inside)
+    filtered = int((counted & ~kept).sum())
+    kept &= counted
+    if not kept.all():
+        labels, table = instances.without(labels, ~kept), table.only(kept)
+    return Segmented(labels, table, filtered, inside)
+
+
+def _centred_in(table: BeadTable, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which beads have their centroid in a pixel of `inside`; a pixel includes its lower edges."""
+    row, column = (np.floor(centre + 0.5).astype(np.intp) for centre in (table.y_px, table.x_px))
+    return np.asarray(inside[row, column], bool)
 
 
 def _measured(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:
@@ -302,12 +247,14 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
     shrink : int
         Factor by which the plane was shrunk for these maps.
     """
+    least_px = max(options.min_area_px, options.min_area_network_px * shrink**2)
+    asked_px = options.filters.min_area.in_px(None) if options.filters.min_area else None
     labels = instances.label(
         maps.probability,
         maps.marker,
         threshold=options.threshold,
         marker_threshold=options.marker_threshold,
-        min_area_px=max(options.min_area_px, options.min_area_network_px * shrink**2),
+        min_area_px=min(least_px, int(asked_px)) if asked_px else least_px,
         marker_rise=options.marker_rise,
         min_confidence=options.min_confidence,
     )

@@ -4,19 +4,15 @@ The network parts beads of about 4 to 100 px. Maps of a shrunk plane are enlarge
 areas and diameters stay in the pixels of the file.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from beadctl.errors import SettingsError
 from beadctl.images import Window
 from beadctl.segmentation.measure import BeadTable
 
 FACTORS = (1, 2, 4, 8, 16)
-
-_DIAMETER = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(px|um|µm|μm|)\s*")
 
 
 @dataclass(frozen=True)
@@ -52,34 +48,6 @@ class ScaleLimits:
 
 
 LIMITS = ScaleLimits()
-
-
-@dataclass(frozen=True)
-class Diameter:
-    """The diameter of a typical bead, as the user stated it: a value above 0, in ``px`` or ``um``."""
-
-    value: float
-    unit: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Diameter":
-        """Read ``12``, ``12px`` or ``5um``.
-
-        Raises
-        ------
-        SettingsError
-            If the text is none of these, or not above 0.
-        """
-        match = _DIAMETER.fullmatch(text)
-        if not match or float(match[1]) <= 0:
-            raise SettingsError(f"--diameter {text}: not a diameter; give it as 12px or 5um")
-        return cls(float(match[1]), "um" if match[2].endswith("m") else "px")
-
-    def in_px(self, pixel_size_um: float | None) -> float | None:
-        """Return the diameter in pixels; None for a diameter in um where the pixel size is unknown."""
-        if self.unit == "px":
-            return self.value
-        return self.value / pixel_size_um if pixel_size_um else None
 
 
 def factor_for(diameter_px: float) -> int:

@@ -11,7 +11,8 @@ from beadctl.images import InMemory, ReadOptions, measure_normalisation, only_pl
 from beadctl.model.session import Model
 from beadctl.segmentation import instances, plane, scale
 from beadctl.segmentation.plane import SegmentOptions, label_maps, label_plane, predict_plane, segment_plane
-from beadctl.segmentation.scale import Diameter, ScaleLimits
+from beadctl.segmentation.scale import ScaleLimits
+from beadctl.segmentation.sizes import Area, Diameter
 
 OPTIONS = SegmentOptions(0.5, 0.3, 12)
 
@@ -134,7 +135,7 @@ def test_the_model_file_completes_what_was_not_asked_for(model):
     assert (own.threshold, own.marker_threshold) == (model.facts.threshold, model.facts.marker_threshold)
     assert (own.min_area_px, own.min_area_network_px) == (1, model.facts.min_area_px)
     asked = SegmentOptions.of(model.facts, nothing | {"min_area": 30, "threshold": 0.8}, diameter="5um")
-    assert (asked.min_area_px, asked.min_area_network_px, asked.threshold) == (30, 0, 0.8)
+    assert (asked.filters.min_area, asked.threshold) == (Area(30, "px"), 0.8)
     assert asked.diameter == Diameter(5, "um")
     assert asked.fingerprint(model) != own.fingerprint(model)
     other_tiles = SegmentOptions.of(model.facts, nothing, tile_size=64)

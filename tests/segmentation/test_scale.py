@@ -16,7 +16,8 @@ from beadctl.images import open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import measure, scale
 from beadctl.segmentation.plane import SegmentOptions, label_plane, predict_plane
-from beadctl.segmentation.scale import Diameter, chosen, factor_for, sample_windows, soundness
+from beadctl.segmentation.scale import chosen, factor_for, sample_windows, soundness
+from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render
 
 

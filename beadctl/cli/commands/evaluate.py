@@ -22,9 +22,10 @@ class Split(StrEnum):
 
 
 @options.command(
-    data="annotations pair centre_diameter axes channel plane series tiles",
+    data="annotations pair centre_diameter axes channel plane series pixel_size tiles",
     inference="*",
-    instances="threshold marker_threshold marker_rise min_confidence min_area",
+    instances="threshold marker_threshold marker_rise min_confidence "
+    "min_area max_area min_circularity min_diameter max_diameter",
     output="out_dir format overwrite",
 )
 def evaluate(

@@ -1,0 +1,101 @@
+"""Filters on the size and shape of finished beads, as those of ImageJ's "Analyze Particles"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.errors import ImageError, SettingsError
+from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.sizes import Area, Diameter
+
+# Limits include a bead of just that size, whatever the rounding of um.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which of the finished beads are kept; a limit of None keeps all, and a limit itself is kept.
+
+    Attributes
+    ----------
+    min_area, max_area : Area or None
+        Of the bead's pixels, its filled holes included.
+    min_diameter, max_diameter : Diameter or None
+        Of the disc of equal area.
+    min_circularity : float or None
+        Least ``4 pi A / P**2``, 0 to 1. A bead of one or two pixels has none, and is not kept.
+    """
+
+    min_area: Area | None = None
+    max_area: Area | None = None
+    min_diameter: Diameter | None = None
+    max_diameter: Diameter | None = None
+    min_circularity: float | None = None
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> "Filters":
+        """Read the filters among settings: names as the attributes, sizes as text or as numbers of px.
+
+        Raises
+        ------
+        SettingsError
+            If a size is none, or a least size is above the largest one in the same unit.
+        """
+        kinds: dict[str, type[Area] | type[Diameter]] = {"area": Area, "diameter": Diameter}
+        limits: dict[str, Any] = {
+            name: kind.parse(str(asked[name]), f"--{name.replace('_', '-')}")
+            for what, kind in kinds.items()
+            for name in (f"min_{what}", f"max_{what}")
+            if asked.get(name)
+        }
+        for what in kinds:
+            least, most = limits.get(f"min_{what}"), limits.get(f"max_{what}")
+            if least and most and least.unit == most.unit and least.value > most.value:
+                given = f"--min-{what} {least.value:g} is above --max-{what} {most.value:g}"
+                raise SettingsError(f"{given}; no bead would be left: exchange them, or leave one out")
+        return cls(**limits, min_circularity=asked.get("min_circularity") or None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The flags of the limits that are set."""
+        return tuple(f"--{name.replace('_', '-')}" for name, limit in vars(self).items() if limit)
+
+    def in_px(self, pixel_size_um: float | None) -> "Filters":
+        """Return the same filters with sizes in px.
+
+        Raises
+        ------
+        ImageError
+            If a size is in um and the pixel size is unknown.
+        """
+        sizes: dict[str, Any] = {}
+        for name, limit in vars(self).items():
+            if isinstance(limit, Area | Diameter):
+                px = limit.in_px(pixel_size_um)
+                if px is None:
+                    flag = f"--{name.replace('_', '-')}"
+                    raise ImageError(f"its pixel size is unknown; give --pixel-size, or {flag} in px")
+                sizes[name] = type(limit)(px, "px")
+        return Filters(**sizes, min_circularity=self.min_circularity)
+
+    def kept(self, table: BeadTable) -> NDArray[np.bool_]:
+        """Return which beads are kept, bool (N,); sizes have to be in px."""
+        kept = np.ones(len(table), bool)
+        for least, most, column in (
+            (self.min_area, self.max_area, table.area_px),
+            (self.min_diameter, self.max_diameter, table.diameter_px),
+        ):
+            if least:
+                kept &= column >= least.value * (1 - _ROUNDING)
+            if most:
+                kept &= column <= most.value * (1 + _ROUNDING)
+        if self.min_circularity:
+            kept &= table.circularity >= self.min_circularity * (1 - _ROUNDING)
+        return kept
+
+    def note(self, left_out: int, kept: int) -> str:
+        """Return what a run says of the beads that the filters left out."""
+        return f"{left_out} of {left_out + kept} beads left out by {', '.join(self.names)}"

@@ -1,0 +1,118 @@
+"""How planes become beads: the numbers of the model file, as far as the settings give no others."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from beadctl.annotations.region import CountedRegion
+from beadctl.files import fingerprint
+from beadctl.images import ReadOptions
+from beadctl.model.metadata import ModelFacts
+from beadctl.model.session import Model
+from beadctl.segmentation.filters import Filters
+from beadctl.segmentation.sizes import Diameter
+from beadctl.segmentation.watershed import MARKER_RISE
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How a plane becomes beads; the same for every image of a run.
+
+    Attributes
+    ----------
+    threshold, marker_threshold : float
+        Foreground probability and marker height, 0 to 1.
+    marker_rise, min_confidence : float
+        How far a marker rises above the pass to the next, and the least confidence of a bead, 0 to 1.
+    min_area_px, min_area_network_px : int
+        Smallest object that is taken for a bead, in pixels of the file and in those of the network's input
+        (multiplied by the square of the factor by which a plane is shrunk). A smaller least area among the
+        filters lowers it.
+    exclude_border : bool
+        Leave out beads that touch the border of the plane.
+    read : ReadOptions
+        How image files are read.
+    diameter : Diameter or None
+        Of a typical bead, which sets the scale of the network's input; None to find it for each plane.
+    tile_size : int
+        Edge of a block, px; it changes memory and time, never the result.
+    filters : Filters
+        Limits on the size and shape of the finished beads.
+    region : CountedRegion or None
+        Where beads are counted: those with their centroid in a pixel of it. The network gets the whole plane.
+    """
+
+    threshold: float
+    marker_threshold: float
+    min_area_px: int
+    min_area_network_px: int = 0
+    marker_rise: float = MARKER_RISE
+    min_confidence: float = 0.0
+    exclude_border: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
+    diameter: Diameter | None = None
+    tile_size: int = 1024
+    filters: Filters = field(default_factory=Filters)
+    region: CountedRegion | None = None
+
+    @classmethod
+    def of(
+        cls,
+        facts: ModelFacts,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        read: ReadOptions = ReadOptions(),
+        diameter: str | None = None,
+        tile_size: int = 1024,
+        region: CountedRegion | None = None,
+    ) -> "SegmentOptions":
+        """Complete the settings with the numbers of the model file.
+
+        Parameters
+        ----------
+        facts : ModelFacts
+            The model's own numbers, for those of `asked` that are None or absent.
+        asked : mapping
+            ``threshold marker_threshold marker_rise min_confidence exclude_border``, and those of `Filters`.
+        read, diameter, tile_size, region
+            As the attributes; the diameter as text, such as ``12px``.
+
+        Raises
+        ------
+        SettingsError
+            If `diameter` is not a diameter, or a filter is not one.
+        """
+        min_confidence = asked.get("min_confidence")
+        return cls(
+            threshold=asked.get("threshold") or facts.threshold,
+            marker_threshold=asked.get("marker_threshold") or facts.marker_threshold,
+            marker_rise=asked.get("marker_rise") or facts.marker_rise,
+            min_confidence=facts.min_confidence if min_confidence is None else min_confidence,
+            min_area_px=1,
+            min_area_network_px=facts.min_area_px,
+            exclude_border=bool(asked.get("exclude_border")),
+            read=read,
+            diameter=Diameter.parse(diameter) if diameter else None,
+            tile_size=tile_size,
+            filters=Filters.of(asked),
+            region=region,
+        )
+
+    def in_px(self, pixel_size_um: float | None) -> "SegmentOptions":
+        """Return the options for a plane of this pixel size, um: the sizes of the filters in px.
+
+        Raises
+        ------
+        ImageError
+            If a size is in um and the pixel size is unknown.
+        """
+        return dataclasses.replace(self, filters=self.filters.in_px(pixel_size_um))
+
+    def fingerprint(self, model: Model) -> str:
+        """Return what, besides an image's content, decides its result."""
+        facts = dataclasses.asdict(self)
+        del facts["tile_size"]
+        facts["region"] = self.region and self.region.identity
+        return fingerprint(model.sha256, facts)
