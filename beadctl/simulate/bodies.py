@@ -83,21 +83,21 @@ def phase_contrast_cells(rng: np.random.Generator, beads: Beads, shape: Shape) -
     """Draw dark cells with a bright, narrow halo and often a pale vacuole; return signal and labels.
 
     The signal is positive where the image is dark. Halos add up, so that gaps between cells are bright; the
-    outline lies halfway between body and halo.
+    outline is the ridge of the halo, where people draw it.
     """
     labels = outline_labels(beads, shape)
-    width, grey = log_uniform(rng, 0.1, 0.28), rng.uniform(0.25, 1.0)
+    width, grey = log_uniform(rng, 0.08, 0.24), rng.uniform(0.1, 1.0)
     height, skirt = rng.uniform(0.5, 2.0), rng.uniform(0.0, 0.35)
     pale, core = rng.uniform(0.0, 0.8), rng.uniform(0.3, 0.6)
 
     def halo(rho: Floats, softness: Floats, _focus: Floats) -> Floats:
         broad = np.sqrt(width**2 + softness**2)
-        near = np.exp(-(((rho - 1.0 - 0.5 * broad) / broad) ** 2))
+        near = np.exp(-(((rho - 1.0 - 0.1 * broad) / broad) ** 2))
         return np.asarray(near + skirt * np.exp(-np.maximum(rho - 1.0, 0) / 0.4) * (rho > 1), np.float32)
 
     def body(rho: Floats, softness: Floats, focus: Floats) -> Floats:
         edge = 1.7 / np.maximum(softness + 0.3 * width, 0.02)
-        inside = 1.0 / (1.0 + np.exp(np.clip((rho - 1.0 + 0.3 * width) * edge, -30, 30)))
+        inside = 1.0 / (1.0 + np.exp(np.clip((rho - 1.0 + 0.7 * width) * edge, -30, 30)))
         return np.asarray(
             inside * (1.0 - pale * (0.6 + 0.4 * focus) * np.exp(-((rho / core) ** 4))), np.float32
         )

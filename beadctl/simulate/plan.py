@@ -151,11 +151,11 @@ def _diameter(rng: np.random.Generator, kind: str, look: str) -> float:
 
 
 def draw_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads:
-    """Draw the beads of a scene of a height and width `shape`, px; none in 15 % of the varied scenes."""
+    """Draw the beads of a scene of a height and width `shape`, px; none in 10 % of the varied scenes."""
     kind = plan.kind
     if plan.theme != "varied":
         return _themed_beads(rng, plan, shape)
-    beads = circles([], [], []) if rng.random() < 0.15 else place(rng, plan.arrangement, shape)
+    beads = circles([], [], []) if rng.random() < 0.1 else place(rng, plan.arrangement, shape)
     oval = float(rng.uniform(0.1, 1.4)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))
     rough = 0.0
     if kind == "nuclear" or rng.random() < (0.5 if kind == "sphere" else 0.12):
