@@ -1,9 +1,11 @@
 """Settings as the plain arguments that the packages below take."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions
@@ -24,7 +26,9 @@ def images(
 ) -> tuple[Found, ...]:
     """Return the images in files, folders and lists of files, and print what is left out."""
     data = settings.data
-    found = search(inputs, not_images, Selection(data.include, data.exclude, data.recursive))
+    # A mask image that is the region may lie beside the images.
+    regions = [Path(text) for text in (data.region, data.region_exclude) if text]
+    found = search(inputs, [*not_images, *regions], Selection(data.include, data.exclude, data.recursive))
     messages.notes(found.notes())
     return found.images
 
@@ -44,6 +48,13 @@ def segment_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
         diameter=settings.inference.diameter,
         tile_size=settings.inference.tile_size,
     )
+
+
+def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
+    """Return how planes become beads, and in which region these are counted."""
+    data = settings.data
+    region = CountedRegion.of(data.region, data.region_exclude)
+    return dataclasses.replace(segment_options(settings, facts), region=region)
 
 
 def tile_options(settings: Settings) -> TilingOptions:

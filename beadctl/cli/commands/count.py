@@ -8,7 +8,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
-    data="include exclude recursive axes channel plane series pixel_size",
+    data="include exclude recursive axes channel plane series pixel_size region region_exclude",
     inference="*",
     instances="*",
     output="out_dir format overwrite",
@@ -34,7 +34,7 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
         inputs,
         images,
         session,
-        arguments.segment_options(settings, session.facts),
+        arguments.counting_options(settings, session.facts),
         outputs,
         settings=arguments.plain(settings),
         messages=messages,

@@ -8,7 +8,7 @@ from beadctl.errors import ExitCode
 
 @options.command(
     out_dir="segmented",
-    data="include exclude recursive axes channel plane series pixel_size",
+    data="include exclude recursive axes channel plane series pixel_size region region_exclude",
     inference="*",
     instances="*",
     output="out_dir save overwrite",
@@ -32,7 +32,7 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
         inputs,
         images,
         session,
-        arguments.segment_options(settings, session.facts),
+        arguments.counting_options(settings, session.facts),
         outputs,
         settings=arguments.plain(settings),
         messages=messages,

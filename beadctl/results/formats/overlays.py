@@ -34,10 +34,12 @@ def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
 def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[np.uint8]:
     """Paint a plane; see `paint`."""
     del plane
-    return paint(image, segmented.labels)
+    return paint(image, segmented.labels, segmented.inside)
 
 
-def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def paint(
+    image: NDArray[Any], labels: NDArray[np.uint32], inside: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
     """Return the image in grey, each bead's outline in one of six colours: rows of `PALETTE`, uint8 (h, w).
 
     Neighbours seldom share a colour, because labels run in raster order. The grey levels span the
@@ -47,6 +49,8 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
     ----------
     image, labels : ndarray, shape (H, W)
         Pixels of the plane in any dtype, and its label image, uint32.
+    inside : ndarray of bool, shape (H, W), optional
+        Where beads are counted: the rest is drawn at half its brightness, behind a white line.
     """
     step = -(-max(image.shape) // LARGEST_PX)
     image, labels = image[::step, ::step], labels[::step, ::step]
@@ -55,17 +59,26 @@ def paint(image: NDArray[Any], labels: NDArray[np.uint32]) -> NDArray[np.uint8]:
     low, high = np.percentile(sample, [0.5, 99.5]) if sample.size else (0.0, 1.0)
     span = max(float(high - low), 1e-12)
     # Clipped before it is scaled, so that an infinite pixel overflows nothing; a NaN is drawn black.
-    inside = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
-    greys = (inside - np.float32(low)) * np.float32((GREYS - 1) / span)
+    clipped = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
+    greys = (clipped - np.float32(low)) * np.float32((GREYS - 1) / span)
     picture: NDArray[np.uint8] = np.clip(greys, 0, GREYS - 1).astype(np.uint8)
-    inner = np.zeros(labels.shape, bool)
-    inner[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    inner[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    inner[1:] |= labels[1:] != labels[:-1]
-    inner[:-1] |= labels[:-1] != labels[1:]
-    outline = np.flatnonzero(inner & (labels > 0))
+    if inside is not None:
+        inside = inside[::step, ::step]
+        picture[~inside] //= 2
+        picture[_at_change(inside) & inside] = GREYS - 1
+    outline = np.flatnonzero(_at_change(labels) & (labels > 0))
     picture.ravel()[outline] = GREYS + labels.ravel()[outline] % len(OUTLINES)
     return picture
+
+
+def _at_change(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the pixels that have a neighbour of another value, above, below, left or right."""
+    change = np.zeros(values.shape, bool)
+    change[:, 1:] |= values[:, 1:] != values[:, :-1]
+    change[:, :-1] |= values[:, :-1] != values[:, 1:]
+    change[1:] |= values[1:] != values[:-1]
+    change[:-1] |= values[:-1] != values[1:]
+    return change
 
 
 def write(paths: Sequence[Path], planes: Sequence[NDArray[np.uint8]]) -> None:
