@@ -7,16 +7,20 @@ from numpy.typing import NDArray
 
 from beadctl.simulate.aggregates import draw_aggregates
 from beadctl.simulate.debris import DEBRIS
+from beadctl.simulate.dirt import draw_dirt
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.fields import Field
-from beadctl.simulate.optics import illumination, noisy, with_bad_pixels
+from beadctl.simulate.optics import counted, illumination, noisy, with_bad_pixels
 from beadctl.simulate.plan import ScenePlan
 from beadctl.simulate.sampling import log_uniform, pick
+from beadctl.simulate.supports import draw_support
 from beadctl.simulate.texture import blurred, draw_texture, smooth_field
 
-# Shares of all scenes.
+# Shares of the scenes: aggregates, bad pixels, dirt beside beads; of those that emit light: few photons.
 AGGREGATES = 0.06
 BAD_PIXELS = 0.09
+DIRT = 0.1
+COUNTED = 0.12
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Acquired:
         Pixels that no other object covers, bool of the image's shape.
     noise
         Standard deviation of the noise.
+    disturbance
+        What an uneven support adds at the scale of a bead, float32 of the image's shape; None without one.
+    is_counted
+        Whether the noise is that of few photons, so that beads are visible as a whole, not pixel by pixel.
     texture, debris
         Names of the texture and of the objects other than beads.
     """
@@ -38,6 +46,8 @@ class Acquired:
     image: Floats
     visible: NDArray[np.bool_]
     noise: float
+    disturbance: Floats | None
+    is_counted: bool
     texture: str
     debris: str
 
@@ -65,26 +75,94 @@ def acquire(
         clutter = blurred(np.asarray(clutter, np.float32), 0.6)
     # An absorbing bead also attenuates the texture below it.
     image = np.asarray(image + clutter * (image / field.base if transmitted else np.float32(1.0)), np.float32)
-    if rng.random() < AGGREGATES:
+    has_beads = len(field.beads) > 0
+    disturbance = None
+    if plan.theme == "support":
+        support, texture = draw_support(rng, shape, plan.diameter_px)
+        support *= np.float32(typical * log_uniform(rng, 0.8, 2.5))
+        image, disturbance = image + support, support - blurred(support, 0.6 * plan.diameter_px)
+    elif plan.theme == "dirt" or (plan.kind != "sphere" and rng.random() < DIRT):
+        image, clear, names = _with_dirt(rng, plan, image, typical)
+        visible &= clear
+        debris = "+".join([*names, *([] if debris == "none" else [debris])])
+    if has_beads and rng.random() < AGGREGATES:
         image, clear = _with_aggregates(rng, plan, image, field.base, typical)
         visible &= clear
         debris = "aggregates" if debris == "none" else f"aggregates+{debris}"
     if rng.random() < 0.6:
         limit = min(0.4, 4 * weakest) if transmitted else 0.4
         image = image * illumination(rng, shape, float(rng.uniform(0.0, limit)))
-    noise = weakest * _noise_ratio(rng, plan, has_beads=len(field.beads) > 0)
-    level = 1.0 if transmitted else field.base + 0.3
+    image = np.asarray(np.maximum(image, 0.0), np.float32)
+    is_counted = (
+        plan.is_emitting
+        and disturbance is None
+        and has_beads
+        and not plan.melting
+        and bool(rng.random() < COUNTED)
+    )
+    if is_counted:
+        image, noise = _with_few_photons(rng, plan, image, field.base, typical)
+    else:
+        image, noise = _with_noise(rng, plan, image, field.base, weakest, has_beads=has_beads)
+    if rng.random() < BAD_PIXELS:
+        image = with_bad_pixels(rng, image, typical)
+    return Acquired(image, visible, noise, disturbance, is_counted, texture, debris)
+
+
+def _with_noise(
+    rng: np.random.Generator, plan: ScenePlan, image: Floats, base: float, weakest: float, *, has_beads: bool
+) -> tuple[Floats, float]:
+    """Return the image with noise in proportion to the weakest beads, and its standard deviation."""
+    noise = weakest * _noise_ratio(rng, plan, has_beads=has_beads)
+    level = (
+        1.0 if plan.kind == "transmitted" else float(image.mean()) if plan.theme == "support" else base + 0.3
+    )
     # Blurred noise resembles beads, so that it must be finer than they are.
     widest = float(np.clip(0.2 * plan.diameter_px, 0.6, 2.0))
     clump_px = float(rng.uniform(0.4, widest)) if rng.random() < 0.4 else 0.0
-    image = noisy(rng, np.asarray(image, np.float32), noise, level, float(rng.uniform(0, 1)), clump_px)
-    if rng.random() < BAD_PIXELS:
-        image = with_bad_pixels(rng, image, typical)
-    return Acquired(image, visible, noise, texture, debris)
+    return noisy(rng, image, noise, level, float(rng.uniform(0, 1)), clump_px), noise
+
+
+def _with_few_photons(
+    rng: np.random.Generator, plan: ScenePlan, image: Floats, base: float, typical: float
+) -> tuple[Floats, float]:
+    """Return the image of about 1 to 10 photons a pixel of a bead, and its noise inside a bead.
+
+    A typical bead as a whole exceeds its noise by a factor of 7, and by more where others are in contact.
+    """
+    clear = 7.0 if plan.arrangement.layout == "singles" else 15.0
+    area = max(7.0, np.pi / 4 * plan.diameter_px**2)
+    least = clear**2 * (base / typical + 0.5) / area
+    photons = max(log_uniform(rng, 0.7, 10.0), least) / typical
+    blur_px = float(rng.uniform(0.3, 1.0)) if rng.random() < 0.35 else 0.0
+    noise = float(np.sqrt((base + 0.5 * typical) / photons))
+    return counted(rng, image, photons, min(blur_px, 0.12 * plan.diameter_px)), noise
+
+
+def _with_dirt(
+    rng: np.random.Generator, plan: ScenePlan, image: Floats, typical: float
+) -> tuple[Floats, NDArray[np.bool_], list[str]]:
+    """Return the image with dirt, the pixels that it does not cover, and the names of its kinds."""
+    alone = plan.theme == "dirt"
+    kinds = int(rng.choice([1, 2, 3, 5], p=[0.3, 0.35, 0.25, 0.1])) if alone else int(rng.integers(1, 3))
+    size_px = plan.diameter_px * (1.0 if alone else log_uniform(rng, 0.8, 2.5))
+    absorbed, names = draw_dirt(rng, (image.shape[0], image.shape[1]), size_px, kinds)
+    if plan.kind == "transmitted":
+        depth = rng.uniform(0.5, 1.0) if rng.random() < 0.75 else log_uniform(rng, 0.1, 0.5)
+        absorbed = absorbed * np.float32(depth)
+        return (
+            np.asarray(image * (1 - absorbed), np.float32),
+            np.abs(absorbed) < max(0.5, 1.5 * typical),
+            names,
+        )
+    light = np.abs(absorbed) * np.float32(typical * log_uniform(rng, 2.0 if alone else 0.5, 8.0))
+    return image + light, light < 2.5 * typical, names
 
 
 def _noise_ratio(rng: np.random.Generator, plan: ScenePlan, *, has_beads: bool) -> float:
     """Return the noise over the signal of the weakest beads."""
+    if plan.theme == "dirt":
+        return log_uniform(rng, 0.01, 0.25)
     if not has_beads:
         return log_uniform(rng, 0.01, 1.0)
     if rng.random() < 0.15:
@@ -116,7 +194,8 @@ def _clutter(
     """Return the brightness of texture and debris, and the names of both."""
     name, texture = draw_texture(rng, shape)
     # Texture must be much weaker than the beads to be distinguishable from them.
-    strength = log_uniform(rng, 0.02, 0.3) if has_beads else log_uniform(rng, 0.02, 1.5)
+    faint = has_beads or plan.theme == "dirt"
+    strength = log_uniform(rng, 0.02, 0.3) if faint else log_uniform(rng, 0.02, 1.5)
     total = texture * np.float32(weakest * strength)
     if rng.random() < 0.45:
         haze = smooth_field(rng, shape, max(5 * plan.diameter_px, 50.0))

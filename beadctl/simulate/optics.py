@@ -58,6 +58,22 @@ def noisy(
     return np.asarray(image + np.float32(sigma) * np.sqrt(variance) * white, np.float32)
 
 
+def counted(rng: np.random.Generator, image: Floats, photons: float, blur_px: float) -> Floats:
+    """Return a float32 image after the photons are counted, in the units of the image.
+
+    Parameters
+    ----------
+    rng, image
+        Source of randomness; float32 image.
+    photons
+        Number of photons of a pixel of brightness 1.
+    blur_px
+        Standard deviation of a filter after the counting, px; none below 0.2 px.
+    """
+    count = rng.poisson(np.maximum(image, 0.0) * np.float32(photons))
+    return blurred(np.asarray(count / photons, np.float32), blur_px)
+
+
 def with_bad_pixels(rng: np.random.Generator, image: Floats, signal: float) -> Floats:
     """Return the image with hot or cold pixels, 10 to 300 in 512 x 512, some in pairs, and dead columns.
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.simulate.acquisition import acquire
+from beadctl.simulate.acquisition import Acquired, acquire
 from beadctl.simulate.debris import inscription
-from beadctl.simulate.drawing import Beads, Floats, Labels, consecutive
+from beadctl.simulate.drawing import Beads, Floats, Labels, circles, consecutive
 from beadctl.simulate.fields import Field, draw_field
 from beadctl.simulate.optics import Grey, draw_camera, exposed
 from beadctl.simulate.plan import draw_beads
@@ -54,14 +54,15 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     """
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     plan = draw_plan(rng, shape)
-    field = draw_field(rng, plan, draw_beads(rng, plan, shape), shape)
-    strength = _strength(field)
+    beads = draw_beads(rng, plan, shape) if plan.arrangement.count else circles([], [], [])
+    field = draw_field(rng, plan, beads, shape)
+    strength = _strength(field.labels, field.signal, len(field.beads))
     weakest = float(np.quantile(strength, 0.05)) if len(strength) else float(rng.uniform(0.1, 0.5))
     typical = max(float(np.median(strength)) if len(strength) else weakest, 0.02)
     acquired = acquire(rng, plan, field, max(weakest, 0.02), typical)
     image, noise = acquired.image, acquired.noise
-    least = np.where(field.beads.radius_px < 3, 2.4, 1.6) * noise
-    labels = consecutive(field.labels, (strength >= least) & ~_is_speck(field.beads, strength))
+    visible = (strength >= _least(field, acquired)) & ~_is_speck(field.beads, strength)
+    labels = consecutive(field.labels, visible)
     labels = cut_labels(labels, acquired.visible)
     surround = "none"
     if rng.random() < SURROUNDED:
@@ -103,12 +104,27 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     return Scene(exposed(image, camera), labels, facts)
 
 
-def _strength(field: Field) -> Floats:
-    """Return the root mean square of the signal within each label, shape (beads,); 0 without a label."""
-    owner, count = field.labels.ravel(), len(field.beads) + 1
-    signal = field.signal.ravel()
-    power = np.bincount(owner, weights=signal * signal, minlength=count)[1:]
-    return np.asarray(np.sqrt(power / np.maximum(np.bincount(owner, minlength=count)[1:], 1)), np.float32)
+def _strength(labels: Labels, signal: Floats, number: int) -> Floats:
+    """Return the root mean square of the signal within each label, shape (number,); 0 without a label."""
+    owner, values = labels.ravel(), signal.ravel()
+    power = np.bincount(owner, weights=values * values, minlength=number + 1)[1:]
+    return np.asarray(
+        np.sqrt(power / np.maximum(np.bincount(owner, minlength=number + 1)[1:], 1)), np.float32
+    )
+
+
+def _least(field: Field, acquired: Acquired) -> Floats:
+    """Return the least strength of a bead that a person sees over the noise, shape (beads,)."""
+    radius_px = field.beads.radius_px
+    least = np.where(radius_px < 3, 2.4, 1.6) * acquired.noise
+    if acquired.is_counted:
+        # The eye sums the light of a bead: its noise is that of a pixel over the root of the area.
+        least = 4.5 * acquired.noise / (np.sqrt(np.pi) * np.maximum(radius_px, 1.0))
+    if acquired.disturbance is not None:
+        darkest, brightest = np.quantile(acquired.image[::3, ::3], [0.01, 0.99])
+        least = np.maximum(least, 0.03 * (brightest - darkest))
+        least = np.maximum(least, 0.8 * _strength(field.labels, acquired.disturbance, len(radius_px)))
+    return np.asarray(least, np.float32)
 
 
 def _is_speck(beads: Beads, strength: Floats) -> NDArray[np.bool_]:

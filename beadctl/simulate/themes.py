@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from beadctl.simulate.dirt import dirt_plan
 from beadctl.simulate.drawing import Shape
 from beadctl.simulate.layout import Arrangement
 from beadctl.simulate.plan import ScenePlan, varied_plan
 from beadctl.simulate.sampling import log_uniform, pick
+from beadctl.simulate.supports import support_plan
 
 # Looks that have a filled outline; an outline only; and those of beads packed in transmitted light.
 _FILLED = {"disc": 3, "dome": 3, "shell": 1.5, "blob": 1}
@@ -24,7 +26,11 @@ _POSITIVE = ("disc", "dome", "shell", "blob", "ring", "spot")
 
 def draw_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     """Draw the plan of a scene of a height and width `shape`, px."""
-    theme = pick(rng, {name: share for name, (share, _) in THEMES.items()})
+    return themed_plan(rng, pick(rng, {name: share for name, (share, _) in THEMES.items()}), shape)
+
+
+def themed_plan(rng: np.random.Generator, theme: str, shape: Shape) -> ScenePlan:
+    """Draw the plan of a scene of a theme, a key of `THEMES`, of a height and width `shape`, px."""
     return replace(THEMES[theme][1](rng, shape), theme=theme)
 
 
@@ -111,7 +117,8 @@ def _polarities(rng: np.random.Generator, shape: Shape) -> ScenePlan:
 def _scattered(
     rng: np.random.Generator, shape: Shape, diameter: float, layout: str, closest: float, spread: float
 ) -> Arrangement:
-    cover = log_uniform(rng, 0.02, 0.5)
+    # Of large beads, fewer than a handful would be visible.
+    cover = log_uniform(rng, 0.02 if diameter < 40 else 0.1, 0.6)
     count = max(2, int(cover * shape[0] * shape[1] / (np.pi / 4 * diameter**2 * np.exp(2 * spread**2))))
     return Arrangement(min(count, 1500), diameter, spread, 1.0, layout, closest)
 
@@ -204,7 +211,7 @@ def _yeast(rng: np.random.Generator, shape: Shape) -> ScenePlan:
 
 # Share of each theme among all scenes, and the function that draws its plan.
 THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]]] = {
-    "varied": (0.54, varied_plan),
+    "varied": (0.41, varied_plan),
     "packed": (0.20, _packed),
     "polarities": (0.04, _polarities),
     "foam": (0.04, _foam),
@@ -213,4 +220,6 @@ THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]
     "unequal": (0.04, _unequal),
     "few": (0.03, _few),
     "yeast": (0.03, _yeast),
+    "support": (0.05, support_plan),
+    "dirt": (0.08, dirt_plan),
 }
