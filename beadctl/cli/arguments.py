@@ -1,6 +1,5 @@
 """Settings as the plain arguments that the packages below take."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,9 @@ def session(settings: Settings, messages: Messages) -> Model:
     return open_model(inference.model, inference.device, inference.threads, messages)
 
 
-def segment_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
+def segment_options(
+    settings: Settings, facts: ModelFacts, region: CountedRegion | None = None
+) -> SegmentOptions:
     """Return how planes become beads: as the settings say, else as the model file says."""
     return SegmentOptions.of(
         facts,
@@ -47,14 +48,14 @@ def segment_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
         read=read_options(settings),
         diameter=settings.inference.diameter,
         tile_size=settings.inference.tile_size,
+        region=region,
     )
 
 
 def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
     """Return how planes become beads, and in which region these are counted."""
     data = settings.data
-    region = CountedRegion.of(data.region, data.region_exclude)
-    return dataclasses.replace(segment_options(settings, facts), region=region)
+    return segment_options(settings, facts, CountedRegion.of(data.region, data.region_exclude))
 
 
 def tile_options(settings: Settings) -> TilingOptions:

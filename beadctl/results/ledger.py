@@ -37,14 +37,14 @@ class Row:
         Beads; None where there is no count.
     height_px, width_px, pixel_size_um : int and float, or None
         Size of the plane, and edge of a pixel, where known.
-    field_area_px, field_area_um2 : int and float, or None
-        Area in which beads are counted: that of the region, or of the plane.
     mean_diameter_px, sd_diameter_px, mean_diameter_um : float or None
         Equivalent diameters of the beads.
     covered_fraction, mean_confidence : float or None
         Area of the beads over that of the field, and mean confidence of the beads.
     shrink : int or None
         Factor by which the plane was shrunk for the network.
+    field_area_px, field_area_um2 : int and float, or None
+        Area in which beads are counted: that of the region, or of the plane.
     filtered : int or None
         Beads that the filters left out; they are not counted.
     """
@@ -57,8 +57,6 @@ class Row:
     height_px: int | None = None
     width_px: int | None = None
     pixel_size_um: float | None = None
-    field_area_px: int | None = None
-    field_area_um2: float | None = None
     mean_diameter_px: float | None = None
     sd_diameter_px: float | None = None
     mean_diameter_um: float | None = None
@@ -66,6 +64,8 @@ class Row:
     mean_confidence: float | None = None
     shrink: int | None = None
     reason: str = ""
+    field_area_px: int | None = None
+    field_area_um2: float | None = None
     filtered: int | None = None
 
     def cells(self) -> dict[str, Any]:
