@@ -19,7 +19,12 @@ from beadctl.losses import Loss
 from beadctl.results.formats import Output
 
 KEYS = [f"{section}.{field}" for section, field in settings.fields()]
-STRINGS = {"data.axes": ("ZYX", "TYX", "CYX"), "inference.device": ("cpu", "cuda", "cuda:1")}
+STRINGS = {
+    "data.axes": ("ZYX", "TYX", "CYX"),
+    "inference.device": ("cpu", "cuda", "cuda:1"),
+    **dict.fromkeys(("instances.min_area", "instances.max_area"), ("60", "60px", "25um2")),
+    **dict.fromkeys(("instances.min_diameter", "instances.max_diameter"), ("9", "9.5px", "4um")),
+}
 
 
 def info_of(key):
