@@ -67,7 +67,8 @@ def acquire(
     shape, image = (field.image.shape[0], field.image.shape[1]), field.image
     transmitted = plan.kind == "transmitted"
     clutter, texture, debris = _clutter(rng, plan, shape, weakest, has_beads=len(field.beads) > 0)
-    visible = np.abs(clutter) < 3.0 * typical
+    # A wide shadow dims beads without hiding them.
+    visible = np.abs(clutter - _smooth(clutter)) < 3.0 * typical
     if plan.kind == "sphere":
         # Debris lies beneath the spheres.
         visible[:] = True
@@ -89,6 +90,9 @@ def acquire(
         image, clear = _with_aggregates(rng, plan, image, field.base, typical)
         visible &= clear
         debris = "aggregates" if debris == "none" else f"aggregates+{debris}"
+    if not visible.all():
+        # A line thinner than a bead, such as a fibre, does not divide its outline.
+        visible = blurred(visible.astype(np.float32), 0.15 * plan.diameter_px) > 0.5
     if rng.random() < 0.6:
         limit = min(0.4, 4 * weakest) if transmitted else 0.4
         image = image * illumination(rng, shape, float(rng.uniform(0.0, limit)))
@@ -145,7 +149,7 @@ def _with_dirt(
     """Return the image with dirt, the pixels that it does not cover, and the names of its kinds."""
     alone = plan.theme == "dirt"
     kinds = int(rng.choice([1, 2, 3, 5], p=[0.3, 0.35, 0.25, 0.1])) if alone else int(rng.integers(1, 3))
-    size_px = plan.diameter_px * (1.0 if alone else log_uniform(rng, 0.8, 2.5))
+    size_px = plan.diameter_px if alone else min(plan.diameter_px * log_uniform(rng, 0.8, 2.5), 60.0)
     absorbed, names = draw_dirt(rng, (image.shape[0], image.shape[1]), size_px, kinds)
     if plan.kind == "transmitted":
         depth = rng.uniform(0.5, 1.0) if rng.random() < 0.75 else log_uniform(rng, 0.1, 0.5)
@@ -169,7 +173,15 @@ def _noise_ratio(rng: np.random.Generator, plan: ScenePlan, *, has_beads: bool) 
         return 0.005
     # Beads in contact must differ from one another, too, not only from the background.
     least = 2.6 if plan.arrangement.layout == "singles" else 8.0 if plan.melting else 5.0
+    if plan.theme == "few":
+        least = 8.0
     return 1.0 / log_uniform(rng, least, 40.0)
+
+
+def _smooth(image: Floats) -> Floats:
+    """Return what remains of an image at scales of more than about 50 px."""
+    coarse = blurred(image[::8, ::8], 3.0)
+    return np.repeat(np.repeat(coarse, 8, axis=0), 8, axis=1)[: image.shape[0], : image.shape[1]]
 
 
 def _with_aggregates(
@@ -191,7 +203,9 @@ def _with_aggregates(
 def _clutter(
     rng: np.random.Generator, plan: ScenePlan, shape: Shape, weakest: float, *, has_beads: bool
 ) -> tuple[Floats, str, str]:
-    """Return the brightness of texture and debris, and the names of both."""
+    """Return the brightness of texture and debris, and their names; half of the sparse fields are clean."""
+    if plan.theme == "few" and rng.random() < 0.5:
+        return np.zeros(shape, np.float32), "flat", "none"
     name, texture = draw_texture(rng, shape)
     # Texture must be much weaker than the beads to be distinguishable from them.
     faint = has_beads or plan.theme == "dirt"

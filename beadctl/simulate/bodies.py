@@ -75,7 +75,8 @@ def _rounded(labels: Labels, away: Floats, roundness: float) -> Labels:
     opening = (roundness * largest)[labels]
     core = (labels > 0) & (away >= opening)
     distance, (row, column) = distance_transform_edt(~core, return_indices=True)
-    kept = (distance < opening[row, column]) & (labels[row, column] == labels)
+    # The wall's own pixel is at no distance from itself: half a pixel more reaches its middle.
+    kept = (distance < opening[row, column] + 0.6) & (labels[row, column] == labels)
     return np.where(kept, labels, 0).astype(np.uint32)
 
 

@@ -127,7 +127,7 @@ def _foam(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     """Foam, emulsion or tissue: cells that share walls."""
     diameter = _diameter(rng, shape, 12, 80)
     spread = float(rng.uniform(0.0, 0.3))
-    arrangement = _packing(rng, shape, diameter, 1.0, pick(rng, {"packed": 0.85, "crystal": 0.15}), spread)
+    arrangement = _packing(rng, shape, diameter, 1.0, "packed", spread)
     kind = pick(rng, {"fluorescent": 0.5, "transmitted": 0.5})
     blur = float(rng.uniform(0.4, 1.2))
     return ScenePlan(kind, "cells", arrangement, False, blur_px=blur)
