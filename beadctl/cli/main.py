@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": ("audit", "audit", "Check that masks belong to their images and lie on the beads."),
     "simulate": ("simulate", "simulate", "Write simulated bead images with exact label images."),
     "info": ("info", "info", "Describe the installation, the settings, an image or a model."),
+    "completions": ("completions", "completions", "Print the script for Tab completion in a shell."),
 }
 # Packages that only an extra installs, and its name.
 EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}

@@ -9,6 +9,7 @@ from beadctl.console.table import (
     print_record,
     print_rows,
     print_table,
+    print_text,
     shown,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "print_record",
     "print_rows",
     "print_table",
+    "print_text",
     "shown",
     "stderr",
 ]

@@ -139,7 +139,7 @@ class RowPrinter:
         """Take one row: a value for each column."""
         if self._form is Form.CSV:
             self._header()
-            _print(csv_line([cell(row[column]) for column in self._columns]))
+            print_text(csv_line([cell(row[column]) for column in self._columns]))
         elif self._form is Form.JSONL:
             _print_json(row, None)
         else:
@@ -158,7 +158,7 @@ class RowPrinter:
     def _header(self) -> None:
         # Printed with the first row, so that a command that fails before prints nothing.
         if not self._has_header:
-            _print(csv_line(self._columns))
+            print_text(csv_line(self._columns))
         self._has_header = True
 
 
@@ -191,9 +191,10 @@ def _print_json(value: object, indent: int | None) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=indent)
-    _print(text)
+    print_text(text)
 
 
-def _print(text: str) -> None:
+def print_text(text: str) -> None:
+    """Print a text and a line break on standard output; an `OutputError` if that cannot be written."""
     with _stdout() as file:
         file.write(text + "\n")

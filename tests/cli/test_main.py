@@ -30,6 +30,7 @@ COMMANDS = (
     "simulate",
     "info",
     "audit",
+    "completions",
 )
 
 
@@ -233,6 +234,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "audit": {"images", "masks", "fix", "find"},
         "simulate": {"out", "count"},
         "info": {"file", "show_settings"},
+        "completions": {"shell"},
     }
     group = typer.main.get_command(main.application())
     assert set(group.commands) == set(COMMANDS)

@@ -65,6 +65,7 @@ def test_a_model_is_used_without_the_training_extra(model_path, tmp_path):
         ("info", model_path),
         ("info", "images/2.tif"),
         ("info", "--settings"),
+        ("completions", "bash"),
     ]
     codes, loaded, done = run_without(BLOCKED, calls, tmp_path)
     assert codes == [0] * len(calls), done.stderr

@@ -32,7 +32,13 @@ def test_a_full_output_is_one_line(call, form):
 
 @pytest.mark.parametrize(
     "command",
-    ["count a.tif -m {model} -q", "info", "info --settings", "count a.tif -m {model} -q --format json"],
+    [
+        "count a.tif -m {model} -q",
+        "count a.tif -m {model} -q --format json",
+        "completions bash",
+        "info",
+        "info --settings",
+    ],
 )
 def test_a_closed_output_is_one_line(call, command):
     said = call(command, ">&-")
@@ -41,7 +47,7 @@ def test_a_closed_output_is_one_line(call, command):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
-@pytest.mark.parametrize("command", ["--version", "--help", "count --help"])
+@pytest.mark.parametrize("command", ["--version", "--help", "count --help", "completions bash"])
 def test_help_into_a_full_output_is_one_line(call, command):
     said = call(command, ">/dev/full")
     assert said.returncode == 3

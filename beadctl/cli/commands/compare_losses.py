@@ -1,5 +1,6 @@
 """``beadctl compare-losses``: the same tiles and budget for every loss, over several seeds."""
 
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,12 +11,16 @@ from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 from beadctl.errors import ExitCode
 from beadctl.losses import Loss
+from beadctl.weighting import WeightingName
 
 LOSSES, SEEDS = "dice,focal,combined", 3
 
 
-def _several(flag: str, what: str, panel: str) -> Any:
-    return typer.Option(flag, help=f"{what}, separated by commas.", rich_help_panel=panel)
+def _several(flag: str, what: str, panel: str, family: type[StrEnum] | None = None) -> Any:
+    completion = options.list_of(family) if family else None
+    return typer.Option(
+        flag, help=f"{what}, separated by commas.", rich_help_panel=panel, autocompletion=completion
+    )
 
 
 @options.command(
@@ -67,7 +72,9 @@ def compare_losses(
     dropouts: Annotated[str | None, _several("--dropout", "Dropouts", options.NETWORK)] = None,
     batch_sizes: Annotated[str | None, _several("--batch-size", "Batch sizes", options.OPTIMISER)] = None,
     lrs: Annotated[str | None, _several("--lr", "Learning rates", options.OPTIMISER)] = None,
-    weightings: Annotated[str | None, _several("--weighting", "Weightings", options.LOSS)] = None,
+    weightings: Annotated[
+        str | None, _several("--weighting", "Weightings", options.LOSS, WeightingName)
+    ] = None,
 ) -> ExitCode:
     """Train with each loss and seed, and write tables, a report and a verdict; finished runs are kept.
 
