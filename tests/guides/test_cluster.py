@@ -89,6 +89,20 @@ def test_training_job(job, tmp_path, name):
 
 
 @needs_bash
+@pytest.mark.parametrize("name", JOBS)
+def test_job_runs_on_the_device_that_is_named(job, name):
+    """Without a GPU a job is not lost: its head and the guide say how to run on the CPU."""
+    for device in ("cpu", "cuda:1"):
+        process, work = job(name, DEVICE=device)
+        process.communicate(timeout=30)
+        assert parse(arguments(work))["device"] == device
+    head = (FOLDER / name).read_text(encoding="utf-8").partition("\nset -e")[0]
+    is_training = PurePosixPath(name).stem.startswith("train")
+    assert ("DEVICE=cpu" if is_training else "DEVICE=cuda") in head
+    assert not is_training or "DEVICE=cpu" in (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+@needs_bash
 @pytest.mark.parametrize("name", JOBS[:2])
 def test_training_job_goes_on_with_its_run(job, tmp_path, name):
     run = tmp_path / "work dir" / "runs" / "mine"
