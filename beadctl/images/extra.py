@@ -1,8 +1,9 @@
 """Formats of microscope makers that the extra `formats` reads, and the package that reads each."""
 
+import warnings
 from importlib.util import find_spec
 
-PACKAGES = {".czi": "pylibCZIrw", ".lif": "liffile", ".nd2": "nd2"}
+PACKAGES = {".czi": "czifile", ".lif": "liffile", ".nd2": "nd2"}
 """Package that reads the files of a suffix."""
 
 REMEDY = 'pip install "beadctl[formats]"'
@@ -16,3 +17,8 @@ def is_installed(suffix: str) -> bool:
 def kind(suffix: str) -> str:
     """Return the name of a format, such as ``CZI``."""
     return suffix.removeprefix(".").upper()
+
+
+def quieten() -> None:
+    """Ignore the Python warnings of these packages: what is wrong with a file is an error or a note."""
+    warnings.filterwarnings("ignore", module=r"(czifile|liffile|nd2)\b")

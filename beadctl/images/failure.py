@@ -8,6 +8,9 @@ from pathlib import Path
 
 from beadctl.errors import ImageError
 
+READERS = ("tifffile", "liffile", "nd2")
+"""Packages that log what is wrong with a file, by the names of their loggers."""
+
 FIRST_PRIVATE_TAG = 32768
 STK_PLANES_TAG = 33629
 
@@ -21,7 +24,7 @@ OUTDATED_DESCRIPTION = (
 
 
 class _Records(logging.Filter):
-    """Drop tifffile's log records of this thread, which a handler would pass on; keep the text of errors."""
+    """Drop the log records of `READERS` in this thread, which a handler would pass on; keep errors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,9 +61,10 @@ def failures(path: Path) -> Iterator[None]:
     ImageError
         Names `path`; instead of anything that was raised or logged as an error inside.
     """
-    logger = logging.getLogger("tifffile")
+    loggers = [logging.getLogger(name) for name in READERS]
     records = _Records()
-    logger.addFilter(records)
+    for logger in loggers:
+        logger.addFilter(records)
     try:
         yield
     except ImageError:
@@ -68,7 +72,8 @@ def failures(path: Path) -> Iterator[None]:
     except Exception as error:
         raise ImageError(_description(path, error)) from error
     finally:
-        logger.removeFilter(records)
+        for logger in loggers:
+            logger.removeFilter(records)
     if records.errors:
         raise damaged(path, records.errors[0])
 

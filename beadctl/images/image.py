@@ -62,7 +62,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     Parameters
     ----------
     path : Path
-        A TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP file.
+        A TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP file; with the extra ``formats`` also CZI, LIF or ND2.
     options : ReadOptions
         Replace or complete the file's metadata.
 
@@ -170,16 +170,45 @@ def _series_of(path: Path, number: int | None) -> tuple[list[Series], list[Serie
     from beadctl.images.raster import codec_of, raster_series
 
     codec = codec_of(head)
-    if codec:
+    suffix = path.suffix.lower()
+    # ND2 files of NIS-Elements 2 are JPEG 2000, of which a plain reader would see the first image alone.
+    if codec and suffix != ".nd2":
         series = raster_series(path, head, codec)
         facts = [SeriesFacts("", one.axes, one.shape, str(one.dtype)) for one in series]
         return [series[i] for i in chosen_series(path, facts, number)], facts
-    suffix = path.suffix.lower()
-    if suffix in extra.PACKAGES:
-        raise ImageError(f"{path}: {extra.kind(suffix)} files are not read: {extra.REMEDY}")
-    if suffix in OTHER_FORMATS:
-        raise ImageError(f"{path}: {path.suffix} files are not supported; export it as OME-TIFF")
+    of_extra = _suffix_of(head)
+    if of_extra and extra.is_installed(of_extra):
+        return _extra_series(path, of_extra, number)
+    if of_extra:
+        raise ImageError(f"{path}: {extra.kind(of_extra)} files are not read: {extra.REMEDY}")
+    if suffix in (*OTHER_FORMATS, *extra.PACKAGES):
+        raise ImageError(f"{path}: this kind of {suffix} file is not supported; export it as OME-TIFF")
     raise ImageError(f"{path}: not a TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP image; export it as TIFF")
+
+
+def _suffix_of(head: bytes) -> str:
+    """Return the suffix of the format of the extra that begins with these bytes; empty for any other."""
+    if head.startswith(b"ZISRAWFILE"):
+        return ".czi"
+    if head.startswith(b"\xda\xce\xbe\x0a"):
+        return ".nd2"
+    is_leica = head.startswith(b"\x70\0\0\0") and head[8:9] == b"\x2a"
+    return ".lif" if is_leica and "LMS_Object_File" not in head[13:].decode("utf-16-le", "replace") else ""
+
+
+def _extra_series(path: Path, suffix: str, number: int | None) -> tuple[list[Series], list[SeriesFacts]]:
+    match suffix:
+        case ".czi":
+            from beadctl.images.czi import czi_series
+
+            return czi_series(path, number)
+        case ".lif":
+            from beadctl.images.lif import lif_series
+
+            return lif_series(path, number)
+    from beadctl.images.nd2 import nd2_series
+
+    return nd2_series(path, number)
 
 
 def _head(path: Path) -> bytes:

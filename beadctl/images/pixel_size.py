@@ -65,6 +65,12 @@ def spacings(tif: TiffFile, count: int) -> list[Spacing]:
     return [Spacing(size)] * count
 
 
+def spacing_of(um: dict[str, float]) -> Spacing:
+    """Return the spacing of voxels, from their sizes, um, by axis: X, Y and Z."""
+    x, y, z = (um.get(axis, math.nan) for axis in "XYZ")
+    return Spacing(_edge_of_square([x, y]), _edge_of_square([z]))
+
+
 def jeol_pixel_size_um(path: Path) -> float | None:
     """Return the pixel size, um, from the text that JEOL's electron microscopes save beside an image.
 
@@ -78,7 +84,7 @@ def jeol_pixel_size_um(path: Path) -> float | None:
         return None
     bar = re.search(r"^\$\$SM_MICRON_BAR\s+([\d.]+)", text, re.MULTILINE)
     marker = re.search(r"^\$\$SM_MICRON_MARKER\s+([\d.]+)\s*(\S+)", text, re.MULTILINE)
-    um = _um_per_unit(marker[2]) if marker else None
+    um = um_per_unit(marker[2]) if marker else None
     if not (bar and marker and um and _number(bar[1]) > 0):
         return None
     return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
@@ -86,12 +92,11 @@ def jeol_pixel_size_um(path: Path) -> float | None:
 
 def _lsm_spacing(lsm: dict[str, Any]) -> Spacing:
     # Sizes are in metres.
-    x, y, z = (1e6 * float(lsm.get(f"VoxelSize{axis}", math.nan)) for axis in "XYZ")
-    return Spacing(_edge_of_square([x, y]), _edge_of_square([z]))
+    return spacing_of({axis: 1e6 * float(lsm.get(f"VoxelSize{axis}", math.nan)) for axis in "XYZ"})
 
 
 def _stk_pixel_size_um(stk: dict[str, Any]) -> float | None:
-    um = _um_per_unit(str(stk.get("CalibrationUnits", "")))
+    um = um_per_unit(str(stk.get("CalibrationUnits", "")))
     lengths = [stk.get(f"{axis}Calibration") for axis in "XY"]
     if um is None or not stk.get("SpatialCalibration"):
         return None
@@ -112,7 +117,7 @@ def _zeiss_pixel_size_um(sem: dict[str, Any]) -> float | None:
         # Name, number and unit.
         match sem.get(key):
             case (_, int() | float() as value, str(unit)):
-                return _edge_of_square([value * (_um_per_unit(unit) or math.nan)])
+                return _edge_of_square([value * (um_per_unit(unit) or math.nan)])
     return None
 
 
@@ -151,7 +156,7 @@ def _spacing_of_pixels_element(attributes: dict[str, str]) -> Spacing:
         value = attributes.get(f"PhysicalSize{axis}")
         if value is not None:
             # The OME schema (2016-06) defines um as the default unit.
-            unit = _um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
+            unit = um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
             um[axis] = _number(value) * (unit or math.nan)
     z_step = [um.pop("Z")] if "Z" in um else []
     return Spacing(_edge_of_square(list(um.values())), _edge_of_square(z_step))
@@ -161,7 +166,7 @@ def _imagej_spacing(tif: TiffFile) -> Spacing:
     facts = tif.imagej_metadata or {}
     unit = str(facts.get("unit", ""))
     # Centimetres are the print resolution of uncalibrated files.
-    um = _um_per_unit(unit)
+    um = um_per_unit(unit)
     um = None if um == UM_PER_UNIT["cm"] else um
     tags = tif.pages.first.tags
     resolutions = [tags.valueof(code) for code in (282, 283)]
@@ -174,7 +179,8 @@ def _imagej_spacing(tif: TiffFile) -> Spacing:
     )
 
 
-def _um_per_unit(unit: str) -> float | None:
+def um_per_unit(unit: str) -> float | None:
+    """Return the micrometres in a unit of length, in any spelling; None if it is unknown."""
     name = unit.strip().strip('\0"').lower()
     # Both Unicode letters for micro, and those that ImageJ and others escape.
     for micro in ("\\u00b5", "\\u03bc", "µ", "μ"):

@@ -36,7 +36,7 @@ def test_missing_empty_text_file_and_folder(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".czi", ".lif", ".nd2", ".oib", ".vsi"])
 def test_vendor_formats_recommend_export(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
-    path.write_bytes(b"ZISRAWFILE\0\0\0\0\0\0")
+    path.write_bytes(b"\x00\x00\x00\x0cjP  \r\n\x87\n" if suffix == ".nd2" else b"OLYMPUSRAWFORMAT")
     assert "export it as OME-TIFF" in read_error(path)
 
 
