@@ -194,6 +194,9 @@ def _themed_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Be
             gain = plan.gain_ratio ** np.where(gain < 1, -0.5, 0.5) * np.clip(beads.gain, 0.8, 1.25)
     elif plan.look in ("cells", "yeast", "gel"):
         gain = np.clip(gain, 0.7, 1.4)
+    elif plan.blur_px is not None and plan.blur_px > 0.1 * plan.diameter_px:
+        # Next to brighter ones, a faint blurred bead would be no more than a gap.
+        gain = np.sqrt(np.clip(gain, 0.4, 1.8))
     if plan.opposite_share:
         gain = gain * np.where(rng.random(len(beads)) < plan.opposite_share, -1.0, 1.0)
     # Packed beads have no space to be larger out of focus.

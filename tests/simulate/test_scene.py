@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from beadctl.simulate import Scene, render
 from beadctl.simulate.looks import LOOKS
+from beadctl.simulate.supports import SUPPORTS
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,9 @@ def test_all_looks_and_polarities_empty_and_crowded_scenes_occur(scenes: list[Sc
 
 
 def test_labelled_beads_are_visible(scenes: list[Scene]) -> None:
-    steps = np.array([step for scene in scenes for step in visibility(scene)])
+    # An uneven support varies within the ring around a bead: see test_supports.
+    even = [scene for scene in scenes if str(scene.facts["texture"]).split("+")[0] not in SUPPORTS]
+    steps = np.array([step for scene in even for step in visibility(scene)])
     assert len(steps) > 300
     assert np.mean(steps > 1.5) >= 0.95
     assert np.median(steps) > 5
