@@ -104,7 +104,8 @@ class Region:
         """
         found = _of_rectangle(self.box, self.text, shape) if self.box else _of_file(Path(self.text), shape)
         if not found.inside.any():
-            raise AnnotationError(f"{self.text}: region without a pixel of the image ({_size(shape)})")
+            size = _size(shape)
+            raise AnnotationError(f"{self.text}: region without a pixel of the image ({size}); correct it")
         return found
 
 
@@ -158,7 +159,9 @@ def _counted(counted: CountedRegion, shape: Shape) -> RegionMask:
         inside &= ~found.inside
         notes += found.notes
         if not inside.any():
-            raise AnnotationError(f"--region-exclude {counted.exclude.text}: leaves nothing of the region")
+            raise AnnotationError(
+                f"--region-exclude {counted.exclude.text}: leaves nothing of the region; correct it"
+            )
     inside.flags.writeable = False
     return RegionMask(inside, tuple(notes))
 
@@ -185,7 +188,7 @@ def _of_rectangle(box: tuple[int, int, int, int], text: str, shape: Shape) -> Re
     top, left, bottom, right = box
     inside = np.zeros(shape, bool)
     if bottom <= 0 or right <= 0 or top >= shape[0] or left >= shape[1]:
-        raise AnnotationError(f"the region {text} lies outside the image ({_size(shape)})")
+        raise AnnotationError(f"the region {text} lies outside the image ({_size(shape)}); correct it")
     inside[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
     cut = min(top, left) < 0 or bottom > shape[0] or right > shape[1]
     return RegionMask(inside, (f"the region {text} reaches beyond it and is cut",) if cut else ())
