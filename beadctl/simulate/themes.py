@@ -70,7 +70,7 @@ def _packed(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     spread = float(rng.uniform(0.0, 0.05 if layout == "crystal" or rng.random() < 0.5 else 0.2))
     closest = _gap(rng)
     if kind == "sphere":
-        arrangement = _packing(rng, shape, max(diameter, 10.0), max(closest, 0.98), layout, spread)
+        arrangement = _packing(rng, shape, max(diameter, 14.0), max(closest, 0.98), layout, spread)
         return ScenePlan(kind, "sphere", arrangement, melting=False)
     look = pick(rng, _PACKED_EMITTING if kind == "fluorescent" else _PACKED_TRANSMITTED)
     second, share = "", 0.0
