@@ -26,6 +26,9 @@ from beadctl.images.window import Window
 STACK_AXES = "VIRHBTZC"
 """Dimensions of a CZI file that are axes of a series, outermost first; S is a scene, M a tile of a plane."""
 
+MOST_FRAMES_A_TILE = 1000
+"""A file that claims more planes for each tile that it has is damaged."""
+
 SAMPLES = {
     "<u1": 1, "<u2": 1, "<f4": 1, "<i4": 1, "<3u1": 3, "<3u2": 3, "<3f4": 3, "<4u1": 4,
 }  # fmt: skip
@@ -191,8 +194,9 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing) -> Series:
     first = {axis: min(starts) for axis, starts in axes.items()}
     lengths = {axis: max(starts) - first[axis] + 1 for axis, starts in axes.items()}
     lengths = {axis: length for axis, length in lengths.items() if length > 1}
-    if math.prod(lengths.values()) > MOST_FRAMES:
-        raise damaged(path, f"it claims {math.prod(lengths.values()):,} planes")
+    count = math.prod(lengths.values())
+    if count > min(MOST_FRAMES, MOST_FRAMES_A_TILE * len(entries)):
+        raise damaged(path, f"it claims {count:,} planes and has {len(entries):,} tiles")
     places = [_place(path, entry) for entry in entries]
     top, left = min(place.top for place in places), min(place.left for place in places)
     height, width = max(p.bottom for p in places) - top, max(p.right for p in places) - left

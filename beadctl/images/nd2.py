@@ -159,10 +159,11 @@ def _missing(path: Path, nd2: Any, total: int) -> frozenset[int]:
 
 
 def _spacing(nd2: Any) -> Spacing:
-    # nd2 gives sizes of 1 where the file has none.
-    volume = nd2.metadata.channels[0].volume
-    known = zip("XYZ", volume.axesCalibration, volume.axesCalibrated, strict=True)
-    return spacing_of({axis: float(um) for axis, um, is_known in known if is_known})
+    # ND2File.voxel_size gives 1 where the file has no size, and needs the optics of every channel.
+    facts = nd2._rdr._cached_raw_metadata()
+    edge = facts.get("dCalibration", math.nan) if facts.get("bCalibrated") else math.nan
+    steps = [abs(loop.parameters.stepUm) for loop in nd2.experiment if loop.type == "ZStackLoop"]
+    return spacing_of({"X": edge, "Y": edge, "Z": steps[0] if steps else math.nan})
 
 
 def _position(

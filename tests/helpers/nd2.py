@@ -74,10 +74,8 @@ def write_nd2(path, pixels, loops=(), size_um=None, z_step_um=0.0, colours=False
         "eCompression": 0 if is_compressed else 2, "dCompressionParam": 0.0,
     }  # fmt: skip
     channels = 1 if colours else components
-    probe = {"m_ExcitationSpectrum": {"uiCount": 0}, "m_EmissionSpectrum": {"uiCount": 0}}
     planes = {
-        f"a{i}": {"uiCompCount": components // channels, "sDescription": f"c{i}", "pFluorescentProbe": probe}
-        for i in range(channels)
+        f"a{i}": {"uiCompCount": components // channels, "sDescription": f"c{i}"} for i in range(channels)
     }
     picture = {
         "dCalibration": size_um or 0.0, "bCalibrated": size_um is not None,
