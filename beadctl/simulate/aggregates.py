@@ -60,7 +60,7 @@ def draw_aggregates(rng: np.random.Generator, shape: Shape, diameter_px: float) 
     for _ in range(int(rng.choice([1, 2, 4], p=[0.6, 0.25, 0.15]))):
         kind = pick(rng, dict.fromkeys(_SHAPES, 1.0) | {"clot": 2.0, "drop": 0.6})
         size = diameter_px * log_uniform(rng, _SHAPES[kind], 10.0)
-        half = int(np.clip(size / 2, 3, 0.3 * max(shape) + 3))
+        half = int(np.clip(size / 2, 3, 0.22 * max(shape) + 3))
         y, x = pad + int(rng.integers(shape[0])), pad + int(rng.integers(shape[1]))
         box = slice(y - half, y + half + 1), slice(x - half, x + half + 1)
         lit = _outline(rng, kind, half) * np.float32(rng.uniform(0.5, 1.0))

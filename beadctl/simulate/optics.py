@@ -149,6 +149,9 @@ def draw_camera(rng: np.random.Generator, contrast: float) -> Camera:
     if rng.random() < 0.08:
         # Overexposed: the brightest beads are saturated.
         high = rng.uniform(1.2, 2.0)
+    if contrast < 0.15:
+        # Beads far fainter than something else must not be clipped to black.
+        low = max(low, 0.0)
     levels = contrast * (high - low) * (2**bits - 1)
     if levels < 6:
         # With fewer grey levels, weak beads would be lost in quantisation.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from beadctl.simulate.acquisition import Acquired, acquire
 from beadctl.simulate.debris import inscription
@@ -16,8 +17,8 @@ from beadctl.simulate.themes import draw_plan
 
 Fact = str | int | float | bool
 
-# Share of the scenes with a constant surround.
-SURROUNDED = 0.1
+# Share of the scenes with a constant surround: those without beads, of electron microscopes, all others.
+SURROUNDED = {"dirt": 0.2, "electrons": 0.25, "other": 0.08}
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     labels = consecutive(field.labels, visible)
     labels = cut_labels(labels, acquired.visible)
     surround = "none"
-    if rng.random() < SURROUNDED:
-        surround, inside = draw_surround(rng, shape, electrons=plan.kind == "sphere")
+    electrons = plan.kind == "sphere" or plan.theme == "support"
+    if rng.random() < SURROUNDED["electrons" if electrons else "dirt" if plan.theme == "dirt" else "other"]:
+        surround, inside = draw_surround(rng, shape, electrons=electrons)
         image = enclose(rng, image, surround, inside, noise, 0.0 if plan.kind == "transmitted" else None)
         labels = cut_labels(labels, inside >= 0.5)
     inverted = bool(plan.kind != "transmitted" and rng.random() < 0.08)
@@ -77,6 +79,8 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         ink, level = inscription(rng, shape)
         ink = ink * (labels == 0)
         image = image + ink * ((image.max() if level else image.min()) - image)
+    grey = exposed(image, camera)
+    labels = consecutive(labels, ~_is_clipped(labels, grey))
     areas = np.bincount(labels.ravel())[1:]
     diameter_px = plan.diameter_px
     if len(areas):
@@ -101,7 +105,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         "gamma": round(camera.gamma, 2),
         "inverted": inverted,
     }
-    return Scene(exposed(image, camera), labels, facts)
+    return Scene(grey, labels, facts)
 
 
 def _strength(labels: Labels, signal: Floats, number: int) -> Floats:
@@ -122,9 +126,23 @@ def _least(field: Field, acquired: Acquired) -> Floats:
         least = 4.5 * acquired.noise / (np.sqrt(np.pi) * np.maximum(radius_px, 1.0))
     if acquired.disturbance is not None:
         darkest, brightest = np.quantile(acquired.image[::3, ::3], [0.01, 0.99])
-        least = np.maximum(least, 0.03 * (brightest - darkest))
-        least = np.maximum(least, 0.8 * _strength(field.labels, acquired.disturbance, len(radius_px)))
+        least = np.maximum(least, 0.035 * (brightest - darkest))
+        least = np.maximum(least, 2.2 * acquired.noise)
+        least = np.maximum(least, 1.1 * _strength(field.labels, acquired.disturbance, len(radius_px)))
     return np.asarray(least, np.float32)
+
+
+def _is_clipped(labels: Labels, grey: Grey) -> NDArray[np.bool_]:
+    """Return which beads and their surroundings the camera records as one black or white, shape (beads,)."""
+    number = int(labels.max(initial=0))
+    lost = np.zeros(number, bool)
+    for level in (grey.min(), grey.max()):
+        clipped = grey == level
+        if number and clipped.mean() > 0.01:
+            wide = maximum_filter(labels, 5)
+            among = np.bincount(wide.ravel(), clipped.ravel(), minlength=number + 1)[1:]
+            lost |= among > 0.9 * np.maximum(np.bincount(wide.ravel(), minlength=number + 1)[1:], 1)
+    return lost
 
 
 def _is_speck(beads: Beads, strength: Floats) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ def _data_bar(rng: np.random.Generator, shape: Shape) -> Floats:
 SURROUNDS: dict[str, Callable[[np.random.Generator, Shape], Floats]] = {
     draw.__name__[1:]: draw for draw in (_disc, _rectangle, _mosaic, _corners, _bar, _data_bar)
 }
-_WEIGHTS = {"disc": 4.0, "rectangle": 1.2, "mosaic": 2.0, "corners": 1.2, "bar": 1.6, "data_bar": 1.0}
+_WEIGHTS = {"disc": 6.0, "rectangle": 1.2, "mosaic": 2.0, "corners": 1.2, "bar": 1.6, "data_bar": 1.0}
 
 
 def draw_surround(rng: np.random.Generator, shape: Shape, *, electrons: bool) -> tuple[str, Floats]:
@@ -186,7 +186,7 @@ def enclose(
     )
     level = rng.uniform(low, high)
     if tone == "white":
-        level = high + span * log_uniform(rng, 0.02, 4.0)
+        level = high + span * log_uniform(rng, 0.02, 40.0)
     elif tone == "dark" and darkest is not None and rng.random() < 0.6:
         level = darkest + (low - darkest) * rng.uniform(0, 1) * float(rng.random() < 0.5)
     elif tone == "dark":

@@ -12,11 +12,14 @@ from beadctl.simulate.sampling import log_uniform, pick
 def _spline_basis(length: int, scale_px: float, shift: float) -> Floats:
     """Return cubic B-splines with knots scale_px apart, shape (length, knots): an upsampling matrix."""
     knots = int(np.ceil(length / scale_px)) + 4
-    at = np.arange(length)[:, None] / scale_px + shift + 1.0 - np.arange(knots)[None, :]
-    t = np.abs(at)
-    near = 2 / 3 - t * t + t**3 / 2
-    far = np.maximum(2.0 - t, 0.0) ** 3 / 6
-    return np.where(t < 1, near, far).astype(np.float32)
+    at = np.arange(length) / scale_px + shift + 1.0
+    basis, rows = np.zeros((length, knots), np.float32), np.arange(length)
+    # A cubic B-spline extends over four knots.
+    for step in (-1, 0, 1, 2):
+        knot = np.floor(at).astype(np.intp) + step
+        t = np.abs(at - knot)
+        basis[rows, knot] = np.where(t < 1, 2 / 3 - t * t + t**3 / 2, np.maximum(2.0 - t, 0.0) ** 3 / 6)
+    return basis
 
 
 def smooth_field(rng: np.random.Generator, shape: Shape, scale_px: float | tuple[float, float]) -> Floats:
