@@ -148,7 +148,7 @@ def _with_dirt(
 ) -> tuple[Floats, NDArray[np.bool_], list[str]]:
     """Return the image with dirt, the pixels that it does not cover, and the names of its kinds."""
     alone = plan.theme == "dirt"
-    kinds = int(rng.choice([1, 2, 3, 5], p=[0.3, 0.35, 0.25, 0.1])) if alone else int(rng.integers(1, 3))
+    kinds = int(rng.choice([1, 2, 3, 5], p=[0.15, 0.35, 0.3, 0.2])) if alone else int(rng.integers(1, 3))
     size_px = plan.diameter_px if alone else min(plan.diameter_px * log_uniform(rng, 0.8, 2.5), 60.0)
     absorbed, names = draw_dirt(rng, (image.shape[0], image.shape[1]), size_px, kinds)
     if plan.kind == "transmitted":
@@ -222,6 +222,6 @@ def _clutter(
         choice = pick(rng, weights)
         sign = 1.0 if (plan.is_emitting or rng.random() < 0.3) else -1.0
         height = np.float32(sign * weakest * log_uniform(rng, 0.3, 3.0))
-        total += height * DEBRIS[choice](rng, shape, plan.diameter_px)
+        total += height * DEBRIS[choice](rng, shape, 10.0 if plan.theme == "dirt" else plan.diameter_px)
         names.add(choice)
     return np.asarray(total, np.float32), name, "+".join(sorted(names)) or "none"

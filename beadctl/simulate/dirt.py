@@ -55,7 +55,7 @@ def _curve(rng: np.random.Generator, shape: Shape, size_px: float) -> Points:
 
 def _mottled(rng: np.random.Generator, solid: Floats) -> Floats:
     """Return a solid with an uneven inside."""
-    depth = rng.uniform(0.0, 0.5)
+    depth = rng.uniform(0.0, 0.8)
     grain = smooth_field(rng, (solid.shape[0], solid.shape[1]), log_uniform(rng, 1.5, 8))
     return np.asarray(solid * np.clip(1 - depth * (0.5 + 0.5 * grain), 0.1, 1.2), np.float32)
 
@@ -72,7 +72,7 @@ def _crystals(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Angular plates and needles, opaque or transparent with refracting edges."""
     opaque, clear = _canvas(shape), _canvas(shape)
     is_clear = rng.choice([0.0, 0.5, 1.0])
-    for _ in range(int(log_uniform(rng, 1, 25))):
+    for _ in range(int(log_uniform(rng, 2, 40))):
         flat = rng.uniform(0.05, 0.15) if rng.random() < 0.25 else rng.uniform(0.3, 0.9)
         centre, length = _place(rng, shape), max(12.0, size_px * log_uniform(rng, 0.5, 5))
         points = _polygon(rng, centre, length, flat)
@@ -89,9 +89,9 @@ def _crystals(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 def _clots(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Irregular opaque clumps of small pieces, with a ragged outline."""
     picture, pen = _canvas(shape)
-    for _ in range(int(log_uniform(rng, 1, 12))):
+    for _ in range(int(log_uniform(rng, 2, 20))):
         x, y = _place(rng, shape)
-        length = max(16.0, size_px * log_uniform(rng, 0.8, 4))
+        length = max(16.0, size_px * log_uniform(rng, 0.8, 6))
         number = int(rng.integers(6, 30))
         stretch, turn = rng.uniform(1.2, 3.5), rng.uniform(0, np.pi)
         away = (
@@ -114,7 +114,7 @@ def _filaments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats
     """Thick fibres and hairs, opaque or with dark edges and a bright core."""
     picture, pen = _canvas(shape)
     hollow = bool(rng.random() < 0.5)
-    for _ in range(int(log_uniform(rng, 1, 8))):
+    for _ in range(int(log_uniform(rng, 1, 12))):
         points = _curve(rng, shape, max(size_px, 8.0))
         width = int(np.clip(size_px * rng.uniform(0.1, 0.5), 2, 24))
         pen.line(points, fill=float(rng.uniform(0.5, 1)), width=width, joint="curve")
@@ -213,7 +213,7 @@ def _grit(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def dirt_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     """Draw the plan of an image of dirt without beads, of a height and width `shape`, px."""
-    kind = pick(rng, {"transmitted": 0.76, "fluorescent": 0.12, "sphere": 0.12})
+    kind = pick(rng, {"transmitted": 0.8, "fluorescent": 0.1, "sphere": 0.1})
     size_px = min(log_uniform(rng, 8, 70), 0.3 * max(shape))
     return ScenePlan(
         kind, "sphere" if kind == "sphere" else "disc", Arrangement(0, size_px, 0, 1, "none", 1), False
