@@ -25,7 +25,7 @@ def pack(rng: np.random.Generator, plan: Arrangement, shape: Shape) -> Beads:
     else:
         r = draw_radii(rng, plan, shape)
         y, x = _disordered(rng, r, plan.closest, shape)
-        closest = 0.9 * plan.closest
+        closest = 0.85 * plan.closest
     order = rng.permutation(len(y))
     y, x, r = y[order], x[order], r[order]
     near = (y > -r) & (y < shape[0] + r) & (x > -r) & (x < shape[1] + r)
@@ -66,12 +66,14 @@ def _disordered(rng: np.random.Generator, r: Floats, closest: float, shape: Shap
     """Scatter beads evenly over the image and a margin around it, then push them apart."""
     margin = 2 * float(np.median(r))
     height, width = shape[0] + 2 * margin, shape[1] + 2 * margin
-    # One bead for each cell of a grid: an even start, so that few pushes suffice.
-    down = max(1, int(np.ceil(np.sqrt(len(r) * height / width))))
+    # One bead for each place of a coarse hexagonal grid: an even start, so that few pushes suffice.
+    down = max(1, int(np.ceil(np.sqrt(len(r) * height / (width * np.sqrt(0.75))))))
     across = int(np.ceil(len(r) / down))
-    cells = rng.permutation(down * across)[: len(r)]
-    y = (cells // across + rng.random(len(r))) * height / down - margin
-    x = (cells % across + rng.random(len(r))) * width / across - margin
+    places = rng.permutation(down * across)[: len(r)]
+    row, column = places // across, places % across + 0.5 * (places // across % 2)
+    loose = rng.uniform(0.3, 0.5)
+    y = (row + rng.uniform(-loose, loose, len(r))) * height / down - margin
+    x = (column + rng.uniform(-loose, loose, len(r))) * width / across - margin
     return pushed_apart(y, x, r, closest, 20)
 
 

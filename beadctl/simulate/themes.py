@@ -46,8 +46,8 @@ def _packing(
     """Return a layer that fills the image: beads at a least distance of `closest` sums of their radii."""
     if layout == "crystal":
         spread = min(spread, 0.06)
-    # Disordered discs fill at most 0.84 of the plane.
-    cover = float(rng.uniform(0.7, 0.92)) / closest**2
+    # Disordered discs fill at most 0.84 of the plane; beads too close to others are left out.
+    cover = float(rng.uniform(0.72, 0.98)) / closest**2
     margin = 4 * diameter
     area = (shape[0] + margin) * (shape[1] + margin)
     bimodal = float(rng.uniform(1.3, 2.2)) if layout == "packed" and rng.random() < 0.2 else 1.0
@@ -68,7 +68,8 @@ def _packed(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     diameter = _diameter(rng, shape, 7, 25) if rng.random() < 0.7 else _diameter(rng, shape, 5, 60)
     layout = pick(rng, {"crystal": 0.5, "packed": 0.5})
     spread = float(rng.uniform(0.0, 0.05 if layout == "crystal" or rng.random() < 0.5 else 0.2))
-    closest = _gap(rng)
+    # Disordered beads have gaps anyway.
+    closest = _gap(rng) if layout == "crystal" else _gap(rng) ** 0.4
     if kind == "sphere":
         arrangement = _packing(rng, shape, max(diameter, 14.0), max(closest, 0.98), layout, spread)
         return ScenePlan(kind, "sphere", arrangement, melting=False)
