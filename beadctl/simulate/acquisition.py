@@ -20,7 +20,7 @@ from beadctl.simulate.texture import blurred, draw_texture, smooth_field
 AGGREGATES = 0.06
 BAD_PIXELS = 0.09
 DIRT = 0.1
-COUNTED = 0.12
+COUNTED = 0.2
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _with_few_photons(
 
     A typical bead as a whole exceeds its noise by a factor of 7, and by more where others are in contact.
     """
-    clear = 7.0 if plan.arrangement.layout == "singles" else 15.0
+    layout = plan.arrangement.layout
+    clear = 7.0 if layout == "singles" else 25.0 if layout in ("packed", "crystal", "heaps") else 15.0
     area = max(7.0, np.pi / 4 * plan.diameter_px**2)
     least = clear**2 * (base / typical + 0.5) / area
     photons = max(log_uniform(rng, 0.7, 10.0), least) / typical
