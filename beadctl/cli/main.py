@@ -83,14 +83,15 @@ def _not_imported() -> None:
 
 
 def _wanted(arguments: list[str]) -> Collection[str]:
-    """Return the subcommands that a call may need: the one it names, or all to complete a line."""
+    """Return the subcommand that a call, or a line to complete, names; none if it names none."""
     if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
         # Typer registers its shells while it builds an application with add_completion. Ours is built
         # without, since that also adds --install-completion, which edits start-up files of the user.
         shells = typer.Typer(add_completion=True)
         shells.command()(_not_imported)
         typer.main.get_command(shells)
-        return tuple(COMMANDS)
+        line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+        arguments = line.split()
     return [argument for argument in arguments if argument in COMMANDS][:1]
 
 
