@@ -38,7 +38,7 @@ def simulated(run, folder, number, seed):
 
 def test_pairs_that_edges_mistake_are_looked_at_with_the_model(run, tmp_path, capsys):
     """Beads of both polarities, rings, and an image so overexposed that nothing is left of its beads."""
-    samples = simulated(run, tmp_path / "s", 30, 101)[20:]
+    samples = simulated(run, tmp_path / "s", 20, 103)[10:]
     edges_alone = [one.sample.name for one in audit(samples) if one.result.verdict is Verdict.BAD]
     assert len(edges_alone) >= 2
     assert looked_bad(samples, capsys) == 0
