@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,8 +32,8 @@ def stack(tmp_path, monkeypatch):
 
 def test_counts_are_those_of_tiff_and_a_broken_file_is_a_row_of_its_own(run, model_path, stack):
     for suffix in ("czi", "lif", "nd2"):
-        content = open(f"in/a.{suffix}", "rb").read()
-        open(f"in/broken.{suffix}", "wb").write(content[: len(content) // 2])
+        content = Path(f"in/a.{suffix}").read_bytes()
+        Path(f"in/broken.{suffix}").write_bytes(content[: len(content) // 2])
     said = run("count", "in", "-m", model_path)
     assert said.code == 1
     assert "Traceback" not in said.err
