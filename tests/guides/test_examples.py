@@ -1,12 +1,9 @@
-"""The example images and the settings file are what their scripts make."""
+"""The example images, and the settings file that its script makes."""
 
 import importlib.util
 import re
 import tomllib
 from pathlib import Path
-
-import numpy as np
-import tifffile
 
 from beadctl.cli.settings import Settings, fields, load
 from beadctl.images import find, open_image
@@ -32,18 +29,6 @@ def test_images_are_small_and_of_many_kinds():
     stack = images["focus_series.ome.tif"]
     assert (stack.axes, len(stack.planes), stack.pixel_size_um) == ("ZYX", 3, 0.65)
     assert images["brightfield_rgb.png"].conversion == "luminance of RGB"
-
-
-def test_images_are_what_the_script_makes(tmp_path):
-    script("make_images").write(tmp_path)
-    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
-    kept = [p.relative_to(FOLDER) for top in ("images", "masks") for p in (FOLDER / top).iterdir()]
-    assert made == sorted(kept)
-    for name in made:
-        if name.suffix == ".tif":
-            ours, theirs = (tifffile.imread(top / name).astype(int) for top in (FOLDER, tmp_path))
-            # Another processor may round a few pixels otherwise, never the picture.
-            assert np.mean(ours != theirs) < 0.01
 
 
 def test_settings_file_is_what_the_script_makes():
