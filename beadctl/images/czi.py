@@ -57,13 +57,22 @@ class _CziFile:
 
     @contextlib.contextmanager
     def open(self) -> Iterator["_CziReader"]:
-        from czifile import CziFile
-
-        quieten()
-        with failures(self.path):
-            czi = CziFile(str(self.path), multifile=False)
-        with czi:
+        with _opened(self.path) as czi:
             yield _CziReader(self, czi)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file with czifile, which leaves a file that it opens itself open if its header is damaged."""
+    from czifile import CziFile
+
+    quieten()
+    with failures(path):
+        file = path.open("rb")
+    with file:
+        with failures(path):
+            czi = CziFile(file, multifile=False)
+        yield czi
 
 
 class _CziReader:
@@ -134,11 +143,8 @@ def _unpacked(data: bytes, compression: int, size: int, dtype: np.dtype[Any]) ->
 
 def czi_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the scenes of a CZI file; parameters, results and errors are those of `tiff_series`."""
-    from czifile import CziFile
-
-    quieten()
     with failures(path):
-        with CziFile(str(path), multifile=False) as czi:
+        with _opened(path) as czi:
             if czi.header.file_part:
                 raise ImageError(f"{path}: is a part of a set of CZI files; export the set as OME-TIFF")
             for position, kind in (
