@@ -33,8 +33,11 @@ class CheckLimits:
     name            value  unit   why
     ==============  =====  =====  ================================================================
     side_px         16     px     images with a shorter side hold too little to compare
-    cover           0.95   share  a mask that covers more of the image is no mask of beads
-    other_image     6.25   -      below this fit score, a mask belongs to another image
+    cover           0.95   share  a mask that covers more of the image, with
+    full_beads      2      -      at most so many beads, is no mask of beads; one of cells in contact may be
+    other_image     6.25   -      below this fit score, a mask belongs to another image,
+    better_shifts   0.001  share  unless at most so many shifts fit better than none: on the next rows of a
+                                  crystal a mask fits nearly as well, so that no shift has a high score
     min_beads       3      -      fewer beads fit other images as well by chance,
     few_beads       6      -      and fewer than this may be too faint to fit: a reason to look, if no other
                                   image of the folder fits
@@ -51,7 +54,9 @@ class CheckLimits:
 
     side_px: int = 16
     cover: float = 0.95
+    full_beads: int = 2
     other_image: float = 6.25
+    better_shifts: float = 0.001
     min_beads: int = 3
     few_beads: int = 6
     overlap: float = 0.7
@@ -142,7 +147,7 @@ def check(
     cover = float((labels > 0).mean())
     if not pair.outlines.bead_count:
         findings += _judge_empty(detector(pixels, False) if detector else None)
-    elif cover > LIMITS.cover:
+    elif cover > LIMITS.cover and pair.outlines.bead_count <= LIMITS.full_beads:
         findings.append(Finding(Fault.FULL, Verdict.BAD, f"the mask covers {cover:.0%} of the image"))
     elif not blank and len(pair.outlines.y):
         pair = replace(pair, detections=detector(pixels, True) if detector else None)
@@ -204,7 +209,8 @@ def _judge_mask(pair: PairFeatures) -> list[Finding]:
     transform = find_transform(pair) if score < fits and overlap < LIMITS.overlap else None
     if transform:
         return [transform]
-    if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and overlap < JACCARD:
+    in_place = pair.fit.better_shifts <= LIMITS.better_shifts or overlap >= JACCARD
+    if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and not in_place:
         message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
         verdict = Verdict.CHECK if pair.outlines.bead_count < LIMITS.few_beads else Verdict.BAD
         return [Finding(Fault.OTHER_IMAGE, verdict, message)]

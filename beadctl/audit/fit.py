@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 # Share of the highest agreement from which on the local maximum next to no shift is preferred: the inner edge
 # of a ring, or the next row of a lattice, may agree as well as the edge that the mask was drawn on.
 NEAREST_MAXIMUM = 0.8
+# Reach of what counts as no shift, px: drawing accuracy.
+UNSHIFTED_PX = 2
 # Spread of the agreement, relative to its maximum, under which an image is without edges nearly everywhere.
 NO_SPREAD = 1e-4
 
@@ -34,6 +36,8 @@ class MaskFit:
         Whether beads are brighter than their surroundings.
     dy, dx : float
         Best shift, px: what to move the mask by.
+    better_shifts : float
+        Share of the shifts searched at which the outlines lie better on edges than at none, or within 2 px.
     """
 
     agreement: float
@@ -42,6 +46,7 @@ class MaskFit:
     bright: bool
     dy: float
     dx: float
+    better_shifts: float = 1.0
 
     @property
     def shift_px(self) -> float:
@@ -121,6 +126,8 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
     if spread < NO_SPREAD * size[top, left]:
         # Edges in a small part of the image only: most shifts meet none.
         spread = float(np.sqrt(np.mean(agreement**2)))
+    unshifted = size[reach_px - UNSHIFTED_PX :, reach_px - UNSHIFTED_PX :]
+    unshifted_best = unshifted[: 2 * UNSHIFTED_PX + 1, : 2 * UNSHIFTED_PX + 1].max()
     sign = np.sign(near[top, left]) or 1.0
     peak_y, peak_x = subpixel_peak(near * sign, top, left)
     return MaskFit(
@@ -130,6 +137,7 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
         bright=bool(sign < 0),
         dy=span[top] + peak_y,
         dx=span[left] + peak_x,
+        better_shifts=float((size > unshifted_best).mean()),
     )
 
 
