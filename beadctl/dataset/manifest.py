@@ -14,7 +14,7 @@ from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, TrainingError
 from beadctl.files import sha256
-from beadctl.images import Normalisation
+from beadctl.images import Levels
 
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "val", "test")
@@ -38,8 +38,8 @@ class TileRow:
     beads, cut : int
         Beads in it, with the labels of the source image, and how many of them its border cuts; `cut` is 0 in
         manifests without this column.
-    offset, scale : float
-        Normalisation of the whole source plane, grey levels.
+    low, median, high : float
+        `Levels` of the whole source plane, grey levels.
     sha256 : str
         SHA-256 of the tile's file.
     """
@@ -53,10 +53,16 @@ class TileRow:
     height: int
     width: int
     beads: int
-    offset: float
-    scale: float
+    low: float
+    median: float
+    high: float
     sha256: str
     cut: int = 0
+
+    @property
+    def levels(self) -> Levels:
+        """Levels of the whole source plane."""
+        return Levels(self.low, self.median, self.high)
 
     @classmethod
     def of(cls, folder: Path, cells: Mapping[str, Any]) -> TileRow:
@@ -120,7 +126,7 @@ def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
 
 
 def samples(rows: Iterable[TileRow]) -> list[Sample]:
-    """Return the tiles of `rows` as annotated images, each with the normalisation of its source."""
+    """Return the tiles of `rows` as annotated images, each with the levels of its source."""
     return [
         Sample(
             row.image.name,
@@ -129,7 +135,7 @@ def samples(rows: Iterable[TileRow]) -> list[Sample]:
             partial(read, row.mask, form=AnnotationFormat.LABELS),
             row.source,
             row.split,
-            Normalisation(row.offset, row.scale),
+            row.levels,
         )
         for row in rows
     ]

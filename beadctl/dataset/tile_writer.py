@@ -22,7 +22,7 @@ from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256, write_csv
-from beadctl.images import Window, measure_normalisation, normalisation_of, only_plane
+from beadctl.images import Window, levels_of, measure_levels, only_plane
 from beadctl.images.normalisation import LIMITS
 from beadctl.images.tiff_write import write_tiff
 
@@ -70,7 +70,7 @@ def cut(
     """Write the tiles of annotated images, and the manifest last: a folder with a manifest is complete.
 
     A sample that cannot be used is reported and the others are cut. An image smaller than a tile gives a
-    smaller tile. The normalisation of a tile is that of its whole source image, as in inference. Tiles that
+    smaller tile. The levels of a tile are those of its whole source image, as in inference. Tiles that
     an earlier run cut in the same way from the same files are kept; the split and the choice among empty
     tiles are made again for all.
 
@@ -275,7 +275,7 @@ def _cut_sample(
     with only_plane(sample.image, options.read).open() as opened:
         pixels = opened.read_all()
         exact = pixels.size <= LIMITS.max_exact
-        normalisation = normalisation_of(pixels) if exact else measure_normalisation(opened)
+        levels = levels_of(pixels) if exact else measure_levels(opened)
     height, width = pixels.shape
     truth = sample.load((height, width))
     areas = np.bincount(truth.labels.ravel())
@@ -297,8 +297,7 @@ def _cut_sample(
             **vars(window),
             beads=int(np.count_nonzero(inside)),
             cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
-            offset=normalisation.offset,
-            scale=normalisation.scale,
+            **vars(levels),
             sha256=digest,
         )
 

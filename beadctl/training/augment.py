@@ -45,9 +45,9 @@ class Augmentation:
     scale: tuple[float, float] = (0.7, 1.4)
     turn_degrees: float = 20.0
     polarity_probability: float = 0.5
-    contrast: tuple[float, float] = (0.7, 1.4)
+    contrast: tuple[float, float] = (0.5, 1.6)
     gamma: tuple[float, float] = (0.8, 1.25)
-    offset: float = 0.1
+    offset: float = 0.5
     noise: float = 0.08
     blur_probability: float = 0.15
     blur_px: float = 1.0

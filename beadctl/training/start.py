@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from beadctl.errors import ModelError, SettingsError
@@ -15,6 +16,7 @@ from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.run_folder import BEST, RunFolder
+from beadctl.training.shown import INPUT
 
 DEFAULT = "default"
 
@@ -121,7 +123,7 @@ def weights(start: str) -> Start:
     path = _file(start)
     if path.suffix.lower() == ".onnx":
         architecture, state = import_onnx.read(path)
-        return Start(architecture, state, _name(start), _digest(path), folded=True)
+        return Start(*_widened(architecture, state), _name(start), _digest(path), folded=True)
     held = checkpoint.load(path)
     try:
         architecture = held.network().architecture
@@ -129,7 +131,22 @@ def weights(start: str) -> Start:
         raise ModelError(
             f"{path}: its weights do not fit the network that it describes; use another checkpoint"
         ) from None
-    return Start(architecture, held.average, _name(start), _digest(path))
+    return Start(*_widened(architecture, held.average), _name(start), _digest(path))
+
+
+def _widened(
+    architecture: Architecture, state: Mapping[str, Tensor]
+) -> tuple[Architecture, Mapping[str, Tensor]]:
+    """Give a network of an earlier beadctl today's input: the channels that it did not have weigh nothing."""
+    missing = INPUT.channels - architecture.inputs
+    if missing <= 0:
+        return architecture, state
+    wider = {
+        name: torch.nn.functional.pad(kernel, (0, 0, 0, 0, 0, missing))
+        for name, kernel in state.items()
+        if name.startswith("down.0.0.") and kernel.ndim == 4 and kernel.shape[1] == architecture.inputs
+    }
+    return replace(architecture, inputs=INPUT.channels), {**state, **wider}
 
 
 def again(start: str, run: Path) -> Start:
