@@ -7,6 +7,7 @@ any window has the values of the whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,8 @@ class BlockSums:
         """Sum the values of a plane, (H, W); the squares at its right and lower edge may be cut."""
         finite = np.isfinite(values)
         known = np.where(finite, values, 0).astype(np.float64)
-        return cls(*(_summed(part) for part in (finite.astype(np.float64), known, known * known)))
+        count = _summed(finite.view(np.uint8)).astype(np.float64)
+        return cls(count, _summed(known), _summed(np.square(known, out=known)))
 
     def around(self, sigma_px: float) -> "LocalContrast":
         """Return mean and deviation under a Gaussian window of this standard deviation, px."""
@@ -85,37 +87,58 @@ class LocalContrast:
         top, left : int
             Its origin in the plane, px.
         """
-        rows = _places(top, values.shape[0], self.mean.shape[0])
-        columns = _places(left, values.shape[1], self.mean.shape[1])
-        result = values - _interpolated(self.mean, rows, columns)
-        result /= _interpolated(self.deviation, rows, columns)
+        grid = self.mean.shape
+        places = _Places.of(top, values.shape[0], grid[0]), _Places.of(left, values.shape[1], grid[1])
+        result = values - _interpolated(self.mean, *places)
+        result /= _interpolated(self.deviation, *places)
         np.clip(result, -LIMITS.clip, LIMITS.clip, out=result)
-        return np.where(np.isfinite(values), result, np.float32(0))
+        result[~np.isfinite(values)] = 0
+        return result
 
 
-def _summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _summed(values: NDArray[Any]) -> NDArray[Any]:
+    return _rows_summed(_rows_summed(values).T).T
+
+
+def _rows_summed(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum groups of rows from both ends, so that a mirrored plane has the same sums to the last bit."""
     step = LIMITS.block_px
-    height, width = values.shape
-    padded = np.pad(values, ((0, -height % step), (0, -width % step)))
-    squares = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
-    return np.asarray(squares.sum(axis=(1, 3)))
+    if missing := -len(values) % step:
+        values = np.pad(values, ((0, missing), (0, 0)))
+    total = values[0::step] + values[step - 1 :: step]
+    for inner in range(1, step // 2):
+        total += values[inner::step] + values[step - 1 - inner :: step]
+    return total
 
 
-_Places = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the pixels of a line lie between the middles of grid squares.
 
+    `used` are the squares of the line, in order; `first` is the place among them of the one before each
+    pixel, and `weight` that of the one after it.
+    """
 
-def _places(start: int, length: int, size: int) -> _Places:
-    """Return the grid squares whose middles enclose each pixel of a line, and the weight of the second."""
-    pixel = np.arange(start, start + length, dtype=np.float64)
-    at = (pixel + 0.5) / LIMITS.block_px - 0.5
-    first = np.floor(at)
-    place = first.astype(np.intp)
-    return np.clip(place, 0, size - 1), np.clip(place + 1, 0, size - 1), (at - first).astype(np.float32)
+    used: NDArray[np.intp]
+    first: NDArray[np.intp]
+    weight: Floats
+
+    @classmethod
+    def of(cls, start: int, length: int, size: int) -> "_Places":
+        """Place the pixels from `start` on a grid of `size` squares, whose last ones continue outwards."""
+        at = (np.arange(start, start + length) + 0.5) / LIMITS.block_px - 0.5
+        square = np.floor(at).astype(np.intp)
+        used = np.clip(np.arange(square[0], square[-1] + 2), 0, size - 1)
+        return cls(used, square - square[0], (at - square).astype(np.float32))
 
 
 def _interpolated(grid: Floats, rows: _Places, columns: _Places) -> Floats:
-    above, below, down = rows
-    before, after, across = columns
-    lines = grid[above] + (grid[below] - grid[above]) * down[:, None]
-    left = lines[:, before]
-    return np.asarray(left + (lines[:, after] - left) * across, np.float32)
+    corners = grid[rows.used][:, columns.used]
+    return _between(np.ascontiguousarray(_between(corners.T, columns).T), rows)
+
+
+def _between(grid: Floats, places: _Places) -> Floats:
+    result = np.diff(grid, axis=0)[places.first]
+    result *= places.weight[:, None]
+    result += grid[places.first]
+    return result

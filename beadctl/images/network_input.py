@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images.local_contrast import BlockSums, LocalContrast
-from beadctl.images.normalisation import Levels, Normalisation, clipped, measure_levels
-from beadctl.images.plane import Pixels
+from beadctl.images.normalisation import LIMITS, Levels, Normalisation, clipped, measure_levels
+from beadctl.images.plane import InMemory, Pixels
 from beadctl.images.window import Window
 
 # Rows of a band in which the local contrast of a plane is summed; a multiple of its grid.
 BAND_ROWS = 512
+# Rows that are computed at once: few enough for the processor's cache.
+STRIP_ROWS = 64
 
 
 class InputName(StrEnum):
@@ -70,14 +72,17 @@ class NetworkInput:
         ImageError
             If the pixels cannot be decoded.
         """
+        if name.sigmas_px and pixels.height * pixels.width <= LIMITS.max_exact:
+            # Decoded once, for the levels and for the sums.
+            pixels = InMemory(pixels.read_all())
         normalisation = name.normalisation(levels or measure_levels(pixels))
         if not name.sigmas_px:
             return cls(normalisation, ())
-        bands = []
+        strips = []
         for top in range(0, pixels.height, BAND_ROWS):
-            band = Window(top, 0, min(BAND_ROWS, pixels.height - top), pixels.width)
-            bands.append(BlockSums.of(normalisation.scaled(pixels.read(band))))
-        sums = BlockSums.joined(bands)
+            band = pixels.read(Window(top, 0, min(BAND_ROWS, pixels.height - top), pixels.width))
+            strips += [BlockSums.of(normalisation.scaled(band[rows])) for rows in _strips(band)]
+        sums = BlockSums.joined(strips)
         return cls(normalisation, tuple(sums.around(sigma_px) for sigma_px in name.sigmas_px))
 
     def apply(self, pixels: NDArray[Any], top: int = 0, left: int = 0) -> NDArray[np.float32]:
@@ -90,6 +95,15 @@ class NetworkInput:
         top, left : int
             Its origin in the plane, px.
         """
-        values = self.normalisation.scaled(pixels)
-        local = [contrast.apply(values, top, left) for contrast in self.contrasts]
-        return np.stack([clipped(values), *local])
+        channels = np.empty((1 + len(self.contrasts), *pixels.shape), np.float32)
+        for rows in _strips(pixels):
+            values = self.normalisation.scaled(pixels[rows])
+            channels[0, rows] = clipped(values)
+            for contrast, channel in zip(self.contrasts, channels[1:], strict=True):
+                channel[rows] = contrast.apply(values, top + rows.start, left)
+        return channels
+
+
+def _strips(pixels: NDArray[Any]) -> list[slice]:
+    """Return the rows of the strips that are computed at once."""
+    return [slice(row, row + STRIP_ROWS) for row in range(0, len(pixels), STRIP_ROWS)]
