@@ -105,7 +105,7 @@ def _rows_summed(values: NDArray[Any]) -> NDArray[Any]:
     step = LIMITS.block_px
     if missing := -len(values) % step:
         values = np.pad(values, ((0, missing), (0, 0)))
-    total = values[0::step] + values[step - 1 :: step]
+    total: NDArray[Any] = values[0::step] + values[step - 1 :: step]
     for inner in range(1, step // 2):
         total += values[inner::step] + values[step - 1 - inner :: step]
     return total
@@ -138,7 +138,7 @@ def _interpolated(grid: Floats, rows: _Places, columns: _Places) -> Floats:
 
 
 def _between(grid: Floats, places: _Places) -> Floats:
-    result = np.diff(grid, axis=0)[places.first]
+    result: Floats = np.diff(grid, axis=0)[places.first]
     result *= places.weight[:, None]
     result += grid[places.first]
     return result

@@ -17,7 +17,7 @@ from beadctl import __version__
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ModelError, OutputError
 from beadctl.files import atomic
-from beadctl.images import levels_of
+from beadctl.images import InputName, levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.plane import SegmentOptions, label_maps
@@ -26,7 +26,7 @@ from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.fold import fold
-from beadctl.training.shown import shown
+from beadctl.training.shown import INPUT, shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
@@ -135,7 +135,7 @@ def export(
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
-    images = _images(tiles or _tiles_of(source.parent), facts.stride)
+    images = _images(tiles or _tiles_of(source.parent), facts)
     with atomic(out.with_suffix(".onnx")) as temporary:
         write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)
@@ -256,6 +256,8 @@ def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFac
         min_area_px=options.min_area_px or int(plan["min_area_px"]),
         diameter_px=state.facts.get("diameter_px"),
         polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
+        # Runs of an earlier beadctl have one channel.
+        normalisation=INPUT if network.architecture.inputs == INPUT.channels else InputName.MEDIAN,
         training=dict(plan),
         data=str(state.facts.get("data", "")),
         validation={key: best[key] for key in figures if key in best},
@@ -271,15 +273,16 @@ def _tiles_of(run: Path) -> Path | None:
     return Path(tiles) if tiles else None
 
 
-def _images(folder: Path | None, stride: int) -> list[NDArray[np.float32]]:
+def _images(folder: Path | None, facts: ModelFacts) -> list[NDArray[np.float32]]:
     """Return inputs (C, H, W) to compare on: validation tiles if there are any, else simulated ones."""
+    channels = facts.normalisation.channels
     if folder and (folder / "manifest.csv").is_file():
         held = Tiles(read_manifest(folder), "val", folder)
-        large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= stride]
+        large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= facts.stride]
         if large:
-            return [shown(held[index][0]) for index in large[:SAMPLES]]
+            return [shown(held[index][0])[:channels] for index in large[:SAMPLES]]
     scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
-    return [shown(levels_of(image).around_middle.scaled(image)) for image in scenes]
+    return [shown(levels_of(image).around_middle.scaled(image))[:channels] for image in scenes]
 
 
 def _batches(images: Sequence[NDArray[np.float32]], stride: int) -> list[NDArray[np.float32]]:

@@ -11,6 +11,7 @@ import torch
 from beadctl.errors import TrainingError
 from beadctl.files import write_csv
 from beadctl.training import checkpoint, device, gradients
+from beadctl.training.architecture import Architecture
 from beadctl.training.augment import Augmentation
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.dataset import Batches, TrainingData, Views, load, training_data
@@ -265,6 +266,11 @@ class TrainingRun:
         if state.facts.get("data") != self.data.fingerprint:
             raise TrainingError(
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
+            )
+        if Architecture(**state.architecture).inputs < self.plan.architecture.inputs:
+            raise TrainingError(
+                f"{source}: was started by an earlier beadctl, whose networks see the grey level alone; "
+                "start a new run from it with --from"
             )
         self.learner.restore(state, source)
         self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)

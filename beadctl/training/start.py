@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from beadctl.errors import ModelError, SettingsError
 from beadctl.files import sha256
@@ -17,6 +17,7 @@ from beadctl.training.choices import ArchName
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.run_folder import BEST, RunFolder
 from beadctl.training.shown import INPUT
+from beadctl.training.unet import UNet
 
 DEFAULT = "default"
 
@@ -138,15 +139,17 @@ def _widened(
     architecture: Architecture, state: Mapping[str, Tensor]
 ) -> tuple[Architecture, Mapping[str, Tensor]]:
     """Give a network of an earlier beadctl today's input: the channels that it did not have weigh nothing."""
-    missing = INPUT.channels - architecture.inputs
-    if missing <= 0:
+    if architecture.inputs >= INPUT.channels:
         return architecture, state
-    wider = {
-        name: torch.nn.functional.pad(kernel, (0, 0, 0, 0, 0, missing))
-        for name, kernel in state.items()
-        if name.startswith("down.0.0.") and kernel.ndim == 4 and kernel.shape[1] == architecture.inputs
+    wider = replace(architecture, inputs=INPUT.channels)
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in UNet(wider).state_dict().items()}
+    return wider, {
+        name: nn.functional.pad(tensor, (0, 0, 0, 0, 0, shapes[name][1] - tensor.shape[1]))
+        if tensor.ndim == 4
+        else tensor
+        for name, tensor in state.items()
     }
-    return replace(architecture, inputs=INPUT.channels), {**state, **wider}
 
 
 def again(start: str, run: Path) -> Start:

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_segment.py [IMAGES] [--images 24] [--size 512] [--pairs 5]
 
 IMAGES defaults to simulated ones. Both run alternately in one process, with the same threads and the same
-blocks (halo included); `segment` also reads the files, measures percentiles, labels, measures and
+blocks (halo included); `segment` also reads the files, measures percentiles and local contrast, labels, measures and
 writes masks, tables and overlays. The median of the paired ratios of images a second is printed. Goal: 0.85.
 Memory: the peak of a fresh process over one plane of 1, 4 and 9 times the area; goal: bounded by the block
 plus a few bytes a pixel of the plane.
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from beadctl.images import Found, find, measure_normalisation, open_image
+from beadctl.images import Found, NetworkInput, Window, find, open_image
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results import run
@@ -39,12 +39,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
-    """Return the normalised blocks of all planes, each (1, 1, H, W)."""
+    """Return the blocks of all planes as the network takes them, each (1, C, H, W)."""
     ready = []
     for item in found:
         for plane in open_image(item.path).planes:
             with plane.open() as pixels:
-                normalisation = measure_normalisation(pixels)
+                shown = NetworkInput.of(pixels, model.facts.normalisation)
+
+                def channels(part: Window) -> np.ndarray:
+                    return shown.apply(pixels.read(part), part.top, part.left)
+
                 grid = blocks(
                     plane.height,
                     plane.width,
@@ -52,7 +56,7 @@ def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
                     halo=model.facts.halo,
                     stride=model.facts.stride,
                 )
-                ready += [normalisation.apply(read_reflected(pixels, block))[None, None] for block in grid]
+                ready += [read_reflected(block, plane.height, plane.width, channels)[None] for block in grid]
     return ready
 
 

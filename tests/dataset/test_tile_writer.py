@@ -12,7 +12,7 @@ from helpers.images import discs
 from scipy import ndimage
 
 from beadctl.dataset.manifest import SPLITS, read_manifest
-from beadctl.images import normalisation_of
+from beadctl.images import levels_of
 
 SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif": (40, 30)}
 
@@ -60,8 +60,7 @@ def test_the_manifest_describes_the_tiles(run, dataset):
             (truth[window] == bead).sum() < (truth == bead).sum() for bead in set(truth[window].ravel()) - {0}
         )
         assert row.sha256 == hashlib.sha256(row.image.read_bytes()).hexdigest()
-        normalisation = normalisation_of(source)
-        assert (row.offset, row.scale) == (normalisation.offset, normalisation.scale)
+        assert row.levels == levels_of(source)
     assert set(sides) == set(SIZES)
     assert all(len(side) == 1 for side in sides.values())
     assert {split for side in sides.values() for split in side} == {"train", "val", "test"}

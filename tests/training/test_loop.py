@@ -21,7 +21,7 @@ from PIL import Image
 
 from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import AnnotationError, BeadctlError, DeviceError, ModelError, OutputError, TrainingError
-from beadctl.images import normalisation_of
+from beadctl.images import levels_of
 from beadctl.losses import Loss, LossParameters
 from beadctl.segmentation.plane import SegmentOptions
 from beadctl.training import checkpoint, device
@@ -37,6 +37,7 @@ from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
+from beadctl.training.shown import shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 from beadctl.training.validation import maps, score
@@ -73,7 +74,6 @@ def write_tiles(folder: Path, splits=("train",) * 5 + ("val",) * 2, size=40) -> 
         for name, plane in zip(names, (image, labels), strict=True):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(folder / name, plane, compression="zlib")
-        measured = normalisation_of(image)
         beads = len(np.unique(labels)) - 1
         place = (
             f"field{number}",
@@ -82,8 +82,7 @@ def write_tiles(folder: Path, splits=("train",) * 5 + ("val",) * 2, size=40) -> 
             size,
             size,
             beads,
-            measured.offset,
-            measured.scale,
+            *vars(levels_of(image)).values(),
             f"{number:064x}",
             0,
         )
@@ -180,7 +179,7 @@ def test_run_folder(tiles, tmp_path):
     assert len(facts["data"]["fingerprint"]) == 64
     best = checkpoint.load(result.best)
     assert best.epoch == best.best_epoch == result.record.epoch
-    assert best.history[-1]["val_jaccard"] == max(record.val_jaccard for record in records)
+    assert best.history[-1]["val_f1"] == max(record.val_f1 for record in records)
     assert best.facts["diameter_px"] == pytest.approx(8, abs=3)
 
 
@@ -486,13 +485,13 @@ def test_weight_average_is_the_recursion_and_averages_batch_statistics():
 def test_validation_pads_like_inference(tiles):
     """Whole images of any size are mirrored below and to the right to whole strides."""
     torch.manual_seed(0)
-    network = UNet(Architecture(4, 3)).eval()
+    network = UNet(Architecture(4, 3, inputs=3)).eval()
     image = np.random.default_rng(0).normal(0, 0.5, (37, 50)).astype(np.float32)
     found = maps(network, image, torch.device("cpu"))
     assert [(plane.shape, plane.dtype) for plane in found.planes] == [(image.shape, np.uint8)] * 2
-    wide = np.pad(image, ((0, 3), (0, 2)), mode="reflect")
+    wide = np.pad(shown(image), ((0, 0), (0, 3), (0, 2)), mode="reflect")
     with torch.no_grad():
-        answer = network(torch.from_numpy(wide)[None, None])[0, :, :37, :50].sigmoid() * 255
+        answer = network(torch.from_numpy(wide)[None])[0, :, :37, :50].sigmoid() * 255
     # A value that lies on a half may round either way when convolutions sum in another order.
     assert np.abs(answer[0].numpy() - found.probability).max() < 0.5 + 1e-3
     assert np.abs(answer[1].numpy() - found.marker).max() < 0.5 + 1e-3
@@ -522,7 +521,7 @@ def test_samples_do_not_depend_on_the_workers(tiles, kind):
         assert torch.equal(a, c)
         assert torch.equal(b, d)
     images, wanted = alone[0]
-    assert images.shape == (2, 1, 32, 32)
+    assert images.shape == (2, 3, 32, 32)
     assert wanted.shape == (2, 4, 32, 32)
     assert not any(torch.equal(alone[0][0][0], other[0][0]) for other in alone[1:])
 
@@ -553,7 +552,9 @@ def test_tiles_are_normalised_as_their_source_and_the_same_from_memory_or_disk(t
     assert len(kept) == len(fresh) == 5
     for row, (image, labels), (again, labels_again) in zip(kept.rows, kept, fresh, strict=False):
         raw = tifffile.imread(row.image).astype(np.float64)
-        np.testing.assert_allclose(image, np.clip((raw - row.offset) / row.scale, -3, 3), atol=1e-6)
+        np.testing.assert_allclose(
+            image, (raw - (row.low + row.high) / 2) / ((row.high - row.low) / 2), atol=1e-6
+        )
         assert np.array_equal(labels, tifffile.imread(row.mask))
         assert np.array_equal(image, again)
         assert np.array_equal(labels, labels_again)
@@ -568,7 +569,7 @@ def broken(folder, what):
         case "no manifest":
             manifest.unlink()
         case "no column":
-            manifest.write_text(text.replace("offset", "shift"))
+            manifest.write_text(text.replace("median", "shift"))
         case "no number":
             manifest.write_text(text.replace(",40,40,", ",40,wide,"))
         case "unknown split":
@@ -603,7 +604,7 @@ def broken(folder, what):
     [
         ("no folder", "beadctl tile"),
         ("no manifest", "beadctl tile"),
-        ("no column", "offset"),
+        ("no column", "median"),
         ("no number", "wide"),
         ("unknown split", "validate"),
         ("no validation", "no val tiles"),
