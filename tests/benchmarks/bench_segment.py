@@ -3,10 +3,10 @@
     python tests/benchmarks/bench_segment.py [IMAGES] [--images 24] [--size 512] [--pairs 5]
 
 IMAGES defaults to simulated ones. Both run alternately in one process, with the same threads and the same
-blocks (halo included); `segment` also reads the files, measures percentiles and local contrast, labels, measures and
-writes masks, tables and overlays. The median of the paired ratios of images a second is printed. Goal: 0.85.
-Memory: the peak of a fresh process over one plane of 1, 4 and 9 times the area; goal: bounded by the block
-plus a few bytes a pixel of the plane.
+blocks (halo included); `segment` also reads the files, measures percentiles and local contrast, labels,
+measures and writes masks, tables and overlays. The median of the paired ratios of images a second is
+printed. Goal: 0.85. Memory: the peak of a fresh process over one plane of 1, 4 and 9 times the area; goal:
+bounded by the block plus a few bytes a pixel of the plane.
 """
 
 import argparse
@@ -15,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from beadctl.images import Found, NetworkInput, Window, find, open_image
+from beadctl.images import Found, NetworkInput, Pixels, Window, find, open_image
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results import run
@@ -38,6 +39,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+def channels_of(pixels: Pixels, shown: NetworkInput, part: Window) -> np.ndarray:
+    """Return the channels of a window of a plane."""
+    return shown.apply(pixels.read(part), part.top, part.left)
+
+
 def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
     """Return the blocks of all planes as the network takes them, each (1, C, H, W)."""
     ready = []
@@ -45,10 +51,7 @@ def blocks_of(found: list[Found], model: Model) -> list[np.ndarray]:
         for plane in open_image(item.path).planes:
             with plane.open() as pixels:
                 shown = NetworkInput.of(pixels, model.facts.normalisation)
-
-                def channels(part: Window) -> np.ndarray:
-                    return shown.apply(pixels.read(part), part.top, part.left)
-
+                channels = partial(channels_of, pixels, shown)
                 grid = blocks(
                     plane.height,
                     plane.width,

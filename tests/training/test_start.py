@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from helpers import version_2
 from helpers.model import write_model
 from onnx import TensorProto, numpy_helper
 from torch import nn
@@ -164,6 +165,45 @@ def test_the_default_model_is_the_same_function():
     assert np.abs(maps(network.train(), images) - wanted).max() < 1e-4
     assert (found.source, found.sha256) == ("default", sha256(DEFAULT_MODEL))
     assert found.architecture.channels == (16, 32, 64, 112, 112)
+
+
+def test_an_earlier_network_of_one_channel_starts_as_the_same_function(trained, tmp_path):
+    """The contrasts weigh nothing at first, and then learn."""
+    path = tmp_path / "old.pt"
+    shutil.copy(trained / "best.pt", path)
+    version_2.checkpoint(path, one_channel=True)
+    old = checkpoint.load(path).network()
+    assert old.architecture.inputs == 1
+    export(path, tmp_path / "old.onnx")
+    images = samples(4)
+    wanted = maps(old, images[:, :1])
+    assert wanted.std() > 1e-3, "the maps must vary"
+    for source in (path, tmp_path / "old.onnx"):
+        found = start.weights(str(source))
+        assert found.architecture == replace(old.architecture, inputs=3)
+        network = network_of(found)
+        if found.folded:
+            reopen(network, [images])
+        np.testing.assert_allclose(maps(network, images), wanted, atol=1e-4)
+    network(images).square().mean().backward()
+    first = next(weight for weight in network.parameters() if weight.ndim == 4)
+    assert (first.grad[:, 1:].abs().amax((1, 2, 3)) > 0).any()
+
+
+@pytest.mark.parametrize("kind", ArchName)
+def test_only_the_kernels_of_the_image_are_widened(kind, tmp_path):
+    """Also where kernels inside a block have one channel too."""
+    torch.manual_seed(0)
+    old = UNet(Architecture(1, 2, kind=kind)).eval()
+    path = tmp_path / "narrow.pt"
+    nothing = {name: {} for name in ("model", "optimizer", "scaler", "rng", "settings")}
+    numbers = {"epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "elapsed_s": 1.0, "history": []}
+    held = {"architecture": old.architecture.as_dict(), "average": old.state_dict()}
+    checkpoint.save(checkpoint.Checkpoint(**nothing, **numbers, **held), path)
+    images = samples(2)
+    np.testing.assert_array_equal(
+        maps(network_of(start.weights(str(path))), images), maps(old, images[:, :1])
+    )
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):
