@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -89,6 +89,23 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
     AnnotationError
         If it lacks columns or a value cannot be read.
     """
+    required = [field.name for field in fields(TileRow) if field.default is MISSING]
+    records = _records(folder, required)
+    path = folder / MANIFEST
+    return tuple(_row(folder, record, f"{path}, line {line}") for line, record in enumerate(records, start=2))
+
+
+def tile_files(folder: Path) -> list[tuple[str, Path, Path]]:
+    """Return source, image and mask of each tile; errors are those of `read_manifest`.
+
+    Manifests of earlier versions, which have not all of today's columns, are read too.
+    """
+    names = ("source", "image", "mask")
+    rows = [[record[name] or "" for name in names] for record in _records(folder, names)]
+    return [(source, folder / image, folder / mask) for source, image, mask in rows]
+
+
+def _records(folder: Path, required: Sequence[str]) -> list[dict[str, str]]:
     path = folder / MANIFEST
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -100,14 +117,12 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
         raise AnnotationError(
             f"{path}: cannot be read ({error}); write it again with: beadctl tile"
         ) from None
-    missing = [
-        field.name for field in fields(TileRow) if field.name not in columns and field.default is MISSING
-    ]
+    missing = [name for name in required if name not in columns]
     if missing:
         raise AnnotationError(
             f"{path}: lacks the column {', '.join(missing)}; write it again with: beadctl tile"
         )
-    return tuple(_row(folder, record, f"{path}, line {line}") for line, record in enumerate(records, start=2))
+    return records
 
 
 def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:

@@ -15,7 +15,7 @@ from beadctl.annotations.canvas import Remark, remark_lines
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.dataset.division import Division, divide
-from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, read_manifest
+from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, tile_files
 from beadctl.dataset.splitting import split_sources
 from beadctl.dataset.tile_record import TileRecord
 from beadctl.dataset.tiling import TilingOptions
@@ -201,9 +201,9 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
     manifest = out_dir / MANIFEST
     if not manifest.exists():
         return
-    earlier = read_manifest(out_dir)
+    earlier = tile_files(out_dir)
     names = {sample.name for sample in samples}
-    other = next((row.source for row in earlier if row.source not in names), None)
+    other = next((source for source, *_ in earlier if source not in names), None)
     if other and not overwrite:
         raise OutputError(
             f"{manifest}: holds tiles of {other}, which is not among these images; use --overwrite, or"
@@ -212,9 +212,9 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
     if overwrite:
         # Delete only what the manifest lists: the folder may hold other images, even those to be cut.
         manifest.unlink()
-        for row in earlier:
-            row.image.unlink(missing_ok=True)
-            row.mask.unlink(missing_ok=True)
+        for _, image, mask in earlier:
+            image.unlink(missing_ok=True)
+            mask.unlink(missing_ok=True)
 
 
 def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:

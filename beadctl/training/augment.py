@@ -1,7 +1,7 @@
 """Augmentation: random crops, rotations, sizes, intensities and polarities of a tile.
 
 Geometry changes image and labels together, intensity the image alone. Intensities are in units of the
-normalisation: the background's median at 0, the brighter or darker tail at 1 or -1.
+normalisation: the 0.1 and 99.9 percentiles of the source at -1 and 1.
 """
 
 from dataclasses import dataclass

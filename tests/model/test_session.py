@@ -171,9 +171,27 @@ def test_a_file_of_schema_1_gives_the_same_maps_and_thresholds(tmp_path):
     assert "seed_threshold" in content
     assert [output.name for output in old.session.get_outputs()] == ["probability", "seed"]
     assert old.facts == new.facts
+    assert old.facts.normalisation == InputName.MEDIAN
     assert SegmentOptions.of(old.facts) == SegmentOptions.of(new.facts)
     for plane, wanted in zip(old.maps(PLANE).planes, new.maps(PLANE).planes, strict=True):
         np.testing.assert_array_equal(plane, wanted)
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_file_that_names_the_median_sees_the_plane_as_before_schema_3(tmp_path, schema):
+    path = write_model(tmp_path / "old.onnx")
+    proto = onnx.load(path)
+    (entry,) = proto.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | {"schema": schema})
+    onnx.save(proto, path)
+    model = Model(path, "cpu", 1)
+    plane = PLANE.pixels.astype(np.float64)
+    low, median, high = np.percentile(plane, [0.1, 50, 99.9])
+    ready = np.clip((plane - median) / max(high - median, median - low), -3, 3).astype(np.float32)
+    missing = [(0, -edge % 8) for edge in plane.shape]
+    wanted = model.run(np.pad(ready, missing, mode="reflect")[None, None])
+    for found, answer in zip(model.maps(PLANE).planes, wanted, strict=True):
+        np.testing.assert_allclose(found / 255, answer[0, 0, :101, :143], atol=0.5 / 255 + 1e-5)
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
