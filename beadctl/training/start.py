@@ -124,7 +124,7 @@ def weights(start: str) -> Start:
     path = _file(start)
     if path.suffix.lower() == ".onnx":
         architecture, state = import_onnx.read(path)
-        return Start(*_widened(architecture, state), _name(start), _digest(path), folded=True)
+        return Start(*_widened(architecture, state, start), _name(start), _digest(path), folded=True)
     held = checkpoint.load(path)
     try:
         architecture = held.network().architecture
@@ -132,11 +132,11 @@ def weights(start: str) -> Start:
         raise ModelError(
             f"{path}: its weights do not fit the network that it describes; use another checkpoint"
         ) from None
-    return Start(*_widened(architecture, held.average), _name(start), _digest(path))
+    return Start(*_widened(architecture, held.average, start), _name(start), _digest(path))
 
 
 def _widened(
-    architecture: Architecture, state: Mapping[str, Tensor]
+    architecture: Architecture, state: Mapping[str, Tensor], source: str
 ) -> tuple[Architecture, Mapping[str, Tensor]]:
     """Give a network of an earlier beadctl today's input: the channels that it did not have weigh nothing."""
     if architecture.inputs >= INPUT.channels:
@@ -144,6 +144,11 @@ def _widened(
     wider = replace(architecture, inputs=INPUT.channels)
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in UNet(wider).state_dict().items()}
+    if shapes.keys() != state.keys():
+        # Of a residual block whose output has as many channels as its input, the shortcut has no weights.
+        raise ModelError(
+            f"{source}: is too narrow for the input of {INPUT.channels} channels; start from another"
+        )
     return wider, {
         name: nn.functional.pad(tensor, (0, 0, 0, 0, 0, shapes[name][1] - tensor.shape[1]))
         if tensor.ndim == 4

@@ -190,20 +190,31 @@ def test_an_earlier_network_of_one_channel_starts_as_the_same_function(trained, 
     assert (first.grad[:, 1:].abs().amax((1, 2, 3)) > 0).any()
 
 
-@pytest.mark.parametrize("kind", ArchName)
-def test_only_the_kernels_of_the_image_are_widened(kind, tmp_path):
-    """Also where kernels inside a block have one channel too."""
+def narrow(folder, width, kind):
+    """A checkpoint of an untrained network of one channel, and the network."""
     torch.manual_seed(0)
-    old = UNet(Architecture(1, 2, kind=kind)).eval()
-    path = tmp_path / "narrow.pt"
+    network = UNet(Architecture(width, 2, kind=kind)).eval()
     nothing = {name: {} for name in ("model", "optimizer", "scaler", "rng", "settings")}
     numbers = {"epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "elapsed_s": 1.0, "history": []}
-    held = {"architecture": old.architecture.as_dict(), "average": old.state_dict()}
-    checkpoint.save(checkpoint.Checkpoint(**nothing, **numbers, **held), path)
+    held = {"architecture": network.architecture.as_dict(), "average": network.state_dict()}
+    checkpoint.save(checkpoint.Checkpoint(**nothing, **numbers, **held), folder / "narrow.pt")
+    return folder / "narrow.pt", network
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1, "unet"), (1, "attention-unet"), (2, "resunet")])
+def test_only_the_kernels_of_the_image_are_widened(tmp_path, width, kind):
+    """Not those inside a block, which may have one channel too."""
+    path, old = narrow(tmp_path, width, kind)
     images = samples(2)
-    np.testing.assert_array_equal(
-        maps(network_of(start.weights(str(path))), images), maps(old, images[:, :1])
-    )
+    found = maps(network_of(start.weights(str(path))), images)
+    np.testing.assert_allclose(found, maps(old, images[:, :1]), atol=1e-6)
+
+
+def test_a_residual_network_as_narrow_as_the_input_is_refused(tmp_path):
+    path, _ = narrow(tmp_path, 3, "resunet")
+    with pytest.raises(ModelError, match=r"narrow\.pt: is too narrow for the input of 3 channels") as error:
+        start.weights(str(path))
+    one_line(error)
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):
