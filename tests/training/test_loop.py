@@ -371,6 +371,8 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
         lr=1.0,
         final_lr_fraction=1.0,
         clip_norm=math.inf,
+        # Weights for which no two pixels have nearly equal errors: their ranks are a kink of the Lovász loss.
+        seed=1,
     )
     whole, whole_means = gradient(replace(plan, batch_size=6), Some(), tmp_path)
     parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), Some(), tmp_path)
