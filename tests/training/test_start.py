@@ -46,7 +46,7 @@ TINY = TrainingPlan(
     validation_scenes=2,
 )
 # Enough training to find beads.
-LEARNED = replace(TINY, steps_per_epoch=40, epochs=1, batch_size=4, validation_scenes=8)
+LEARNED = replace(TINY, steps_per_epoch=100, epochs=1, batch_size=4, lr=2e-2, validation_scenes=8)
 # Flags that fit it and do not set the network.
 SMALL = ("--simulate", "4", "--size", "32", "--batch-size", "2", "--workers", "0", "--threads", "1")
 
