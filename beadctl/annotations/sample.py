@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beadctl.annotations.canvas import Load
-from beadctl.images import Normalisation
+from beadctl.images import Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Sample:
         Name of the image that a tile was cut from; else `name`.
     split : str
         Split of a tile; empty otherwise.
-    normalisation : Normalisation or None
-        That of the source image of a tile; None to measure it on the image.
+    levels : Levels or None
+        Those of the source image of a tile; None to measure it on the image.
     """
 
     name: str
@@ -36,4 +36,4 @@ class Sample:
     load: Load
     source: str = ""
     split: str = ""
-    normalisation: Normalisation | None = None
+    levels: Levels | None = None

@@ -43,6 +43,7 @@ PANELS = {
     **dict.fromkeys(("train.start", "train.arch", "train.width", "train.depth"), NETWORK),
     **dict.fromkeys(("train.max_channels", "train.dropout", "train.dilation"), NETWORK),
     **dict.fromkeys(("train.epochs", "train.steps_per_epoch", "train.max_minutes", "train.patience"), RUN),
+    "train.select": RUN,
     **dict.fromkeys(("train.precision", "train.workers", "data.seed"), RUN),
     "inference.diameter": INSTANCES,
     "inference.model": MODEL,

@@ -14,7 +14,7 @@ from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
 from beadctl.segmentation.sizes import Area, Diameter
-from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName, SelectName
 from beadctl.weighting import WeightingName
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -155,11 +155,14 @@ class Train(Section):
         ScheduleName.COSINE, description="Fall of the learning rate; plateau lowers it when progress stops."
     )
     plateau_epochs: int = Field(
-        5, ge=1, description="Plateau: epochs without a better validation Jaccard before the rate falls."
+        5, ge=1, description="Plateau: epochs without a better validation figure before the rate falls."
     )
     plateau_factor: Probability = Field(0.5, description="Plateau: factor on the learning rate.")
+    select: SelectName = Field(
+        SelectName.F1, description="Validation figure that chooses the best epoch; f1 is of beads at IoU 0.5."
+    )
     patience: int = Field(
-        25, ge=1, description="Stop after this many epochs without a better validation Jaccard."
+        25, ge=1, description="Stop after this many epochs without a better validation figure."
     )
     arch: ArchName = Field(
         ArchName.UNET, description="Network; resunet: residual blocks, attention-unet: gated skips."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, TrainingError
 from beadctl.files import sha256
-from beadctl.images import Normalisation
+from beadctl.images import Levels
 
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "val", "test")
@@ -38,8 +38,8 @@ class TileRow:
     beads, cut : int
         Beads in it, with the labels of the source image, and how many of them its border cuts; `cut` is 0 in
         manifests without this column.
-    offset, scale : float
-        Normalisation of the whole source plane, grey levels.
+    low, median, high : float
+        `Levels` of the whole source plane, grey levels.
     sha256 : str
         SHA-256 of the tile's file.
     """
@@ -53,10 +53,16 @@ class TileRow:
     height: int
     width: int
     beads: int
-    offset: float
-    scale: float
+    low: float
+    median: float
+    high: float
     sha256: str
     cut: int = 0
+
+    @property
+    def levels(self) -> Levels:
+        """Levels of the whole source plane."""
+        return Levels(self.low, self.median, self.high)
 
     @classmethod
     def of(cls, folder: Path, cells: Mapping[str, Any]) -> TileRow:
@@ -83,6 +89,23 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
     AnnotationError
         If it lacks columns or a value cannot be read.
     """
+    required = [field.name for field in fields(TileRow) if field.default is MISSING]
+    records = _records(folder, required)
+    path = folder / MANIFEST
+    return tuple(_row(folder, record, f"{path}, line {line}") for line, record in enumerate(records, start=2))
+
+
+def tile_files(folder: Path) -> list[tuple[str, Path, Path]]:
+    """Return source, image and mask of each tile; errors are those of `read_manifest`.
+
+    Manifests of earlier versions, which have not all of today's columns, are read too.
+    """
+    names = ("source", "image", "mask")
+    rows = [[record[name] or "" for name in names] for record in _records(folder, names)]
+    return [(source, folder / image, folder / mask) for source, image, mask in rows]
+
+
+def _records(folder: Path, required: Sequence[str]) -> list[dict[str, str]]:
     path = folder / MANIFEST
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -94,14 +117,12 @@ def read_manifest(folder: Path) -> tuple[TileRow, ...]:
         raise AnnotationError(
             f"{path}: cannot be read ({error}); write it again with: beadctl tile"
         ) from None
-    missing = [
-        field.name for field in fields(TileRow) if field.name not in columns and field.default is MISSING
-    ]
+    missing = [name for name in required if name not in columns]
     if missing:
         raise AnnotationError(
             f"{path}: lacks the column {', '.join(missing)}; write it again with: beadctl tile"
         )
-    return tuple(_row(folder, record, f"{path}, line {line}") for line, record in enumerate(records, start=2))
+    return records
 
 
 def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
@@ -120,7 +141,7 @@ def _row(folder: Path, record: dict[str, str], place: str) -> TileRow:
 
 
 def samples(rows: Iterable[TileRow]) -> list[Sample]:
-    """Return the tiles of `rows` as annotated images, each with the normalisation of its source."""
+    """Return the tiles of `rows` as annotated images, each with the levels of its source."""
     return [
         Sample(
             row.image.name,
@@ -129,7 +150,7 @@ def samples(rows: Iterable[TileRow]) -> list[Sample]:
             partial(read, row.mask, form=AnnotationFormat.LABELS),
             row.source,
             row.split,
-            Normalisation(row.offset, row.scale),
+            row.levels,
         )
         for row in rows
     ]

@@ -15,14 +15,14 @@ from beadctl.annotations.canvas import Remark, remark_lines
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.dataset.division import Division, divide
-from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, read_manifest
+from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, tile_files
 from beadctl.dataset.splitting import split_sources
 from beadctl.dataset.tile_record import TileRecord
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256, write_csv
-from beadctl.images import Window, measure_normalisation, normalisation_of, only_plane
+from beadctl.images import Window, levels_of, measure_levels, only_plane
 from beadctl.images.normalisation import LIMITS
 from beadctl.images.tiff_write import write_tiff
 
@@ -70,7 +70,7 @@ def cut(
     """Write the tiles of annotated images, and the manifest last: a folder with a manifest is complete.
 
     A sample that cannot be used is reported and the others are cut. An image smaller than a tile gives a
-    smaller tile. The normalisation of a tile is that of its whole source image, as in inference. Tiles that
+    smaller tile. The levels of a tile are those of its whole source image, as in inference. Tiles that
     an earlier run cut in the same way from the same files are kept; the split and the choice among empty
     tiles are made again for all.
 
@@ -201,9 +201,9 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
     manifest = out_dir / MANIFEST
     if not manifest.exists():
         return
-    earlier = read_manifest(out_dir)
+    earlier = tile_files(out_dir)
     names = {sample.name for sample in samples}
-    other = next((row.source for row in earlier if row.source not in names), None)
+    other = next((source for source, *_ in earlier if source not in names), None)
     if other and not overwrite:
         raise OutputError(
             f"{manifest}: holds tiles of {other}, which is not among these images; use --overwrite, or"
@@ -212,9 +212,9 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
     if overwrite:
         # Delete only what the manifest lists: the folder may hold other images, even those to be cut.
         manifest.unlink()
-        for row in earlier:
-            row.image.unlink(missing_ok=True)
-            row.mask.unlink(missing_ok=True)
+        for _, image, mask in earlier:
+            image.unlink(missing_ok=True)
+            mask.unlink(missing_ok=True)
 
 
 def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
@@ -275,7 +275,7 @@ def _cut_sample(
     with only_plane(sample.image, options.read).open() as opened:
         pixels = opened.read_all()
         exact = pixels.size <= LIMITS.max_exact
-        normalisation = normalisation_of(pixels) if exact else measure_normalisation(opened)
+        levels = levels_of(pixels) if exact else measure_levels(opened)
     height, width = pixels.shape
     truth = sample.load((height, width))
     areas = np.bincount(truth.labels.ravel())
@@ -297,8 +297,7 @@ def _cut_sample(
             **vars(window),
             beads=int(np.count_nonzero(inside)),
             cut=int(np.count_nonzero((inside > 0) & (inside < areas[1:]))),
-            offset=normalisation.offset,
-            scale=normalisation.scale,
+            **vars(levels),
             sha256=digest,
         )
 

@@ -280,7 +280,7 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
     with plane.open() as pixels:
         truth = sample.load((plane.height, plane.width))
         predicted = predict_plane(
-            pixels, model, options, pixel_size_um=plane.pixel_size_um, normalisation=sample.normalisation
+            pixels, model, options, pixel_size_um=plane.pixel_size_um, levels=sample.levels
         )
         image = pixels.read_all()
     return Prediction(image, truth.labels, predicted, truth.remarks, plane.pixel_size_um)

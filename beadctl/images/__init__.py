@@ -17,7 +17,8 @@
 from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, Selection, find, search, survey
 from beadctl.images.image import Image, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
-from beadctl.images.normalisation import Normalisation, measure_normalisation, normalisation_of
+from beadctl.images.network_input import InputName, NetworkInput
+from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
 from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.window import Window
@@ -28,7 +29,10 @@ __all__ = [
     "Found",
     "Image",
     "InMemory",
+    "InputName",
     "Intensities",
+    "Levels",
+    "NetworkInput",
     "Normalisation",
     "Pixels",
     "Plane",
@@ -37,8 +41,8 @@ __all__ = [
     "Window",
     "find",
     "intensities_of",
-    "measure_normalisation",
-    "normalisation_of",
+    "levels_of",
+    "measure_levels",
     "only_plane",
     "open_image",
     "saturated_pixels",

@@ -1,4 +1,4 @@
-"""Normalisation of a plane, the same for training and inference; measured on the whole plane."""
+"""Normalisation of a plane by percentiles of the whole plane, the same for training and inference."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -39,27 +39,15 @@ LIMITS = NormalisationLimits()
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Offset and scale that put the background at 0 and the strongest contrast at 1.
-
-    The offset is the median because most pixels of a bead image are background. Beads that are brighter
-    and darker than the background by the same amount become mirror images, so that one network serves
-    bright-field and fluorescence.
-
-    Attributes
-    ----------
-    offset : float
-        Median of the plane, grey levels.
-    scale : float
-        Larger of p99.9 - p50 and p50 - p0.1, grey levels.
-    """
+    """Offset and scale, grey levels: what lies at 0, and how far from it 1 is."""
 
     offset: float
     scale: float
 
-    def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Return ``(pixels - offset) / scale``, clipped to -3..3, float32 of the shape of `pixels`.
+    def scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return ``(pixels - offset) / scale``, float32 of the shape of `pixels`; NaN and infinity stay.
 
-        It is 0 for NaN and infinity, and everywhere if the scale is not positive or not finite (no contrast).
+        It is 0 everywhere if the scale is not positive or not finite (no contrast).
 
         Parameters
         ----------
@@ -73,14 +61,39 @@ class Normalisation:
         values = pixels.astype(exact)
         values -= exact(self.offset)
         values /= exact(self.scale)
-        np.clip(values, -LIMITS.clip, LIMITS.clip, out=values)
-        if pixels.dtype.kind == "f":
-            values[~np.isfinite(pixels)] = 0
         return values.astype(np.float32, copy=False)
 
 
-def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Normalisation:
-    """Measure the normalisation of a plane; scale 0 for one of a single value or without finite values.
+@dataclass(frozen=True)
+class Levels:
+    """Percentiles 0.1, 50 and 99.9 of the grey levels of a plane; all 0 for one without finite pixels."""
+
+    low: float
+    median: float
+    high: float
+
+    @property
+    def around_median(self) -> Normalisation:
+        """The median at 0, and the percentile farther from it at 1 or -1."""
+        return Normalisation(self.median, max(self.high - self.median, self.median - self.low))
+
+    @property
+    def around_middle(self) -> Normalisation:
+        """The percentiles 0.1 and 99.9 at -1 and 1, whatever lies between: the median may be bead."""
+        return Normalisation((self.low + self.high) / 2, (self.high - self.low) / 2)
+
+
+# Of a plane that is normalised already.
+NORMALISED = Levels(-1.0, 0.0, 1.0)
+
+
+def clipped(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scaled values as the network takes them: clipped to -3..3, and 0 for NaN and infinity."""
+    return np.where(np.isfinite(values), np.clip(values, -LIMITS.clip, LIMITS.clip), np.float32(0))
+
+
+def measure_levels(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Levels:
+    """Measure the levels of a plane.
 
     A plane of at most `max_exact` pixels is measured exactly, a larger one by `sample_bands`, which depend
     on the size of the plane alone.
@@ -98,13 +111,13 @@ def measure_normalisation(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) 
         If the pixels cannot be decoded.
     """
     if pixels.height * pixels.width <= max_exact:
-        return normalisation_of(pixels.read_all())
+        return levels_of(pixels.read_all())
     bands = sample_bands(pixels.height, pixels.width, max_exact)
     return _from_parts([pixels.read(window) for window in bands])
 
 
-def normalisation_of(array: NDArray[Any]) -> Normalisation:
-    """Return the normalisation of all pixels of an array of bool, integer or float, of any shape."""
+def levels_of(array: NDArray[Any]) -> Levels:
+    """Return the levels of all pixels of an array of bool, integer or float, of any shape."""
     return _from_parts([array])
 
 
@@ -124,13 +137,13 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
     return [Window(int(top), 0, rows, width) for top in tops]
 
 
-def _from_parts(parts: list[NDArray[Any]]) -> Normalisation:
+def _from_parts(parts: list[NDArray[Any]]) -> Levels:
     """Use percentiles that are interpolated linearly, as by `numpy.percentile`."""
     flat = [part.ravel() for part in parts]
     flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
     last = sum(values.size for values in flat) - 1
     if last < 0:
-        return Normalisation(0.0, 0.0)
+        return Levels(0.0, 0.0, 0.0)
     positions = [last * percentile / 100 for percentile in LIMITS.percentiles]
     below = [int(position) for position in positions]
     ranks = below + [min(rank + 1, last) for rank in below]
@@ -140,7 +153,7 @@ def _from_parts(parts: list[NDArray[Any]]) -> Normalisation:
         a + (b - a) * (position - int(position))
         for a, b, position in zip(ordered[:3], ordered[3:], positions, strict=True)
     )
-    return Normalisation(middle, max(high - middle, middle - low))
+    return Levels(low, middle, high)
 
 
 def _by_sorting(parts: list[NDArray[Any]], ranks: list[int]) -> list[float]:

@@ -5,14 +5,14 @@ multiple of the stride, gives in its core exactly what the whole plane gives. At
 network pads with zeros, as for training tiles; only what completes the stride is filled by reflection.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.images import Pixels, Window
+from beadctl.images import Window
 
 
 @dataclass(frozen=True)
@@ -82,24 +82,28 @@ def blocks(
             )
 
 
-def read_reflected(pixels: Pixels, block: Block) -> NDArray[Any]:
-    """Return a block with its halo, (block.height, block.width), in the dtype of the plane.
+def read_reflected(
+    block: Block, height: int, width: int, read: Callable[[Window], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return a block with its halo, (..., block.height, block.width).
 
     Parameters
     ----------
-    pixels : Pixels
-        An opened plane.
     block : Block
         What to read; pixels beyond the plane, by any number, are reflected at its borders.
+    height, width : int
+        Size of the plane, px.
+    read : callable
+        Returns a window that lies inside the plane, (..., height, width).
     """
-    rows = _reflected(block.top, block.height, pixels.height)
-    columns = _reflected(block.left, block.width, pixels.width)
+    rows = _reflected(block.top, block.height, height)
+    columns = _reflected(block.left, block.width, width)
     top, left = int(rows.min()), int(columns.min())
     window = Window(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1)
-    part = pixels.read(window)
+    part = read(window)
     if window == Window(block.top, block.left, block.height, block.width):
         return part
-    result: NDArray[Any] = part[(rows - top)[:, None], (columns - left)[None, :]]
+    result: NDArray[Any] = part[..., (rows - top)[:, None], (columns - left)[None, :]]
     return result
 
 

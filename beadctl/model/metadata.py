@@ -7,12 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from beadctl.errors import MissingExtraError, ModelError
+from beadctl.images import InputName
 
 METADATA_KEY = "beadctl"
-SCHEMA = 2
+SCHEMA = 3
 # Validation F1 below which the counts of a model are not to be relied on.
 USEFUL_F1 = 0.5
-NORMALISATION = "median, larger tail to 0.1/99.9 %, clipped to 3"
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,10 @@ class ModelFacts:
         Beads with less are dropped: mean probability times the height of the marker, 0 to below 1, and px.
     diameter_px, pixel_size_um : float or None
         Typical bead of the training data, and its pixel size, where known.
-    polarity, normalisation : str
-        ``both``, ``dark`` or ``bright``; and name of the normalisation: only `NORMALISATION` is known.
+    polarity : str
+        ``both``, ``dark`` or ``bright``.
+    normalisation : InputName
+        What the network is shown of a plane; files before schema 3 have `InputName.MEDIAN`.
     training, data, validation : dict, str, dict
         Settings of the training, fingerprint of its data, and metrics on the validation tiles.
     schema : int
@@ -53,7 +55,7 @@ class ModelFacts:
     diameter_px: float | None = None
     pixel_size_um: float | None = None
     polarity: str = "both"
-    normalisation: str = NORMALISATION
+    normalisation: InputName = InputName.LOCAL
     training: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     validation: dict[str, Any] = field(default_factory=dict)
@@ -106,14 +108,16 @@ class ModelFacts:
             # Schema 1 called the marker map "seed".
             content = {key.replace("seed", "marker"): value for key, value in content.items()}
         known = {item.name for item in dataclasses.fields(cls)} - {"schema"}
+        stated = content.get("normalisation", InputName.MEDIAN)
+        if stated not in [*InputName]:
+            raise ModelError(f"{source}: wants the normalisation {stated!r}; update beadctl")
+        content["normalisation"] = InputName(stated)
         try:
             facts = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError as error:
             raise ModelError(
                 f"{source}: its metadata is incomplete ({error}); export the model again"
             ) from None
-        if facts.normalisation != NORMALISATION:
-            raise ModelError(f"{source}: wants the normalisation {facts.normalisation!r}; update beadctl")
         if not facts._in_range():
             raise ModelError(
                 f"{source}: its metadata has a stride, halo, area, confidence or threshold that cannot be; "

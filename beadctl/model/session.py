@@ -17,7 +17,7 @@ from beadctl.console import Messages
 from beadctl.devices import cuda_index, usable_cpus
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
-from beadctl.images import Normalisation, Pixels, Window, measure_normalisation
+from beadctl.images import NetworkInput, Pixels, Window
 from beadctl.images.resample import enlarged
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
@@ -116,8 +116,8 @@ class Model:
 
         Parameters
         ----------
-        tile : ndarray of float32, shape (N, 1, H, W)
-            Normalised pixels; H and W multiples of the stride.
+        tile : ndarray of float32, shape (N, C, H, W)
+            Channels as `NetworkInput` makes them; H and W multiples of the stride.
         """
         return list(self.session.run(self._outputs, {"image": tile}))
 
@@ -126,7 +126,7 @@ class Model:
         pixels: Pixels,
         window: Window | None = None,
         *,
-        normalisation: Normalisation | None = None,
+        shown: NetworkInput | None = None,
         tile_size: int = 1024,
         known: Mapping[Window, Maps] = MappingProxyType({}),
     ) -> Maps:
@@ -141,8 +141,8 @@ class Model:
             An opened plane; read a block at a time where its file allows that.
         window : Window, optional
             The part of the plane to return, its origin on a multiple of the stride; by default all of it.
-        normalisation : Normalisation, optional
-            By default measured on this plane; pass that of the source image for a tile.
+        shown : NetworkInput, optional
+            How pixels become channels; by default measured on this plane.
         tile_size : int
             Edge of a block without its halo, px; 0 for the whole window at once.
         known : mapping of Window to Maps
@@ -158,7 +158,11 @@ class Model:
         window = window or Window(0, 0, pixels.height, pixels.width)
         if known.keys() == {window}:
             return known[window]
-        normalisation = normalisation or measure_normalisation(pixels)
+        shown = shown or NetworkInput.of(pixels, self.facts.normalisation)
+
+        def channels(part: Window) -> NDArray[np.float32]:
+            return shown.apply(pixels.read(part), part.top, part.left)
+
         planes = [np.empty((window.height, window.width), np.uint8) for _ in self._outputs]
         halo, stride = self.facts.halo, self.facts.stride
         for block in blocks(
@@ -168,8 +172,8 @@ class Model:
             if core in known:
                 parts = known[core].planes
             else:
-                tile = normalisation.apply(read_reflected(pixels, block))
-                parts = [_quantise(output[0, 0][block.crop]) for output in self.run(tile[None, None])]
+                tile = read_reflected(block, pixels.height, pixels.width, channels)
+                parts = [_quantise(output[0, 0][block.crop]) for output in self.run(tile[None])]
             rows = slice(core.top - window.top, core.bottom - window.top)
             columns = slice(core.left - window.left, core.right - window.left)
             for plane, part in zip(planes, parts, strict=True):
@@ -180,7 +184,7 @@ class Model:
         """Run one tile of zeros: a provider that starts may still fail on its first kernel."""
         edge = self.facts.stride * 4
         try:
-            self.run(np.zeros((1, 1, edge, edge), np.float32))
+            self.run(np.zeros((1, self.facts.normalisation.channels, edge, edge), np.float32))
         except Exception as error:
             message = str(error).splitlines()[0]
             raise DeviceError(f"{self.device}: cannot run the model ({message}); use --device cpu") from None

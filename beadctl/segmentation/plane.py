@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from beadctl.errors import ImageError
 from beadctl.images import (
     Intensities,
-    Normalisation,
+    Levels,
+    NetworkInput,
     Pixels,
     Window,
     intensities_of,
-    measure_normalisation,
 )
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
@@ -74,7 +74,7 @@ def segment_plane(
     options: SegmentOptions,
     *,
     pixel_size_um: float | None = None,
-    normalisation: Normalisation | None = None,
+    levels: Levels | None = None,
 ) -> Segmented:
     """Find and measure the beads of a plane.
 
@@ -88,8 +88,8 @@ def segment_plane(
         How planes become beads.
     pixel_size_um : float, optional
         Edge of a pixel, um, where known.
-    normalisation : Normalisation, optional
-        By default measured on this plane; a tile is given that of the image it was cut from.
+    levels : Levels, optional
+        By default measured on this plane; a tile is given those of the image it was cut from.
 
     Raises
     ------
@@ -109,9 +109,7 @@ def segment_plane(
     >>> len(segment_plane(InMemory(disc), model, SegmentOptions.of(model.facts)).table)
     1
     """
-    predicted = predict_plane(
-        pixels, model, options, pixel_size_um=pixel_size_um, normalisation=normalisation
-    )
+    predicted = predict_plane(pixels, model, options, pixel_size_um=pixel_size_um, levels=levels)
     image = pixels.read_all()
     return label_plane(predicted, image, options, pixel_size_um, intensities_of(pixels, image))
 
@@ -122,7 +120,7 @@ def predict_plane(
     options: SegmentOptions,
     *,
     pixel_size_um: float | None = None,
-    normalisation: Normalisation | None = None,
+    levels: Levels | None = None,
 ) -> PredictedPlane:
     """Run the network over a plane, at the stated scale or at the one that the scale rule chooses.
 
@@ -135,7 +133,8 @@ def predict_plane(
             raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
         factor = scale.factor_for(diameter_px)
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
-        maps = model.maps(shrunk, normalisation=normalisation, tile_size=options.tile_size)
+        shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
+        maps = model.maps(shrunk, shown=shown, tile_size=options.tile_size)
         return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
 
     trials: dict[int, _Trial] = {}
@@ -143,22 +142,20 @@ def predict_plane(
     def tables(factor: int) -> list[BeadTable]:
         """Run the network over windows of the plane shrunk by a factor, and measure what it finds."""
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
-        # The windows are normalised by the whole plane, as the plane itself is.
-        scaled = normalisation or measure_normalisation(shrunk)
+        # The windows are shown as parts of the whole plane.
+        shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
         maps = {
-            window: model.maps(shrunk, window, normalisation=scaled, tile_size=options.tile_size)
+            window: model.maps(shrunk, window, shown=shown, tile_size=options.tile_size)
             for window in scale.sample_windows(shrunk.height, shrunk.width)
         }
         labels = [label_maps(one, options) for one in maps.values()]
         found = [_measured(label, one) for label, one in zip(labels, maps.values(), strict=True)]
-        trials[factor] = _Trial(shrunk, scaled, maps, labels, found)
+        trials[factor] = _Trial(shrunk, shown, maps, labels, found)
         return found
 
     factor = scale.chosen(pixels.height, pixels.width, tables)
     chosen = trials[factor]
-    maps = model.maps(
-        chosen.pixels, normalisation=chosen.normalisation, tile_size=options.tile_size, known=chosen.maps
-    )
+    maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
     if factor > 1 or len(chosen.maps) > 1:
         return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
     return PredictedPlane(maps, 1, chosen.labels[0], chosen.tables[0])
@@ -169,7 +166,7 @@ class _Trial:
     """What the scale rule computed at one scale."""
 
     pixels: Pixels
-    normalisation: Normalisation
+    shown: NetworkInput
     maps: Mapping[Window, Maps]
     labels: list[NDArray[np.uint32]]
     tables: list[BeadTable]

@@ -10,6 +10,7 @@ from typing import Any
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss
 from beadctl.study.outcome import Arm
+from beadctl.training.choices import SelectName
 from beadctl.training.plan import TrainingPlan
 from beadctl.weighting import WeightingName
 
@@ -144,6 +145,8 @@ def _trial(arm: Arm, seed: int, plan: TrainingPlan, settings: Mapping[str, Mappi
     train: dict[str, Any] = {"lr": arm.lr, "batch_size": arm.batch_size, "dropout": arm.dropout}
     # Equal budgets: no trial ends early because its patience is over.
     train["patience"] = plan.epochs
+    # The question is which loss overlaps best with the masks.
+    train["select"] = SelectName.JACCARD
     own = replace(
         plan,
         loss=loss,

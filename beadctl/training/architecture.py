@@ -25,6 +25,8 @@ class Architecture:
         One of `ArchName`. It changes neither the stride nor the reach.
     dilation : int
         Of the deepest level's second convolution, at least 1; more widens the receptive field.
+    inputs : int
+        Channels of the input.
     """
 
     width: int = 16
@@ -33,6 +35,7 @@ class Architecture:
     max_channels: int = 512
     kind: str = ArchName.UNET.value
     dilation: int = 1
+    inputs: int = 1
 
     def __post_init__(self) -> None:
         impossible = (
@@ -42,6 +45,7 @@ class Architecture:
             or not 0 <= self.dropout < 1
             or self.kind not in [*ArchName]
             or self.dilation < 1
+            or self.inputs < 1
         )
         if impossible:
             raise ValueError(f"impossible network: {self}")

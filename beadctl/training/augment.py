@@ -1,7 +1,7 @@
 """Augmentation: random crops, rotations, sizes, intensities and polarities of a tile.
 
 Geometry changes image and labels together, intensity the image alone. Intensities are in units of the
-normalisation: the background's median at 0, the brighter or darker tail at 1 or -1.
+normalisation: the 0.1 and 99.9 percentiles of the source at -1 and 1.
 """
 
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class Augmentation:
     scale: tuple[float, float] = (0.7, 1.4)
     turn_degrees: float = 20.0
     polarity_probability: float = 0.5
-    contrast: tuple[float, float] = (0.7, 1.4)
+    contrast: tuple[float, float] = (0.5, 1.6)
     gamma: tuple[float, float] = (0.8, 1.25)
-    offset: float = 0.1
+    offset: float = 0.5
     noise: float = 0.08
     blur_probability: float = 0.15
     blur_px: float = 1.0

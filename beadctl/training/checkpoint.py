@@ -15,12 +15,13 @@ from torch import Tensor
 from beadctl.errors import ModelError
 from beadctl.files import atomic
 from beadctl.training.architecture import Architecture
+from beadctl.training.choices import SelectName
 from beadctl.training.plan import current_names
 from beadctl.training.unet import UNet
 
 FORMAT = "beadctl-checkpoint"
-# Version 1 called the marker map "seed".
-VERSION = 2
+# Version 1 called the marker map "seed"; up to version 2 the best epoch was that of the best Jaccard.
+VERSION = 3
 
 State = dict[str, Any]
 
@@ -41,8 +42,8 @@ class Checkpoint:
         States of torch's random generators, as tensors.
     epoch, step : int
         Epochs and optimiser steps done.
-    best_epoch, best_jaccard : int and float
-        The best validation Jaccard so far and its epoch, from 1; epoch 0 when there is none.
+    best_epoch, best_score : int and float
+        The best epoch so far, from 1, and its selected figure; epoch 0 when there is none.
     elapsed_s : float
         Seconds spent, over all sessions of the run.
     history, gradients : list of dict
@@ -62,7 +63,7 @@ class Checkpoint:
     epoch: int
     step: int
     best_epoch: int
-    best_jaccard: float
+    best_score: float
     elapsed_s: float
     history: list[State]
     settings: State
@@ -112,7 +113,7 @@ def load(path: Path) -> Checkpoint:
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path}: a file of another program; use best.pt or last.pt of a training run")
-    if content.get("version") not in (1, VERSION):
+    if content.get("version") not in (1, 2, VERSION):
         raise ModelError(
             f"{path}: written by another beadctl (checkpoint version {content.get('version')}, "
             f"this one reads {VERSION}); update beadctl"
@@ -120,8 +121,11 @@ def load(path: Path) -> Checkpoint:
     version = content.pop("version")
     del content["format"]
     try:
+        if version < 3:
+            content["best_score"] = content.pop("best_jaccard")
+            content["settings"] = {**content["settings"], "select": SelectName.JACCARD.value}
         state = Checkpoint(**content)
-        return state if version == VERSION else _translated(state)
+        return state if version > 1 else _translated(state)
     except (TypeError, AttributeError, KeyError):
         raise ModelError(f"{path}: an incomplete checkpoint; use another one of the run") from None
 

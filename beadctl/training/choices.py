@@ -25,3 +25,11 @@ class PrecisionName(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
+
+
+class SelectName(StrEnum):
+    """By which validation figure the best epoch is chosen: F1 of the beads at IoU 0.5, pixels, or counts."""
+
+    F1 = "f1"
+    JACCARD = "jaccard"
+    COUNT = "count"

@@ -29,7 +29,7 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.ticker import MaxNLocator
 
     epochs = [record["epoch"] for record in history]
-    best = max(history, key=lambda record: (record["val_jaccard"], -record["epoch"]))
+    best = [record for record in history if record["best"]][-1]
     figure = Figure(figsize=(14.5, 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     loss, jaccard, count, weights = figure.subplots(1, 4)
@@ -47,7 +47,7 @@ def draw(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     line(jaccard, "val_f1", GREEN)
     jaccard.legend(("Jaccard", "F1@0.5"), frameon=False, fontsize=8)
     jaccard.set(ylim=(0, 1))
-    jaccard.set_title(f"Validation Jaccard, best {best['val_jaccard']:.3f} in epoch {best['epoch']}")
+    jaccard.set_title(f"Validation, best epoch {best['epoch']}: F1 {best['val_f1']:.3f}")
     line(count, "count_mae", BLUE)
     count.set(title="Validation count error, beads an image", ylim=(0, None))
     for name, colour in zip(history[0]["weights"], COLOURS, strict=False):

@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from beadctl.dataset.manifest import fingerprint, read_manifest
 from beadctl.errors import TrainingError
-from beadctl.images import normalisation_of
+from beadctl.images import levels_of
 from beadctl.simulate import render
 from beadctl.training.augment import Augmentation, augmented, crop
 from beadctl.training.plan import TrainingPlan
+from beadctl.training.shown import shown
 from beadctl.training.targets import contacts, targets
 from beadctl.training.tiles import Tiles
 
@@ -147,7 +148,7 @@ def held_out(count: int, size: int) -> list[tuple[Floats, Labels]]:
 
 def _rendered(rng: np.random.Generator, size: int) -> tuple[Floats, Labels]:
     scene = render(rng, size)
-    return normalisation_of(scene.image).apply(scene.image), scene.labels.astype(np.int32)
+    return levels_of(scene.image).around_middle.scaled(scene.image), scene.labels.astype(np.int32)
 
 
 class Views(Dataset[tuple[Tensor, Tensor]]):
@@ -167,7 +168,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         self.source, self.size, self.seed, self.augmentation = source, size, seed, augmentation
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image float32 (1, S, S) and targets float32 (4, S, S): foreground, marker, contacts, inside.
+        """Channels float32 (C, S, S) and targets float32 (4, S, S): foreground, marker, contacts, inside.
 
         Pixels that are not inside are mirrored: they have targets, but do not count.
         """
@@ -180,7 +181,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
             image, labels, inside = augmented(image, labels, self.size, rng, self.augmentation)
         # After augmentation: the marker's distances are those of the pixels that the network sees.
         wanted = np.stack((*targets(labels), contacts(labels), inside), dtype=np.float32)
-        return torch.from_numpy(np.array(image[None])), torch.from_numpy(wanted)
+        return torch.from_numpy(shown(image)), torch.from_numpy(wanted)
 
 
 class Batches(Sampler[list[Key]]):
@@ -208,7 +209,7 @@ def load(
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Prepare micro-batches ahead in `workers` processes, or in this one when that is 0.
 
-    The loader yields images float32 (N, 1, S, S) and targets float32 (N, 4, S, S).
+    The loader yields images float32 (N, C, S, S) and targets float32 (N, 4, S, S).
     """
     return DataLoader(
         views,

@@ -17,7 +17,7 @@ from beadctl import __version__
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ModelError, OutputError
 from beadctl.files import atomic
-from beadctl.images import normalisation_of
+from beadctl.images import InputName, levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.plane import SegmentOptions, label_maps
@@ -26,6 +26,7 @@ from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.fold import fold
+from beadctl.training.shown import INPUT, shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
@@ -148,7 +149,7 @@ def export(
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
-    images = _images(tiles or _tiles_of(source.parent), facts.stride)
+    images = _images(tiles or _tiles_of(source.parent), facts)
     with atomic(out.with_suffix(".onnx")) as temporary:
         write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)
@@ -166,8 +167,8 @@ def verify(
     ----------
     path, network, facts
         The model file and what it was written from, as `write_onnx` takes them.
-    images : sequence of ndarray of float32, shape (H, W)
-        Normalised images, at least one.
+    images : sequence of ndarray of float32, shape (C, H, W)
+        Inputs, at least one.
 
     Raises
     ------
@@ -210,7 +211,7 @@ def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None
     """
     import onnx
 
-    example = torch.zeros(2, 1, 8 * facts.stride, 8 * facts.stride)
+    example = torch.zeros(2, facts.normalisation.channels, 8 * facts.stride, 8 * facts.stride)
     with _silence():
         program = torch.onnx.export(
             Deployed(network).eval(),
@@ -272,6 +273,8 @@ def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFac
         min_area_px=options.min_area_px or int(plan["min_area_px"]),
         diameter_px=state.facts.get("diameter_px"),
         polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
+        # Runs of an earlier beadctl have one channel.
+        normalisation=INPUT if network.architecture.inputs == INPUT.channels else InputName.MEDIAN,
         training=dict(plan),
         data=str(state.facts.get("data", "")),
         validation={key: best[key] for key in figures if key in best},
@@ -287,27 +290,27 @@ def _tiles_of(run: Path) -> Path | None:
     return Path(tiles) if tiles else None
 
 
-def _images(folder: Path | None, stride: int) -> list[NDArray[np.float32]]:
-    """Return normalised images to compare on: validation tiles if there are any, else simulated ones."""
+def _images(folder: Path | None, facts: ModelFacts) -> list[NDArray[np.float32]]:
+    """Return inputs (C, H, W) to compare on: validation tiles if there are any, else simulated ones."""
+    channels = facts.normalisation.channels
     if folder and (folder / "manifest.csv").is_file():
         held = Tiles(read_manifest(folder), "val", folder)
-        large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= stride]
+        large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= facts.stride]
         if large:
-            return [held[index][0] for index in large[:SAMPLES]]
+            return [shown(held[index][0])[:channels] for index in large[:SAMPLES]]
     scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
-    return [normalisation_of(image).apply(image) for image in scenes]
+    return [shown(levels_of(image).around_middle.scaled(image))[:channels] for image in scenes]
 
 
 def _batches(images: Sequence[NDArray[np.float32]], stride: int) -> list[NDArray[np.float32]]:
     """Return inputs of several sizes and batch sizes, cut from the images."""
     batches = [
-        image[None, None, : _down(image.shape[0], stride), : _down(image.shape[1], stride)]
-        for image in images
+        image[None, :, : _down(image.shape[1], stride), : _down(image.shape[2], stride)] for image in images
     ]
-    edge = _down(min(min(image.shape) for image in images), stride)
+    edge = _down(min(min(image.shape[1:]) for image in images), stride)
     for index, size in enumerate(BATCHES):
         rows, columns = _down(edge // (index + 1), stride) or stride, edge
-        batches.append(np.stack([images[k % len(images)][:rows, :columns] for k in range(size)])[:, None])
+        batches.append(np.stack([images[k % len(images)][:, :rows, :columns] for k in range(size)]))
     return [np.ascontiguousarray(batch) for batch in batches]
 
 

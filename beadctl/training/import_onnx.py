@@ -84,7 +84,7 @@ def reopen(network: UNet, batches: Iterable[Tensor]) -> None:
     network : UNet
         Changed in place.
     batches : iterable of Tensor
-        Training samples, (N, 1, S, S) float, on the network's device.
+        Training samples, (N, C, S, S) float, on the network's device.
     """
     layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     measured = {layer: _Moments(layer.num_features) for layer in layers}
@@ -166,6 +166,7 @@ def _architecture(facts: ModelFacts, path: Path) -> Architecture:
             max_channels=int(stated.get("max_channels", FIRST_CAP)),
             kind=str(stated.get("arch", ArchName.UNET.value)),
             dilation=int(stated.get("dilation", 1)),
+            inputs=facts.normalisation.channels,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ModelError(
@@ -211,7 +212,15 @@ def _order(network: UNet) -> list[tuple[str, Any]]:
         for module in names
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     ]
-    network(torch.empty(1, 1, network.architecture.stride, network.architecture.stride, device="meta"))
+    network(
+        torch.empty(
+            1,
+            network.architecture.inputs,
+            network.architecture.stride,
+            network.architecture.stride,
+            device="meta",
+        )
+    )
     for hook in hooks:
         hook.remove()
     return order
@@ -221,7 +230,9 @@ def _order(network: UNet) -> list[tuple[str, Any]]:
 def _difference(model: Model, network: UNet) -> float:
     """Return the largest difference of the maps of a file and a network; infinity for other shapes."""
     edge = 8 * network.architecture.stride
-    image = np.random.default_rng(0).normal(0, 1, (1, 1, edge, edge)).astype(np.float32)
+    image = (
+        np.random.default_rng(0).normal(0, 1, (1, network.architecture.inputs, edge, edge)).astype(np.float32)
+    )
     wanted = np.concatenate(model.run(image), axis=1)
     found = torch.sigmoid(network(torch.from_numpy(image))).numpy()
     return float(np.abs(wanted - found).max()) if wanted.shape == found.shape else float("inf")

@@ -49,7 +49,7 @@ class Learner:
     start : Start, optional
         Weights to start from; by default random ones.
     samples : iterable of Tensor
-        Batches (N, 1, S, S), read where `start` is a model file: its batch normalisations need statistics.
+        Batches (N, C, S, S), read where `start` is a model file: its batch normalisations need statistics.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Learner:
         Parameters
         ----------
         images, wanted : Tensor
-            (N, 1, S, S), normalised, and targets as `Objective` takes them; on the device.
+            (N, C, S, S), normalised, and targets as `Objective` takes them; on the device.
         group : int
             Samples of the whole step. Every sample is divided by it, so micro-batches of any number and
             length give the gradient of one large batch.

@@ -11,13 +11,14 @@ import torch
 from beadctl.errors import TrainingError
 from beadctl.files import write_csv
 from beadctl.training import checkpoint, device, gradients
+from beadctl.training.architecture import Architecture
 from beadctl.training.augment import Augmentation
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.dataset import Batches, TrainingData, Views, load, training_data
 from beadctl.training.learner import Learner
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
-from beadctl.training.records import EpochRecord, RunResult, StepRecord
+from beadctl.training.records import EpochRecord, RunResult, StepRecord, selected
 from beadctl.training.run_folder import RunFolder, now
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
@@ -132,7 +133,7 @@ class TrainingRun:
             gradients.audited_losses(plan.loss, plan.loss_parameters) if options.gradient_audit else {}
         )
         self.epoch = self.best_epoch = 0
-        self.best_jaccard = -1.0
+        self.best_score = -math.inf
         self.history: list[dict[str, Any]] = []
         self.gradients: list[dict[str, Any]] = []
         self.spent_s, self.session_start = 0.0, time.monotonic()
@@ -206,9 +207,10 @@ class TrainingRun:
         network = self.learner.average.network
         scores = score(network, self.data.validation, self.device, label_options(vars(self.plan)))
         self.epoch += 1
-        best = scores.jaccard > self.best_jaccard
+        value = selected(scores.columns(), self.plan.select)
+        best = value > self.best_score
         if best:
-            self.best_epoch, self.best_jaccard = self.epoch, scores.jaccard
+            self.best_epoch, self.best_score = self.epoch, value
         figures = epoch | scores.columns()
         record = EpochRecord(epoch=self.epoch, **figures, seconds=time.monotonic() - began, best=best)
         self.history.append(asdict(record))
@@ -221,7 +223,7 @@ class TrainingRun:
         """Return the learning rate of the next step."""
         plan, step = self.plan, self.learner.step
         if plan.schedule == "plateau":
-            scores = [record["val_jaccard"] for record in self.history]
+            scores = [selected(record, plan.select) for record in self.history]
             fall = plateau(scores, plan.plateau_epochs, plan.plateau_factor, plan.final_lr_fraction)
         else:
             # The cosine goes by steps, or by the clock when that will end the run first.
@@ -237,7 +239,7 @@ class TrainingRun:
             **self.learner.state(),
             epoch=self.epoch,
             best_epoch=self.best_epoch,
-            best_jaccard=self.best_jaccard,
+            best_score=self.best_score,
             elapsed_s=self.elapsed_s(),
             history=self.history,
             gradients=self.gradients,
@@ -265,9 +267,14 @@ class TrainingRun:
             raise TrainingError(
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
             )
+        if Architecture(**state.architecture).inputs < self.plan.architecture.inputs:
+            raise TrainingError(
+                f"{source}: was started by an earlier beadctl, whose networks see the grey level alone; "
+                "start a new run from it with --from"
+            )
         self.learner.restore(state, source)
         self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)
-        self.best_epoch, self.best_jaccard = state.best_epoch, state.best_jaccard
+        self.best_epoch, self.best_score = state.best_epoch, state.best_score
         self.spent_s = state.elapsed_s
 
     def elapsed_s(self) -> float:

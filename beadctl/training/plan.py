@@ -8,7 +8,8 @@ from typing import Any
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
 from beadctl.training.architecture import Architecture
-from beadctl.training.choices import ArchName, PrecisionName, ScheduleName
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName, SelectName
+from beadctl.training.shown import INPUT
 from beadctl.weighting import WeightingName, WeightingParameters
 
 # Fields of plans and records that are about the marker map.
@@ -55,9 +56,11 @@ class TrainingPlan:
     lr, weight_decay, warmup_epochs, final_lr_fraction
         AdamW's peak rate and decay, length of the warm-up, last rate as a share of the peak.
     schedule, plateau_epochs, plateau_factor
-        How the rate falls; epochs without a better validation Jaccard before it falls by the factor.
+        How the rate falls; epochs without a better selected figure before it falls by the factor.
+    select : SelectName
+        Validation figure by which the best epoch is chosen.
     patience : int
-        Epochs without a better validation Jaccard before the run ends.
+        Epochs without a better selected figure before the run ends.
     clip_norm, ema_decay : float
         Largest norm of the gradient, infinity for no limit; decay of the moving average of the weights.
     arch, width, depth, max_channels, dropout, dilation
@@ -95,6 +98,7 @@ class TrainingPlan:
     schedule: ScheduleName = ScheduleName.COSINE
     plateau_epochs: int = 5
     plateau_factor: float = 0.5
+    select: SelectName = SelectName.F1
     patience: int = 25
     clip_norm: float = 1.0
     ema_decay: float = 0.995
@@ -124,7 +128,13 @@ class TrainingPlan:
     def architecture(self) -> Architecture:
         """The network to train."""
         return Architecture(
-            self.width, self.depth, self.dropout, self.max_channels, self.arch.value, self.dilation
+            self.width,
+            self.depth,
+            self.dropout,
+            self.max_channels,
+            self.arch.value,
+            self.dilation,
+            INPUT.channels,
         )
 
     @property

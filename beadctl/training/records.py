@@ -1,8 +1,18 @@
 """Records of a run: of its epochs, its steps and its end."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from beadctl.training.choices import SelectName
+
+# Column of each figure that chooses the best epoch, and its name for people.
+SELECTED = {
+    SelectName.F1: ("val_f1", "F1"),
+    SelectName.JACCARD: ("val_jaccard", "Jaccard"),
+    SelectName.COUNT: ("count_mape", "count error"),
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class EpochRecord:
     images_per_s, seconds : float
         Training samples a second, validation left out, and length of the epoch with its validation.
     best : bool
-        Whether no earlier epoch had as high a validation Jaccard.
+        Whether no earlier epoch was as good by the selected figure.
     weights : dict of str to float
         Weight of each term in the last step.
     """
@@ -50,6 +60,17 @@ class EpochRecord:
         weights = content.pop("weights")
         return content | {f"weight_{name}": weight for name, weight in weights.items()}
 
+    def figure(self, select: SelectName) -> str:
+        """Return the selected figure as text."""
+        column, name = SELECTED[select]
+        return f"{name} {getattr(self, column):.4f}"
+
+
+def selected(figures: Mapping[str, Any], select: SelectName) -> float:
+    """Return what is highest in the best epoch, by the columns of an `EpochRecord`."""
+    value = float(figures[SELECTED[select][0]])
+    return -value if select is SelectName.COUNT else value
+
 
 @dataclass(frozen=True)
 class StepRecord:
@@ -69,7 +90,7 @@ class RunResult:
     Attributes
     ----------
     best, record : Path and EpochRecord, or None
-        Checkpoint with the best validation Jaccard, and that epoch's figures; None if no epoch was finished.
+        Best checkpoint by the selected figure, and that epoch's figures; None if no epoch was finished.
     epochs, seconds : int and float
         Epochs finished and time taken, over all sessions.
     stopped : str

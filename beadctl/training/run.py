@@ -89,8 +89,8 @@ def learn(
         result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
     if result.record and result.best:
         messages.info(
-            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation Jaccard "
-            f"{result.record.val_jaccard:.4f} in epoch {result.record.epoch}: {result.best}"
+            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation "
+            f"{result.record.figure(plan.select)} in epoch {result.record.epoch}: {result.best}"
         )
         _say_worth(result.record, plan, tiles, out, messages)
     if result.stopped == "interrupted":

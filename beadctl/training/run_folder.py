@@ -39,7 +39,7 @@ class RunFolder:
     Attributes
     ----------
     best, last : Path
-        Checkpoints of the epoch with the best validation Jaccard and of the last finished one.
+        Checkpoints of the best epoch by the selected figure and of the last finished one.
     gradients : Path
         Table of the gradient audit.
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from beadctl.dataset.manifest import TileRow
 from beadctl.errors import AnnotationError, TrainingError
-from beadctl.images import Normalisation
 
 # Largest size of decoded tiles to keep; more are decoded again each time.
 MEMORY_LIMIT_BYTES = 2 * 1024**3
@@ -73,7 +72,7 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         """Return the normalised image and the labels of a tile."""
         row = self.rows[index]
         image, mask = [self._plane(place) for place in self._places[index]] if self._places else _decoded(row)
-        return Normalisation(row.offset, row.scale).apply(image), mask.astype(np.int32)
+        return row.levels.around_middle.scaled(image), mask.astype(np.int32)
 
     def _plane(self, place: _Place) -> NDArray[Any]:
         start, dtype, shape = place

@@ -102,7 +102,7 @@ class UNet(nn.Module):
                 architecture.dropout if level >= last - 1 else 0.0,
                 architecture.dilation if level == last else 1,
             )
-            for level, (inputs, outputs) in enumerate(pairwise((1, *channels)))
+            for level, (inputs, outputs) in enumerate(pairwise((architecture.inputs, *channels)))
         )
         levels = range(last - 1, -1, -1)
         self.shrink = nn.ModuleList(nn.Conv2d(channels[level + 1], channels[level], 1) for level in levels)
@@ -119,7 +119,7 @@ class UNet(nn.Module):
         nn.init.constant_(self.head.bias, math.log(PRIOR / (1 - PRIOR)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (N, 2, H, W) of foreground and marker of normalised images, float (N, 1, H, W).
+        """Return the logits (N, 2, H, W) of foreground and marker of normalised images, float (N, C, H, W).
 
         H and W are multiples of the stride.
         """

@@ -22,7 +22,7 @@ import torch
 
 from beadctl.dataset.manifest import MANIFEST, TileRow, read_manifest
 from beadctl.devices import usable_cpus
-from beadctl.images import normalisation_of
+from beadctl.images import levels_of
 from beadctl.losses import Loss, LossParameters
 from beadctl.simulate import render
 from beadctl.training import device
@@ -42,12 +42,12 @@ def write_tiles(folder: Path, count: int, size: int) -> None:
     rows = []
     for number in range(count):
         scene = render(np.random.default_rng(number), size)
-        measured = normalisation_of(scene.image)
+        levels = vars(levels_of(scene.image)).values()
         paths = folder / f"image{number}.tif", folder / f"mask{number}.tif"
         tifffile.imwrite(paths[0], scene.image)
         tifffile.imwrite(paths[1], scene.labels)
         split, beads = "train" if number else "val", int(scene.labels.max())
-        place = f"field{number}", 0, 0, size, size, beads, measured.offset, measured.scale, "0" * 64, 0
+        place = f"field{number}", 0, 0, size, size, beads, *levels, "0" * 64, 0
         rows.append((split, paths[0].name, paths[1].name, *place))
     with (folder / MANIFEST).open("w", newline="") as file:
         csv.writer(file).writerows([[field.name for field in dataclasses.fields(TileRow)], *rows])

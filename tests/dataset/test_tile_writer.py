@@ -12,7 +12,8 @@ from helpers.images import discs
 from scipy import ndimage
 
 from beadctl.dataset.manifest import SPLITS, read_manifest
-from beadctl.images import normalisation_of
+from beadctl.errors import AnnotationError
+from beadctl.images import levels_of
 
 SIZES = {"a.tif": (96, 128), "b.tif": (130, 70), "deep/c.tif": (48, 160), "d.tif": (40, 30)}
 
@@ -60,8 +61,7 @@ def test_the_manifest_describes_the_tiles(run, dataset):
             (truth[window] == bead).sum() < (truth == bead).sum() for bead in set(truth[window].ravel()) - {0}
         )
         assert row.sha256 == hashlib.sha256(row.image.read_bytes()).hexdigest()
-        normalisation = normalisation_of(source)
-        assert (row.offset, row.scale) == (normalisation.offset, normalisation.scale)
+        assert row.levels == levels_of(source)
     assert set(sides) == set(SIZES)
     assert all(len(side) == 1 for side in sides.values())
     assert {split for side in sides.values() for split in side} == {"train", "val", "test"}
@@ -107,6 +107,20 @@ def test_a_manifest_of_an_earlier_beadctl_is_read(run, dataset):
     rows = read_manifest(Path("tiles"))
     assert len(rows) == len(lines)
     assert all(row.cut == 0 for row in rows)
+
+
+@pytest.mark.parametrize("extra", [(), ("--overwrite",)])
+def test_tiles_by_offset_and_scale_are_cut_again(run, dataset, extra):
+    """As version 0.2 wrote them: they are refused with the command that renews them, and it does."""
+    assert run(*dataset).code == 0
+    wanted = content("tiles")
+    for path in [Path("tiles/manifest.csv"), *Path("tiles/.beadctl").glob("*.json")]:
+        text = path.read_text().replace("low", "offset").replace("high", "scale")
+        path.write_text(text.replace("median", "earlier"))
+    with pytest.raises(AnnotationError, match=r"lacks the column low, median, high; .*: beadctl tile"):
+        read_manifest(Path("tiles"))
+    assert run(*dataset, *extra).code == 0
+    assert content("tiles") == wanted
 
 
 def times(folder):

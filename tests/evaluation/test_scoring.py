@@ -97,7 +97,7 @@ def test_existing_scores_are_not_overwritten_unless_asked(run, model_path, pairs
     assert Path("scores/eval.csv").read_bytes() == before
 
 
-def test_tiles_are_scored_by_split_with_their_sources_normalisation(run, model_path, pairs):
+def test_tiles_are_scored_by_split_with_their_sources_levels(run, model_path, pairs):
     """Normalised by itself, a dim tile of a bright image would show its noise as beads."""
     call = ("tile", "images", "masks", "-o", "tiles", "--size", "64", "--overlap", "0")
     assert run(*call, "--val-fraction", "0.3", "--test-fraction", "0.3").code == 0
@@ -113,13 +113,13 @@ def test_tiles_are_scored_by_split_with_their_sources_normalisation(run, model_p
         truths += figures["true_count"]
     assert truths == sum(int(row["beads"]) for row in rows)
 
-    changed = [row | {"scale": "1e9"} for row in rows]
+    changed = [row | {"low": "-1e9", "high": "1e9"} for row in rows]
     with Path("tiles/manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(changed)
     figures = json.loads(run("eval", "--tiles", "tiles", "--split", "train", "-m", model_path).out)["figures"]
-    assert figures["count"] == 0, "the scale of the manifest must be used"
+    assert figures["count"] == 0, "the levels of the manifest must be used"
 
 
 def test_a_split_without_tiles_is_refused(run, model_path, pairs):

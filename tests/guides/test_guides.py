@@ -13,8 +13,10 @@ import tifffile
 from helpers.commandline import commands, parse
 from helpers.guides import ROOT, blocks, copy_tree, run_block, run_page, stubs
 from PIL import Image
+from scipy import ndimage
 
 from beadctl.dataset.manifest import SPLITS, read_manifest
+from beadctl.images import InMemory, InputName, NetworkInput, levels_of
 from beadctl.results.ledger import COLUMNS
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
@@ -61,6 +63,19 @@ def test_counting_guide(tmp_path):
 
 def test_model_file_guide(tmp_path):
     run_page(guide("model-file"), tmp_path)
+
+
+def test_the_contrast_of_the_model_file_guide_is_that_of_the_network():
+    """The page's own function, on a plane whose size is no multiple of the grid."""
+    (text,) = (block.text for block in blocks(guide("model-file")) if block.language == "python")
+    names = {"np": np, "ndimage": ndimage}
+    exec(text[text.index("def contrast") : text.index("if facts[")], names)
+    plane = render(np.random.default_rng(4), (93, 150)).image
+    levels = levels_of(plane)
+    value = (plane - (levels.low + levels.high) / 2) / ((levels.high - levels.low) / 2)
+    _, *channels = NetworkInput.of(InMemory(plane), InputName.LOCAL).apply(plane)
+    for channel, sigma_px in zip(channels, InputName.LOCAL.sigmas_px, strict=True):
+        np.testing.assert_allclose(channel, names["contrast"](value, sigma_px), atol=1e-4)
 
 
 @pytest.mark.slow

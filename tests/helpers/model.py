@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from beadctl import __version__
+from beadctl.images import InputName
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 
 STRIDE = 8
@@ -30,13 +31,16 @@ def write_model(
 ) -> Path:
     """Write a model with fixed weights that finds blobs brighter or darker than the background.
 
+    By default its input is that of files before schema 3; of several channels the strongest one counts.
     The contrast is smoothed and compared with half the largest contrast of the 3 x 3 cells of 8 px around.
     Like a U-Net it uses a coarse grid, so that blocks must lie on that grid. Its receptive field reaches
     3 + 8 px beyond a cell: a halo of 16 px is enough and one of 8 px is not.
 
     `marker` names the second output; None leaves it out.
     """
+    facts = {"normalisation": InputName.MEDIAN} | (facts or {})
     weights = {
+        "channel": np.array([1], np.int64),
         "smooth": gaussian(5, 1.0),
         "blur": gaussian(7, 1.8),
         "scales": np.array([1, 1, STRIDE, STRIDE], np.float32),
@@ -48,7 +52,8 @@ def write_model(
     }
     pads = {"kernel_shape": [5, 5], "pads": [2] * 4}
     nodes = [
-        helper.make_node("Abs", ["image"], ["contrast"]),
+        helper.make_node("Abs", ["image"], ["contrasts"]),
+        helper.make_node("ReduceMax", ["contrasts", "channel"], ["contrast"], keepdims=1),
         helper.make_node("Conv", ["contrast", "smooth"], ["fine"], **pads),
         helper.make_node(
             "MaxPool", ["fine"], ["cells"], kernel_shape=[STRIDE, STRIDE], strides=[STRIDE, STRIDE]
@@ -82,7 +87,11 @@ def write_model(
     graph = helper.make_graph(
         nodes,
         "blobs",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [
+            helper.make_tensor_value_info(
+                "image", TensorProto.FLOAT, ["batch", facts["normalisation"].channels, "rows", "columns"]
+            )
+        ],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in outputs],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items() if name in used],
     )
@@ -96,7 +105,7 @@ def write_model(
             "halo": halo,
             "min_area_px": 12,
             "marker_threshold": 0.3,
-        } | (facts or {})
+        } | facts
         helper.set_model_props(model, {METADATA_KEY: ModelFacts(**content).to_json()})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())

@@ -4,10 +4,12 @@ import json
 
 import torch
 
+from helpers import version_2
+
 
 def checkpoint(path):
     """Rewrite a checkpoint with the names of its version 1, and return its content."""
-    content = torch.load(path, weights_only=True)
+    content = version_2.checkpoint(path)
     content["version"] = 1
     content["settings"] = _renamed(content["settings"])
     content["history"] = [

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from beadctl.images import InMemory, Normalisation, measure_normalisation, normalisation_of, open_image
-from beadctl.images.normalisation import sample_bands
+from beadctl.images import InMemory, Normalisation, levels_of, measure_levels, open_image
+from beadctl.images.normalisation import NORMALISED, clipped, sample_bands
 
 
 class RecordingPixels(InMemory):
@@ -25,8 +25,15 @@ class RecordingPixels(InMemory):
 
 def by_numpy(array):
     values = np.asarray(array, dtype=np.float64)
-    low, middle, high = np.percentile(values[np.isfinite(values)], [0.1, 50, 99.9])
-    return middle, max(high - middle, middle - low)
+    return np.percentile(values[np.isfinite(values)], [0.1, 50, 99.9])
+
+
+AROUND = pytest.mark.parametrize("around", ["around_median", "around_middle"])
+
+
+def normalised(image, around):
+    """The first channel of an image, normalised by its own levels."""
+    return clipped(getattr(levels_of(image), around).scaled(image))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8", "u8"])
@@ -34,10 +41,18 @@ def by_numpy(array):
 def test_percentiles_are_those_of_numpy(dtype, shape):
     rng = np.random.default_rng(3)
     image = (rng.normal(size=shape) * 20 + 60).astype(dtype)
-    measured = normalisation_of(image)
-    assert (measured.offset, measured.scale) == pytest.approx(by_numpy(image), rel=1e-6, abs=1e-9)
+    low, middle, high = by_numpy(image)
+    measured = levels_of(image)
+    assert (measured.low, measured.median, measured.high) == pytest.approx((low, middle, high), 1e-6, 1e-9)
+    around = measured.around_median
+    assert (around.offset, around.scale) == pytest.approx(
+        (middle, max(high - middle, middle - low)), 1e-6, 1e-9
+    )
+    around = measured.around_middle
+    assert (around.offset, around.scale) == pytest.approx(((low + high) / 2, (high - low) / 2), 1e-6, 1e-9)
 
 
+@AROUND
 @settings(max_examples=60, deadline=None)
 @given(
     image=arrays.arrays(np.int16, (17, 23), elements=st.integers(-1000, 1000)),
@@ -45,59 +60,74 @@ def test_percentiles_are_those_of_numpy(dtype, shape):
     shift=st.integers(-9000, 9000),
     dtype=st.sampled_from(["f4", "f8", "i4"]),
 )
-def test_result_is_independent_of_gain_and_offset(image, gain, shift, dtype):
+def test_result_is_independent_of_gain_and_offset(around, image, gain, shift, dtype):
     shift = shift * 4
     gain = max(1, int(gain)) if dtype == "i4" else gain
-    expected = normalisation_of(image).apply(image)
+    expected = normalised(image, around)
     brighter = (image.astype(np.float64) * gain + shift).astype(dtype)
-    np.testing.assert_allclose(normalisation_of(brighter).apply(brighter), expected, atol=1e-4)
+    np.testing.assert_allclose(normalised(brighter, around), expected, atol=1e-4)
     negative = (image.astype(np.float64) * -gain + shift).astype(dtype)
-    np.testing.assert_allclose(normalisation_of(negative).apply(negative), -expected, atol=1e-4)
+    np.testing.assert_allclose(normalised(negative, around), -expected, atol=1e-4)
 
 
+@AROUND
 @settings(max_examples=60, deadline=None)
 @given(image=arrays.arrays(np.uint8, (9, 11)))
-def test_values_are_bounded_and_centred(image):
-    applied = normalisation_of(image).apply(image)
+def test_values_are_bounded(around, image):
+    applied = normalised(image, around)
     assert applied.dtype == np.float32
     assert applied.shape == image.shape
     assert np.isfinite(applied).all()
     assert np.abs(applied).max() <= 3
-    assert np.median(applied) == 0
+    if around == "around_median":
+        assert np.median(applied) == 0
 
 
-def test_large_offset_of_wide_dtype_keeps_the_contrast():
+def test_the_median_or_the_middle_is_0_and_the_farthest_percentile_1():
+    image = np.repeat(np.array([100, 140, 400], "u2"), [30, 50, 20])
+    assert np.unique(normalised(image, "around_median")) == pytest.approx([-40 / 260, 0, 1])
+    assert np.unique(normalised(image, "around_middle")) == pytest.approx([-1, -110 / 150, 1])
+
+
+def test_a_normalised_image_has_its_own_values():
+    image = np.random.default_rng(0).normal(size=(9, 9)).astype("f4")
+    np.testing.assert_array_equal(NORMALISED.around_middle.scaled(image), image)
+
+
+@AROUND
+def test_large_offset_of_wide_dtype_keeps_the_contrast(around):
     small = np.random.default_rng(0).integers(0, 50, (40, 40))
-    expected = normalisation_of(small).apply(small)
+    expected = normalised(small, around)
     for dtype in ("u4", "i4", "f8", "i8"):
         image = small.astype(dtype) + np.array(2_000_000_000, dtype)
-        np.testing.assert_allclose(normalisation_of(image).apply(image), expected, atol=1e-6)
+        np.testing.assert_allclose(normalised(image, around), expected, atol=1e-6)
 
 
-def test_missing_values_become_0():
+@AROUND
+def test_missing_values_become_0(around):
     rng = np.random.default_rng(0)
     image = rng.normal(size=(50, 50)).astype("f4")
     holed = np.concatenate([image, np.array([[np.nan, np.inf, -np.inf] + [np.nan] * 47], "f4")])
-    measured = normalisation_of(holed)
-    assert measured == normalisation_of(image)
-    applied = measured.apply(holed)
+    assert levels_of(holed) == levels_of(image)
+    applied = normalised(holed, around)
     assert not applied[-1].any()
-    np.testing.assert_array_equal(applied[:-1], measured.apply(image))
+    np.testing.assert_array_equal(applied[:-1], normalised(image, around))
 
 
+@AROUND
 @pytest.mark.parametrize(
     "image",
     [np.full((9, 9), 7, "u1"), np.full((9, 9), np.nan, "f4"), np.zeros((9, 9), bool), np.full((9, 9), 1e30)],
 )
-def test_blank_plane_becomes_0(image):
-    applied = normalisation_of(image).apply(image)
+def test_blank_plane_becomes_0(around, image):
+    applied = normalised(image, around)
     assert applied.dtype == np.float32
     assert not applied.any()
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_invalid_scale_gives_0(scale):
-    assert not Normalisation(3.0, scale).apply(np.arange(9.0)).any()
+    assert not Normalisation(3.0, scale).scaled(np.arange(9.0)).any()
 
 
 @pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}, {"rowsperstrip": 3, "compression": "zlib"}])
@@ -106,7 +136,7 @@ def test_plane_is_measured_like_its_array(tmp_path, layout):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, image, **layout)
     with open_image(path).planes[0].open() as pixels:
-        assert measure_normalisation(pixels) == normalisation_of(image)
+        assert measure_levels(pixels) == levels_of(image)
 
 
 @pytest.mark.parametrize("dtype", ["u2", "f4"])
@@ -114,12 +144,13 @@ def test_large_plane_is_sampled_from_end_to_end(monkeypatch, dtype):
     y, x = np.mgrid[:1000, :300]
     image = (y * 3 + x + np.random.default_rng(0).normal(0, 20, y.shape) + 100).astype(dtype)
     monkeypatch.setattr(RecordingPixels, "sizes", [], raising=False)
-    measured = measure_normalisation(RecordingPixels(image), max_exact=20_000)
+    measured = measure_levels(RecordingPixels(image), max_exact=20_000)
     assert sum(RecordingPixels.sizes) <= 20_000
-    offset, scale = by_numpy(image)
-    assert measured.offset == pytest.approx(offset, rel=0.03)
-    assert measured.scale == pytest.approx(scale, rel=0.05)
-    assert measure_normalisation(InMemory(image), max_exact=20_000) == measured
+    low, middle, high = by_numpy(image)
+    assert measured.median == pytest.approx(middle, rel=0.03)
+    assert measured.high - measured.median == pytest.approx(high - middle, rel=0.05)
+    assert measured.median - measured.low == pytest.approx(middle - low, rel=0.05)
+    assert measure_levels(InMemory(image), max_exact=20_000) == measured
 
 
 @given(height=st.integers(2, 60_000), width=st.integers(1, 400_000), budget=st.sampled_from([10_000, 2**24]))
@@ -136,11 +167,11 @@ def test_bands_lie_inside_within_the_budget(height, width, budget):
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 def test_8_and_16_bits_are_measured_in_milliseconds(dtype):
     image = np.random.default_rng(0).integers(0, 255, (1024, 1024)).astype(dtype)
-    normalisation_of(image)
+    levels_of(image)
     seconds = []
     for _ in range(5):
         start = time.process_time()
-        normalisation_of(image)
+        levels_of(image)
         seconds.append(time.process_time() - start)
     # Sorting takes about 60 ms, counting 2 ms; the limit allows for a busy machine.
     assert min(seconds) < 0.02

@@ -51,7 +51,7 @@ def test_a_block_is_a_part_of_the_reflected_plane(height, width, tile_size, halo
     whole = np.pad(plane.pixels, margin, mode="reflect")
     for block in blocks(height, width, tile_size=tile_size, halo=halo, stride=stride):
         y, x = block.top + margin, block.left + margin
-        read = read_reflected(plane, block)
+        read = read_reflected(block, height, width, plane.read)
         np.testing.assert_array_equal(read, whole[y : y + block.height, x : x + block.width])
         assert read.dtype == np.uint32
         np.testing.assert_array_equal(read[block.crop], plane.pixels[block.core.slices])
@@ -61,8 +61,15 @@ def test_a_block_is_a_part_of_the_reflected_plane(height, width, tile_size, halo
 def test_a_block_may_reach_beyond_the_plane(height, width, top, left, rows, columns):
     plane = ramp(height, width)
     whole = np.pad(plane.pixels, 200, mode="reflect")
-    read = read_reflected(plane, Block(Window(0, 0, 1, 1), top, left, rows, columns))
-    np.testing.assert_array_equal(read, whole[top + 200 :, left + 200 :][:rows, :columns])
+    block = Block(Window(0, 0, 1, 1), top, left, rows, columns)
+    wanted = whole[top + 200 :, left + 200 :][:rows, :columns]
+    np.testing.assert_array_equal(read_reflected(block, height, width, plane.read), wanted)
+
+    def channels(window):
+        return np.stack([plane.read(window), 2 * plane.read(window)])
+
+    read = read_reflected(block, height, width, channels)
+    np.testing.assert_array_equal(read, np.stack([wanted, 2 * wanted]))
 
 
 def test_no_more_than_the_block_is_read():
@@ -75,5 +82,5 @@ def test_no_more_than_the_block_is_read():
 
     plane = Counting(ramp(400, 400).pixels)
     for block in blocks(400, 400, tile_size=64, halo=16, stride=8):
-        read_reflected(plane, block)
+        read_reflected(block, 400, 400, plane.read)
     assert max(sizes) == 96 * 96

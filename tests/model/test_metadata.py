@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.errors import MissingExtraError, ModelError
-from beadctl.model.metadata import METADATA_KEY, NORMALISATION, SCHEMA, ModelFacts, with_facts
+from beadctl.images import InputName
+from beadctl.model.metadata import METADATA_KEY, SCHEMA, ModelFacts, with_facts
 
 FACTS = ModelFacts("blobs", "MIT", "1.0", stride=8, halo=48, diameter_px=9.5, training={"lr": 0.1})
 
@@ -32,6 +33,7 @@ def changed(**values):
         halo=st.integers(0, 5000),
         threshold=st.floats(0.01, 0.99),
         diameter_px=st.none() | st.floats(0.1, 1e4),
+        normalisation=st.sampled_from(InputName),
         validation=st.dictionaries(st.text(), st.floats(0, 1)),
     )
 )
@@ -76,8 +78,20 @@ def test_invalid_facts_are_refused_in_one_line(text, words):
     assert "\n" not in str(caught.value)
 
 
-def test_the_normalisation_is_named():
-    assert json.loads(FACTS.to_json())["normalisation"] == NORMALISATION
+def test_the_input_is_named_and_that_of_new_files_is_local():
+    assert json.loads(FACTS.to_json())["normalisation"] == InputName.LOCAL.value
+    assert json.loads(FACTS.to_json())["schema"] == SCHEMA == 3
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("stated", [True, False])
+def test_files_before_schema_3_are_shown_one_channel(schema, stated):
+    content = json.loads(changed(schema=schema, normalisation=InputName.MEDIAN))
+    if not stated:
+        del content["normalisation"]
+    facts = ModelFacts.from_json(json.dumps(content), "m.onnx")
+    assert facts == dataclasses.replace(FACTS, normalisation=InputName.MEDIAN)
+    assert facts.normalisation.channels == 1
 
 
 def test_metadata_is_replaced_and_the_network_is_not(tmp_path):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.errors import DeviceError, ModelError
-from beadctl.images import InMemory, Normalisation, Window, open_image
+from beadctl.images import InMemory, InputName, Levels, NetworkInput, Window, open_image
 from beadctl.model.blocks import blocks
 from beadctl.model.metadata import METADATA_KEY
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
@@ -38,8 +38,10 @@ def scenes():
     return [render(np.random.default_rng(seed), (height, 331)).image for seed, height in ((3, 203), (8, 157))]
 
 
-def test_tiles_and_threads_change_neither_maps_nor_labels(model_path, scenes, tmp_path):
-    models = [Model(model_path, "cpu", threads) for threads in (1, 2)]
+@pytest.mark.parametrize("shown", InputName)
+def test_tiles_and_threads_change_neither_maps_nor_labels(shown, scenes, tmp_path):
+    path = write_model(tmp_path / "blobs.onnx", facts={"normalisation": shown})
+    models = [Model(path, "cpu", threads) for threads in (1, 2)]
     for scene in scenes:
         with pixels_of(tmp_path, scene) as pixels:
             whole = models[0].maps(pixels, tile_size=0)
@@ -91,11 +93,11 @@ def test_maps_are_the_network_on_the_normalised_plane(model_path, tmp_path):
     """Against onnxruntime alone, on a plane that needs no padding."""
     image = discs(6)[0]
     session = onnxruntime.InferenceSession(model_path, providers=["CPUExecutionProvider"])
-    normalisation = Normalisation(70.0, 100.0)
     ready = np.clip((image.astype(np.float32) - 70) / 100, -3, 3)
     wanted = session.run(["probability", "marker"], {"image": ready[None, None]})
     with pixels_of(tmp_path, image) as pixels:
-        maps = Model(model_path, "cpu").maps(pixels, tile_size=32, normalisation=normalisation)
+        shown = NetworkInput.of(pixels, InputName.MEDIAN, Levels(0.0, 70.0, 170.0))
+        maps = Model(model_path, "cpu").maps(pixels, tile_size=32, shown=shown)
     for found, answer in zip((maps.probability, maps.marker), wanted, strict=True):
         np.testing.assert_allclose(found / 255, answer[0, 0], atol=0.5 / 255 + 1e-5)
 
@@ -169,9 +171,27 @@ def test_a_file_of_schema_1_gives_the_same_maps_and_thresholds(tmp_path):
     assert "seed_threshold" in content
     assert [output.name for output in old.session.get_outputs()] == ["probability", "seed"]
     assert old.facts == new.facts
+    assert old.facts.normalisation == InputName.MEDIAN
     assert SegmentOptions.of(old.facts) == SegmentOptions.of(new.facts)
     for plane, wanted in zip(old.maps(PLANE).planes, new.maps(PLANE).planes, strict=True):
         np.testing.assert_array_equal(plane, wanted)
+
+
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_file_that_names_the_median_sees_the_plane_as_before_schema_3(tmp_path, schema):
+    path = write_model(tmp_path / "old.onnx")
+    proto = onnx.load(path)
+    (entry,) = proto.metadata_props
+    entry.value = json.dumps(json.loads(entry.value) | {"schema": schema})
+    onnx.save(proto, path)
+    model = Model(path, "cpu", 1)
+    plane = PLANE.pixels.astype(np.float64)
+    low, median, high = np.percentile(plane, [0.1, 50, 99.9])
+    ready = np.clip((plane - median) / max(high - median, median - low), -3, 3).astype(np.float32)
+    missing = [(0, -edge % 8) for edge in plane.shape]
+    wanted = model.run(np.pad(ready, missing, mode="reflect")[None, None])
+    for found, answer in zip(model.maps(PLANE).planes, wanted, strict=True):
+        np.testing.assert_allclose(found / 255, answer[0, 0, :101, :143], atol=0.5 / 255 + 1e-5)
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")

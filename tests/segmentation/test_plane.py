@@ -7,7 +7,7 @@ from helpers.images import discs
 from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
-from beadctl.images import InMemory, ReadOptions, measure_normalisation, only_plane
+from beadctl.images import InMemory, ReadOptions, measure_levels, only_plane
 from beadctl.model.session import Model
 from beadctl.segmentation import instances, plane, scale
 from beadctl.segmentation.plane import SegmentOptions, label_maps, label_plane, predict_plane, segment_plane
@@ -88,18 +88,18 @@ def test_windows_are_normalised_by_the_whole_plane(model, monkeypatch):
     image, _ = discs(8, 96, 128)
     image = np.pad(image, ((0, 160), (0, 384)), mode="reflect").astype(np.uint8)
     image[96:] = image[:160]
-    normalisations = []
+    shown = []
     maps = model.maps
 
     def spy(pixels, window=None, **named):
-        normalisations.append(named["normalisation"])
+        shown.append(named["shown"])
         return maps(pixels, window, **named)
 
     monkeypatch.setattr(model, "maps", spy)
     monkeypatch.setattr(scale, "LIMITS", ScaleLimits(sample_edge_px=64, whole_edge_px=128))
     predict_plane(InMemory(image), model, OPTIONS)
-    assert set(normalisations) == {measure_normalisation(InMemory(image))}
-    assert len(normalisations) == 5
+    assert {item.normalisation for item in shown} == {measure_levels(InMemory(image)).around_median}
+    assert len(shown) == 5
 
 
 def test_what_the_scale_rule_labelled_is_what_labelling_gives(model):

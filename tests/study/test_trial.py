@@ -21,6 +21,7 @@ from beadctl.study.grid import Trial
 from beadctl.study.outcome import Arm
 from beadctl.study.trial import kept
 from beadctl.study.trial import run as run_trial
+from beadctl.training.choices import SelectName
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 
@@ -227,7 +228,7 @@ def test_a_killed_comparison_is_resumed(compare):
 def test_a_comparison_of_version_0_1_is_resumed_and_kept(tmp_path):
     """Its ``run.json`` has the keys ``seed_weight`` and ``seed_threshold``."""
     plan = TrainingPlan(simulate=4, size=32, epochs=2, batch_size=2, width=4, depth=2, validation_scenes=2)
-    plan = replace(plan, marker_weight=1.5, marker_threshold=0.4)
+    plan = replace(plan, marker_weight=1.5, marker_threshold=0.4, select=SelectName.JACCARD)
     trial = Trial(Arm("combined", "fixed", plan.lr, plan.batch_size, plan.dropout), plan, {})
     folder, options = tmp_path / trial.folder, TrainOptions(device="cpu", workers=0, threads=1)
 

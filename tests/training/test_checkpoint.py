@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from helpers import version_1
+import torch
+from helpers import version_1, version_2
 
+from beadctl.errors import TrainingError
+from beadctl.images import InputName
 from beadctl.model.session import Model
 from beadctl.training import checkpoint
+from beadctl.training.choices import SelectName
 from beadctl.training.export import export
 from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
@@ -24,6 +29,8 @@ PLAN = TrainingPlan(
     marker_weight=1.5,
     marker_threshold=0.4,
     validation_scenes=2,
+    # By which every earlier version chose.
+    select=SelectName.JACCARD,
 )
 
 
@@ -53,6 +60,37 @@ def test_a_run_of_version_1_is_resumed_and_exported(run_dir, tmp_path):
     assert train(replace(PLAN, epochs=2), run_dir, options=options).epochs == 2
     header = (run_dir / "history.csv").read_text().partition("\n")[0].split(",")
     assert {"marker_loss", "weight_marker"} <= set(header)
+
+
+def test_a_checkpoint_of_version_2_is_the_same_state_and_is_resumed(run_dir):
+    before = checkpoint.load(run_dir / "last.pt")
+    content = version_2.checkpoint(run_dir / "last.pt")
+    assert "select" not in content["settings"]
+    after = checkpoint.load(run_dir / "last.pt")
+    assert after.settings == before.settings == PLAN.as_dict()
+    assert (after.best_epoch, after.best_score) == (1, before.history[0]["val_jaccard"])
+    options = TrainOptions(device="cpu", workers=0, threads=1, resume=True)
+    with pytest.raises(TrainingError, match="select = jaccard, not f1"):
+        train(replace(PLAN, epochs=2, select=SelectName.F1), run_dir, options=options)
+    assert train(replace(PLAN, epochs=2), run_dir, options=options).epochs == 2
+
+
+def test_a_network_of_one_channel_is_exported_but_not_resumed(run_dir, tmp_path):
+    for name in ("best.pt", "last.pt"):
+        version_2.checkpoint(run_dir / name, one_channel=True)
+    network = checkpoint.load(run_dir / "best.pt").network()
+    assert network.architecture.inputs == 1
+    export(run_dir, tmp_path / "old.onnx")
+    model = Model(tmp_path / "old.onnx", "cpu")
+    assert model.facts.normalisation == InputName.MEDIAN
+    image = torch.randn(1, 1, 32, 32)
+    with torch.no_grad():
+        wanted = network(image).sigmoid().numpy()
+    np.testing.assert_allclose(np.concatenate(model.run(image.numpy()), 1), wanted, atol=1e-5)
+    options = TrainOptions(device="cpu", workers=0, threads=1, resume=True)
+    with pytest.raises(TrainingError, match="see the grey level alone; start a new run") as error:
+        train(replace(PLAN, epochs=2), run_dir, options=options)
+    assert "\n" not in str(error.value)
 
 
 def test_plans_of_older_runs_by_todays_names():

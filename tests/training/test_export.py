@@ -19,7 +19,7 @@ from helpers.images import discs
 torch = pytest.importorskip("torch")
 
 from beadctl.errors import ModelError, OutputError
-from beadctl.model.metadata import NORMALISATION
+from beadctl.images import InputName
 from beadctl.model.session import Model
 from beadctl.training import checkpoint
 from beadctl.training import export as exporting
@@ -64,7 +64,7 @@ def test_a_run_becomes_a_model_with_its_facts(trained, exported):
     path, report = exported
     facts = Model(path, "cpu").facts
     network = checkpoint.load(trained / "best.pt").network()
-    assert (facts.name, facts.licence, facts.normalisation) == ("tiny", "CC0-1.0", NORMALISATION)
+    assert (facts.name, facts.licence, facts.normalisation) == ("tiny", "CC0-1.0", InputName.LOCAL)
     assert (facts.threshold, facts.marker_threshold, facts.min_area_px) == (0.4, PLAN.marker_threshold, 9)
     assert (facts.stride, facts.halo) == (network.architecture.stride, network.architecture.halo_px)
     assert facts.training["loss"] == "combined"
@@ -110,9 +110,9 @@ def test_any_batch_and_size_is_taken(trained, exported):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     network = checkpoint.load(trained / "best.pt").network()
     (given,) = session.get_inputs()
-    assert (given.name, given.type, given.shape[1]) == ("image", "tensor(float)", 1)
+    assert (given.name, given.type, given.shape[1]) == ("image", "tensor(float)", 3)
     rng = np.random.default_rng(1)
-    for shape in ((1, 1, 4, 4), (3, 1, 24, 60), (2, 1, 100, 36)):
+    for shape in ((1, 3, 4, 4), (3, 3, 24, 60), (2, 3, 100, 36)):
         image = rng.normal(0, 1, shape).astype(np.float32)
         probability, marker = session.run(["probability", "marker"], {"image": image})
         with torch.inference_mode():
@@ -234,7 +234,7 @@ def test_blended_weights_are_the_mean_of_both(trained, tuned, share):
 
 def test_a_run_blended_with_its_own_weights_does_not_change(trained, exported, tmp_path):
     """Its checkpoint and the file exported from it are the same network, folded or not."""
-    image = np.random.default_rng(5).normal(size=(1, 1, 64, 64)).astype(np.float32)
+    image = np.random.default_rng(5).normal(size=(1, 3, 64, 64)).astype(np.float32)
     want = Model(exported[0], "cpu").run(image)
     for number, other in enumerate((trained, exported[0])):
         path = tmp_path / f"{number}.onnx"

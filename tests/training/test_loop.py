@@ -21,13 +21,14 @@ from PIL import Image
 
 from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import AnnotationError, BeadctlError, DeviceError, ModelError, OutputError, TrainingError
-from beadctl.images import normalisation_of
+from beadctl.images import levels_of
 from beadctl.losses import Loss, LossParameters
 from beadctl.segmentation.plane import SegmentOptions
-from beadctl.training import checkpoint, device
+from beadctl.training import checkpoint, device, loop
 from beadctl.training import tiles as tiles_module
 from beadctl.training.architecture import Architecture
 from beadctl.training.augment import Augmentation
+from beadctl.training.choices import SelectName
 from beadctl.training.dataset import Batches, Shuffled, Simulated, TrainingData, Views, held_out, load
 from beadctl.training.ema import WeightAverage
 from beadctl.training.loop import TrainingRun, train
@@ -37,9 +38,10 @@ from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
+from beadctl.training.shown import shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
-from beadctl.training.validation import maps, score
+from beadctl.training.validation import Scores, maps, score
 
 COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
 
@@ -73,7 +75,6 @@ def write_tiles(folder: Path, splits=("train",) * 5 + ("val",) * 2, size=40) -> 
         for name, plane in zip(names, (image, labels), strict=True):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(folder / name, plane, compression="zlib")
-        measured = normalisation_of(image)
         beads = len(np.unique(labels)) - 1
         place = (
             f"field{number}",
@@ -82,8 +83,7 @@ def write_tiles(folder: Path, splits=("train",) * 5 + ("val",) * 2, size=40) -> 
             size,
             size,
             beads,
-            measured.offset,
-            measured.scale,
+            *vars(levels_of(image)).values(),
             f"{number:064x}",
             0,
         )
@@ -180,7 +180,7 @@ def test_run_folder(tiles, tmp_path):
     assert len(facts["data"]["fingerprint"]) == 64
     best = checkpoint.load(result.best)
     assert best.epoch == best.best_epoch == result.record.epoch
-    assert best.history[-1]["val_jaccard"] == max(record.val_jaccard for record in records)
+    assert best.history[-1]["val_f1"] == max(record.val_f1 for record in records)
     assert best.facts["diameter_px"] == pytest.approx(8, abs=3)
 
 
@@ -371,6 +371,8 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
         lr=1.0,
         final_lr_fraction=1.0,
         clip_norm=math.inf,
+        # Weights for which no two pixels have nearly equal errors: their ranks are a kink of the Lovász loss.
+        seed=1,
     )
     whole, whole_means = gradient(replace(plan, batch_size=6), Some(), tmp_path)
     parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), Some(), tmp_path)
@@ -486,16 +488,67 @@ def test_weight_average_is_the_recursion_and_averages_batch_statistics():
 def test_validation_pads_like_inference(tiles):
     """Whole images of any size are mirrored below and to the right to whole strides."""
     torch.manual_seed(0)
-    network = UNet(Architecture(4, 3)).eval()
+    network = UNet(Architecture(4, 3, inputs=3)).eval()
     image = np.random.default_rng(0).normal(0, 0.5, (37, 50)).astype(np.float32)
     found = maps(network, image, torch.device("cpu"))
     assert [(plane.shape, plane.dtype) for plane in found.planes] == [(image.shape, np.uint8)] * 2
-    wide = np.pad(image, ((0, 3), (0, 2)), mode="reflect")
+    wide = np.pad(shown(image), ((0, 0), (0, 3), (0, 2)), mode="reflect")
     with torch.no_grad():
-        answer = network(torch.from_numpy(wide)[None, None])[0, :, :37, :50].sigmoid() * 255
+        answer = network(torch.from_numpy(wide)[None])[0, :, :37, :50].sigmoid() * 255
     # A value that lies on a half may round either way when convolutions sum in another order.
     assert np.abs(answer[0].numpy() - found.probability).max() < 0.5 + 1e-3
     assert np.abs(answer[1].numpy() - found.marker).max() < 0.5 + 1e-3
+
+
+# Figures of four epochs, each the best by another one; the last is as good as the first by F1.
+EPOCHS = [
+    Scores(jaccard=0.5, dice=0.6, f1=0.8, count_mae=3, count_mape=0.3, count_bias=0.1),
+    Scores(jaccard=0.9, dice=0.9, f1=0.7, count_mae=3, count_mape=0.3, count_bias=0.1),
+    Scores(jaccard=0.7, dice=0.7, f1=0.6, count_mae=1, count_mape=0.1, count_bias=-0.1),
+    Scores(jaccard=0.6, dice=0.7, f1=0.8, count_mae=2, count_mape=0.2, count_bias=0.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("select", "best", "told"),
+    [("f1", 1, "F1 0.8000"), ("jaccard", 2, "Jaccard 0.9000"), ("count", 3, "count error 0.1000")],
+)
+def test_the_best_epoch_is_that_of_the_selected_figure(tiles, tmp_path, monkeypatch, select, best, told):
+    scores = iter(EPOCHS)
+    monkeypatch.setattr(loop, "score", lambda *_: next(scores))
+    select = SelectName(select)
+    plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=9, select=select)
+    result = go(plan, tiles, tmp_path / "run")
+    assert result.record.epoch == checkpoint.load(result.best).epoch == best
+    assert result.record.figure(select) == told
+    assert checkpoint.load(tmp_path / "run" / "last.pt").best_epoch == best
+    marked = [row["epoch"] for row in history(tmp_path / "run") if row["best"] == "True"]
+    assert marked[-1] == str(best)
+
+
+@pytest.mark.parametrize(("select", "epochs"), [("f1", 3), ("jaccard", 4), ("count", 2)])
+def test_patience_waits_for_the_selected_figure(tiles, tmp_path, monkeypatch, select, epochs):
+    """Two epochs after the best one, or at the first plateau of two."""
+    figures = [replace(one, count_mape=0.3 if select == "count" else one.count_mape) for one in EPOCHS]
+    scores = iter(figures)
+    monkeypatch.setattr(loop, "score", lambda *_: next(scores))
+    patience = 1 if select == "count" else 2
+    plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=patience, select=SelectName(select))
+    assert go(plan, tiles, tmp_path / "run").epochs == epochs
+
+
+def test_a_plateau_is_one_of_the_selected_figure(tiles, tmp_path, monkeypatch):
+    rates = {}
+    for select in SelectName:
+        scores = iter(EPOCHS)
+        monkeypatch.setattr(loop, "score", lambda *_, scores=scores: next(scores))
+        plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=9, select=select, lr=1e-3)
+        plan = replace(plan, schedule="plateau", plateau_epochs=1, warmup_epochs=0)
+        go(plan, tiles, tmp_path / select)
+        rates[select] = [float(row["lr"]) for row in history(tmp_path / select)]
+    assert rates["f1"] == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+    assert rates["jaccard"] == pytest.approx([1e-3, 1e-3, 1e-3, 5e-4])
+    assert rates["count"] == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4])
 
 
 # --- the data ------------------------------------------------------------------------------------------
@@ -522,7 +575,7 @@ def test_samples_do_not_depend_on_the_workers(tiles, kind):
         assert torch.equal(a, c)
         assert torch.equal(b, d)
     images, wanted = alone[0]
-    assert images.shape == (2, 1, 32, 32)
+    assert images.shape == (2, 3, 32, 32)
     assert wanted.shape == (2, 4, 32, 32)
     assert not any(torch.equal(alone[0][0][0], other[0][0]) for other in alone[1:])
 
@@ -553,7 +606,9 @@ def test_tiles_are_normalised_as_their_source_and_the_same_from_memory_or_disk(t
     assert len(kept) == len(fresh) == 5
     for row, (image, labels), (again, labels_again) in zip(kept.rows, kept, fresh, strict=False):
         raw = tifffile.imread(row.image).astype(np.float64)
-        np.testing.assert_allclose(image, np.clip((raw - row.offset) / row.scale, -3, 3), atol=1e-6)
+        np.testing.assert_allclose(
+            image, (raw - (row.low + row.high) / 2) / ((row.high - row.low) / 2), atol=1e-5
+        )
         assert np.array_equal(labels, tifffile.imread(row.mask))
         assert np.array_equal(image, again)
         assert np.array_equal(labels, labels_again)
@@ -568,7 +623,7 @@ def broken(folder, what):
         case "no manifest":
             manifest.unlink()
         case "no column":
-            manifest.write_text(text.replace("offset", "shift"))
+            manifest.write_text(text.replace("median", "shift"))
         case "no number":
             manifest.write_text(text.replace(",40,40,", ",40,wide,"))
         case "unknown split":
@@ -603,7 +658,7 @@ def broken(folder, what):
     [
         ("no folder", "beadctl tile"),
         ("no manifest", "beadctl tile"),
-        ("no column", "offset"),
+        ("no column", "median"),
         ("no number", "wide"),
         ("unknown split", "validate"),
         ("no validation", "no val tiles"),

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from helpers import version_2
 from helpers.model import write_model
 from onnx import TensorProto, numpy_helper
 from torch import nn
@@ -45,7 +46,7 @@ TINY = TrainingPlan(
     validation_scenes=2,
 )
 # Enough training to find beads.
-LEARNED = replace(TINY, steps_per_epoch=40, epochs=1, batch_size=4, validation_scenes=8)
+LEARNED = replace(TINY, steps_per_epoch=100, epochs=1, batch_size=4, lr=2e-2, validation_scenes=8)
 # Flags that fit it and do not set the network.
 SMALL = ("--simulate", "4", "--size", "32", "--batch-size", "2", "--workers", "0", "--threads", "1")
 
@@ -159,11 +160,61 @@ def test_the_default_model_is_the_same_function():
     images = samples(4, size=64)
     network = network_of(found)
     reopen(network, [images])
-    wanted = np.concatenate(model.run(images.numpy()), 1)
+    wanted = np.concatenate(model.run(images[:, : model.facts.normalisation.channels].numpy()), 1)
     assert np.abs(maps(network, images) - wanted).max() < 1e-4
     assert np.abs(maps(network.train(), images) - wanted).max() < 1e-4
     assert (found.source, found.sha256) == ("default", sha256(DEFAULT_MODEL))
     assert found.architecture.channels == (16, 32, 64, 112, 112)
+
+
+def test_an_earlier_network_of_one_channel_starts_as_the_same_function(trained, tmp_path):
+    """The contrasts weigh nothing at first, and then learn."""
+    path = tmp_path / "old.pt"
+    shutil.copy(trained / "best.pt", path)
+    version_2.checkpoint(path, one_channel=True)
+    old = checkpoint.load(path).network()
+    assert old.architecture.inputs == 1
+    export(path, tmp_path / "old.onnx")
+    images = samples(4)
+    wanted = maps(old, images[:, :1])
+    assert wanted.std() > 1e-3, "the maps must vary"
+    for source in (path, tmp_path / "old.onnx"):
+        found = start.weights(str(source))
+        assert found.architecture == replace(old.architecture, inputs=3)
+        network = network_of(found)
+        if found.folded:
+            reopen(network, [images])
+        np.testing.assert_allclose(maps(network, images), wanted, atol=1e-4)
+    network(images).square().mean().backward()
+    first = next(weight for weight in network.parameters() if weight.ndim == 4)
+    assert (first.grad[:, 1:].abs().amax((1, 2, 3)) > 0).any()
+
+
+def narrow(folder, width, kind):
+    """A checkpoint of an untrained network of one channel, and the network."""
+    torch.manual_seed(0)
+    network = UNet(Architecture(width, 2, kind=kind)).eval()
+    nothing = {name: {} for name in ("model", "optimizer", "scaler", "rng", "settings")}
+    numbers = {"epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "elapsed_s": 1.0, "history": []}
+    held = {"architecture": network.architecture.as_dict(), "average": network.state_dict()}
+    checkpoint.save(checkpoint.Checkpoint(**nothing, **numbers, **held), folder / "narrow.pt")
+    return folder / "narrow.pt", network
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1, "unet"), (1, "attention-unet"), (2, "resunet")])
+def test_only_the_kernels_of_the_image_are_widened(tmp_path, width, kind):
+    """Not those inside a block, which may have one channel too."""
+    path, old = narrow(tmp_path, width, kind)
+    images = samples(2)
+    found = maps(network_of(start.weights(str(path))), images)
+    np.testing.assert_allclose(found, maps(old, images[:, :1]), atol=1e-6)
+
+
+def test_a_residual_network_as_narrow_as_the_input_is_refused(tmp_path):
+    path, _ = narrow(tmp_path, 3, "resunet")
+    with pytest.raises(ModelError, match=r"narrow\.pt: is too narrow for the input of 3 channels") as error:
+        start.weights(str(path))
+    one_line(error)
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):

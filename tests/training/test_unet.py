@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def saved_and_loaded(network, architecture, folder):
         epoch=1,
         step=1,
         best_epoch=1,
-        best_jaccard=0.5,
+        best_score=0.5,
         elapsed_s=1.0,
         history=[],
         settings={},
@@ -234,7 +235,7 @@ def test_folding_leaves_no_normalisation_and_the_same_maps(architecture):
 def test_the_exported_network_is_the_trained_one(architecture, tmp_path):
     """At several sizes and batch sizes: `verify` refuses a file that differs."""
     onnx = pytest.importorskip("onnx")
-    network = ready(architecture)
+    network = ready(replace(architecture, inputs=3))
     facts = export.ModelFacts(
         name="tiny",
         licence="CC0-1.0",
@@ -253,7 +254,7 @@ def test_the_exported_network_is_the_trained_one(architecture, tmp_path):
     path = tmp_path / "tiny.onnx"
     export.write_onnx(network, path, 20, facts)
     rng = np.random.default_rng(1)
-    images = [rng.normal(0, 1, shape).astype(np.float32) for shape in ((32, 44), (40, 24))]
+    images = [rng.normal(0, 1, shape).astype(np.float32) for shape in ((3, 32, 44), (3, 40, 24))]
     report = export.verify(path, network, images, facts)
     assert report.comparisons == 5
     assert report.largest_difference < 1e-5
@@ -357,6 +358,7 @@ def test_dropout_only_while_training():
         {"width": 64, "max_channels": 32},
         {"kind": "vnet"},
         {"dilation": 0},
+        {"inputs": 0},
     ],
 )
 def test_impossible_networks_are_refused(numbers):
