@@ -1,7 +1,8 @@
 """Augmentation: random crops, rotations, sizes, intensities and polarities of a tile.
 
 Geometry changes image and labels together, intensity the image alone. Intensities are in units of the
-normalisation: the 0.1 and 99.9 percentiles of the source at -1 and 1.
+normalisation: the middle of the range at 0, its ends at -1 and 1. Nothing is clipped, as the channels of the
+network are made afterwards.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from beadctl.images.normalisation import LIMITS
 
 Floats = NDArray[np.float32]
 Labels = NDArray[Any]
@@ -34,7 +33,7 @@ class Augmentation:
     polarity_probability : float
         Of inverting the image: bright beads become dark and dark ones bright.
     contrast, gamma : tuple of float
-        Factor and exponent on the distance to the background, drawn on a logarithmic scale.
+        Factor and exponent on the distance to the middle of the range, drawn on a logarithmic scale.
     offset, noise : float
         Largest shift of the brightness to either side, and standard deviation of added Gaussian noise.
     blur_probability, blur_px : float
@@ -105,7 +104,7 @@ def move(
 def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -> Floats:
     """Change the intensities of a normalised image, as other illumination, camera or focus would.
 
-    Returns float32 (H, W) within the limits of the normalisation; the given image is not changed. Parameters
+    Returns float32 (H, W); the given image is not changed. Parameters
     are those of `move`.
     """
     if rng.random() < augmentation.polarity_probability:
@@ -113,15 +112,14 @@ def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -
     exponent = _log_uniform(rng, augmentation.gamma)
     factor = _log_uniform(rng, augmentation.contrast)
     shift = rng.uniform(-augmentation.offset, augmentation.offset)
-    # The exponent acts on the distance to the background, alike for both polarities.
+    # The exponent acts on the distance to the middle, alike for both polarities.
     curved: Floats = np.copysign(np.abs(image) ** np.float32(exponent), image)
     image = curved * np.float32(factor) + np.float32(shift)
     if rng.random() < augmentation.blur_probability:
         image = ndimage.gaussian_filter(image, rng.uniform(0, augmentation.blur_px), truncate=3.0)
     sigma = np.float32(rng.uniform(0, augmentation.noise))
     image = image + sigma * rng.standard_normal(image.shape, dtype=np.float32)
-    # As the normalisation clips at inference.
-    return np.clip(image, -LIMITS.clip, LIMITS.clip).astype(np.float32, copy=False)
+    return image.astype(np.float32, copy=False)
 
 
 def augmented(

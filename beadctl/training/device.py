@@ -56,6 +56,14 @@ def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
+def is_emulated(precision: str, device: torch.device) -> bool:
+    """Return whether a CPU computes this arithmetic in software, several times slower than full precision."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if precision == "bf16" and device.type == "cpu" else {}
+    return capabilities.get("architecture") == "x86_64" and not any(
+        capabilities.get(name) for name in ("avx512_bf16", "amx_bf16")
+    )
+
+
 def workers(asked: int | None, device: torch.device) -> int:
     """Return the number of processes that prepare samples: as asked for, or where cores are left."""
     return min(MOST_WORKERS[device.type], usable_cpus() - 1) if asked is None else asked

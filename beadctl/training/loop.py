@@ -208,7 +208,9 @@ class TrainingRun:
         scores = score(network, self.data.validation, self.device, label_options(vars(self.plan)))
         self.epoch += 1
         value = selected(scores.columns(), self.plan.select)
-        best = value > self.best_score
+        # As long as no bead is right, the pixels tell which epoch is better.
+        before = self.history[self.best_epoch - 1]["val_jaccard"] if self.best_epoch else -math.inf
+        best = (value, scores.jaccard) > (self.best_score, before)
         if best:
             self.best_epoch, self.best_score = self.epoch, value
         figures = epoch | scores.columns()

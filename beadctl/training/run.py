@@ -11,7 +11,7 @@ from beadctl.images import ReadOptions
 from beadctl.losses import Loss
 from beadctl.model.metadata import USEFUL_F1
 from beadctl.training import live
-from beadctl.training.device import resolve
+from beadctl.training.device import is_emulated, resolve
 from beadctl.training.loop import train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
@@ -83,7 +83,10 @@ def learn(
         samples = manifest.samples(manifest.read_manifest(tiles))
         spot_check(samples, ReadOptions(), messages, f"beadctl audit {tiles}")
     origin = f", from {start.source}" if start and not options.resume else ""
-    messages.info(f"training on {resolve(options.device)} into {out}{origin}")
+    target = resolve(options.device)
+    messages.info(f"training on {target} into {out}{origin}")
+    if is_emulated(plan.precision, target):
+        messages.warn("this CPU has no bf16: it is computed several times slower; use --precision fp32")
     with stoppable() as stop, live.table(plan, messages.verbosity) as shown:
         callbacks = TrainCallbacks(shown.epoch, shown.step, stop.made)
         result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)

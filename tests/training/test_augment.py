@@ -87,12 +87,11 @@ def test_polarity_alone(probability):
 
 @settings(max_examples=30, deadline=None)
 @given(image=hnp.arrays(np.float32, (12, 12), elements=st.floats(-3, 3, width=32)), seed=seeds)
-def test_shades_stay_in_the_normalisations_limits(image, seed):
+def test_shades_are_finite_and_leave_the_image_alone(image, seed):
     before = image.copy()
     shaded = shade(image, np.random.default_rng(seed), Augmentation(noise=1.0, blur_probability=0.5))
     assert shaded.dtype == np.float32
     assert np.isfinite(shaded).all()
-    assert np.abs(shaded).max() <= 3
     assert np.array_equal(image, before)
 
 

@@ -747,6 +747,22 @@ def test_a_missing_gpu_is_an_error(tiles, tmp_path, name):
     one_line(error)
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "emulated"),
+    [
+        ({"architecture": "x86_64", "avx2": True, "avx512_bf16": False, "amx_bf16": False}, True),
+        ({"architecture": "x86_64", "avx512_bf16": True}, False),
+        ({"architecture": "aarch64"}, False),
+    ],
+)
+def test_a_cpu_without_bf16_is_told(monkeypatch, capabilities, emulated):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    cpu = torch.device("cpu")
+    assert device.is_emulated("bf16", cpu) == emulated
+    assert not device.is_emulated("fp32", cpu)
+    assert not device.is_emulated("auto", cpu)
+
+
 def test_precision():
     cpu = torch.device("cpu")
     assert [device.arithmetic(p, cpu) for p in ("auto", "fp32", "bf16")] == [
