@@ -1,7 +1,8 @@
 """Device, arithmetic, threads and processes of training; what is not available is an error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -58,10 +59,10 @@ def arithmetic(precision: str, device: torch.device) -> torch.dtype:
 
 def is_emulated(precision: str, device: torch.device) -> bool:
     """Return whether a CPU computes this arithmetic in software, several times slower than full precision."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)() if precision == "bf16" and device.type == "cpu" else {}
-    return capabilities.get("architecture") == "x86_64" and not any(
-        capabilities.get(name) for name in ("avx512_bf16", "amx_bf16")
-    )
+    asked = precision == "bf16" and device.type == "cpu"
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if asked else {}
+    native = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return capabilities.get("architecture") == "x86_64" and not native
 
 
 def workers(asked: int | None, device: torch.device) -> int:

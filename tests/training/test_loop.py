@@ -500,12 +500,12 @@ def test_validation_pads_like_inference(tiles):
     assert np.abs(answer[1].numpy() - found.marker).max() < 0.5 + 1e-3
 
 
-# Figures of four epochs, each the best by another one; the last is as good as the first by F1.
+# Figures of four epochs, each the best by another one; the last is as good as the first by F1 alone.
 EPOCHS = [
     Scores(jaccard=0.5, dice=0.6, f1=0.8, count_mae=3, count_mape=0.3, count_bias=0.1),
     Scores(jaccard=0.9, dice=0.9, f1=0.7, count_mae=3, count_mape=0.3, count_bias=0.1),
     Scores(jaccard=0.7, dice=0.7, f1=0.6, count_mae=1, count_mape=0.1, count_bias=-0.1),
-    Scores(jaccard=0.6, dice=0.7, f1=0.8, count_mae=2, count_mape=0.2, count_bias=0.0),
+    Scores(jaccard=0.4, dice=0.5, f1=0.8, count_mae=2, count_mape=0.2, count_bias=0.0),
 ]
 
 
@@ -526,9 +526,9 @@ def test_the_best_epoch_is_that_of_the_selected_figure(tiles, tmp_path, monkeypa
     assert marked[-1] == str(best)
 
 
-@pytest.mark.parametrize(("select", "epochs"), [("f1", 3), ("jaccard", 4), ("count", 2)])
+@pytest.mark.parametrize(("select", "epochs"), [("f1", 3), ("jaccard", 4), ("count", 3)])
 def test_patience_waits_for_the_selected_figure(tiles, tmp_path, monkeypatch, select, epochs):
-    """Two epochs after the best one, or at the first plateau of two."""
+    """Two epochs after the best one; of equal count errors, that of the best Jaccard, and one."""
     figures = [replace(one, count_mape=0.3 if select == "count" else one.count_mape) for one in EPOCHS]
     scores = iter(figures)
     monkeypatch.setattr(loop, "score", lambda *_: next(scores))
