@@ -155,11 +155,6 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
     return numbers[labels]
 
 
-def without_border(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return labels 1..n without the beads that have a pixel on the edge of the plane, renumbered from 1."""
-    return without(labels, np.isin(np.arange(1, int(labels.max()) + 1), _edge(labels)))
-
-
 def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return which instances are alone in their component, with no pixel on the edge of the plane."""
     component = np.zeros(int(instances.max()) + 1, np.intp)

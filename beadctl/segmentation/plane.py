@@ -215,6 +215,8 @@ def label_plane(
     kept = options.filters.kept(table)
     inside = options.region.mask((labels.shape[0], labels.shape[1])).inside if options.region else None
     counted = np.ones(len(table), bool) if inside is None else _centred_in(table, inside)
+    if options.exclude_border:
+        counted &= ~table.border
     filtered = int((counted & ~kept).sum())
     kept &= counted
     if not kept.all():
@@ -240,13 +242,13 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
     maps : Maps
         Of a plane or a window of it.
     options : SegmentOptions
-        Thresholds and least area.
+        Thresholds and least area; beads on the border and the filters come later.
     shrink : int
         Factor by which the plane was shrunk for these maps.
     """
     least_px = max(options.min_area_px, options.min_area_network_px * shrink**2)
     asked_px = options.filters.min_area.in_px(None) if options.filters.min_area else None
-    labels = instances.label(
+    return instances.label(
         maps.probability,
         maps.marker,
         threshold=options.threshold,
@@ -255,4 +257,3 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
         marker_rise=options.marker_rise,
         min_confidence=options.min_confidence,
     )
-    return instances.without_border(labels) if options.exclude_border else labels

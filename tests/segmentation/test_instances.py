@@ -267,7 +267,6 @@ def test_a_plane_full_of_bead_is_one_bead(seed, shape):
     probability = np.full(shape, 255, dtype=np.uint8)
     seeds = None if seed is None else np.full(shape, seed, dtype=np.uint8)
     assert (instances.label(probability, seeds, **FULL) == 1).all()
-    assert not instances.without_border(instances.label(probability, seeds, **FULL)).any()
 
 
 def test_single_pixels_are_beads_and_corners_connect():
@@ -308,9 +307,8 @@ def test_thresholds_are_compared_at_the_rounded_level():
     random=st.integers(0, 2**32),
     levels=st.lists(st.floats(0.2, 0.9), min_size=2, max_size=4),
     min_area_px=st.integers(1, 60),
-    exclude_border=st.booleans(),
 )
-def test_what_is_kept(random, levels, min_area_px, exclude_border):
+def test_what_is_kept(random, levels, min_area_px):
     probability, seed = noisy_scene(random)
     covered = None
     for threshold in sorted(levels):
@@ -321,14 +319,9 @@ def test_what_is_kept(random, levels, min_area_px, exclude_border):
         assert covered[on].all()
         options = {"threshold": threshold, "marker_threshold": 0.5, "min_area_px": min_area_px}
         kept = instances.label(probability, seed, **options)
-        kept = instances.without_border(kept) if exclude_border else kept
         areas = np.bincount(everything.ravel())
         wanted = areas >= min_area_px
         wanted[0] = False
-        if exclude_border:
-            edge = np.ones(probability.shape, dtype=bool)
-            edge[1:-1, 1:-1] = False
-            wanted[everything[edge]] = False
         assert same_partition(kept, np.where(wanted[everything], everything, 0))
 
 

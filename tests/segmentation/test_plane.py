@@ -1,5 +1,7 @@
 """One plane, in order: what it costs, and that windows of a large plane are the plane's own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,9 +10,16 @@ from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
 from beadctl.images import InMemory, ReadOptions, measure_levels, only_plane
-from beadctl.model.session import Model
+from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances, plane, scale
-from beadctl.segmentation.plane import SegmentOptions, label_maps, label_plane, predict_plane, segment_plane
+from beadctl.segmentation.plane import (
+    PredictedPlane,
+    SegmentOptions,
+    label_maps,
+    label_plane,
+    predict_plane,
+    segment_plane,
+)
 from beadctl.segmentation.scale import ScaleLimits
 from beadctl.segmentation.sizes import Area, Diameter
 
@@ -115,8 +124,24 @@ def test_beads_on_the_border_are_left_out_on_request(model):
     kept = segment_plane(InMemory(image), model, SegmentOptions(0.5, 0.3, 12, exclude_border=True))
     every = segment_plane(InMemory(image), model, OPTIONS)
     assert 0 < len(kept.table) < len(every.table) <= count
-    assert not kept.table.border.any()
+    assert kept.filtered == 0
     np.testing.assert_array_equal(kept.table.label, np.arange(1, len(kept.table) + 1))
+
+
+def test_beads_beside_those_on_the_border_are_measured_as_if_these_were_kept():
+    rows, columns = np.indices((60, 60))
+    beads = [np.hypot(rows - y, columns - 30) <= 6 for y in (4, 18, 40)]
+    probability = np.where(np.any(beads, 0), 255, 0).astype(np.uint8)
+    predicted = PredictedPlane(Maps(probability, None))
+    image = np.where(probability, 3000, 400) + np.random.default_rng(0).integers(0, 200, rows.shape)
+    every, kept = (
+        label_plane(predicted, image, dataclasses.replace(OPTIONS, exclude_border=exclude)).table
+        for exclude in (False, True)
+    )
+    inner = every.only(~every.border)
+    assert (len(every), len(kept)) == (3, 2)
+    for field in dataclasses.fields(inner):
+        np.testing.assert_array_equal(getattr(kept, field.name), getattr(inner, field.name))
 
 
 def test_a_diameter_in_um_needs_a_pixel_size(model):
