@@ -51,12 +51,10 @@ class Filters:
             for name in (f"min_{what}", f"max_{what}")
             if asked.get(name)
         }
-        for what in kinds:
-            least, most = limits.get(f"min_{what}"), limits.get(f"max_{what}")
-            if least and most and least.unit == most.unit and least.value > most.value:
-                given = f"--min-{what} {least.value:g} is above --max-{what} {most.value:g}"
-                raise SettingsError(f"{given}; no bead would be left: exchange them, or leave one out")
-        return cls(**limits, min_circularity=asked.get("min_circularity") or None)
+        filters = cls(**limits, min_circularity=asked.get("min_circularity") or None)
+        if crossed := filters._crossed():
+            raise SettingsError(f"{crossed}; no bead would be left: exchange them, or leave one out")
+        return filters
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +67,7 @@ class Filters:
         Raises
         ------
         ImageError
-            If a size is in um and the pixel size is unknown.
+            If a size is in um and the pixel size is unknown, or a least size is above the largest one.
         """
         sizes: dict[str, Any] = {}
         for name, limit in vars(self).items():
@@ -79,7 +77,20 @@ class Filters:
                     flag = f"--{name.replace('_', '-')}"
                     raise ImageError(f"its pixel size is unknown; give --pixel-size, or {flag} in px")
                 sizes[name] = type(limit)(px, "px")
-        return Filters(**sizes, min_circularity=self.min_circularity)
+        filters = Filters(**sizes, min_circularity=self.min_circularity)
+        if crossed := filters._crossed():
+            raise ImageError(f"in its pixels {crossed}; no bead would be left: change one")
+        return filters
+
+    def _crossed(self) -> str:
+        """Return which least size is above the largest one in the same unit; empty if none is."""
+        for what, least, most in (
+            ("area", self.min_area, self.max_area),
+            ("diameter", self.min_diameter, self.max_diameter),
+        ):
+            if least and most and least.unit == most.unit and least.value > most.value * (1 + _ROUNDING):
+                return f"--min-{what} {least.value:g} is above --max-{what} {most.value:g}"
+        return ""
 
     def kept(self, table: BeadTable) -> NDArray[np.bool_]:
         """Return which beads are kept, bool (N,); sizes have to be in px."""

@@ -163,3 +163,8 @@ def test_limits_that_leave_no_bead_are_refused():
     with pytest.raises(SettingsError, match=r"--min-diameter 9 is above --max-diameter 5"):
         Filters.of({"min_diameter": "9px", "max_diameter": "5"})
     assert Filters.of({"min_diameter": "9px", "max_diameter": "5um"}).max_diameter == Diameter(5, "um")
+    mixed = Filters.of({"min_area": "100um2", "max_area": "90px"})
+    with pytest.raises(ImageError, match=r"--min-area 400 is above --max-area 90"):
+        mixed.in_px(0.5)
+    assert mixed.in_px(2).min_area == Area(25, "px")
+    assert Filters.of({"min_area": "25um2", "max_area": "100px"}).in_px(0.5).max_area == Area(100, "px")
