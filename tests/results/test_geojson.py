@@ -53,6 +53,14 @@ def test_rings_are_closed_and_turn_as_the_standard_says():
     assert feature["properties"]["objectType"] == "detection"
 
 
+def test_broken_pixels_give_no_measurement_that_json_lacks():
+    labels, image = np.ones((4, 5), np.uint32), np.full((4, 5), np.inf)
+    text = geojson.encode(image, Segmented(labels, measure(labels, image)), None)
+    (feature,) = json.loads(text, parse_constant=pytest.fail)["features"]
+    assert "area_px" in feature["properties"]["measurements"]
+    assert "mean_intensity" not in feature["properties"]["measurements"]
+
+
 def test_a_plane_without_beads_is_an_empty_collection():
     assert polygons(np.zeros((5, 6), np.uint32)) == {"type": "FeatureCollection", "features": []}
 

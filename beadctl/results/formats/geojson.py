@@ -1,7 +1,8 @@
 """Outlines as GeoJSON (RFC 7946) for QuPath: one polygon a bead, with its measurements."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,7 +43,7 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> str:
             "properties": {
                 "objectType": "detection",
                 "name": f"bead {bead['label']}",
-                "measurements": {name: bead[name] for name in MEASURED if bead[name] is not None},
+                "measurements": _measurements(bead),
                 "flags": bead["flags"],
             },
         }
@@ -56,6 +57,12 @@ def write(paths: Sequence[Path], planes: Sequence[str]) -> None:
     """Write the feature collections, each whole or not at all."""
     for path, text in zip(paths, planes, strict=True):
         write_text(path, text + "\n")
+
+
+def _measurements(bead: Mapping[str, Any]) -> dict[str, float]:
+    """Return the known measurements; JSON has no infinity, such as the mean of broken pixels."""
+    known = ((name, bead[name]) for name in MEASURED if bead[name] is not None)
+    return {name: value for name, value in known if math.isfinite(value)}
 
 
 def _rings(labels: NDArray[Any], box: tuple[slice, ...], label: object) -> list[list[tuple[float, float]]]:
