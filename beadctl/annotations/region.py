@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.annotations.canvas import HIDDEN, Load
 from beadctl.annotations.document import FARTHEST_PX
-from beadctl.annotations.formats import AnnotationFormat, geojson, labels
+from beadctl.annotations.formats import AnnotationFormat, binary, geojson, labels
 from beadctl.annotations.head import Head, detect
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.files import sha256
@@ -74,9 +75,7 @@ class Region:
         Raises
         ------
         SettingsError
-            If it is neither a rectangle nor a file.
-        AnnotationError
-            If the file cannot be read or is of another kind.
+            If it is neither a rectangle nor a file, or the file cannot be read or is of another kind.
         """
         box = _box(text)
         if box:
@@ -86,7 +85,10 @@ class Region:
             raise SettingsError(
                 f"{flag} {text}: is neither x,y,width,height in px, such as 0,0,640,480, nor an existing file"
             )
-        _outlines(path)
+        try:
+            _outlines(path)
+        except AnnotationError as error:
+            raise SettingsError(f"{flag} {error}") from None
         return cls(text, sha256=sha256(path))
 
     @property
@@ -104,8 +106,10 @@ class Region:
         """
         found = _of_rectangle(self.box, self.text, shape) if self.box else _of_file(Path(self.text), shape)
         if not found.inside.any():
-            size = _size(shape)
-            raise AnnotationError(f"{self.text}: region without a pixel of the image ({size}); correct it")
+            causes = [_size(shape), *(note.removeprefix(f"{Path(self.text)}: ") for note in found.notes)]
+            raise AnnotationError(
+                f"{self.text}: region without a pixel of the image ({'; '.join(causes)}); correct it"
+            )
         return found
 
 
@@ -197,7 +201,7 @@ def _of_rectangle(box: tuple[int, int, int, int], text: str, shape: Shape) -> Re
 def _of_file(path: Path, shape: Shape) -> RegionMask:
     load = _outlines(path)
     if load is None:
-        return RegionMask(labels.read_mask(path, shape).values > 0)
+        return _of_mask(path, labels.read_mask(path, shape).values)
     try:
         painted = load(shape)
     except SettingsError:
@@ -207,6 +211,19 @@ def _of_file(path: Path, shape: Shape) -> RegionMask:
         raise AnnotationError(f"{path}: holds QuPath's detections too; export the region alone")
     notes = tuple(f"{path}: {remark.count} {remark.words}" for remark in doubtful)
     return RegionMask(painted.labels > 0, notes)
+
+
+def _of_mask(path: Path, values: NDArray[Any]) -> RegionMask:
+    # JPEG and anti-aliasing leave greys around what was drawn in white.
+    threshold = float(values.max()) / 2 if binary.is_binary(values) else 0.0
+    inside, notes = np.asarray(values > threshold), list[str]()
+    if ((values > 0) & ~inside).any():
+        notes.append(f"{path}: grey mask: the region is what is above {threshold:g}, half its highest value")
+    if inside.all():
+        notes.append(
+            f"{path}: mask without 0: the region is the whole image; give pixels outside the value 0"
+        )
+    return RegionMask(inside, tuple(notes))
 
 
 def _outlines(path: Path) -> Load | None:

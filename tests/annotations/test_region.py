@@ -74,6 +74,23 @@ def test_a_mask_is_inside_where_it_is_not_zero(tmp_path):
     assert np.array_equal(pixels(tmp_path / "mask.tif"), values > 0)
 
 
+def test_greys_of_jpeg_around_a_mask_are_not_in_the_region(tmp_path):
+    disc = np.hypot(*(np.indices((80, 80)) - 40)) < 25
+    path = tmp_path / "mask.jpg"
+    Image.fromarray(disc.astype(np.uint8) * 255).save(path, quality=75)
+    found = CountedRegion.of(str(path), None).mask(disc.shape)
+    assert np.count_nonzero(found.inside != disc) < 0.01 * disc.sum()
+    assert "grey mask" in found.notes[0]
+
+
+@pytest.mark.parametrize("values", [(1, 1), (1, 2), (254, 255)])
+def test_a_mask_without_zero_is_said_to_be_the_whole_image(tmp_path, values):
+    tifffile.imwrite(tmp_path / "mask.tif", np.where(box(5, 5, 9, 9), *values).astype(np.uint8))
+    found = CountedRegion.of(str(tmp_path / "mask.tif"), None).mask(SHAPE)
+    assert found.inside.all()
+    assert "whole image" in found.notes[0]
+
+
 @given(NUMBERS, NUMBERS, st.decimals("0.01", 50, places=2), st.decimals("0.01", 50, places=2))
 def test_rectangles_that_meet_share_no_pixel_and_leave_none(x, y, width, height):
     """A pixel is inside when x <= its centre < x + width, and so for y."""
@@ -114,9 +131,9 @@ def test_files_of_other_kinds_are_refused_at_once(tmp_path):
     broken = annotating.written(tmp_path / "broken.geojson", '{"features": [{"type": "Feature"')
     named = annotating.save(tmp_path / "named.geojson", {"features": [polygon(*CORNERS, image="a.tif")]})
     for path, words in ((table, "no region"), (broken, "JSON"), (named, "names images")):
-        with pytest.raises(AnnotationError, match=words) as caught:
+        with pytest.raises(SettingsError, match=words) as caught:
             Region.of(str(path), "--region")
-        assert str(path) in str(caught.value)
+        assert str(caught.value).startswith(f"--region {path}: ")
 
 
 @pytest.mark.parametrize("text", ["60,0,5,5", "0,40,5,5", "-20,0,20,5", "0,-5,9,5.4"])
@@ -133,6 +150,10 @@ def test_a_region_without_a_pixel_is_an_error(tmp_path):
     for region in (tmp_path / "none.tif", tiny, "3.6,3.6,0.2,0.2"):
         with pytest.raises(AnnotationError, match="without a pixel"):
             pixels(region)
+    line = {"type": "Feature", "geometry": {"type": "LineString", "coordinates": [[5, 5], [20, 9]]}}
+    annotating.save(tmp_path / "line.geojson", {"features": [line]})
+    with pytest.raises(AnnotationError, match="lines are left out"):
+        pixels(tmp_path / "line.geojson")
     with pytest.raises(AnnotationError, match="leaves nothing"):
         pixels("5,5,10,10", "0,0,60,40")
 
