@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -28,6 +28,9 @@ STACK_AXES = "VIRHBTZC"
 
 MOST_FRAMES_A_TILE = 1000
 """A file that claims more planes for each tile that it has is damaged."""
+
+MOST_CELLS = 2**24
+"""Tiles whose edges make a grid of more cells are not searched for gaps between overlaps."""
 
 SAMPLES = {
     "<u1": 1, "<u2": 1, "<f4": 1, "<i4": 1, "<3u1": 3, "<3u2": 3, "<3f4": 3, "<4u1": 4,
@@ -224,11 +227,8 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing) -> Series:
         frozenset(number for number, of_frame in enumerate(by_frame) if not of_frame),
     )
     frames.check(path, dtype, path.stat().st_size)
-    has_gaps = any(
-        sum(tile.place.height * tile.place.width for tile in of_frame) < height * width
-        for of_frame in by_frame
-        if of_frame
-    )
+    layouts = {frozenset(tile.place for tile in of_frame) for of_frame in by_frame if of_frame}
+    has_gaps = any(_leave_gaps(places, height, width) for places in layouts)
     return Series(
         path=path,
         axes="".join(lengths) + "YX" + "S" * (samples > 1),
@@ -241,6 +241,22 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing) -> Series:
         z_step_um=spacing.z_step_um,
         note="its tiles leave gaps, which are read as 0" if has_gaps else "",
     )
+
+
+def _leave_gaps(places: Collection[Window], height: int, width: int) -> bool:
+    """Whether tiles, which may overlap, leave pixels of a plane uncovered."""
+    if sum(place.height * place.width for place in places) < height * width:
+        return True
+    rows = np.unique([0, height, *(edge for place in places for edge in (place.top, place.bottom))])
+    columns = np.unique([0, width, *(edge for place in places for edge in (place.left, place.right))])
+    if len(rows) * len(columns) > MOST_CELLS:
+        return False
+    covered = np.zeros((len(rows) - 1, len(columns) - 1), bool)
+    for place in places:
+        top, bottom = np.searchsorted(rows, (place.top, place.bottom))
+        left, right = np.searchsorted(columns, (place.left, place.right))
+        covered[top:bottom, left:right] = True
+    return not covered.all()
 
 
 def _place(path: Path, entry: Any) -> Window:

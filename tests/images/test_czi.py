@@ -1,6 +1,7 @@
 """Zeiss CZI files; the extra `formats` is needed."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -91,6 +92,17 @@ def test_gaps_between_tiles_are_noted(tmp_path):
     with pytest.warns(FileNote, match="its tiles leave gaps, which are read as 0"):
         pixels = read_plane(path)
     assert pixels[0].tolist() == [7] * 10 + [0] * 5 + [7] * 10
+
+
+def test_gaps_are_noted_where_other_tiles_overlap(tmp_path):
+    tile = np.full((10, 10), 7, np.uint8)
+    places = [(0, 0), (5, 0), (0, 5), (10, 0), (0, 10), (5, 5)]
+    blocks = [({"X": x, "Y": y, "M": m}, tile) for m, (x, y) in enumerate(places)]
+    with pytest.warns(FileNote, match="its tiles leave gaps"):
+        assert read_plane(write_czi(tmp_path / "a.czi", blocks))[15:, 15:].max() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_plane(write_czi(tmp_path / "b.czi", [*blocks, ({"X": 10, "Y": 10, "M": 6}, tile)]))
 
 
 def test_reduced_copies_of_a_pyramid_are_not_read(tmp_path):
