@@ -15,7 +15,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Messages, fail
 from beadctl.dataset import manifest
 from beadctl.dataset.samples import find_samples
-from beadctl.errors import AnnotationError, BeadctlError, ModelError, SettingsError
+from beadctl.errors import AnnotationError, BeadctlError, ImageError, ModelError, SettingsError
 from beadctl.evaluation.metrics import (
     CountErrors,
     InstanceCounts,
@@ -279,11 +279,13 @@ def predict(sample: Sample, model: Model, options: SegmentOptions) -> Prediction
     plane = only_plane(sample.image, options.read)
     with plane.open() as pixels:
         truth = sample.load((plane.height, plane.width))
-        predicted = predict_plane(
-            pixels, model, options, pixel_size_um=plane.pixel_size_um, levels=sample.levels
-        )
+        size_um = plane.pixel_size_um
+        try:
+            predicted = predict_plane(pixels, model, options, pixel_size_um=size_um, levels=sample.levels)
+        except ImageError as error:
+            raise ImageError(f"{sample.image}: {str(error).removeprefix(f'{sample.image}: ')}") from None
         image = pixels.read_all()
-    return Prediction(image, truth.labels, predicted, truth.remarks, plane.pixel_size_um)
+    return Prediction(image, truth.labels, predicted, truth.remarks, size_um)
 
 
 def write_scores(folder: Path, scored: Sequence[Scored], result: Mapping[str, object]) -> None:

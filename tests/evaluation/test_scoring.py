@@ -142,6 +142,14 @@ def test_an_image_that_cannot_be_scored_is_reported_and_the_others_are_scored(ru
     assert rows[1]["count"] == rows[1]["jaccard"] == ""
 
 
+def test_an_image_without_the_pixel_size_that_a_limit_needs_is_named(run, model_path, pairs):
+    said = run("eval", "images", "masks", "-m", model_path, "--min-area", "20um2")
+    assert said.code == 1
+    lines = [line for line in said.err.splitlines() if "pixel size is unknown" in line]
+    assert len(lines) == len(list(Path("images").iterdir()))
+    assert all(line.startswith("error: images/") and "--pixel-size" in line for line in lines)
+
+
 def test_undefined_figures_are_null(run, model_path, tmp_path):
     for folder in ("images", "masks"):
         Path(folder).mkdir()
