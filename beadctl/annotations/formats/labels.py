@@ -174,8 +174,10 @@ def _renumbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def _plane(image: Image) -> NDArray[Any]:
-    with image.planes[0].open() as pixels:
-        return pixels.read_all()
+    plane = image.planes[0]
+    with plane.open() as pixels:
+        # Not inverted where zero is white, as tifffile stores an array of bool.
+        return plane.conversion.stored(pixels.read_all())
 
 
 def _palette_indices(path: Path, image: Image) -> NDArray[Any] | None:

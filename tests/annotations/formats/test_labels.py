@@ -182,6 +182,16 @@ def test_an_inverting_lookup_table_of_imagej_is_a_display(tmp_path, kind):
     assert same_beads(read_labels(path), truth)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float32])
+def test_the_numbers_of_a_mask_count_where_zero_is_white(tmp_path, dtype):
+    """As tifffile and scikit-image write an array of bool."""
+    _, truth = discs(6)
+    tifffile.imwrite(tmp_path / "m.tif", truth.astype(dtype), photometric="miniswhite")
+    assert same_beads(read_labels(tmp_path / "m.tif"), truth)
+    tifffile.imwrite(tmp_path / "m.tif", truth > 0)
+    assert same_beads(read_labels(tmp_path / "m.tif"), truth)
+
+
 @pytest.mark.parametrize("scale", [1, 1000])
 def test_colours_are_refused_as_labels(tmp_path, scale):
     """Even if their luminances are whole numbers: two colours may share one."""
