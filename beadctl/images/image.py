@@ -13,7 +13,7 @@ from beadctl.errors import FileNote, ImageError
 from beadctl.images import extra
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
-from beadctl.images.pixel_size import jeol_pixel_size_um
+from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, SeriesFacts, chosen_series, planes_of
@@ -114,6 +114,10 @@ def _notes(
         yield f"left out as side images: {', '.join(sides)}; --series reads one, beadctl info lists them"
     if len({(plane.height, plane.width) for plane in planes}) > 1:
         yield f"planes differ in size: {sizes_of(planes)}; --series chooses"
+    asked_um = options.pixel_size_um
+    own_um = next((series.pixel_size_um for series in read if series.pixel_size_um), None)
+    if asked_um and own_um and abs(own_um / asked_um - 1) > TOLERANCE:
+        yield f"its own pixel size, {own_um:g} um, is used and not --pixel-size {asked_um:g}"
     yield from dict.fromkeys(one.note for one in read if one.note)
 
 

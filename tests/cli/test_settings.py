@@ -80,6 +80,12 @@ def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_a_file_may_give_a_size_in_px_as_a_number():
+    Path("beadctl.toml").write_text("[inference]\ndiameter = 12\n[instances]\nmin_diameter = 9.5\n")
+    loaded = settings.load().settings
+    assert (loaded.inference.diameter, loaded.instances.min_diameter) == ("12", "9.5")
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_flag_over_environment_over_file_over_default(key, monkeypatch, tmp_path):
     in_file, in_environment, on_line = three(key)

@@ -1,10 +1,13 @@
 """Pixel size from the metadata of TIFF files."""
 
+import warnings
+
 import pytest
 import tifffile
 from helpers.reading import noise
 from PIL import Image as PillowImage
 
+from beadctl.errors import FileNote
 from beadctl.images import ReadOptions, open_image
 
 
@@ -135,6 +138,17 @@ def test_jeol_electron_microscope(tmp_path, name):
     assert open_image(path).pixel_size_um == pytest.approx(10 / 128)
     (tmp_path / "a.txt").write_text("notes of the day\n")
     assert open_image(path, ReadOptions(pixel_size_um=2)).pixel_size_um == 2
+
+
+def test_the_files_own_pixel_size_is_used_and_said(tmp_path):
+    path = tmp_path / "a.tif"
+    facts = {"resolution": (2, 2), "metadata": {"unit": "um"}}
+    tifffile.imwrite(path, noise((20, 30)), imagej=True, **facts)
+    with pytest.warns(FileNote, match=r"own pixel size, 0.5 um, is used and not --pixel-size 1"):
+        assert open_image(path, ReadOptions(pixel_size_um=1)).pixel_size_um == 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_image(path, ReadOptions(pixel_size_um=0.501))
 
 
 def test_companion_file(tmp_path):
