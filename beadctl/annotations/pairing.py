@@ -264,10 +264,10 @@ def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: st
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise SettingsError(f"--pair {pattern!r}: not a regular expression ({error}); correct it") from None
+        raise SettingsError(f"--pair '{pattern}': not a regular expression ({error}); correct it") from None
     if expression.groups != 1:
         raise SettingsError(
-            f"--pair {pattern!r}: has {expression.groups} groups; put the name that image and annotation have"
+            f"--pair '{pattern}': has {expression.groups} groups; put the name that image and annotation have"
             r" in common in one pair of parentheses, such as '(\d+)\.'"
         )
 
@@ -280,7 +280,7 @@ def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: st
                 first = keys.setdefault(match[1], item)
                 if first is not item and _rank(first.path) == _rank(item.path):
                     raise AnnotationError(
-                        f"{item.path}: --pair {pattern!r} finds {match[1]!r}, as in {first.name}; choose a"
+                        f"{item.path}: --pair '{pattern}' finds {match[1]!r}, as in {first.name}; choose a"
                         " group that tells them apart"
                     )
         return keys
@@ -289,7 +289,7 @@ def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: st
     pairs = {item: masks[key].path for key, item in images.items() if key in masks}
     if not pairs:
         raise AnnotationError(
-            f"--pair {pattern!r}: no image and annotation have a name in common; images give"
+            f"--pair '{pattern}': no image and annotation have a name in common; images give"
             f" {first_names(list(images), 3) or 'none'}, annotations {first_names(list(masks), 3) or 'none'}"
         )
     return pairs

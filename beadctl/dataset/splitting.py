@@ -34,7 +34,7 @@ def group_names(names: Sequence[str], expression: str | None) -> dict[str, list[
     try:
         pattern = re.compile(expression) if expression else None
     except re.error as error:
-        raise SettingsError(f"--group-by {expression!r}: not a regular expression ({error})") from None
+        raise SettingsError(f"--group-by '{expression}': not a regular expression ({error})") from None
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         match = pattern.search(name) if pattern else None

@@ -125,10 +125,11 @@ def test_names_are_paired_by_a_pattern(folders):
 )
 def test_patterns_that_pair_nothing(folders, pattern, kind, words):
     images, masks = folders(["a1.tif", "a2.tif"], ["b1.png", "b2.png"])
-    with pytest.raises(kind, match=f"--pair .*{words}" if not words.startswith("a2") else words):
+    with pytest.raises(kind, match=f"--pair .*{words}" if not words.startswith("a2") else words) as caught:
         pair(images, masks, pattern=pattern)
     with pytest.raises(SettingsError, match=r"b1\.png is a file"):
         pair(images, masks / "b1.png", pattern=r"(\d)")
+    assert f"--pair '{pattern}'" in str(caught.value)
 
 
 def test_ome_names(folders):
