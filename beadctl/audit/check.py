@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.audit.detections import JACCARD, Detections
+from beadctl.audit.detections import Detections
 from beadctl.audit.edges import trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, MaskFit, PairFeatures
@@ -209,10 +209,13 @@ def _judge_mask(pair: PairFeatures) -> list[Finding]:
     transform = find_transform(pair) if score < fits and overlap < LIMITS.overlap else None
     if transform:
         return [transform]
-    in_place = pair.fit.better_shifts <= LIMITS.better_shifts or overlap >= JACCARD
-    if score < LIMITS.other_image and pair.outlines.bead_count >= LIMITS.min_beads and not in_place:
+    beads, detections = pair.outlines.bead_count, pair.detections
+    in_place = pair.fit.better_shifts <= LIMITS.better_shifts
+    in_place = in_place or (detections is not None and detections.belong_to(pair.labels))
+    if score < LIMITS.other_image and beads >= LIMITS.min_beads and not in_place:
         message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
-        verdict = Verdict.CHECK if pair.outlines.bead_count < LIMITS.few_beads else Verdict.BAD
+        unseen = detections is not None and not detections.see(beads)
+        verdict = Verdict.CHECK if beads < LIMITS.few_beads or unseen else Verdict.BAD
         return [Finding(Fault.OTHER_IMAGE, verdict, message)]
     placement = judge_placement(pair)
     if any(finding.verdict is Verdict.BAD for finding in placement):

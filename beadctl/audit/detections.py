@@ -17,6 +17,13 @@ Labels = NDArray[np.uint32]
 JACCARD = 0.4
 # A move that keeps this share of the overlap makes it no worse: outlines are uncertain by a pixel.
 NO_WORSE = 0.99
+# Detections of which the first share lies in marks, and more than marks cover by the second, are parts of the
+# marked beads: bright centres of lenses, or outlines that a model sees narrower.
+INSIDE, INSIDE_EXCESS = 0.9, 0.2
+# With fewer detections a model tells nothing,
+FEWEST = 6
+# nor with fewer than this share of the marks: it does not see such beads.
+SEEN = 0.02
 # A mark counts as detected when this share of it lies in detections.
 DETECTED = 0.5
 
@@ -42,6 +49,25 @@ class Detections:
         union = int((marked | found).sum())
         return int((marked & found).sum()) / union if union else 0.0
 
+    @property
+    def count(self) -> int:
+        """Number of detections."""
+        return int(self.labels.max(initial=0))
+
+    def belong_to(self, marks: Labels) -> bool:
+        """Return whether marks and detections are of the same image."""
+        if self.jaccard(marks) >= JACCARD:
+            return True
+        return self.inside(marks) >= max(INSIDE, float((marks > 0).mean()) + INSIDE_EXCESS)
+
+    def inside(self, marks: Labels) -> float:
+        """Return the share of detected pixels that lie in marks; 0 for few detections."""
+        return float((marks[self.labels > 0] > 0).mean()) if self.count >= FEWEST else 0.0
+
+    def see(self, marks: int) -> bool:
+        """Return whether there are enough detections to contradict so many marks."""
+        return self.count >= SEEN * marks
+
     def allow_move(self, marks: Labels, displacement: NDArray[np.float64]) -> bool:
         """Return whether a move keeps the overlap with the marks, or there is too little overlap to tell.
 
@@ -52,15 +78,15 @@ class Detections:
         displacement : ndarray of float64, shape (2, 3)
             Of y and of x, px: in the middle of the image, and its change per pixel along y and along x.
         """
-        before = self.jaccard(marks)
-        if before < JACCARD:
+        if not self.belong_to(marks):
             return True
+        overlap = self.jaccard if self.jaccard(marks) >= JACCARD else self.inside
         height, width = marks.shape
         y, x = np.mgrid[:height, :width].astype(np.float32)
         terms = np.stack([np.ones_like(y), y - height / 2, x - width / 2])
         dy, dx = np.tensordot(displacement, terms, axes=1)
         moved = ndimage.map_coordinates(marks, [y - dy, x - dx], order=0)
-        return self.jaccard(np.asarray(moved, np.uint32)) > NO_WORSE * before
+        return overlap(np.asarray(moved, np.uint32)) > NO_WORSE * overlap(marks)
 
     def undetected(self, marks: Labels) -> NDArray[np.bool_]:
         """Return which marks have no detection under them, in order of their labels, shape (beads,)."""

@@ -30,7 +30,9 @@ class PlacementLimits:
                                                confirm it,
     shift_error_edges  30.0          px        and if there are too few detections
     detected           0.3           share     detections under this share of the marks may overrule edges
-    bad                (1.75, 0.12)  -         in px and diameters: a shift or drift beyond both is bad
+    bad                (1.75, 0.12)  -         in px and diameters: a shift or drift beyond both is bad,
+    min_beads          3             -         a shift if there are so many beads: one or two may lie on the
+                                               inner edge of a ring
     drift_edges        (0.75, 3.3)   -         smallest drift from edges, in px and standard errors
     drift_detections   (0.5, 3.0)    -         smallest drift from detections, in px and standard errors
     scale              0.012         share     a drift with more than this is named a wrong scale
@@ -45,6 +47,7 @@ class PlacementLimits:
     shift_error_edges: float = 30.0
     detected: float = 0.3
     bad: tuple[float, float] = (1.75, 0.12)
+    min_beads: int = 3
     drift_edges: tuple[float, float] = (0.75, 3.3)
     drift_detections: tuple[float, float] = (0.5, 3.0)
     scale: float = 0.012
@@ -126,7 +129,8 @@ def judge_placement(pair: PairFeatures) -> list[Finding]:
         and not (witness and witness.shift_px + 2 * witness.error_px < fit.shift_px / 2)
         and _allowed(pair, np.array([[fit.dy, 0, 0], [fit.dx, 0, 0]]))
     ):
-        verdict = Verdict.BAD if fit.shift_px >= bad_px else Verdict.CHECK
+        enough_beads = pair.outlines.bead_count >= LIMITS.min_beads
+        verdict = Verdict.BAD if fit.shift_px >= bad_px and enough_beads else Verdict.CHECK
         message = f"the mask is shifted: move it by ({fit.dy:+.1f}, {fit.dx:+.1f}) px in y and x"
         findings.append(Finding(Fault.SHIFTED, verdict, message))
     drift = drift_from_edges(pair) if sure or witness else None

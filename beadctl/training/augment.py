@@ -1,8 +1,7 @@
 """Augmentation: random crops, rotations, sizes, intensities and polarities of a tile.
 
 Geometry changes image and labels together, intensity the image alone. Intensities are in units of the
-normalisation: the middle of the range at 0, its ends at -1 and 1. Nothing is clipped, as the channels of the
-network are made afterwards.
+normalisation. Nothing is clipped, as the channels of the network are made afterwards.
 """
 
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from beadctl.images import InputName
 
 Floats = NDArray[np.float32]
 Labels = NDArray[Any]
@@ -33,7 +34,7 @@ class Augmentation:
     polarity_probability : float
         Of inverting the image: bright beads become dark and dark ones bright.
     contrast, gamma : tuple of float
-        Factor and exponent on the distance to the middle of the range, drawn on a logarithmic scale.
+        Factor and exponent on the distance to 0, drawn on a logarithmic scale.
     offset, noise : float
         Largest shift of the brightness to either side, and standard deviation of added Gaussian noise.
     blur_probability, blur_px : float
@@ -44,12 +45,19 @@ class Augmentation:
     scale: tuple[float, float] = (0.7, 1.4)
     turn_degrees: float = 20.0
     polarity_probability: float = 0.5
-    contrast: tuple[float, float] = (0.5, 1.6)
+    contrast: tuple[float, float] = (0.7, 1.4)
     gamma: tuple[float, float] = (0.8, 1.25)
-    offset: float = 0.5
+    offset: float = 0.1
     noise: float = 0.08
     blur_probability: float = 0.15
     blur_px: float = 1.0
+
+
+# What lies at the ends of the range depends on what else is in the image, so networks must not rely on it.
+AUGMENTATIONS = {
+    InputName.LOCAL: Augmentation(contrast=(0.5, 1.6), offset=0.5),
+    InputName.MEDIAN: Augmentation(),
+}
 
 
 def crop(image: Floats, labels: Labels, size: int, rng: np.random.Generator) -> View:
@@ -112,7 +120,7 @@ def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -
     exponent = _log_uniform(rng, augmentation.gamma)
     factor = _log_uniform(rng, augmentation.contrast)
     shift = rng.uniform(-augmentation.offset, augmentation.offset)
-    # The exponent acts on the distance to the middle, alike for both polarities.
+    # The exponent acts on the distance to 0, alike for both polarities.
     curved: Floats = np.copysign(np.abs(image) ** np.float32(exponent), image)
     image = curved * np.float32(factor) + np.float32(shift)
     if rng.random() < augmentation.blur_probability:

@@ -123,7 +123,8 @@ def load(path: Path) -> Checkpoint:
     try:
         if version < 3:
             content["best_score"] = content.pop("best_jaccard")
-            content["settings"] = {**content["settings"], "select": SelectName.JACCARD.value}
+            earlier = {"select": SelectName.JACCARD.value, "inputs": content["architecture"].get("inputs", 1)}
+            content["settings"] = content["settings"] | earlier
         state = Checkpoint(**content)
         return state if version > 1 else _translated(state)
     except (TypeError, AttributeError, KeyError):

@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from beadctl.dataset.manifest import fingerprint, read_manifest
 from beadctl.errors import TrainingError
-from beadctl.images import levels_of
+from beadctl.images import InputName, levels_of
 from beadctl.simulate import render
 from beadctl.training.augment import Augmentation, augmented, crop
 from beadctl.training.plan import TrainingPlan
-from beadctl.training.shown import shown
+from beadctl.training.shown import INPUT, input_of, shown
 from beadctl.training.targets import contacts, targets
 from beadctl.training.tiles import Tiles
 
@@ -40,7 +40,11 @@ VALIDATION_STREAM = 0x5EED_BEAD
 
 
 class SceneSource(Protocol):
-    """An endless supply of normalised images with labels."""
+    """An endless supply of images with labels, normalised for an input."""
+
+    @property
+    def input(self) -> InputName:
+        """The input of the network."""
 
     def __len__(self) -> int:
         """Return the number of samples in one epoch."""
@@ -57,6 +61,11 @@ class Shuffled:
     """The tiles of one split in a new order every epoch, as often as asked for."""
 
     tiles: Tiles
+
+    @property
+    def input(self) -> InputName:
+        """The input that the tiles are normalised for."""
+        return self.tiles.input
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -84,6 +93,7 @@ class Simulated:
 
     scenes: int
     size: int
+    input: InputName = INPUT
 
     def __len__(self) -> int:
         """Return the scenes in one epoch."""
@@ -92,7 +102,7 @@ class Simulated:
     def scene(self, seed: int, epoch: int, index: int) -> tuple[Floats, Labels]:
         """Render a scene and normalise it as a whole."""
         rng = np.random.default_rng([seed, epoch, index, 2])
-        return _rendered(rng, round(self.size * SCENE_MARGIN))
+        return _rendered(rng, round(self.size * SCENE_MARGIN), self.input)
 
     def name(self, seed: int, epoch: int, index: int) -> str:
         """Return the numbers that the scene is rendered from."""
@@ -130,25 +140,27 @@ def training_data(plan: TrainingPlan, tiles: Path | None) -> TrainingData:
     TrainingError, AnnotationError
         If there are no tiles, or they cannot be used.
     """
+    name = input_of(plan.inputs)
     if plan.simulate:
-        scenes = held_out(plan.validation_scenes, plan.size)
-        return TrainingData(Simulated(plan.simulate, plan.size), scenes, "simulated")
+        scenes = held_out(plan.validation_scenes, plan.size, name)
+        return TrainingData(Simulated(plan.simulate, plan.size, name), scenes, "simulated")
     if tiles is None:
         raise TrainingError("nothing to train on: give a folder of tiles, or --simulate N")
     rows = read_manifest(tiles)
-    source, validation = Shuffled(Tiles(rows, "train", tiles)), Tiles(rows, "val", tiles)
+    source, validation = Shuffled(Tiles(rows, "train", tiles, name)), Tiles(rows, "val", tiles, name)
     return TrainingData(source, validation, fingerprint(tiles))
 
 
-def held_out(count: int, size: int) -> list[tuple[Floats, Labels]]:
+def held_out(count: int, size: int, name: InputName = INPUT) -> list[tuple[Floats, Labels]]:
     """Render the simulated validation scenes: `count` of (`size`, `size`) px, always the same ones."""
     streams = (np.random.default_rng([VALIDATION_STREAM, index]) for index in range(count))
-    return [_rendered(rng, size) for rng in streams]
+    return [_rendered(rng, size, name) for rng in streams]
 
 
-def _rendered(rng: np.random.Generator, size: int) -> tuple[Floats, Labels]:
+def _rendered(rng: np.random.Generator, size: int, name: InputName) -> tuple[Floats, Labels]:
     scene = render(rng, size)
-    return levels_of(scene.image).around_middle.scaled(scene.image), scene.labels.astype(np.int32)
+    scaled = name.normalisation(levels_of(scene.image)).scaled(scene.image)
+    return scaled, scene.labels.astype(np.int32)
 
 
 class Views(Dataset[tuple[Tensor, Tensor]]):
@@ -181,7 +193,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
             image, labels, inside = augmented(image, labels, self.size, rng, self.augmentation)
         # After augmentation: the marker's distances are those of the pixels that the network sees.
         wanted = np.stack((*targets(labels), contacts(labels), inside), dtype=np.float32)
-        return torch.from_numpy(shown(image)), torch.from_numpy(wanted)
+        return torch.from_numpy(shown(image, self.source.input)), torch.from_numpy(wanted)
 
 
 class Batches(Sampler[list[Key]]):

@@ -17,7 +17,7 @@ from beadctl import __version__
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ModelError, OutputError
 from beadctl.files import atomic
-from beadctl.images import InputName, levels_of
+from beadctl.images import levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.plane import SegmentOptions, label_maps
@@ -26,7 +26,7 @@ from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.fold import fold
-from beadctl.training.shown import INPUT, shown
+from beadctl.training.shown import input_of, shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 
@@ -273,8 +273,7 @@ def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFac
         min_area_px=options.min_area_px or int(plan["min_area_px"]),
         diameter_px=state.facts.get("diameter_px"),
         polarity="both" if plan["augment"] or plan["simulate"] else "as trained",
-        # Runs of an earlier beadctl have one channel.
-        normalisation=INPUT if network.architecture.inputs == INPUT.channels else InputName.MEDIAN,
+        normalisation=input_of(network.architecture.inputs),
         training=dict(plan),
         data=str(state.facts.get("data", "")),
         validation={key: best[key] for key in figures if key in best},
@@ -292,14 +291,14 @@ def _tiles_of(run: Path) -> Path | None:
 
 def _images(folder: Path | None, facts: ModelFacts) -> list[NDArray[np.float32]]:
     """Return inputs (C, H, W) to compare on: validation tiles if there are any, else simulated ones."""
-    channels = facts.normalisation.channels
+    name = facts.normalisation
     if folder and (folder / "manifest.csv").is_file():
-        held = Tiles(read_manifest(folder), "val", folder)
+        held = Tiles(read_manifest(folder), "val", folder, name)
         large = [index for index, row in enumerate(held.rows) if min(row.height, row.width) >= facts.stride]
         if large:
-            return [shown(held[index][0])[:channels] for index in large[:SAMPLES]]
+            return [shown(held[index][0], name) for index in large[:SAMPLES]]
     scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
-    return [shown(levels_of(image).around_middle.scaled(image))[:channels] for image in scenes]
+    return [shown(name.normalisation(levels_of(image)).scaled(image), name) for image in scenes]
 
 
 def _batches(images: Sequence[NDArray[np.float32]], stride: int) -> list[NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from beadctl.errors import TrainingError
 from beadctl.files import write_csv
 from beadctl.training import checkpoint, device, gradients
 from beadctl.training.architecture import Architecture
-from beadctl.training.augment import Augmentation
+from beadctl.training.augment import AUGMENTATIONS
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.dataset import Batches, TrainingData, Views, load, training_data
 from beadctl.training.learner import Learner
@@ -124,7 +124,9 @@ class TrainingRun:
         samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(data.source)
         self.steps_per_epoch = math.ceil(samples / plan.group)
         self.batches = Batches(samples, plan.batch_size)
-        views = Views(data.source, plan.size, plan.seed, Augmentation() if plan.augment else None)
+        views = Views(
+            data.source, plan.size, plan.seed, AUGMENTATIONS[data.source.input] if plan.augment else None
+        )
         opening = (torch.stack([views[key][0] for key in keys]) for keys in Batches(OPENING, plan.batch_size))
         self.learner = Learner(plan, target, start, opening)
         workers = device.workers(options.workers, target)
@@ -264,15 +266,15 @@ class TrainingRun:
             If it is of another plan, other tiles, or another network or device.
         """
         source = str(self.folder.last)
+        if Architecture(**state.architecture).inputs != self.plan.inputs:
+            raise TrainingError(
+                f"{source}: was started by an earlier beadctl, whose networks see the grey level alone; "
+                "start a new run from it with --from"
+            )
         self.plan.require_same(state.settings, source)
         if state.facts.get("data") != self.data.fingerprint:
             raise TrainingError(
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
-            )
-        if Architecture(**state.architecture).inputs < self.plan.architecture.inputs:
-            raise TrainingError(
-                f"{source}: was started by an earlier beadctl, whose networks see the grey level alone; "
-                "start a new run from it with --from"
             )
         self.learner.restore(state, source)
         self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)

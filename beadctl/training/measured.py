@@ -12,6 +12,7 @@ from beadctl.dataset.manifest import read_manifest
 from beadctl.evaluation.scoring import Score
 from beadctl.training import checkpoint, device
 from beadctl.training.dataset import held_out
+from beadctl.training.shown import input_of
 from beadctl.training.tiles import Tiles
 from beadctl.training.validation import Scores, compared, label_options
 
@@ -77,8 +78,9 @@ def answers(source: Path, tiles: Path | None, split: str, device_name: str = "au
 def _scenes(
     plan: dict[str, Any], tiles: Path | None, split: str
 ) -> tuple[list[str], Sequence[tuple[NDArray[np.float32], NDArray[Any]]]]:
+    name = input_of(plan["inputs"])
     if tiles is None:
-        scenes = held_out(plan["validation_scenes"], plan["size"])
+        scenes = held_out(plan["validation_scenes"], plan["size"], name)
         return [f"scene {index}" for index in range(len(scenes))], scenes
-    held = Tiles(read_manifest(tiles), split, tiles)
+    held = Tiles(read_manifest(tiles), split, tiles, name)
     return [row.image.name for row in held.rows], held

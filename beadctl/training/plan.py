@@ -63,7 +63,7 @@ class TrainingPlan:
         Epochs without a better selected figure before the run ends.
     clip_norm, ema_decay : float
         Largest norm of the gradient, infinity for no limit; decay of the moving average of the weights.
-    arch, width, depth, max_channels, dropout, dilation
+    arch, width, depth, max_channels, dropout, dilation, inputs
         See `Architecture`.
     precision : PrecisionName
         Arithmetic of the convolutions.
@@ -108,6 +108,7 @@ class TrainingPlan:
     max_channels: int = 512
     dropout: float = 0.1
     dilation: int = 1
+    inputs: int = INPUT.channels
     precision: PrecisionName = PrecisionName.AUTO
     augment: bool = True
     seed: int = 0
@@ -134,7 +135,7 @@ class TrainingPlan:
             self.max_channels,
             self.arch.value,
             self.dilation,
-            INPUT.channels,
+            self.inputs,
         )
 
     @property

@@ -6,10 +6,15 @@ from numpy.typing import NDArray
 from beadctl.images import InMemory, InputName, NetworkInput
 from beadctl.images.normalisation import NORMALISED
 
-# Of every network that is trained now; older model files state another.
+# Of networks that start from random weights; others keep the input that they were trained on.
 INPUT = InputName.LOCAL
 
 
-def shown(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the channels (C, H, W) of a normalised image (H, W)."""
-    return NetworkInput.of(InMemory(image), INPUT, NORMALISED).apply(image)
+def input_of(channels: int) -> InputName:
+    """Return the input of a network by its channels."""
+    return next(name for name in InputName if name.channels == channels)
+
+
+def shown(image: NDArray[np.float32], name: InputName) -> NDArray[np.float32]:
+    """Return the channels (C, H, W) of an image (H, W) with the normalisation of this input."""
+    return NetworkInput.of(InMemory(image), name, NORMALISED).apply(image)

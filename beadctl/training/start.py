@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from beadctl.errors import ModelError, SettingsError
 from beadctl.files import sha256
@@ -16,8 +15,6 @@ from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.run_folder import BEST, RunFolder
-from beadctl.training.shown import INPUT
-from beadctl.training.unet import UNet
 
 DEFAULT = "default"
 
@@ -60,8 +57,8 @@ class Start:
         return {"arch": ArchName(own.kind), **{name: getattr(own, name) for name in names}}
 
     def planned(self, plan: TrainingPlan) -> TrainingPlan:
-        """Return a plan with this start and its network; dropout is the plan's own."""
-        return replace(plan, start=self.origin, **self.network)
+        """Return a plan with this start, its network and what that is shown; dropout is the plan's own."""
+        return replace(plan, start=self.origin, inputs=self.architecture.inputs, **self.network)
 
 
 def begin(
@@ -124,7 +121,7 @@ def weights(start: str) -> Start:
     path = _file(start)
     if path.suffix.lower() == ".onnx":
         architecture, state = import_onnx.read(path)
-        return Start(*_widened(architecture, state, start), _name(start), _digest(path), folded=True)
+        return Start(architecture, state, _name(start), _digest(path), folded=True)
     held = checkpoint.load(path)
     try:
         architecture = held.network().architecture
@@ -132,29 +129,7 @@ def weights(start: str) -> Start:
         raise ModelError(
             f"{path}: its weights do not fit the network that it describes; use another checkpoint"
         ) from None
-    return Start(*_widened(architecture, held.average, start), _name(start), _digest(path))
-
-
-def _widened(
-    architecture: Architecture, state: Mapping[str, Tensor], source: str
-) -> tuple[Architecture, Mapping[str, Tensor]]:
-    """Give a network of an earlier beadctl today's input: the channels that it did not have weigh nothing."""
-    if architecture.inputs >= INPUT.channels:
-        return architecture, state
-    wider = replace(architecture, inputs=INPUT.channels)
-    with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in UNet(wider).state_dict().items()}
-    if shapes.keys() != state.keys():
-        # Of a residual block whose output has as many channels as its input, the shortcut has no weights.
-        raise ModelError(
-            f"{source}: is too narrow for the input of {INPUT.channels} channels; start from another"
-        )
-    return wider, {
-        name: nn.functional.pad(tensor, (0, 0, 0, 0, 0, shapes[name][1] - tensor.shape[1]))
-        if tensor.ndim == 4
-        else tensor
-        for name, tensor in state.items()
-    }
+    return Start(architecture, held.average, _name(start), _digest(path))
 
 
 def again(start: str, run: Path) -> Start:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from beadctl.dataset.manifest import TileRow
 from beadctl.errors import AnnotationError, TrainingError
+from beadctl.images import InputName
+from beadctl.training.shown import INPUT
 
 # Largest size of decoded tiles to keep; more are decoded again each time.
 MEMORY_LIMIT_BYTES = 2 * 1024**3
@@ -30,6 +32,8 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         The whole manifest, and which tiles to take.
     folder : Path
         For messages.
+    name : InputName
+        The input of the network, which the tiles are normalised for.
 
     Raises
     ------
@@ -39,7 +43,8 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         If a tile is missing, broken, or not of the size that the manifest says.
     """
 
-    def __init__(self, rows: Sequence[TileRow], split: str, folder: Path) -> None:
+    def __init__(self, rows: Sequence[TileRow], split: str, folder: Path, name: InputName = INPUT) -> None:
+        self.input = name
         self.rows = tuple(row for row in rows if row.split == split)
         if not self.rows:
             raise TrainingError(
@@ -72,7 +77,7 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         """Return the normalised image and the labels of a tile."""
         row = self.rows[index]
         image, mask = [self._plane(place) for place in self._places[index]] if self._places else _decoded(row)
-        return row.levels.around_middle.scaled(image), mask.astype(np.int32)
+        return self.input.normalisation(row.levels).scaled(image), mask.astype(np.int32)
 
     def _plane(self, place: _Place) -> NDArray[Any]:
         start, dtype, shape = place

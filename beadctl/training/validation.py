@@ -19,7 +19,7 @@ from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_count
 from beadctl.evaluation.scoring import Score
 from beadctl.model.session import Maps
 from beadctl.segmentation.plane import SegmentOptions, label_maps
-from beadctl.training.shown import shown
+from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
 
 
@@ -112,7 +112,8 @@ def maps(network: UNet, image: NDArray[np.float32], device: torch.device) -> Map
     """
     height, width = image.shape
     margins = [(0, -length % network.architecture.stride) for length in (height, width)]
-    batch = torch.from_numpy(np.pad(shown(image), [(0, 0), *margins], mode="reflect"))[None].to(device)
+    channels = shown(image, input_of(network.architecture.inputs))
+    batch = torch.from_numpy(np.pad(channels, [(0, 0), *margins], mode="reflect"))[None].to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
     answer = network(batch)[0, :, :height, :width].sigmoid()
     probability, marker = (answer * 255).round().to(torch.uint8).cpu().numpy()

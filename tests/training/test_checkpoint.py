@@ -16,6 +16,7 @@ from beadctl.training.export import export
 from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan, current_names
+from beadctl.training.start import weights
 from beadctl.weighting import WeightingName
 
 PLAN = TrainingPlan(
@@ -91,6 +92,10 @@ def test_a_network_of_one_channel_is_exported_but_not_resumed(run_dir, tmp_path)
     with pytest.raises(TrainingError, match="see the grey level alone; start a new run") as error:
         train(replace(PLAN, epochs=2), run_dir, options=options)
     assert "\n" not in str(error.value)
+    found = weights(str(run_dir))
+    start = TrainOptions(device="cpu", workers=0, threads=1)
+    train(found.planned(replace(PLAN, epochs=1)), tmp_path / "on", start=found, options=start)
+    assert checkpoint.load(tmp_path / "on/best.pt").network().architecture.inputs == 1
 
 
 def test_plans_of_older_runs_by_todays_names():

@@ -38,7 +38,7 @@ from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
-from beadctl.training.shown import shown
+from beadctl.training.shown import INPUT, shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
 from beadctl.training.validation import Scores, maps, score
@@ -492,7 +492,7 @@ def test_validation_pads_like_inference(tiles):
     image = np.random.default_rng(0).normal(0, 0.5, (37, 50)).astype(np.float32)
     found = maps(network, image, torch.device("cpu"))
     assert [(plane.shape, plane.dtype) for plane in found.planes] == [(image.shape, np.uint8)] * 2
-    wide = np.pad(shown(image), ((0, 0), (0, 3), (0, 2)), mode="reflect")
+    wide = np.pad(shown(image, INPUT), ((0, 0), (0, 3), (0, 2)), mode="reflect")
     with torch.no_grad():
         answer = network(torch.from_numpy(wide)[None])[0, :, :37, :50].sigmoid() * 255
     # A value that lies on a half may round either way when convolutions sum in another order.

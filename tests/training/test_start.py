@@ -12,19 +12,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers import version_2
 from helpers.model import write_model
 from onnx import TensorProto, numpy_helper
 from torch import nn
 
 from beadctl.errors import ModelError, TrainingError
 from beadctl.files import sha256
+from beadctl.images import InputName
 from beadctl.model.metadata import ModelFacts, with_facts
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.training import checkpoint, start
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
-from beadctl.training.dataset import Simulated, Views
+from beadctl.training.dataset import Simulated, Views, training_data
 from beadctl.training.export import export
 from beadctl.training.import_onnx import reopen
 from beadctl.training.loop import train
@@ -97,8 +97,8 @@ def network_of(found: start.Start) -> UNet:
     return network.eval()
 
 
-def samples(count, first=0, size=32):
-    views = Views(Simulated(64, size), size, 0, None)
+def samples(count, first=0, size=32, name=InputName.LOCAL):
+    views = Views(Simulated(64, size, name), size, 0, None)
     return torch.stack([views[0, index][0] for index in range(first, first + count)])
 
 
@@ -120,7 +120,7 @@ def same_function(path):
     """Compare a model file with its network, before and after `reopen`, in evaluation and while training."""
     model, found = Model(path, "cpu"), start.weights(str(path))
     network = network_of(found)
-    images, others = samples(32), samples(32, first=32)
+    images, others = samples(64), samples(64, first=64)
     wanted, wanted_others = (np.concatenate(model.run(one.numpy()), 1) for one in (images, others))
     assert wanted.std() > 1e-3, "the maps must vary"
     assert np.abs(maps(network, images) - wanted).max() < 1e-4
@@ -157,64 +157,24 @@ def test_an_untrained_model_file_is_the_same_function(trained, tmp_path):
 def test_the_default_model_is_the_same_function():
     found = start.weights("default")
     model = Model(DEFAULT_MODEL, "cpu")
-    images = samples(4, size=64)
+    images = samples(4, size=64, name=model.facts.normalisation)
     network = network_of(found)
     reopen(network, [images])
-    wanted = np.concatenate(model.run(images[:, : model.facts.normalisation.channels].numpy()), 1)
+    wanted = np.concatenate(model.run(images.numpy()), 1)
     assert np.abs(maps(network, images) - wanted).max() < 1e-4
     assert np.abs(maps(network.train(), images) - wanted).max() < 1e-4
     assert (found.source, found.sha256) == ("default", sha256(DEFAULT_MODEL))
     assert found.architecture.channels == (16, 32, 64, 112, 112)
 
 
-def test_an_earlier_network_of_one_channel_starts_as_the_same_function(trained, tmp_path):
-    """The contrasts weigh nothing at first, and then learn."""
-    path = tmp_path / "old.pt"
-    shutil.copy(trained / "best.pt", path)
-    version_2.checkpoint(path, one_channel=True)
-    old = checkpoint.load(path).network()
-    assert old.architecture.inputs == 1
-    export(path, tmp_path / "old.onnx")
-    images = samples(4)
-    wanted = maps(old, images[:, :1])
-    assert wanted.std() > 1e-3, "the maps must vary"
-    for source in (path, tmp_path / "old.onnx"):
-        found = start.weights(str(source))
-        assert found.architecture == replace(old.architecture, inputs=3)
-        network = network_of(found)
-        if found.folded:
-            reopen(network, [images])
-        np.testing.assert_allclose(maps(network, images), wanted, atol=1e-4)
-    network(images).square().mean().backward()
-    first = next(weight for weight in network.parameters() if weight.ndim == 4)
-    assert (first.grad[:, 1:].abs().amax((1, 2, 3)) > 0).any()
-
-
-def narrow(folder, width, kind):
-    """A checkpoint of an untrained network of one channel, and the network."""
-    torch.manual_seed(0)
-    network = UNet(Architecture(width, 2, kind=kind)).eval()
-    nothing = {name: {} for name in ("model", "optimizer", "scaler", "rng", "settings")}
-    numbers = {"epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "elapsed_s": 1.0, "history": []}
-    held = {"architecture": network.architecture.as_dict(), "average": network.state_dict()}
-    checkpoint.save(checkpoint.Checkpoint(**nothing, **numbers, **held), folder / "narrow.pt")
-    return folder / "narrow.pt", network
-
-
-@pytest.mark.parametrize(("width", "kind"), [(1, "unet"), (1, "attention-unet"), (2, "resunet")])
-def test_only_the_kernels_of_the_image_are_widened(tmp_path, width, kind):
-    """Not those inside a block, which may have one channel too."""
-    path, old = narrow(tmp_path, width, kind)
-    images = samples(2)
-    found = maps(network_of(start.weights(str(path))), images)
-    np.testing.assert_allclose(found, maps(old, images[:, :1]), atol=1e-6)
-
-
-def test_a_residual_network_as_narrow_as_the_input_is_refused(tmp_path):
-    path, _ = narrow(tmp_path, 3, "resunet")
-    with pytest.raises(ModelError, match=r"narrow\.pt: is too narrow for the input of 3 channels") as error:
-        start.weights(str(path))
-    one_line(error)
+def test_a_network_keeps_the_input_that_it_was_trained_on():
+    """The default model sees the grey level alone, with the median at 0; a new network sees contrasts too."""
+    found = start.weights("default")
+    name = Model(DEFAULT_MODEL, "cpu").facts.normalisation
+    plan = found.planned(TrainingPlan(simulate=2, size=32, validation_scenes=1))
+    assert plan.inputs == plan.architecture.inputs == found.architecture.inputs == name.channels
+    assert training_data(plan, None).source.input == name
+    assert TrainingPlan().inputs == InputName.LOCAL.channels
 
 
 def test_opening_measures_the_data_as_a_whole(tiny):
@@ -266,7 +226,7 @@ def test_a_run_starts_where_the_other_ended_and_remembers_it(tiny, tmp_path, fil
     then = ended.history[ended.best_epoch - 1]["val_jaccard"]
     # Only the statistics of the normalisations have moved a little; random weights are far away.
     assert result.record.val_jaccard == pytest.approx(then, abs=0.1)
-    assert before.val_jaccard < then - 0.3
+    assert before.val_jaccard < then / 2
     state = checkpoint.load(result.best)
     kernels = [name for name, value in found.state_dict.items() if value.ndim == 4]
     for held in (state.model, state.average):
