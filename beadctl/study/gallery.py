@@ -55,8 +55,10 @@ def _best_and_worst(tiles: Sequence[TileScore]) -> dict[str, tuple[TileScore, st
     # A tile without beads in which none is found has no Jaccard.
     defined = [tile for tile in tiles if not math.isnan(tile.jaccard)]
     beads = [tile for tile in defined if tile.true]
-    worst = sorted(defined, key=lambda tile: (tile.jaccard, -tile.true))[:1]
     best = sorted(beads, key=lambda tile: (-tile.jaccard, -tile.true))[:1]
+    # Where all are alike, two of them are shown.
+    others = [tile for tile in defined if tile not in best] or defined
+    worst = sorted(others, key=lambda tile: (tile.jaccard, -tile.true))[:1]
     ranked = [(tile, "worst") for tile in worst] + [(tile, "best") for tile in best]
     return {tile.image: (tile, rank) for tile, rank in ranked}
 

@@ -174,7 +174,9 @@ def undecided(trained, exported, tmp_path):
     def verify(shift: float):
         with torch.no_grad():
             head.bias.add_(shift)
-        images = [np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)]
+        images = [
+            np.random.default_rng(1).normal(size=(facts.normalisation.channels, 64, 64)).astype(np.float32)
+        ]
         return exporting.verify(path, network, images, facts)
 
     return verify

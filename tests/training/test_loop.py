@@ -359,6 +359,7 @@ def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, 
 
     class Some:
         tiles = source.tiles
+        input = source.input
         scene = source.scene
         __len__ = lambda self: samples  # noqa: E731
 

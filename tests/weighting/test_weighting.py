@@ -23,6 +23,7 @@ from beadctl.training.objective import gradient_energies, marker_loss, objective
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.run_folder import RunFolder
+from beadctl.training.shown import INPUT
 from beadctl.training.unet import UNet
 from beadctl.weighting import WeightingName, WeightingParameters
 
@@ -331,6 +332,8 @@ def test_a_resumed_weighting_goes_on_exactly(name):
 
 class Discs:
     """A source of ready scenes, as the tiles of a folder would be."""
+
+    input = INPUT
 
     def __init__(self, samples, size):
         images, targets = scenes(samples, size, torch.float32)
