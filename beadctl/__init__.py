@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from beadctl.evaluation.scoring import score
     from beadctl.images import InMemory, ReadOptions, find, open_image
     from beadctl.model.session import DEFAULT_MODEL, Model
-    from beadctl.segmentation.plane import SegmentOptions, segment_plane
+    from beadctl.segmentation.options import SegmentOptions
+    from beadctl.segmentation.plane import segment_plane
     from beadctl.simulate import render
 else:
     _MODULES = {
@@ -45,7 +46,8 @@ else:
         "evaluation.scoring": ("score",),
         "images": ("InMemory", "ReadOptions", "find", "open_image"),
         "model.session": ("DEFAULT_MODEL", "Model"),
-        "segmentation.plane": ("SegmentOptions", "segment_plane"),
+        "segmentation.options": ("SegmentOptions",),
+        "segmentation.plane": ("segment_plane",),
         "simulate": ("render",),
     }
 

@@ -198,9 +198,8 @@ def _judge_empty(detections: Detections | None) -> list[Finding]:
     """Judge an empty mask: right for an empty field, if a model can tell."""
     if detections is None:
         return [Finding(Fault.EMPTY, Verdict.CHECK, "the mask is empty")]
-    count = int(np.count_nonzero(np.unique(detections.labels)))
-    message = f"the mask is empty; the image seems to hold {count} beads"
-    return [Finding(Fault.EMPTY, Verdict.CHECK, message)] if count else []
+    message = f"the mask is empty; the image seems to hold {detections.count} beads"
+    return [Finding(Fault.EMPTY, Verdict.CHECK, message)] if detections.count else []
 
 
 def _judge_mask(pair: PairFeatures) -> list[Finding]:
@@ -210,9 +209,9 @@ def _judge_mask(pair: PairFeatures) -> list[Finding]:
     if transform:
         return [transform]
     beads, detections = pair.outlines.bead_count, pair.detections
-    in_place = pair.fit.better_shifts <= LIMITS.better_shifts
-    in_place = in_place or (detections is not None and detections.belong_to(pair.labels))
-    if score < LIMITS.other_image and beads >= LIMITS.min_beads and not in_place:
+    fitting = score >= LIMITS.other_image or pair.fit.better_shifts <= LIMITS.better_shifts
+    confirmed = detections is not None and detections.agreement(pair.labels) is not None
+    if beads >= LIMITS.min_beads and not fitting and not confirmed:
         message = f"the mask does not fit this image (fit {score:.1f}; masks that fit have {fits:g} or more)"
         unseen = detections is not None and not detections.see(beads)
         verdict = Verdict.CHECK if beads < LIMITS.few_beads or unseen else Verdict.BAD

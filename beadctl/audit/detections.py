@@ -6,6 +6,7 @@ beads. Detections fail in other cases, so they overrule faults that edges sugges
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,11 +55,15 @@ class Detections:
         """Number of detections."""
         return int(self.labels.max(initial=0))
 
-    def belong_to(self, marks: Labels) -> bool:
-        """Return whether marks and detections are of the same image."""
+    def agreement(self, marks: Labels) -> Callable[[Labels], float] | None:
+        """Return the measure by which marks and detections are of the same image; None if they are not.
+
+        It is `jaccard`, or `inside` where detections are parts of the marked beads.
+        """
         if self.jaccard(marks) >= JACCARD:
-            return True
-        return self.inside(marks) >= max(INSIDE, float((marks > 0).mean()) + INSIDE_EXCESS)
+            return self.jaccard
+        least = max(INSIDE, float((marks > 0).mean()) + INSIDE_EXCESS)
+        return self.inside if self.inside(marks) >= least else None
 
     def inside(self, marks: Labels) -> float:
         """Return the share of detected pixels that lie in marks; 0 for few detections."""
@@ -69,7 +74,7 @@ class Detections:
         return self.count >= SEEN * marks
 
     def allow_move(self, marks: Labels, displacement: NDArray[np.float64]) -> bool:
-        """Return whether a move keeps the overlap with the marks, or there is too little overlap to tell.
+        """Return whether a move keeps the agreement with the marks, or there is too little to tell.
 
         Parameters
         ----------
@@ -78,15 +83,15 @@ class Detections:
         displacement : ndarray of float64, shape (2, 3)
             Of y and of x, px: in the middle of the image, and its change per pixel along y and along x.
         """
-        if not self.belong_to(marks):
+        agreement = self.agreement(marks)
+        if agreement is None:
             return True
-        overlap = self.jaccard if self.jaccard(marks) >= JACCARD else self.inside
         height, width = marks.shape
         y, x = np.mgrid[:height, :width].astype(np.float32)
         terms = np.stack([np.ones_like(y), y - height / 2, x - width / 2])
         dy, dx = np.tensordot(displacement, terms, axes=1)
         moved = ndimage.map_coordinates(marks, [y - dy, x - dx], order=0)
-        return overlap(np.asarray(moved, np.uint32)) > NO_WORSE * overlap(marks)
+        return agreement(np.asarray(moved, np.uint32)) > NO_WORSE * agreement(marks)
 
     def undetected(self, marks: Labels) -> NDArray[np.bool_]:
         """Return which marks have no detection under them, in order of their labels, shape (beads,)."""

@@ -11,7 +11,8 @@ from beadctl.audit.detections import Detections
 from beadctl.images import InMemory
 from beadctl.model.session import Model
 from beadctl.segmentation.filters import Filters
-from beadctl.segmentation.plane import SegmentOptions, segment_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import segment_plane
 
 # Minimum confidence of a bead that may contradict a mask; beads that are counted need more.
 LOW_CONFIDENCE = 0.45

@@ -126,8 +126,7 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
     if spread < NO_SPREAD * size[top, left]:
         # Edges in a small part of the image only: most shifts meet none.
         spread = float(np.sqrt(np.mean(agreement**2)))
-    unshifted = size[reach_px - UNSHIFTED_PX :, reach_px - UNSHIFTED_PX :]
-    unshifted_best = unshifted[: 2 * UNSHIFTED_PX + 1, : 2 * UNSHIFTED_PX + 1].max()
+    about_none = slice(reach_px - UNSHIFTED_PX, reach_px + UNSHIFTED_PX + 1)
     sign = np.sign(near[top, left]) or 1.0
     peak_y, peak_x = subpixel_peak(near * sign, top, left)
     return MaskFit(
@@ -137,7 +136,7 @@ def fit_mask(outlines: Outlines, edges: EdgeMap, reach_px: int | None = None) ->
         bright=bool(sign < 0),
         dy=span[top] + peak_y,
         dx=span[left] + peak_x,
-        better_shifts=float((size > unshifted_best).mean()),
+        better_shifts=float((size > size[about_none, about_none].max()).mean()),
     )
 
 

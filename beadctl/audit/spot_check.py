@@ -9,7 +9,7 @@ from beadctl.audit.run import AuditedSample, audit
 from beadctl.console import Messages
 from beadctl.images import ReadOptions
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 # Pairs that are audited: under a second; if every tenth mask is bad, all of them are right in 8 % of cases.
 MAX_PAIRS = 24

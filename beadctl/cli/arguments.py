@@ -11,7 +11,7 @@ from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import Found, ReadOptions, Selection, search
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 
 def read_options(settings: Settings) -> ReadOptions:

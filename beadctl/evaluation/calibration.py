@@ -18,7 +18,8 @@ from beadctl.evaluation.scoring import Prediction, predict
 from beadctl.files import require_free, write_bytes
 from beadctl.model.metadata import require_onnx, with_facts
 from beadctl.model.session import Model
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_plane
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from beadctl.files import cell, write_csv, write_json
 from beadctl.images import only_plane
 from beadctl.model.session import Model
 from beadctl.segmentation.measure import measure
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
 
 # Annotated centres of small beads are no more accurate than this.
 MIN_TOLERANCE_PX = 3.0

@@ -9,7 +9,7 @@ from beadctl.images import Found
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 DEFAULT_FOLDER = Path("segmented")
 

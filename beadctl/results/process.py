@@ -18,7 +18,7 @@ from beadctl.results import ledger, run
 from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.tables import write_tables
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 # What a run writes at the top of its folder.
 RUN_FILES = ("counts.csv", "beads.csv", "run.json", "settings.toml")

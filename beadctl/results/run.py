@@ -19,7 +19,8 @@ from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_plane, predict_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20

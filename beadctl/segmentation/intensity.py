@@ -32,8 +32,8 @@ LIMITS = RingLimits()
 
 
 @dataclass(frozen=True)
-class Levels:
-    """Intensities of beads in the image's own units, a float64 column (N,) each.
+class BeadIntensities:
+    """Of the beads of a plane, in the image's own units; a float64 column (N,) each.
 
     Attributes
     ----------
@@ -51,7 +51,9 @@ class Levels:
     background: Column
 
 
-def levels(labels: NDArray[Any], image: NDArray[Any], runs: Runs, diameter_px: Column) -> Levels:
+def bead_intensities(
+    labels: NDArray[Any], image: NDArray[Any], runs: Runs, diameter_px: Column
+) -> BeadIntensities:
     """Measure the intensities of beads.
 
     Parameters
@@ -80,7 +82,7 @@ def levels(labels: NDArray[Any], image: NDArray[Any], runs: Runs, diameter_px: C
         found.append(_order_statistics(ring, np.bincount(owner, minlength=count))[1])
         for column, part in zip(columns, found, strict=True):
             column[beads] = part
-    return Levels(*columns)
+    return BeadIntensities(*columns)
 
 
 def _near(labels: NDArray[Any]) -> NDArray[np.bool_]:

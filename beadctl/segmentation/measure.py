@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images import saturated_pixels
-from beadctl.segmentation.intensity import Levels, levels
+from beadctl.segmentation.intensity import BeadIntensities, bead_intensities
 from beadctl.segmentation.runs import Column, Runs, runs_of
 
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
@@ -77,7 +77,7 @@ class BeadTable:
         Of the bead's pixels, as `mean_intensity`; the integrated one is their sum, nothing subtracted.
     local_background
         Median of the pixels around the bead, as `mean_intensity`; see
-        `beadctl.segmentation.intensity.Levels`.
+        `beadctl.segmentation.intensity.BeadIntensities`.
     y_um, x_um
         Centroid from the middle of the first pixel; nan where the pixel size is unknown.
     """
@@ -201,7 +201,9 @@ def measure(
     at_edge = (runs.row == 0) | (runs.row == bottom) | (runs.first == 0) | (runs.last == right)
     height = 1.0 if marker is None else runs.highest(marker) / 255
     total = unknown if image is None else runs.totals(image)
-    level = Levels(*[unknown] * 4) if image is None else levels(labels, image, runs, diameter)
+    greys = (
+        BeadIntensities(*[unknown] * 4) if image is None else bead_intensities(labels, image, runs, diameter)
+    )
     # Factors of nan give columns of nan.
     um = np.nan if pixel_size_um is None else pixel_size_um
     return BeadTable(
@@ -222,11 +224,11 @@ def measure(
         clump=np.isin(runs.labels, _touching(labels)),
         declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
-        min_intensity=level.lowest,
-        max_intensity=level.highest,
-        median_intensity=level.median,
+        min_intensity=greys.lowest,
+        max_intensity=greys.highest,
+        median_intensity=greys.median,
         integrated_intensity=total,
-        local_background=level.background,
+        local_background=greys.background,
         y_um=y * um,
         x_um=x * um,
     )

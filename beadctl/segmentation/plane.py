@@ -23,7 +23,7 @@ from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import artefacts, declump, instances, scale
 from beadctl.segmentation.measure import BeadTable, measure
-from beadctl.segmentation.options import SegmentOptions as SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from beadctl.files import atomic
 from beadctl.images import levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
-from beadctl.segmentation.plane import SegmentOptions, label_maps
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import label_maps
 from beadctl.simulate import render
 from beadctl.training import checkpoint
 from beadctl.training.blend import Blend

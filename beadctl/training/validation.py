@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_counts
 from beadctl.evaluation.scoring import Score
 from beadctl.model.session import Maps
-from beadctl.segmentation.plane import SegmentOptions, label_maps
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import label_maps
 from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beadctl.audit.detections import Detections
+from beadctl.audit.detections import JACCARD, Detections
 from beadctl.audit.drift import drift_from_detections
 from beadctl.audit.edges import edge_map, trace_outlines
 from beadctl.audit.fit import MaskFit, PairFeatures
@@ -41,6 +41,27 @@ def test_overlap_is_the_jaccard_index_of_pixels():
     assert detected(large).jaccard(large) == 1.0
     assert detected(small).jaccard(large) == pytest.approx((small > 0).sum() / (large > 0).sum())
     assert detected(0 * large).jaccard(0 * large) == 0.0
+
+
+def test_detections_inside_of_marks_are_parts_of_the_marked_beads():
+    """Bright centres of lenses overlap too little for a Jaccard index; those of another image lie between."""
+    marks, centres = discs(GRID, 8.0), detections(GRID, 3.0)
+    assert centres.jaccard(marks) < JACCARD
+    assert centres.agreement(marks) == centres.inside
+    assert centres.inside(marks) == 1.0
+    moved = detections([(y + 9, x + 9) for y, x in GRID if y + 9 < 76 and x + 9 < 92], 3.0)
+    assert moved.agreement(marks) is None
+    # Marks that cover nearly all of an image contain the detections of any image.
+    assert centres.agreement(np.ones_like(marks)) is None
+    # A move that takes the marks off them is not allowed.
+    assert not centres.allow_move(marks, np.array([[7.0, 0, 0], [0, 0, 0]]))
+
+
+def test_few_detections_tell_nothing():
+    few = detections(GRID[:5], 3.0)
+    assert few.agreement(discs(GRID, 8.0)) is None
+    assert few.see(250)
+    assert not few.see(251)
 
 
 @pytest.mark.parametrize("move", [(0, 1), (-1, 2), (3, 0)])

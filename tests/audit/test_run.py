@@ -96,6 +96,35 @@ def test_a_shift_is_measured(dy, dx):
     assert (found.verdict is Verdict.BAD) == (np.hypot(dy, dx) >= 2)
 
 
+@pytest.mark.parametrize(("count", "verdict"), [(1, Verdict.CHECK), (2, Verdict.CHECK), (3, Verdict.BAD)])
+def test_a_shift_of_one_or_two_beads_is_a_reason_to_look(count, verdict):
+    image, labels = field(count=count, radius_px=12.0)
+    found = check(image, shifted(labels, 6, 0))
+    assert faults(found) == {Fault.SHIFTED}
+    assert found.verdict is verdict
+
+
+def test_cells_in_contact_may_cover_the_image_and_one_mark_may_not():
+    image, labels = field(shape=SHAPE)
+    y, x = np.indices(SHAPE)
+    cells = (y // 32 * 8 + x // 32 + 1).astype(np.uint32)
+    walls = 100 + 80 * ((y % 32 == 0) | (x % 32 == 0)).astype(np.uint16)
+    assert Fault.FULL not in faults(check(walls, cells))
+    assert Fault.FULL in faults(check(image, np.ones_like(labels)))
+
+
+def test_the_mask_of_a_crystal_belongs_to_it_and_not_to_another():
+    """On the next rows it fits nearly as well, so that no shift stands out by its score."""
+    rng = np.random.default_rng(1)
+    y, x = (axis.ravel() * 12.0 + 10 for axis in np.mgrid[:20, :20])
+    labels = outline_labels(circles(y, x, np.full(y.size, 5.0)), SHAPE)
+    image = (100 + 80 * (labels > 0) + rng.normal(0, 6, SHAPE)).astype(np.uint16)
+    assert PairFeatures.of(image, labels).fit.better_shifts < 0.001
+    assert check(image, labels).verdict is Verdict.OK
+    other, _ = field(2)
+    assert Fault.OTHER_IMAGE in faults(check(other, labels))
+
+
 @pytest.mark.parametrize("by", [0.96, 0.98, 1.02, 1.04])
 def test_a_scale_is_measured(by):
     image, labels = field(shape=(400, 400), count=150)

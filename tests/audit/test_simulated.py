@@ -12,7 +12,7 @@ from beadctl.audit.spot_check import MAX_PAIRS, spot_check
 from beadctl.console import Messages
 from beadctl.images import ReadOptions
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 
 
 def looked_bad(samples, capsys):
@@ -37,10 +37,10 @@ def simulated(run, folder, number, seed):
 
 
 def test_pairs_that_edges_mistake_are_looked_at_with_the_model(run, tmp_path, capsys):
-    """Beads of both polarities, rings, and an image so overexposed that nothing is left of its beads."""
-    samples = simulated(run, tmp_path / "s", 20, 103)[10:]
+    """Among them packed lenses, of which the model sees the bright centres."""
+    samples = simulated(run, tmp_path / "s", 12, 101)
     edges_alone = [one.sample.name for one in audit(samples) if one.result.verdict is Verdict.BAD]
-    assert len(edges_alone) >= 2
+    assert len(edges_alone) >= 3
     assert looked_bad(samples, capsys) == 0
     assert audited_bad(samples) == []
 

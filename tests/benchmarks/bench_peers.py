@@ -38,7 +38,8 @@ from beadctl.annotations.pairing import pair as pair_samples
 from beadctl.evaluation.metrics import instance_counts
 from beadctl.images import InMemory, open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation.plane import SegmentOptions, segment_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import segment_plane
 
 Labels = NDArray[Any]
 SETS = ("microbeads", "fluorescent", "powder", "nuclei")

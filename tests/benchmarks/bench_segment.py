@@ -27,7 +27,7 @@ from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results import run
 from beadctl.results.formats import Output
 from beadctl.results.outputs import Outputs
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 from beadctl.simulate import write
 
 PEAK = """

@@ -18,7 +18,8 @@ from beadctl.annotations.region import CountedRegion
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.images import InMemory
 from beadctl.model.session import Model
-from beadctl.segmentation.plane import SegmentOptions, label_plane, predict_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import label_plane, predict_plane
 
 HEIGHT, WIDTH = 96, 128
 LEFT = "0,0,60,96"

@@ -18,7 +18,8 @@ from beadctl.images import InMemory, InputName, Levels, NetworkInput, Window, op
 from beadctl.model.blocks import blocks
 from beadctl.model.metadata import METADATA_KEY
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_maps, label_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
 from beadctl.simulate import render
 
 TILES = (16, 128, 256, 512)

@@ -8,7 +8,8 @@ from scipy import ndimage
 from beadctl.model.session import Maps
 from beadctl.segmentation import declump
 from beadctl.segmentation.measure import measure
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_maps, label_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
 
 EIGHT = np.ones((3, 3), bool)
 SIDE = 260

@@ -12,9 +12,9 @@ from beadctl.errors import ImageError
 from beadctl.images import InMemory, ReadOptions, measure_levels, only_plane
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances, plane, scale
+from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import (
     PredictedPlane,
-    SegmentOptions,
     label_maps,
     label_plane,
     predict_plane,

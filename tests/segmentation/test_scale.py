@@ -15,7 +15,8 @@ from beadctl.errors import SettingsError
 from beadctl.images import open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import measure, scale
-from beadctl.segmentation.plane import SegmentOptions, label_plane, predict_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import label_plane, predict_plane
 from beadctl.segmentation.scale import chosen, factor_for, sample_windows, soundness
 from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render

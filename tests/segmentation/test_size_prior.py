@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from beadctl.model.session import Maps
 from beadctl.segmentation import artefacts, instances
 from beadctl.segmentation.measure import measure
-from beadctl.segmentation.plane import PredictedPlane, SegmentOptions, label_maps, label_plane
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
 from beadctl.segmentation.size_prior import FEWEST, LEAST_SPREAD, SizePrior
 
 NUMBERS = {"threshold": 0.5, "marker_threshold": 0.3, "min_area_px": 1}

@@ -23,7 +23,7 @@ from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import AnnotationError, BeadctlError, DeviceError, ModelError, OutputError, TrainingError
 from beadctl.images import levels_of
 from beadctl.losses import Loss, LossParameters
-from beadctl.segmentation.plane import SegmentOptions
+from beadctl.segmentation.options import SegmentOptions
 from beadctl.training import checkpoint, device, loop
 from beadctl.training import tiles as tiles_module
 from beadctl.training.architecture import Architecture
