@@ -19,7 +19,7 @@ from beadctl.files import require_free, write_bytes
 from beadctl.model.metadata import require_onnx, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane
+from beadctl.segmentation.plane import label_plane
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,7 @@ def _fits(
     for prediction in predictions:
         shrink = prediction.predicted.shrink
         # Without the labels that the scale rule made: they are of other numbers.
-        maps = PredictedPlane(prediction.predicted.maps, shrink)
-        labels = label_plane(maps, prediction.image, options).labels
+        labels = label_plane(prediction.predicted.unlabelled, prediction.image, options).labels
         areas = np.bincount(labels.ravel())[1:]
         hit: NDArray[np.bool_] = np.zeros(len(areas), bool)
         hit[matched_labels(prediction.truth, labels)[:, 1] - 1] = True

@@ -19,6 +19,7 @@ from beadctl.images.image import Image, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
+from beadctl.images.orientation import STORED, Orientation, oriented
 from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.window import Window
@@ -26,6 +27,7 @@ from beadctl.images.window import Window
 __all__ = [
     "IMAGE_SUFFIXES",
     "RESULTS_MARK",
+    "STORED",
     "Found",
     "Image",
     "InMemory",
@@ -34,6 +36,7 @@ __all__ = [
     "Levels",
     "NetworkInput",
     "Normalisation",
+    "Orientation",
     "Pixels",
     "Plane",
     "ReadOptions",
@@ -45,6 +48,7 @@ __all__ = [
     "measure_levels",
     "only_plane",
     "open_image",
+    "oriented",
     "saturated_pixels",
     "search",
     "survey",

@@ -17,7 +17,7 @@ from beadctl.console import Messages
 from beadctl.devices import cuda_index, usable_cpus
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
-from beadctl.images import NetworkInput, Pixels, Window
+from beadctl.images import NetworkInput, Orientation, Pixels, Window
 from beadctl.images.resample import enlarged
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
@@ -61,6 +61,10 @@ class Maps:
         if factor == 1:
             return self
         return Maps(*(enlarged(plane, factor, (height, width)) for plane in self.planes))
+
+    def turned_back(self, orientation: Orientation) -> "Maps":
+        """Return the maps of a plane that was shown in an orientation, as the plane is stored."""
+        return Maps(*(orientation.back(plane) for plane in self.planes))
 
 
 class Model:

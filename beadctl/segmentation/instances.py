@@ -6,6 +6,7 @@ touching beads have separate peaks. Foreground, peaks and flooding are 8-connect
 half-hidden bead has a slanting one-pixel ridge, which 4-connected peaks would break up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +154,20 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
     """Return labels 1..n without the removed ones, shape (n,), and the others renumbered from 1."""
     numbers = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
     return numbers[labels]
+
+
+def renumbered(
+    labels: NDArray[np.uint32], parts: Sequence[int]
+) -> tuple[NDArray[np.uint32], list[int]]:
+    """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
+    labels = np.ascontiguousarray(labels)
+    pixels = np.flatnonzero(labels)
+    instances = labels.ravel()[pixels].astype(np.intp)
+    count = int(instances.max(initial=0))
+    numbers = _numbers(pixels, instances, np.arange(count + 1) > 0)
+    result = np.zeros_like(labels)
+    result.ravel()[pixels] = numbers[instances]
+    return result, sorted(numbers[list(parts)].tolist())
 
 
 def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:

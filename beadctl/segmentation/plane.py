@@ -1,10 +1,10 @@
-"""One plane, in the order of execution: normalise, scale, network, label, artefacts, declump, measure.
+"""One plane, in the order of execution: turn, normalise, scale, network, label, artefacts, declump, measure.
 
 `predict_plane` and `label_plane` are apart, so that a run overlaps the second with the network's next plane.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
 from beadctl.images import (
+    STORED,
     Intensities,
     Levels,
     NetworkInput,
+    Orientation,
     Pixels,
     Window,
     intensities_of,
+    oriented,
 )
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
@@ -33,7 +36,9 @@ class PredictedPlane:
     Attributes
     ----------
     maps : Maps
-        Of the plane's own size.
+        Of the plane's own size, in its orientation.
+    orientation : Orientation
+        In which the plane was shown to the network.
     shrink : int
         Factor by which the plane was shrunk for the network.
     labels, table : ndarray of uint32, shape (H, W), and BeadTable, or None
@@ -41,9 +46,15 @@ class PredictedPlane:
     """
 
     maps: Maps
+    orientation: Orientation = STORED
     shrink: int = 1
     labels: NDArray[np.uint32] | None = None
     table: BeadTable | None = None
+
+    @property
+    def unlabelled(self) -> "PredictedPlane":
+        """The maps alone, to be labelled with other numbers."""
+        return replace(self, labels=None, table=None)
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,7 @@ def predict_plane(
     Parameters and errors are those of `segment_plane`.
     """
     options = options.in_px(pixel_size_um)
+    orientation, pixels = oriented(pixels)
     if options.diameter:
         diameter_px = options.diameter.in_px(pixel_size_um)
         if diameter_px is None:
@@ -135,7 +147,7 @@ def predict_plane(
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
         shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
         maps = model.maps(shrunk, shown=shown, tile_size=options.tile_size)
-        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
+        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
 
     trials: dict[int, _Trial] = {}
 
@@ -157,8 +169,8 @@ def predict_plane(
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
     if factor > 1 or len(chosen.maps) > 1:
-        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), factor)
-    return PredictedPlane(maps, 1, chosen.labels[0], chosen.tables[0])
+        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
+    return PredictedPlane(maps, orientation, 1, chosen.labels[0], chosen.tables[0])
 
 
 @dataclass(frozen=True)
@@ -193,15 +205,8 @@ def label_plane(
         What is measured of the plane; by default `image`.
     """
     options = options.in_px(pixel_size_um)
-    maps, labels, table = predicted.maps, predicted.labels, predicted.table
-    if labels is None or table is None:
-        labels = label_maps(maps, options, predicted.shrink)
-        table = _measured(labels, maps)
-    gone = artefacts.artefacts(labels, image, table)
-    if gone.any():
-        labels = instances.without(labels, gone)
-        table = _measured(labels, maps)
-    labels, parts = declump.declumped(labels, image, table)
+    labels, parts = _beads(predicted, image, options)
+    maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
     table = measure(
         labels,
@@ -222,6 +227,25 @@ def label_plane(
     if not kept.all():
         labels, table = instances.without(labels, ~kept), table.only(kept)
     return Segmented(labels, table, filtered, inside)
+
+
+def _beads(
+    predicted: PredictedPlane, image: NDArray[Any], options: SegmentOptions
+) -> tuple[NDArray[np.uint32], list[int]]:
+    """Return the label image of all beads as the plane is stored, and the numbers of declumped parts."""
+    maps, labels, table = predicted.maps, predicted.labels, predicted.table
+    image = predicted.orientation.turned(image)
+    if labels is None or table is None:
+        labels = label_maps(maps, options, predicted.shrink)
+        table = _measured(labels, maps)
+    gone = artefacts.artefacts(labels, image, table)
+    if gone.any():
+        labels = instances.without(labels, gone)
+        table = _measured(labels, maps)
+    labels, parts = declump.declumped(labels, image, table)
+    if not parts and predicted.orientation == STORED:
+        return labels, parts
+    return instances.renumbered(predicted.orientation.back(labels), parts)
 
 
 def _centred_in(table: BeadTable, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
 from beadctl.images import InMemory, ReadOptions, measure_levels, only_plane
-from beadctl.model.session import Maps, Model
+from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation import instances, plane, scale
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import (
@@ -22,6 +22,7 @@ from beadctl.segmentation.plane import (
 )
 from beadctl.segmentation.scale import ScaleLimits
 from beadctl.segmentation.sizes import Area, Diameter
+from beadctl.simulate import render
 
 OPTIONS = SegmentOptions(0.5, 0.3, 12)
 
@@ -48,6 +49,28 @@ def calls(monkeypatch, model):
     monkeypatch.setattr(instances, "label", counting("label", label))
     monkeypatch.setattr(plane, "measure", counting("measure", measure))
     return counted
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (120, 120)])
+def test_a_plane_turned_or_mirrored_has_the_same_beads_in_raster_order(shape):
+    model = Model(DEFAULT_MODEL, "cpu", 1)
+    scene = render(np.random.default_rng(7), shape)
+    options = SegmentOptions.of(model.facts)
+    found = segment_plane(InMemory(scene.image), model, options)
+    assert len(found.table) > 3
+    for mirrored in (False, True):
+        for turns in range(4):
+            turned = np.rot90(scene.image.T if mirrored else scene.image, turns)
+            again = segment_plane(InMemory(turned), model, options)
+            back = np.rot90(again.labels, -turns)
+            back = back.T if mirrored else back
+            pairs = np.unique(np.stack((back.ravel(), found.labels.ravel())), axis=1)
+            assert len(pairs.T) == len(found.table) + 1
+            first = np.unique(again.labels, return_index=True)[1]
+            assert (np.diff(first[1:]) > 0).all()
+            np.testing.assert_allclose(
+                again.table.mean_intensity[pairs[0, 1:] - 1], found.table.mean_intensity[pairs[1, 1:] - 1]
+            )
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 128), (2200, 2200)])
