@@ -1,8 +1,8 @@
 """The orientation in which a plane is segmented: one that the plane itself decides.
 
-A network and a watershed answer slightly otherwise to a picture that is turned or mirrored. So a plane is first
-turned to an orientation that follows from its content alone, and what is found is turned back: the eight
-orientations of a picture have the same beads.
+The answers of a network and a watershed change slightly when a picture is turned or mirrored. So a plane is
+first turned to an orientation that follows from its content alone, and what is found is turned back: the
+eight orientations of a picture have the same beads.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ class Orientation:
     def of(cls, plane: NDArray[Any]) -> "Orientation":
         """Return the orientation that puts a plane into its canonical form.
 
-        The canonical form is wide rather than high, its grey levels weigh more at the lower and right side, and
-        of a square the more to the right. Where moments tie, the form of the smallest bytes is taken.
+        The canonical form is wide rather than high. The first moments of its grey levels are not negative,
+        and that down a square is the smaller one. Where moments tie, the form of the smallest bytes
+        is taken.
 
         Parameters
         ----------

@@ -156,9 +156,7 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
     return numbers[labels]
 
 
-def renumbered(
-    labels: NDArray[np.uint32], parts: Sequence[int]
-) -> tuple[NDArray[np.uint32], list[int]]:
+def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArray[np.uint32], list[int]]:
     """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
     labels = np.ascontiguousarray(labels)
     pixels = np.flatnonzero(labels)

@@ -18,6 +18,7 @@ median of alternating runs.
 
 import argparse
 import csv
+import dataclasses
 import importlib.util
 import os
 import statistics
@@ -42,7 +43,10 @@ from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import segment_plane
 
 Labels = NDArray[Any]
-SETS = ("microbeads", "fluorescent", "powder", "nuclei")
+SETS = (
+    *("microbeads", "fluorescent", "powder", "nuclei", "dsb2018"),
+    *("stem_np", "yeast_pc", "colloid_fluo", "dish_beads", "dirt"),
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,21 @@ def labelled(images: Path, masks: Path) -> Iterator[Sample]:
         if labels.any():
             diameter_px = diameter_of(labels)
             yield Sample(pair.image, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels)
+
+
+def colloid_fluo(root: Path) -> Iterator[Sample]:
+    """Yield the image of which a part is annotated: beads with their centre elsewhere are not scored."""
+    for sample in labelled(root / "images", root / "masks"):
+        valid = root / "valid" / sample.path.name
+        ignored = grey(valid) == 0
+        outside = ignored[tuple(sample.centres.astype(int).T)]
+        yield dataclasses.replace(sample, centres=sample.centres[~outside], labels=None, ignored=ignored)
+
+
+def dirt(root: Path) -> Iterator[Sample]:
+    """Yield the images without any bead: their count error is the number of false beads."""
+    for path in sorted((root / "images").iterdir()):
+        yield Sample(path, np.zeros((0, 2)), 4.0, 10.0)
 
 
 def bright(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -273,7 +292,12 @@ def run(method: Method, samples: Sequence[Sample]) -> Figures:
 
 def sets(wanted: Sequence[str], data: Path) -> dict[str, list[Sample]]:
     """Return the samples of each set."""
-    readers = {"microbeads": microbeads, "fluorescent": fluorescent}
+    readers = {
+        "microbeads": microbeads,
+        "fluorescent": fluorescent,
+        "colloid_fluo": colloid_fluo,
+        "dirt": dirt,
+    }
     return {
         name: list(
             readers[name](data / name)
@@ -290,7 +314,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--set", nargs="*", default=SETS, dest="sets", choices=SETS)
-    parser.add_argument("--method", nargs="*", dest="methods", help="of the peers; none: beadctl aseparate")
+    parser.add_argument("--method", nargs="*", dest="methods", help="of the peers; none: beadctl alone")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--masks", type=Path)
