@@ -74,7 +74,7 @@ GRID = SearchGrid()
 
 @dataclass(frozen=True)
 class Numbers:
-    """The arguments of `beadctl.segmentation.instances.label`; the area in the network's own pixels."""
+    """The arguments of `beadctl.segmentation.instances.find_beads`; the area in the network's own pixels."""
 
     threshold: float
     marker_threshold: float

@@ -47,6 +47,10 @@ class Row:
         Area in which beads are counted: that of the region, or of the plane.
     filtered : int or None
         Beads that the filters left out; they are not counted.
+    doubt : float or None
+        Share of the count that is expected to be wrong, 0..1; see `beadctl.segmentation.quality.doubt`.
+    quality : str
+        Flags, separated by spaces; see `beadctl.segmentation.quality.Quality`.
     """
 
     image: str
@@ -67,6 +71,8 @@ class Row:
     field_area_px: int | None = None
     field_area_um2: float | None = None
     filtered: int | None = None
+    doubt: float | None = None
+    quality: str = ""
 
     def cells(self) -> dict[str, Any]:
         """Return the row as plain values in the order of `COLUMNS`."""

@@ -17,7 +17,7 @@ from beadctl.model.session import Model, installed_builds
 from beadctl.results import ledger, run
 from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs, check_outputs
-from beadctl.results.tables import write_tables
+from beadctl.results.tables import flagged, write_tables
 from beadctl.segmentation.options import SegmentOptions
 
 # What a run writes at the top of its folder.
@@ -80,12 +80,16 @@ def process(
                         on_row(row)
                         if row.status == "failed":
                             console.fail(f"{row.image}: {row.reason}")
+                        elif row.quality:
+                            messages.warn(flagged(row))
                     advance(failed=result.failed)
         finally:
             if folder is not None:
                 with _signals_blocked():
                     write_tables(folder, found, results, options.fingerprint(model), outputs.overwrite)
     done = [row for result in results for row in result.rows if row.count is not None]
+    if doubted := sum(bool(row.quality) for row in done):
+        messages.warn(f"{doubted} of {len(done)} counts have a quality flag; look at the overlays before use")
     if options.filters.names and done:
         messages.info(
             options.filters.note(sum(row.filtered or 0 for row in done), sum(row.count or 0 for row in done))

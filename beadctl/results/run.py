@@ -152,6 +152,8 @@ def _label(
         mean_confidence=float(np.mean(table.confidence)) if count else None,
         shrink=predicted.shrink,
         filtered=segmented.filtered,
+        doubt=segmented.doubt,
+        quality=" ".join(segmented.quality),
     )
     kept = outputs.save if outputs.folder else ()
     encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}

@@ -7,7 +7,7 @@ from beadctl.console import shown
 from beadctl.files import name_text, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import ImageResult
+from beadctl.results.ledger import ImageResult, Row
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -18,6 +18,7 @@ HEADS = {
     "count": "beads",
     "mean_diameter_px": "diameter px",
     "mean_diameter_um": "diameter um",
+    "quality": "quality",
     "reason": "reason",
 }
 
@@ -72,6 +73,13 @@ def _kept(folder: Path, name: str) -> ImageResult:
     entry = ledger.read(folder, PurePosixPath(name))
     assert entry is not None
     return entry[1]
+
+
+def flagged(row: Row) -> str:
+    """Return the warning for a plane that has quality flags."""
+    place = f"{row.image}, plane {row.plane}" if row.position else row.image
+    share = f"{row.doubt or 0:.0%} of the beads are expected to be wrong or missed"
+    return f"{place}: count {row.count} is {row.quality}: {share}"
 
 
 def summary(results: Sequence[ImageResult]) -> list[list[str]]:

@@ -42,7 +42,25 @@ class ConfidenceLimits:
 LIMITS = ConfidenceLimits()
 
 
-def label(
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The beads of a plane, and how many of them are expected to be wrong.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image.
+    false, missed : float
+        Expected number of labels that are no bead, and of beads among the objects that were left out for
+        their confidence: sums of one minus the confidence, and of the confidence.
+    """
+
+    labels: NDArray[np.uint32]
+    false: float = 0.0
+    missed: float = 0.0
+
+
+def find_beads(
     probability: NDArray[np.uint8],
     marker: NDArray[np.uint8] | None,
     *,
@@ -52,8 +70,8 @@ def label(
     marker_rise: float = MARKER_RISE,
     min_confidence: float = 0.0,
     use_size_prior: bool = True,
-) -> NDArray[np.uint32]:
-    """Label every bead of a plane.
+) -> Found:
+    """Find every bead of a plane.
 
     A component of the foreground with one peak of the marker map, or with none (a small bead may not reach
     `marker_threshold`), is one bead. One with several is divided by a marker-controlled watershed [1]_, and
@@ -101,7 +119,7 @@ def label(
     foreground = probability >= _level(threshold)
     components, count = ndimage.label(foreground, structure=EIGHT)
     if not count:
-        return labels
+        return Found(labels)
     pixels = np.flatnonzero(foreground)
     component = components.ravel()[pixels].astype(np.intp)
     if marker is None:
@@ -134,10 +152,11 @@ def label(
     holes, owners = _holes(foreground, labels)
     labels.ravel()[holes] = owners
     areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
-    kept = areas >= max(1, min_area_px)
+    large = areas >= max(1, min_area_px)
+    kept = large.copy()
+    both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
+    confidence = _confidence(*both, probability, marker)
     if min_confidence:
-        both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
-        confidence = _confidence(*both, probability, marker)
         area = np.bincount(instances) if use_size_prior else None
         relaxed = _relaxed(component, instances, confidence, min_confidence, area)
         kept &= confidence >= np.where(relaxed, LIMITS.relaxed * min_confidence, min_confidence)
@@ -147,7 +166,7 @@ def label(
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
-    return labels
+    return Found(labels, float((1 - confidence[kept]).sum()), float(confidence[large & ~kept].sum()))
 
 
 def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:

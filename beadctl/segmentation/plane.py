@@ -25,8 +25,10 @@ from beadctl.images import (
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import artefacts, declump, instances, scale
+from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.quality import Quality, assess
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,20 @@ class PredictedPlane:
         In which the plane was shown to the network.
     shrink : int
         Factor by which the plane was shrunk for the network.
-    labels, table : ndarray of uint32, shape (H, W), and BeadTable, or None
-        The label image of these maps, and its measurements without intensities.
+    found, table : Found and BeadTable, or None
+        The beads by these maps, and their measurements without intensities.
     """
 
     maps: Maps
     orientation: Orientation = STORED
     shrink: int = 1
-    labels: NDArray[np.uint32] | None = None
+    found: Found | None = None
     table: BeadTable | None = None
 
     @property
     def unlabelled(self) -> "PredictedPlane":
         """The maps alone, to be labelled with other numbers."""
-        return replace(self, labels=None, table=None)
+        return replace(self, found=None, table=None)
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,18 @@ class Segmented:
         Beads that the filters left out; they are in neither.
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
+    doubt : float
+        Share of the count that is expected to be wrong; see `beadctl.segmentation.quality.doubt`.
+    quality : tuple of Quality
+        What to know before the count is used.
     """
 
     labels: NDArray[np.uint32]
     table: BeadTable
     filtered: int = 0
     inside: NDArray[np.bool_] | None = None
+    doubt: float = 0.0
+    quality: tuple[Quality, ...] = ()
 
 
 def segment_plane(
@@ -160,17 +168,17 @@ def predict_plane(
             window: model.maps(shrunk, window, shown=shown, tile_size=options.tile_size)
             for window in scale.sample_windows(shrunk.height, shrunk.width)
         }
-        labels = [label_maps(one, options) for one in maps.values()]
-        found = [_measured(label, one) for label, one in zip(labels, maps.values(), strict=True)]
-        trials[factor] = _Trial(shrunk, shown, maps, labels, found)
-        return found
+        found = [find_beads(one, options) for one in maps.values()]
+        measured = [_measured(beads.labels, one) for beads, one in zip(found, maps.values(), strict=True)]
+        trials[factor] = _Trial(shrunk, shown, maps, found, measured)
+        return measured
 
     factor = scale.chosen(pixels.height, pixels.width, tables)
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
     if factor > 1 or len(chosen.maps) > 1:
         return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
-    return PredictedPlane(maps, orientation, 1, chosen.labels[0], chosen.tables[0])
+    return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0])
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class _Trial:
     pixels: Pixels
     shown: NetworkInput
     maps: Mapping[Window, Maps]
-    labels: list[NDArray[np.uint32]]
+    found: list[Found]
     tables: list[BeadTable]
 
 
@@ -205,7 +213,8 @@ def label_plane(
         What is measured of the plane; by default `image`.
     """
     options = options.in_px(pixel_size_um)
-    labels, parts = _beads(predicted, image, options)
+    found = predicted.found or find_beads(predicted.maps, options, predicted.shrink)
+    labels, parts = _beads(predicted, found, image)
     maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
     table = measure(
@@ -217,6 +226,7 @@ def label_plane(
         pixel_size_um=pixel_size_um,
         parts=parts,
     )
+    doubt, quality = assess(found, table)
     kept = options.filters.kept(table)
     inside = options.region.mask((labels.shape[0], labels.shape[1])).inside if options.region else None
     counted = np.ones(len(table), bool) if inside is None else _centred_in(table, inside)
@@ -226,18 +236,16 @@ def label_plane(
     kept &= counted
     if not kept.all():
         labels, table = instances.without(labels, ~kept), table.only(kept)
-    return Segmented(labels, table, filtered, inside)
+    return Segmented(labels, table, filtered, inside, doubt, quality)
 
 
 def _beads(
-    predicted: PredictedPlane, image: NDArray[Any], options: SegmentOptions
+    predicted: PredictedPlane, found: Found, image: NDArray[Any]
 ) -> tuple[NDArray[np.uint32], list[int]]:
     """Return the label image of all beads as the plane is stored, and the numbers of declumped parts."""
-    maps, labels, table = predicted.maps, predicted.labels, predicted.table
+    maps, labels = predicted.maps, found.labels
     image = predicted.orientation.turned(image)
-    if labels is None or table is None:
-        labels = label_maps(maps, options, predicted.shrink)
-        table = _measured(labels, maps)
+    table = predicted.table or _measured(labels, maps)
     gone = artefacts.artefacts(labels, image, table)
     if gone.any():
         labels = instances.without(labels, gone)
@@ -258,8 +266,8 @@ def _measured(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:
     return measure(labels, None, maps.probability, maps.marker)
 
 
-def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[np.uint32]:
-    """Return the label image of maps, uint32 (H, W), by the maps alone.
+def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
+    """Find the beads of maps by the maps alone.
 
     Parameters
     ----------
@@ -272,7 +280,7 @@ def label_maps(maps: Maps, options: SegmentOptions, shrink: int = 1) -> NDArray[
     """
     least_px = max(options.min_area_px, options.min_area_network_px * shrink**2)
     asked_px = options.filters.min_area.in_px(None) if options.filters.min_area else None
-    return instances.label(
+    return instances.find_beads(
         maps.probability,
         maps.marker,
         threshold=options.threshold,

@@ -21,7 +21,7 @@ from beadctl.images import levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_maps
+from beadctl.segmentation.plane import find_beads
 from beadctl.simulate import render
 from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
@@ -321,4 +321,4 @@ def _down(length: int, stride: int) -> int:
 def _count(maps: NDArray[np.float32], facts: ModelFacts) -> int:
     probability, marker = np.rint(maps * 255).astype(np.uint8)
     options = SegmentOptions(facts.threshold, facts.marker_threshold, facts.min_area_px)
-    return int(label_maps(Maps(probability, marker), options).max(initial=0))
+    return int(find_beads(Maps(probability, marker), options).labels.max(initial=0))

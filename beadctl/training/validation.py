@@ -1,6 +1,6 @@
 """Scores of a network on images that it was not trained on, by pixels and by counts.
 
-Maps are labelled by the maps alone (`beadctl.segmentation.plane.label_maps`). Compared with
+Maps are labelled by the maps alone (`beadctl.segmentation.plane.find_beads`). Compared with
 ``beadctl segment`` that leaves out the choice of the scale, the artefact filter and the declumping: tiles
 have the scale that the network is trained at, and its score should not depend on the rules after it.
 """
@@ -19,7 +19,7 @@ from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_count
 from beadctl.evaluation.scoring import Score
 from beadctl.model.session import Maps
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_maps
+from beadctl.segmentation.plane import find_beads
 from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
 
@@ -98,7 +98,7 @@ def compared(
 ) -> tuple[NDArray[np.uint32], Score]:
     """Label one image; return the label image and its comparison with the true one, all (H, W)."""
     found = maps(network, image, device)
-    labels = label_maps(found, options)
+    labels = find_beads(found, options).labels
     mask = found.probability >= round(options.threshold * 255)
     number = int(np.count_nonzero(np.unique(true)))
     errors = CountErrors((number,), (int(labels.max(initial=0)),))

@@ -38,7 +38,7 @@ def _limits(**changed: float) -> Callable[[], contextlib.AbstractContextManager[
 
 
 OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
-    "scale": lambda: mock.patch.object(scale, "chosen", return_value=1),
+    "scale": lambda: mock.patch.object(scale, "FACTORS", (1,)),
     "size prior": lambda: mock.patch.object(SizePrior, "of", return_value=None),
     "size prior (watershed)": lambda: mock.patch.object(
         instances, "SizePrior", mock.Mock(of=mock.Mock(return_value=None))

@@ -66,7 +66,7 @@ def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshol
     sample = scoring.Prediction(maps.probability, truth, PredictedPlane(maps, shrink))
     no_search = calibration.SearchGrid(together=(), raised=())
     fit = calibration.calibrate([sample], numbers, grid=no_search).before
-    found = instances.label(
+    found = instances.find_beads(
         maps.probability,
         maps.marker,
         threshold=threshold,
@@ -74,7 +74,7 @@ def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshol
         marker_rise=0.1,
         min_confidence=0.3,
         min_area_px=area_px * shrink**2,
-    )
+    ).labels
     assert fit.f1 == pytest.approx(instance_counts(truth, found).f1(0.5))
     counts = int(found.max()), int(truth.max())
     assert fit.count_error == pytest.approx(abs(counts[0] - counts[1]) / max(counts))

@@ -19,7 +19,7 @@ from beadctl.model.blocks import blocks
 from beadctl.model.metadata import METADATA_KEY
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
+from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
 from beadctl.simulate import render
 
 TILES = (16, 128, 256, 512)
@@ -108,7 +108,7 @@ def test_a_model_without_markers_has_no_marker_map(tmp_path):
     with pixels_of(tmp_path, discs(5)[0]) as pixels:
         maps = model.maps(pixels)
     assert maps.marker is None
-    assert label_maps(maps, SegmentOptions(0.5, 0.3, 12)).max() == 5
+    assert find_beads(maps, SegmentOptions(0.5, 0.3, 12)).labels.max() == 5
 
 
 def cut(maps, window):

@@ -9,7 +9,7 @@ from beadctl.model.session import Maps
 from beadctl.segmentation import declump
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
+from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
 
 EIGHT = np.ones((3, 3), bool)
 SIDE = 260
@@ -38,7 +38,7 @@ def plane(
 def beads_in_patch(maps: Maps, image: NDArray[np.uint16] | None) -> int:
     """Count by the maps and the image, or by the maps alone."""
     if image is None:
-        labels = label_maps(maps, RECIPE)
+        labels = find_beads(maps, RECIPE).labels
     else:
         labels = label_plane(PredictedPlane(maps), image, RECIPE).labels
     return len(np.unique(labels[:, 140:])) - 1
@@ -108,7 +108,7 @@ def test_parts_are_connected_and_make_up_what_was_there(seed, beads, dark):
         step = rng.uniform(4.5, 9.0) * np.array([np.sin(angle), np.cos(angle)])
         place = np.clip(place + step, (20, 160), (SIDE - 20, SIDE - 20))
     maps, image = plane(patch, dark)
-    labels = label_maps(maps, RECIPE)
+    labels = find_beads(maps, RECIPE).labels
     table = measure(labels, image, maps.probability, maps.marker)
     parted, parts = declump.declumped(labels, image, table)
     assert np.array_equal(parted > 0, labels > 0)

@@ -83,7 +83,7 @@ def plain(probability, seed, threshold=0.5, marker_threshold=0.5):
 @example(19216, 28)
 def test_touching_discs_are_divided_by_their_markers(random, count):
     truth, marker = discs(random, count, (3, 20))
-    found = instances.label(probability_of(truth), marker, **FULL, use_size_prior=False)
+    found = instances.find_beads(probability_of(truth), marker, **FULL, use_size_prior=False).labels
     assert found.max() == truth.max()
     counts = metrics.instance_counts(truth, found)
     assert counts.f1(0.75) == 1
@@ -98,7 +98,7 @@ def test_the_size_prior_joins_few_touching_discs():
     placed = lost = 0
     for random in range(300):
         truth, marker = discs(random, 1 + random % 40, (3, 20))
-        found = instances.label(probability_of(truth), marker, **FULL)
+        found = instances.find_beads(probability_of(truth), marker, **FULL).labels
         assert found.max() <= truth.max()
         placed, lost = placed + int(truth.max()), lost + int(truth.max() - found.max())
     assert placed > 4000
@@ -109,7 +109,7 @@ def test_the_size_prior_joins_few_touching_discs():
 @given(random=st.integers(0, 2**32), count=st.integers(1, 25))
 def test_touching_discs_are_told_apart_without_a_seed_map(random, count):
     truth, _ = discs(random, count, (5, 20), gap_px=1)
-    found = instances.label(probability_of(truth), None, **FULL)
+    found = instances.find_beads(probability_of(truth), None, **FULL).labels
     assert found.max() == truth.max()
     assert metrics.instance_counts(truth, found).f1(0.75) == 1
 
@@ -121,7 +121,7 @@ def test_an_uneven_bead_stays_whole_without_a_seed_map():
             dy, dx = y - 70.3, (x - 69.6) / oblong
             rim = radius * (1 + 0.1 * np.sin(lobes * np.arctan2(dy, dx)))
             bead = np.hypot(dy, dx) <= rim
-            assert instances.label(probability_of(bead), None, **FULL).max() == 1
+            assert instances.find_beads(probability_of(bead), None, **FULL).labels.max() == 1
 
 
 @pytest.mark.parametrize("oblong", [1.5, 3])
@@ -133,14 +133,14 @@ def test_a_small_oblong_bead_stays_whole_without_a_seed_map_whichever_way_it_lie
         dy, dx = y - rng.uniform(19, 20), x - rng.uniform(19, 20)
         along, aside = dy * np.cos(turn) + dx * np.sin(turn), dx * np.cos(turn) - dy * np.sin(turn)
         bead = np.hypot(along / oblong**0.5, aside * oblong**0.5) <= radius
-        assert instances.label(probability_of(bead), None, **FULL).max() == 1
+        assert instances.find_beads(probability_of(bead), None, **FULL).labels.max() == 1
 
 
 def test_one_bead_of_any_size_stays_whole_without_a_seed_map():
     y, x = np.mgrid[:140, :140]
     for radius in np.arange(0.5, 60, 0.7):
         disc = np.hypot(y - 70.3, x - 69.6) <= radius
-        assert instances.label(probability_of(disc), None, **FULL).max() == disc.any()
+        assert instances.find_beads(probability_of(disc), None, **FULL).labels.max() == disc.any()
 
 
 @settings(max_examples=60, deadline=None)
@@ -148,9 +148,9 @@ def test_one_bead_of_any_size_stays_whole_without_a_seed_map():
 def test_packed_flooding_equals_one_watershed_of_the_plane(random):
     probability, seed = noisy_scene(random)
     every_peak = 1 / 255
-    found = instances.label(
+    found = instances.find_beads(
         probability, seed, threshold=0.5, marker_threshold=every_peak, min_area_px=1, marker_rise=0
-    )
+    ).labels
     expected = plain(probability, seed, marker_threshold=every_peak)
     on = probability >= 128
     assert same_partition(found[on], expected[on])
@@ -166,7 +166,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, marker_threshold, rise):
     seed[probability < 128] = 0
     with pytest.MonkeyPatch.context() as all_sizes_alike:
         all_sizes_alike.setattr(watershed_module, "LIMITS", RiseLimits(range=(1.0, 1.0)))
-        found = instances.label(
+        found = instances.find_beads(
             probability,
             seed,
             threshold=0.5,
@@ -174,7 +174,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, marker_threshold, rise):
             min_area_px=1,
             marker_rise=rise / 255,
             use_size_prior=False,
-        )
+        ).labels
     components, count = ndimage.label(probability >= 128, structure=EIGHT)
     for component in range(1, count + 1):
         here = components == component
@@ -197,8 +197,8 @@ def test_a_component_comes_out_the_same_whatever_is_beside_it(random, with_seed,
     around, seed_around = noisy_scene(random + 1, 150)
     inner = slice(row, row + 48), slice(column, column + 48)
     around[inner], seed_around[inner] = probability, seed
-    alone = instances.label(probability, seed if with_seed else None, **options)
-    among = instances.label(around, seed_around if with_seed else None, **options)[inner]
+    alone = instances.find_beads(probability, seed if with_seed else None, **options).labels
+    among = instances.find_beads(around, seed_around if with_seed else None, **options).labels[inner]
     assert same_partition(alone, among)
 
 
@@ -211,7 +211,7 @@ def test_long_slanting_components_whose_boxes_overlap_are_not_packed():
         seed[line] = 100
         ends = np.flatnonzero(line)[[0, -1]]
         seed.ravel()[ends] = 255
-    found = instances.label(probability, seed, **FULL)
+    found = instances.find_beads(probability, seed, **FULL).labels
     assert found.max() == 2 * len(range(-100, 101, 4))
     assert same_partition(found, plain(probability, seed))
 
@@ -222,7 +222,7 @@ def test_packing_never_costs_much_more_memory_than_the_plane():
         probability[np.eye(500, k=offset, dtype=bool)] = 255
     tracemalloc.start()
     try:
-        instances.label(probability, None, **FULL)
+        instances.find_beads(probability, None, **FULL)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -239,7 +239,7 @@ def test_packed_neighbours_do_not_flood_each_other(turned):
         seed[top : top + 3, left + 6 : left + 14] = 30
     if turned:
         probability, seed = (np.ascontiguousarray(plane.T) for plane in (probability, seed))
-    found = instances.label(probability, seed, **FULL)
+    found = instances.find_beads(probability, seed, **FULL).labels
     assert found.max() == 8
     assert ndimage.label(found, structure=EIGHT)[1] == 4
     assert same_partition(found, plain(probability, seed))
@@ -248,14 +248,16 @@ def test_packed_neighbours_do_not_flood_each_other(turned):
 def test_equal_peaks_share_the_pixels_between_them_by_distance():
     probability = np.full((1, 9), 255, dtype=np.uint8)
     seed = np.array([[255, 9, 9, 9, 9, 9, 9, 9, 255]], dtype=np.uint8)
-    found = instances.label(probability, seed, **FULL)
+    found = instances.find_beads(probability, seed, **FULL).labels
     assert found.tolist() in ([[1] * 5 + [2] * 4], [[1] * 4 + [2] * 5])
 
 
 @pytest.mark.parametrize("with_seed", [True, False])
 def test_an_empty_plane_gives_zeros(with_seed):
     probability = np.full((7, 9), 127, dtype=np.uint8)
-    found = instances.label(probability, np.full_like(probability, 255) if with_seed else None, **FULL)
+    found = instances.find_beads(
+        probability, np.full_like(probability, 255) if with_seed else None, **FULL
+    ).labels
     assert found.dtype == np.uint32
     assert found.shape == (7, 9)
     assert not found.any()
@@ -266,22 +268,24 @@ def test_an_empty_plane_gives_zeros(with_seed):
 def test_a_plane_full_of_bead_is_one_bead(seed, shape):
     probability = np.full(shape, 255, dtype=np.uint8)
     seeds = None if seed is None else np.full(shape, seed, dtype=np.uint8)
-    assert (instances.label(probability, seeds, **FULL) == 1).all()
+    assert (instances.find_beads(probability, seeds, **FULL).labels == 1).all()
 
 
 def test_single_pixels_are_beads_and_corners_connect():
     probability = np.zeros((6, 6), dtype=np.uint8)
     probability[[0, 1, 4, 5], [5, 4, 1, 3]] = 255
-    found = instances.label(probability, np.zeros_like(probability), **FULL)
+    found = instances.find_beads(probability, np.zeros_like(probability), **FULL).labels
     assert found[[0, 1, 4, 5], [5, 4, 1, 3]].tolist() == [1, 1, 2, 3]
-    larger = instances.label(probability, np.zeros_like(probability), **{**FULL, "min_area_px": 2})
+    larger = instances.find_beads(
+        probability, np.zeros_like(probability), **{**FULL, "min_area_px": 2}
+    ).labels
     assert larger[[0, 1, 4, 5], [5, 4, 1, 3]].tolist() == [1, 1, 0, 0]
 
 
 def test_a_slanting_one_pixel_ridge_is_one_peak():
     probability = np.full((8, 8), 200, dtype=np.uint8)
     seed = np.where(np.eye(8, dtype=bool), 255, 40).astype(np.uint8)
-    assert instances.label(probability, seed, **FULL).max() == 1
+    assert instances.find_beads(probability, seed, **FULL).labels.max() == 1
 
 
 def test_a_component_without_a_peak_is_a_bead_beside_one_with_two():
@@ -289,7 +293,7 @@ def test_a_component_without_a_peak_is_a_bead_beside_one_with_two():
     probability[1:4, 1:4] = probability[1:4, 6:19] = 255
     seed = np.zeros_like(probability)
     seed[2, [7, 17]] = 255
-    found = instances.label(probability, seed, **FULL)
+    found = instances.find_beads(probability, seed, **FULL).labels
     assert found.max() == 3
     assert found[2, [2, 7, 17]].tolist() == [1, 2, 3]
 
@@ -297,7 +301,7 @@ def test_a_component_without_a_peak_is_a_bead_beside_one_with_two():
 def test_thresholds_are_compared_at_the_rounded_level():
     probability = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for threshold in (0.0, 0.1, 0.5, 0.9, 1.0):
-        found = instances.label(probability, None, **{**FULL, "threshold": threshold})
+        found = instances.find_beads(probability, None, **{**FULL, "threshold": threshold}).labels
         assert np.flatnonzero(found)[0] == max(1, round(255 * threshold))
         assert np.count_nonzero(found) == 256 - max(1, round(255 * threshold))
 
@@ -312,13 +316,13 @@ def test_what_is_kept(random, levels, min_area_px):
     probability, seed = noisy_scene(random)
     covered = None
     for threshold in sorted(levels):
-        everything = instances.label(probability, seed, **{**FULL, "threshold": threshold})
+        everything = instances.find_beads(probability, seed, **{**FULL, "threshold": threshold}).labels
         on = probability >= round(255 * threshold)
         assert covered is None or not (on & ~covered).any()
         covered = everything > 0
         assert covered[on].all()
         options = {"threshold": threshold, "marker_threshold": 0.5, "min_area_px": min_area_px}
-        kept = instances.label(probability, seed, **options)
+        kept = instances.find_beads(probability, seed, **options).labels
         areas = np.bincount(everything.ravel())
         wanted = areas >= min_area_px
         wanted[0] = False
@@ -329,7 +333,9 @@ def test_what_is_kept(random, levels, min_area_px):
 @given(random=st.integers(0, 2**32), with_seed=st.booleans())
 def test_labels_are_numbered_by_their_first_pixel(random, with_seed):
     probability, seed = noisy_scene(random)
-    found = instances.label(probability, seed if with_seed else None, **{**FULL, "min_area_px": 8})
+    found = instances.find_beads(
+        probability, seed if with_seed else None, **{**FULL, "min_area_px": 8}
+    ).labels
     values, first = np.unique(found, return_index=True)
     assert values.tolist() == list(range(len(values)))
     assert (np.diff(first[1:]) > 0).all()
@@ -344,21 +350,21 @@ def ring(outer: float, inner: float) -> NDArray[np.bool_]:
 def test_rings_are_filled_up_to_their_own_area():
     y, x = np.mgrid[:41, :41]
     seed = np.zeros((41, 41), dtype=np.uint8)
-    found = instances.label(probability_of(ring(15, 8)), seed, **FULL)
+    found = instances.find_beads(probability_of(ring(15, 8)), seed, **FULL).labels
     assert (found == (np.hypot(y - 20, x - 20) <= 15)).all()
     wide = ring(15, 13)
-    assert (instances.label(probability_of(wide), seed, **FULL) == wide).all()
+    assert (instances.find_beads(probability_of(wide), seed, **FULL).labels == wide).all()
     filled = {**FULL, "min_area_px": int(ring(15, 8).sum()) + 1}
-    assert instances.label(probability_of(ring(15, 8)), seed, **filled).max() == 1
+    assert instances.find_beads(probability_of(ring(15, 8)), seed, **filled).labels.max() == 1
 
 
 def test_a_hole_with_another_bead_or_with_two_owners_stays():
     inhabited = ring(15, 8)
     inhabited[20, 20] = True
     seed = np.zeros((41, 41), dtype=np.uint8)
-    assert not instances.label(probability_of(inhabited), seed, **FULL)[20, 17]
+    assert not instances.find_beads(probability_of(inhabited), seed, **FULL).labels[20, 17]
     seed[20, [7, 33]] = 255
-    halves = instances.label(probability_of(ring(15, 8)), seed, **FULL)
+    halves = instances.find_beads(probability_of(ring(15, 8)), seed, **FULL).labels
     assert halves.max() == 2
     assert not halves[20, 20]
 
@@ -371,7 +377,7 @@ def test_holes_open_to_the_edge_stay_and_others_beside_them_fill():
     mask[8:12, 20:30] = True
     mask[11, 22] = False
     mask[9:11, 25] = False
-    found = instances.label(probability_of(mask), np.zeros(mask.shape, dtype=np.uint8), **FULL)
+    found = instances.find_beads(probability_of(mask), np.zeros(mask.shape, dtype=np.uint8), **FULL).labels
     assert found[3, 3] == 1
     assert (found[9:11, 25] == 2).all()
     assert not found[0, 2]
@@ -389,7 +395,7 @@ def test_holes_open_to_the_edge_stay_and_others_beside_them_fill():
 )
 def test_wrong_maps_are_refused(probability, seed):
     with pytest.raises(ValueError, match="map is"):
-        instances.label(probability, seed, **FULL)
+        instances.find_beads(probability, seed, **FULL)
 
 
 @pytest.mark.parametrize("use_size_prior", [True, False])
@@ -397,10 +403,10 @@ def test_beads_of_little_confidence_are_dropped(use_size_prior):
     """What is compared is what `beads.measure` tells of each bead."""
     probability, seed = noisy_scene(4)
     numbers = {"threshold": 0.5, "marker_threshold": 0.5, "min_area_px": 1, "use_size_prior": use_size_prior}
-    every = instances.label(probability, seed, **numbers)
+    every = instances.find_beads(probability, seed, **numbers).labels
     told = measure(every, None, probability, seed)
     level = float(np.median(told.confidence))
-    found = instances.label(probability, seed, min_confidence=level, **numbers)
+    found = instances.find_beads(probability, seed, min_confidence=level, **numbers).labels
     assert 0 < found.max() < every.max()
     components, _ = ndimage.label(probability >= 128, np.ones((3, 3)))
     enough = told.confidence >= level
@@ -425,9 +431,9 @@ def test_a_doubtful_bead_counts_in_good_company():
         seed = np.maximum(seed, belief * np.clip(1 - away / (radius_px + 1), 0, 1) * (away <= radius_px))
     probability[18:23, 23], probability[20, 108] = 0.6, 0.6  # the bridges
     maps = [np.rint(255 * plane).astype(np.uint8) for plane in (probability, seed)]
-    found = instances.label(
+    found = instances.find_beads(
         *maps, threshold=0.5, marker_threshold=0.3, min_area_px=1, min_confidence=0.6, marker_rise=0.05
-    )
+    ).labels
     assert [int(found[20, left] > 0) for left, *_ in beads] == [1, 1, 0, 1, 0]
 
 
@@ -452,7 +458,7 @@ def test_beads_that_are_all_doubtful_are_none(beliefs, least, kept, use_size_pri
         seed[away <= 6] = np.clip(1 - away / 7, 0, 1)[away <= 6]
     maps = [np.rint(255 * plane).astype(np.uint8) for plane in (probability, seed)]
     numbers = {"threshold": 0.5, "marker_threshold": 0.3, "min_area_px": 1, "use_size_prior": use_size_prior}
-    found = instances.label(*maps, min_confidence=least, **numbers)
+    found = instances.find_beads(*maps, min_confidence=least, **numbers).labels
     assert found.max() == (kept if use_size_prior else 2)
 
 
@@ -466,7 +472,7 @@ def test_a_large_bead_needs_a_deeper_pass_than_a_small_one(radius_px, beads):
     probability = np.where(near <= 1.2, 250, 0).astype(np.uint8)
     across = np.abs(x - side) / radius_px
     seed = np.where(near <= 1.2, 0.95 - 0.15 * np.clip(1 - across, 0, 1) - 0.1 * near, 0)
-    found = instances.label(
+    found = instances.find_beads(
         probability, (255 * seed).astype(np.uint8), threshold=0.5, marker_threshold=0.5, min_area_px=1
-    )
+    ).labels
     assert found.max() == beads

@@ -10,7 +10,7 @@ from beadctl.model.session import Maps
 from beadctl.segmentation import artefacts, instances
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_maps, label_plane
+from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
 from beadctl.segmentation.size_prior import FEWEST, LEAST_SPREAD, SizePrior
 
 NUMBERS = {"threshold": 0.5, "marker_threshold": 0.3, "min_area_px": 1}
@@ -74,9 +74,9 @@ def test_a_dumbbell_is_two_beads_among_small_ones_and_one_among_large_ones():
     for lone_radius in (4.2, 5.9):
         probability, seed = field(lone_radius)
         for use_size_prior in (True, False):
-            found = instances.label(
+            found = instances.find_beads(
                 probability, seed, **NUMBERS, marker_rise=0.1, use_size_prior=use_size_prior
-            )
+            ).labels
             counts[lone_radius, use_size_prior] = found.max() - 14
     assert counts[4.2, True] == 2
     assert counts[5.9, True] == 1
@@ -113,7 +113,7 @@ def test_only_what_is_both_small_and_faint_is_a_speck(contrast, radius, kept, br
     found = label_plane(PredictedPlane(maps), image, recipe)
     assert found.labels.max() == 10 + kept == len(found.table)
     assert np.unique(found.labels).tolist() == list(range(11 + kept))
-    assert label_maps(maps, recipe).max() == 14
+    assert find_beads(maps, recipe).labels.max() == 14
 
 
 def test_a_plane_of_nothing_but_specks_keeps_them():
