@@ -1,0 +1,93 @@
+"""How well the quality flags tell wrong counts from right ones, on real images and simulated scenes.
+
+    BEADCTL_DATA=DIR python tests/benchmarks/bench_quality.py [--set NAME ...] [--scenes 100] [--seed 41]
+
+A count is wrong if it is off by over a fifth, and right if it is within a twentieth; one bead more or less is
+always right. For each set: planes that are wrong and of these flagged, planes that are right and of these
+flagged. Then, over all sets, the same for other limits of the doubt.
+"""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from bench_peers import SETS, sets
+from bench_rules import Truth, scenes, truths
+
+from beadctl.images import InMemory
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import segment_plane
+from beadctl.segmentation.quality import LIMITS
+
+WRONG, RIGHT = 0.2, 0.05
+OTHER_LIMITS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A plane's true count, the one found, and the doubt about it."""
+
+    true: int
+    found: int
+    doubt: float
+
+    @property
+    def error(self) -> float:
+        """Relative count error; 0 for one bead more or less."""
+        off = abs(self.found - self.true)
+        return off / max(self.true, 1) if off > 1 else 0.0
+
+
+def judged(truth: Truth, model: Model, options: SegmentOptions) -> Judged:
+    """Count the beads of a plane; beads that are not scored count neither way."""
+    found = segment_plane(InMemory(truth.image), model, options)
+    centres = np.column_stack((found.table.y_px, found.table.x_px)).astype(int)
+    if truth.ignored is not None:
+        centres = centres[~truth.ignored[tuple(centres.T)]]
+    return Judged(len(truth.centres), len(centres), found.doubt)
+
+
+def shares(planes: list[Judged], limit: float) -> str:
+    """Return cells: wrong planes, flagged ones of these, right planes, flagged ones of these."""
+    cells = []
+    for group in (
+        [one for one in planes if one.error > WRONG],
+        [one for one in planes if one.error <= RIGHT],
+    ):
+        flagged = sum(one.doubt >= limit for one in group)
+        cells += [str(len(group)), f"{flagged} ({flagged / len(group):.2f})" if group else ""]
+    return " | ".join(cells)
+
+
+def main() -> None:
+    """Print two tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", nargs="*", default=SETS, dest="sets", choices=SETS)
+    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=41)
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    args = parser.parse_args()
+    model = Model(args.model, "cpu")
+    options = SegmentOptions.of(model.facts)
+    data = {"scenes": list(scenes(args.scenes, args.seed))} if args.scenes else {}
+    if "BEADCTL_DATA" in os.environ:
+        chosen = sets(args.sets, Path(os.environ["BEADCTL_DATA"]))
+        data |= {name: list(truths(samples)) for name, samples in chosen.items()}
+    everything: list[Judged] = []
+    print("| set | wrong | flagged | right | flagged |\n|---|---|---|---|---|")
+    for name, planes in data.items():
+        found = [judged(plane, model, options) for plane in planes]
+        everything += found
+        print(f"| {name} | {shares(found, LIMITS.doubt)} |", flush=True)
+    print("\n| limit | wrong | flagged | right | flagged |\n|---|---|---|---|---|")
+    for limit in sorted({*OTHER_LIMITS, LIMITS.doubt}):
+        print(f"| {limit:.2f} | {shares(everything, limit)} |")
+
+
+if __name__ == "__main__":
+    main()
