@@ -7,7 +7,7 @@
       ImageError, AnnotationError                                              1
       ModelError, DeviceError, OutputError, MissingExtraError, TrainingError   3
 
-Any other exception is a bug of beadctl and keeps its traceback.
+Any other exception is a bug of beadctl and keeps its traceback; that of an image in a run is a row's reason.
 """
 
 from enum import IntEnum

@@ -10,12 +10,19 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import OutputError
 
+# Begins the names of files that are being written; what a killed process left of them is no result.
+TEMPORARY = ".beadctl-"
+# Age from which such a file belongs to no process that is still writing it.
+STALE_S = 3600.0
 UMASK_LOCK = threading.Lock()
+# What a formula begins with in a spreadsheet.
+FORMULA = ("=", "+", "-", "@")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """Control characters, and the surrogates by which Python stands for bytes that are no UTF-8."""
 
@@ -42,7 +49,9 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f"{TEMPORARY}{path.stem[:40]}.", suffix=path.suffix, dir=path.parent
+        )
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}); choose another place with -o"
@@ -62,6 +71,14 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files below a folder that killed processes left more than an hour ago."""
+    for path in folder.rglob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_S:
+                path.unlink()
 
 
 def _umask() -> int:
@@ -141,9 +158,16 @@ def csv_line(cells: Iterable[object]) -> str:
 def name_text(name: PurePosixPath) -> str:
     r"""Return the name of a file as one line of text that every table can hold, and that can be turned back.
 
-    Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``.
+    Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``. So does
+    a first character by which a spreadsheet would take the name for a formula.
+
+    Examples
+    --------
+    >>> print(name_text(PurePosixPath("=1+2.tif")))
+    \x3d1+2.tif
     """
-    return printable(re.sub(r"\\(?=[xu])", r"\\x5c", str(name)))
+    text = printable(re.sub(r"\\(?=[xu])", r"\\x5c", str(name)))
+    return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(FORMULA) else text
 
 
 def printable(text: str) -> str:

@@ -1,8 +1,8 @@
 """The ledger: one row per image plane, kept so that a rerun skips what is done.
 
-Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, and a key made of its
-content, the model and the settings. It is written before the image's output files, and the image counts as
-done only when all exist; so a killed run can be continued. The tables are composed of these files.
+Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, where it was, and a key
+made of its content, the model and the settings. It is written before the image's output files, and the image
+counts as done only when all exist; so a killed run can be continued. The tables are composed of these files.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from beadctl.errors import OutputError
-from beadctl.files import name_text, write_text
+from beadctl.files import TEMPORARY, name_text, write_text
 from beadctl.images import RESULTS_MARK
 
 Status = Literal["ok", "failed", "skipped"]
@@ -95,6 +95,25 @@ class ImageResult:
         return any(row.status == "failed" for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger holds of one image.
+
+    Attributes
+    ----------
+    key : str
+        Made of its content, the model and the settings.
+    source : str
+        Absolute path of the image file; empty in entries of version 0.2.
+    result : ImageResult
+        Its rows and beads.
+    """
+
+    key: str
+    source: str
+    result: ImageResult
+
+
 def failed(image: PurePosixPath, reason: str) -> ImageResult:
     """Return the result of an image that could not be read: one row with the reason."""
     return ImageResult((Row(name_text(image), 0, "", "failed", reason=reason),))
@@ -111,19 +130,21 @@ def path_of(out_dir: Path, image: PurePosixPath) -> Path:
     return out_dir / FOLDER / "parts" / image.with_name(f"{image.name}.json")
 
 
-def save(out_dir: Path, image: PurePosixPath, key: str, result: ImageResult) -> None:
-    """Write the result of an image with its key, whole or not at all."""
+def save(out_dir: Path, image: PurePosixPath, entry: Entry) -> None:
+    """Write the entry of an image, whole or not at all."""
+    beads = entry.result.beads
     content = {
-        "key": key,
-        "rows": [row.cells() for row in result.rows],
-        "beads": [list(bead.values()) for bead in result.beads],
-        "columns": list(result.beads[0]) if result.beads else [],
+        "key": entry.key,
+        "source": entry.source,
+        "rows": [row.cells() for row in entry.result.rows],
+        "beads": [list(bead.values()) for bead in beads],
+        "columns": list(beads[0]) if beads else [],
     }
     write_text(path_of(out_dir, image), json.dumps(content))
 
 
-def read(out_dir: Path, image: PurePosixPath) -> tuple[str, ImageResult] | None:
-    """Return the key and the result of an image that an earlier run left, or None.
+def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
+    """Return the entry of an image that an earlier run left, or None.
 
     Raises
     ------
@@ -135,7 +156,7 @@ def read(out_dir: Path, image: PurePosixPath) -> tuple[str, ImageResult] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(Row(**row) for row in content["rows"])
         beads = tuple(dict(zip(content["columns"], bead, strict=True)) for bead in content["beads"])
-        return str(content["key"]), ImageResult(rows, beads)
+        return Entry(str(content["key"]), str(content.get("source", "")), ImageResult(rows, beads))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -146,4 +167,5 @@ def read(out_dir: Path, image: PurePosixPath) -> tuple[str, ImageResult] | None:
 def images(out_dir: Path) -> list[str]:
     """Return the images that the ledger of a folder knows, sorted."""
     parts = out_dir / FOLDER / "parts"
-    return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in parts.rglob("*.json"))
+    paths = [path for path in parts.rglob("*.json") if not path.name.startswith(TEMPORARY)]
+    return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in paths)

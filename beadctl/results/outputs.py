@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import OutputError
+from beadctl.files import printable, sha256
 from beadctl.images import Found
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
+from beadctl.results.ledger import Entry
 from beadctl.segmentation.options import SegmentOptions
 
 DEFAULT_FOLDER = Path("segmented")
@@ -70,8 +72,28 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
         existing = [path for path in outputs.all_paths(item.name, 1) if path.exists()]
         if entry is None and existing:
             raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
-        if entry and not entry[1].failed and not entry[0].startswith(key):
+        if entry is None or entry.result.failed:
+            continue
+        if not entry.key.startswith(key):
             raise OutputError(
                 f"{outputs.folder}: holds the result of {item.name} from another model or other settings; "
                 "use --overwrite, or another -o"
             )
+        if entry.source != source_of(item) and not _has_content(entry, item.path):
+            raise OutputError(
+                f"{outputs.folder}: holds the result of another {item.name}, {entry.source}; "
+                "choose another -o for this one, or use --overwrite"
+            )
+
+
+def _has_content(entry: Entry, path: Path) -> bool:
+    """Return whether a file has the content of an entry; one that cannot be read fails later."""
+    try:
+        return entry.key.endswith(sha256(path))
+    except OSError:
+        return True
+
+
+def source_of(item: Found) -> str:
+    """Return the absolute path of an image file, as the ledger keeps it."""
+    return printable(str(item.path.absolute()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl import __version__, console
-from beadctl.files import require_free, toml_text, write_json, write_text
+from beadctl.files import remove_stale, require_free, toml_text, write_json, write_text
 from beadctl.images import Found
 from beadctl.model.session import Model, installed_builds
 from beadctl.results import ledger, run
@@ -62,6 +62,7 @@ def process(
     facts = {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
     with _recorded(folder, facts):
         if folder:
+            remove_stale(folder)
             # Written first: it marks the folder as one of ours, whose tables a rerun may replace.
             write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
             # A rerun with these settings must not overwrite unless it is asked to again.
@@ -86,7 +87,14 @@ def process(
         finally:
             if folder is not None:
                 with _signals_blocked():
-                    write_tables(folder, found, results, options.fingerprint(model), outputs.overwrite)
+                    others, gone = write_tables(
+                        folder, found, results, options.fingerprint(model), outputs.overwrite
+                    )
+                if others:
+                    messages.info(f"{folder}/counts.csv also holds {len(others)} images of earlier runs")
+                if gone:
+                    left = f"{len(gone)} images of earlier runs, such as {gone[0]}, which are no longer there"
+                    messages.warn(f"{folder}/counts.csv leaves out {left}")
     done = [row for result in results for row in result.rows if row.count is not None]
     if doubted := sum(bool(row.quality) for row in done):
         messages.warn(f"{doubted} of {len(done)} counts have a quality flag; look at the overlays before use")

@@ -1,6 +1,7 @@
 """From a folder of images to rows, beads and files: one plane at a time, nothing changed between images."""
 
 import dataclasses
+import traceback
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +18,10 @@ from beadctl.images import Found, Intensities, Plane, intensities_of, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
-from beadctl.results.ledger import ImageResult, Row
-from beadctl.results.outputs import Outputs
+from beadctl.results.ledger import Entry, ImageResult, Row
+from beadctl.results.outputs import Outputs, source_of
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
+from beadctl.segmentation.plane import PredictedPlane, Segmented, label_plane, predict_plane
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20
@@ -71,18 +72,22 @@ def _start(
         return worker.submit(ledger.failed, item.name, _reason(error, item.path))
     except OSError as error:
         return worker.submit(ledger.failed, item.name, f"cannot be read ({error.strerror or error})")
+    except BeadctlError:
+        raise
+    except Exception as error:
+        return worker.submit(ledger.failed, item.name, internal(error))
     return worker.submit(_finish, item, labelled, outputs, image_key)
 
 
 def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | None:
     """Return the result of an earlier run, or None where the image is to be done (again)."""
     entry = ledger.read(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
-    if entry is None or entry[1].failed:
+    if entry is None or entry.result.failed:
         return None
-    key, result = entry
+    result = entry.result
     expected = outputs.all_paths(item.name, len(result.rows))
     existing = [path.exists() for path in expected]
-    if key == image_key:
+    if entry.key == image_key:
         return result if all(existing) else None
     if any(existing):
         raise ImageError(
@@ -114,6 +119,10 @@ def _plane(
             measured = intensities_of(pixels, image)
     except (ImageError, AnnotationError) as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
+    except BeadctlError:
+        raise
+    except Exception as error:
+        return worker.submit(_failed_plane, plane, internal(error))
     future = worker.submit(_label, plane, predicted, image, measured, options, outputs)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
@@ -128,13 +137,23 @@ def _label(
     options: SegmentOptions,
     outputs: Outputs,
 ) -> _Plane:
-    pixel_size_um = plane.pixel_size_um
-    segmented = label_plane(predicted, image, options, pixel_size_um, measured)
-    table = segmented.table
+    try:
+        segmented = label_plane(predicted, image, options, plane.pixel_size_um, measured)
+        kept = outputs.save if outputs.folder else ()
+        encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
+    except BeadctlError:
+        raise
+    except Exception as error:
+        return _failed_plane(plane, internal(error))
+    return _Plane(_row(plane, predicted, segmented), tuple(segmented.table.rows()), encoded)
+
+
+def _row(plane: Plane, predicted: PredictedPlane, segmented: Segmented) -> Row:
+    table, pixel_size_um = segmented.table, plane.pixel_size_um
     count = len(table)
     field_px = plane.height * plane.width if segmented.inside is None else int(segmented.inside.sum())
     mean = float(table.diameter_px.mean()) if count else None
-    row = Row(
+    return Row(
         image="",
         plane=plane.index,
         position=plane.position,
@@ -155,9 +174,6 @@ def _label(
         doubt=segmented.doubt,
         quality=" ".join(segmented.quality),
     )
-    kept = outputs.save if outputs.folder else ()
-    encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
-    return _Plane(row, tuple(table.rows()), encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:
@@ -175,13 +191,22 @@ def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, i
     )
     if outputs.folder is None:
         return result
-    ledger.save(outputs.folder, item.name, image_key, result)
+    ledger.save(outputs.folder, item.name, Entry(image_key, source_of(item), result))
     if not result.failed:
         # Label images last: where they exist, everything of the image does.
         for output in sorted(outputs.save, key=list(Output).index, reverse=True):
             paths = outputs.paths(output, item.name, len(planes))
             format_of(output).write(paths, [plane.encoded[output] for plane in planes])
     return result
+
+
+def internal(error: Exception) -> str:
+    """Return the reason of an image on which beadctl itself failed: one line that can be reported."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    text = " ".join(str(error).split())
+    return (
+        f"internal error, please report it: {type(error).__name__}: {text} ({last.name}, line {last.lineno})"
+    )
 
 
 def _reason(error: BeadctlError, path: Path) -> str:

@@ -25,8 +25,11 @@ HEADS = {
 
 def write_tables(
     folder: Path, found: Sequence[Found], results: Sequence[ImageResult], key: str, overwrite: bool
-) -> None:
+) -> tuple[list[str], list[str]]:
     """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
+
+    Returned are the names of these others, and of those that are left out because their files are gone: a
+    renamed image must not be counted twice.
 
     Parameters
     ----------
@@ -41,13 +44,17 @@ def write_tables(
     """
     current = {result.rows[0].image: result for result in results}
     names = [str(item.name) for item in found]
-    kept = {
-        name
-        for name in ledger.images(folder)
-        if (entry := ledger.read(folder, PurePosixPath(name))) and entry[0].startswith(key)
-    }
     own = set(names)
-    names += sorted(kept - own)
+    kept, gone = set[str](), list[str]()
+    for name in ledger.images(folder):
+        entry = ledger.read(folder, PurePosixPath(name))
+        if entry and entry.key.startswith(key):
+            if name in own or Path(entry.source).exists():
+                kept.add(name)
+            else:
+                gone.append(name)
+    others = sorted(kept - own)
+    names += others
 
     def result_of(name: str) -> ImageResult:
         if (text := name_text(PurePosixPath(name))) in current:
@@ -66,13 +73,14 @@ def write_tables(
     rows = (row.cells() for name in names for row in result_of(name).rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows(), rounded=True)
+    return others, gone
 
 
 def _kept(folder: Path, name: str) -> ImageResult:
     """Read a result from the ledger: one at a time, because a folder may hold millions of beads."""
     entry = ledger.read(folder, PurePosixPath(name))
     assert entry is not None
-    return entry[1]
+    return entry.result
 
 
 def flagged(row: Row) -> str:

@@ -1,6 +1,8 @@
 """The ledger: parts come back as they were saved, and tables hold what they were given."""
 
 import csv
+import os
+import time
 from pathlib import PurePosixPath
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from beadctl import files
 from beadctl.errors import OutputError
 from beadctl.results import ledger
-from beadctl.results.ledger import COLUMNS, ImageResult, Row
+from beadctl.results.ledger import COLUMNS, Entry, ImageResult, Row
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 FIGURES = st.none() | st.floats(0, 1e6, allow_nan=False)
@@ -41,11 +43,25 @@ def test_a_part_comes_back_as_it_was_saved(tmp_path_factory, part):
     out = tmp_path_factory.mktemp("out")
     name = PurePosixPath("deep/a.tif")
     assert ledger.read(out, name) is None
-    ledger.save(out, name, "key", part)
-    assert ledger.read(out, name) == ("key", part)
+    ledger.save(out, name, Entry("key", "/in/deep/a.tif", part))
+    assert ledger.read(out, name) == Entry("key", "/in/deep/a.tif", part)
     assert ledger.images(out) == ["deep/a.tif"]
-    assert ledger.read(out, PurePosixPath("deep/a.tif")) == ("key", part)
+    assert ledger.read(out, PurePosixPath("deep/a.tif")) == Entry("key", "/in/deep/a.tif", part)
     assert part.failed == any(row.status == "failed" for row in part.rows)
+
+
+def test_files_that_a_killed_process_left_are_no_parts(tmp_path):
+    name = PurePosixPath("a.tif")
+    ledger.save(tmp_path, name, Entry("key", "/in/a.tif", ImageResult((Row("a.tif", 0, "", "ok"),))))
+    part = ledger.path_of(tmp_path, name)
+    begun = [part.with_name(f"{files.TEMPORARY}a.tif.{end}.json") for end in ("whole", "empty", "fresh")]
+    for path in begun:
+        path.write_text(part.read_text() if path is begun[0] else "")
+    assert ledger.images(tmp_path) == ["a.tif"]
+    for path in begun[:2]:
+        os.utime(path, (time.time() - files.STALE_S - 9,) * 2)
+    files.remove_stale(tmp_path)
+    assert sorted(part.parent.iterdir()) == sorted([begun[2], part])
 
 
 def test_an_earlier_part_is_told_as_skipped_with_its_figures():
@@ -70,7 +86,7 @@ def test_keys_differ_when_anything_differs():
 )
 def test_a_broken_part_is_one_line(tmp_path, text):
     name = PurePosixPath("a.tif")
-    ledger.save(tmp_path, name, "key", ImageResult((Row("a.tif", 0, "", "ok"),), ()))
+    ledger.save(tmp_path, name, Entry("key", "/in/a.tif", ImageResult((Row("a.tif", 0, "", "ok"),))))
     ledger.path_of(tmp_path, name).write_text(text)
     with pytest.raises(OutputError, match="--overwrite") as caught:
         ledger.read(tmp_path, name)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from PIL import Image
 
 from beadctl.cli import main
 from beadctl.images import open_image
+from beadctl.results import run as results_run
 from beadctl.results.ledger import COLUMNS
 
 
@@ -140,6 +142,59 @@ def test_a_new_image_joins_the_table(segment, bead_folder):
     assert segment(bead_folder / "later.png", "-o", "out").code == 0
     assert {row["image"] for row in table("out/counts.csv")} == set(status)
     assert len(table("out/beads.csv")) == sum(counts("out/counts.csv").values())
+
+
+@pytest.mark.parametrize("stage", ["open_image", "predict_plane", "label_plane"])
+def test_an_internal_error_of_one_image_is_its_row(segment, bead_folder, monkeypatch, stage):
+    real, calls = getattr(results_run, stage), []
+
+    def broken(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise ZeroDivisionError("a bug\nof two lines")
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_run, stage, broken)
+        said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert (
+        "internal error, please report it: ZeroDivisionError: a bug of two lines (broken, line " in said.error
+    )
+    rows = table("out/counts.csv")
+    (failed,) = [row for row in rows if row["status"] == "failed"]
+    assert failed["reason"] in said.error
+    assert len(rows) >= 5
+    assert segment(bead_folder, "-o", "out").code == 0
+
+
+def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
+    segment(bead_folder, "-o", "out")
+    total = sum(counts("out/counts.csv").values())
+    (bead_folder / "dark.png").rename(bead_folder / "darker.png")
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 0
+    assert "leaves out 1 images of earlier runs, such as dark.png, which are no longer there" in said.err
+    found = counts("out/counts.csv")
+    assert ("dark.png", 0) not in found
+    assert sum(found.values()) == total
+    assert "dark.png" not in {bead["image"] for bead in table("out/beads.csv")}
+
+
+def test_another_folder_with_the_same_names_is_refused_before_any_work(segment, bead_folder, tmp_path):
+    segment(bead_folder, "-o", "out")
+    before = {path: Path("out", path).read_bytes() for path in files("out")}
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(discs(8, dark=True)[0]).save(other / "dark.png")
+    said = segment(other, "-o", "out")
+    assert said.code == 3
+    assert "holds the result of another dark.png" in said.error
+    assert {path: Path("out", path).read_bytes() for path in files("out")} == before
+    # A copy of the folder is the same images.
+    copy = shutil.copytree(bead_folder, tmp_path / "copy")
+    assert segment(copy, "-o", "out").code == 0
+    assert {row["status"] for row in table("out/counts.csv")} == {"skipped"}
 
 
 def test_a_lost_mask_is_made_again(segment, bead_folder):
