@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from beadctl import __version__, console
-from beadctl.errors import BeadctlError, ExitCode, Interrupted, MissingExtraError
+from beadctl.errors import BeadctlError, ExitCode, Interrupted, MissingExtraError, SettingsError
 
 PROGRAM = "beadctl"
 # Name, module and function below beadctl.cli.commands, and summary for `beadctl --help`. Only the command
@@ -117,6 +117,9 @@ def run(arguments: list[str] | None = None) -> ExitCode:
     """
     try:
         words = sys.argv[1:] if arguments is None else arguments
+        if "" in words:
+            # Path("") would be the current folder.
+            raise SettingsError("an argument is empty; is a variable of the shell unset?")
         app = application(_wanted(words))
         with console.file_notes():
             return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)

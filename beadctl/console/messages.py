@@ -1,5 +1,6 @@
 """Messages, tables and progress bars on standard error; rich honours ``NO_COLOR``."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -117,10 +118,13 @@ class _ProgressLog:
 
 
 def stderr() -> "Console":
-    """Return a console on the current `sys.stderr`, which tests and redirections replace."""
+    """Return a console on the current `sys.stderr`, which tests and redirections replace.
+
+    Where standard error is closed, words go nowhere: standard output holds data alone.
+    """
     from rich.console import Console
 
-    return Console(file=sys.stderr)
+    return Console(file=sys.stderr or io.StringIO())
 
 
 def fail(message: str) -> None:

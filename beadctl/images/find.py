@@ -202,8 +202,8 @@ class _Walk:
         found: dict[Path, Found] = {}
         for path, name in inputs:
             for image in self._below(path, name):
-                found.setdefault(image.path.resolve(), image)
-        return list(found.values())
+                found.setdefault(_real(image.path), image)
+        return _named_apart(list(found.values()))
 
     def _below(self, path: Path, name: PurePosixPath) -> list[Found]:
         try:
@@ -233,14 +233,16 @@ class _Walk:
         for entry in sorted(folder.iterdir(), key=_natural):
             suffix = entry.suffix.lower()
             is_folder = entry.is_dir() and suffix != ".zarr"
-            is_image = suffix in self._suffixes and not is_folder and entry.is_file()
+            # An image that a broken link names fails when it is opened, and is not missed in silence.
+            is_file = entry.is_file() or (entry.is_symlink() and not entry.exists())
+            is_image = suffix in self._suffixes and not is_folder and is_file
             if entry.name.startswith("."):
                 continue
             if not (is_folder or is_image):
-                self.others[suffix or "without suffix"] += 1
+                readable = is_file or entry.is_dir()
+                self.others[(suffix or "without suffix") if readable else "pipe or device"] += 1
                 continue
-            # Any other entry may be a link to itself, which resolve() refuses.
-            real = entry.resolve()
+            real = _real(entry)
             if real in skipped or (is_folder and (entry / RESULTS_MARK).exists()):
                 continue
             if is_image:
@@ -249,6 +251,29 @@ class _Walk:
                 # Links may form a cycle: each real folder is entered once.
                 visited.add(real)
                 yield from self._files(entry, skipped, visited)
+
+
+def _real(path: Path) -> Path:
+    """Return the path of the file itself; of a link to itself, which `resolve` refuses, its own."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
+
+
+def _named_apart(found: list[Found]) -> list[Found]:
+    """Return images of which no two have one name: where some had, below the deepest folder of all."""
+    if len({item.name for item in found}) == len(found):
+        return found
+    paths = [Path(os.path.normpath(item.path.absolute())) for item in found]
+    try:
+        base = Path(os.path.commonpath([path.parent for path in paths]))
+    except ValueError:  # On several drives.
+        return found
+    return [
+        Found(item.path, PurePosixPath(path.relative_to(base).as_posix()))
+        for item, path in zip(found, paths, strict=True)
+    ]
 
 
 def _expanded(inputs: Iterable[Path]) -> Iterator[tuple[Path, PurePosixPath]]:

@@ -1,5 +1,6 @@
 """Search of files and folders for images."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -78,7 +79,7 @@ def test_cyclic_links_are_followed_once(tmp_path, monkeypatch):
         return iterdir(self)
 
     monkeypatch.setattr(Path, "iterdir", counted)
-    assert [str(f.name) for f in find([tmp_path], exclude=[tmp_path / "out"])] == ["a/b.tif"]
+    assert [str(f.name) for f in find([tmp_path], exclude=[tmp_path / "out"])] == ["a/b.tif", "a/self.tif"]
 
 
 def test_unreadable_folder_is_an_image_error(tmp_path, monkeypatch):
@@ -211,3 +212,28 @@ def test_lists_that_cannot_be_used_are_named(tmp_path, monkeypatch):
     (tmp_path / "list.txt").write_text("gone.tif\n")
     with pytest.raises(ImageError, match=r"gone\.tif: no such file"):
         search([Path("@list.txt")], [], Selection())
+
+
+def test_images_of_two_folders_have_names_of_their_own(tmp_path):
+    touch(tmp_path, "one/a.tif", "one/deep/b.tif", "two/a.tif", "two/c.tif")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert [str(f.name) for f in find([one, two])] == [
+        "one/a.tif",
+        "one/deep/b.tif",
+        "two/a.tif",
+        "two/c.tif",
+    ]
+    # Where no two are equal, names stay below their folders.
+    assert [str(f.name) for f in find([one, two / "c.tif"])] == ["a.tif", "deep/b.tif", "c.tif"]
+    assert [str(f.name) for f in find([one / "a.tif", two / "a.tif"])] == ["one/a.tif", "two/a.tif"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_broken_link_is_an_image_and_a_pipe_is_none(tmp_path):
+    touch(tmp_path, "a.tif")
+    (tmp_path / "b.tif").symlink_to("nowhere")
+    (tmp_path / "c.tif").symlink_to("c.tif")
+    os.mkfifo(tmp_path / "d.tif")
+    found = search([tmp_path], [], Selection())
+    assert [str(f.name) for f in found.images] == ["a.tif", "b.tif", "c.tif"]
+    assert [line for _, line in found.notes()] == ["left out, no images: 1 pipe or device"]
