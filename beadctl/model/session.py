@@ -158,6 +158,8 @@ class Model:
             If the origin of the window is not on a multiple of the stride.
         ImageError
             If the pixels cannot be decoded.
+        ModelError
+            If the network gives values that are no numbers.
         """
         window = window or Window(0, 0, pixels.height, pixels.width)
         if known.keys() == {window}:
@@ -177,7 +179,10 @@ class Model:
                 parts = known[core].planes
             else:
                 tile = read_reflected(block, pixels.height, pixels.width, channels)
-                parts = [_quantise(output[0, 0][block.crop]) for output in self.run(tile[None])]
+                found = [output[0, 0][block.crop] for output in self.run(tile[None])]
+                if not all(np.isfinite(values).all() for values in found):
+                    raise ModelError(f"{self.path}: gives values that are no numbers; export it again")
+                parts = [_quantise(values) for values in found]
             rows = slice(core.top - window.top, core.bottom - window.top)
             columns = slice(core.left - window.left, core.right - window.left)
             for plane, part in zip(planes, parts, strict=True):

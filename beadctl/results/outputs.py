@@ -1,5 +1,6 @@
 """Where the files of a run go, and which of them may be written."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from beadctl.results.ledger import Entry
 from beadctl.segmentation.options import SegmentOptions
 
 DEFAULT_FOLDER = Path("segmented")
+PLANE_NUMBER = re.compile(r"_p\d{4,}$")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
         if outputs.folder and other is not item:
             raise OutputError(
                 f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
+                "rename one, or give them in separate runs"
+            )
+    for name, item in taken.items() if outputs.folder else ():
+        # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
+        stack = taken.get(PLANE_NUMBER.sub("", name))
+        if stack and stack is not item:
+            raise OutputError(
+                f"{stack.path} and {item.path} may both write {stem(item.name)}_overlay.png; "
                 "rename one, or give them in separate runs"
             )
     if outputs.folder is None or outputs.overwrite:

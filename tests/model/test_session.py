@@ -57,6 +57,13 @@ def test_tiles_and_threads_change_neither_maps_nor_labels(shown, scenes, tmp_pat
                     np.testing.assert_array_equal(again, labels)
 
 
+def test_values_that_are_no_numbers_are_no_maps(model_path, monkeypatch):
+    model = Model(model_path, "cpu", 1)
+    monkeypatch.setattr(model, "run", lambda tile: [np.full((1, 1, *tile.shape[2:]), np.nan, np.float32)] * 2)
+    with pytest.raises(ModelError, match="no numbers"):
+        model.maps(InMemory(np.zeros((32, 32), np.uint8)))
+
+
 def test_a_halo_that_is_too_small_changes_the_maps(scenes, tmp_path):
     """Shows that the test above can fail."""
     model = Model(write_model(tmp_path / "blind.onnx", halo=0), "cpu", 1)

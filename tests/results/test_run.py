@@ -168,6 +168,18 @@ def test_an_internal_error_of_one_image_is_its_row(segment, bead_folder, monkeyp
     assert segment(bead_folder, "-o", "out").code == 0
 
 
+def test_planes_of_a_stack_and_an_image_named_like_one_share_no_file(segment, tmp_path):
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    plane = discs(3)[0]
+    tifffile.imwrite(folder / "a.tif", np.stack([plane, plane]), imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(folder / "a_p0001.tif", plane)
+    said = segment(folder, "-o", "out")
+    assert said.code == 3
+    assert "may both write a_p0001_overlay.png" in said.error
+    assert not Path("out").exists()
+
+
 def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     total = sum(counts("out/counts.csv").values())
