@@ -131,6 +131,15 @@ def test_a_rerun_skips_what_is_done(segment, bead_folder):
             assert Path("out", path).stat().st_mtime_ns == stamp, path
 
 
+def test_two_runs_write_the_same_bytes(segment, bead_folder):
+    for name in ("one", "two"):
+        assert segment(bead_folder, "-o", name, "--save", "masks,overlays,geojson").code == 0
+    made = [path for path in files("one") if not path.startswith((".beadctl", "run.json", "settings.toml"))]
+    assert len(made) > 10
+    for path in made:
+        assert Path("one", path).read_bytes() == Path("two", path).read_bytes(), path
+
+
 def test_a_new_image_joins_the_table(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     Image.fromarray(discs(6)[0]).save(bead_folder / "later.png")

@@ -1,5 +1,7 @@
 """Label images as OME-TIFF: uint32, zlib, with pixel size; in strips, which ImageJ opens too."""
 
+import hashlib
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -104,6 +106,7 @@ def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
     stacks = [_stack(list(group)) for _, group in groupby(planes, key=_image_of)]
     size = sum(len(segment) for mask in planes for segment in mask.segments)
     imagej = _imagej_description(stacks[0]) if len(stacks) == 1 else ""
+    facts: dict[str, Any] = {"Channel": {"Name": "labels"}, "UUID": _uuid(planes)}
     with atomic(path) as temporary:
         with tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file:
             for stack in stacks:
@@ -115,13 +118,22 @@ def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
                     compression="zlib",
                     photometric="minisblack",
                     software="beadctl",
-                    metadata={"Channel": {"Name": "labels"}, "axes": f"{stack.axes}YX"} | _sizes(stack),
+                    metadata=facts | {"axes": f"{stack.axes}YX"} | _sizes(stack),
                     extratags=[(PLACEHOLDER_TAG, 2, 0, imagej, True)] if imagej else [],
                     **_resolution(plane.pixel_size_um, of_imagej=bool(imagej)),
                     **_layout(plane.height, plane.width),
                 )
         if imagej:
             _rename_placeholder(temporary)
+
+
+def _uuid(planes: Sequence[EncodedMask]) -> str:
+    """Return an identifier made of the labels: equal files for equal labels, on any host at any time."""
+    content = hashlib.sha256()
+    for mask in planes:
+        for segment in mask.segments:
+            content.update(segment)
+    return str(uuid.UUID(bytes=content.digest()[:16], version=5))
 
 
 def _segment_shape(height: int, width: int) -> tuple[int, int]:
