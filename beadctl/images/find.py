@@ -230,7 +230,15 @@ class _Walk:
         return images
 
     def _files(self, folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path]:
-        for entry in sorted(folder.iterdir(), key=_natural):
+        try:
+            entries = sorted(folder.iterdir(), key=_natural)
+        except OSError:
+            if len(visited) == 1:
+                raise
+            # Taken for an image, so that it fails in the table and its images are not missed in silence.
+            yield folder
+            return
+        for entry in entries:
             suffix = entry.suffix.lower()
             is_folder = entry.is_dir() and suffix != ".zarr"
             # An image that a broken link names fails when it is opened, and is not missed in silence.

@@ -1,5 +1,6 @@
 """Where the files of a run go, and which of them may be written."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from beadctl.results.ledger import Entry
 from beadctl.segmentation.options import SegmentOptions
 
 DEFAULT_FOLDER = Path("segmented")
+# Of a name, on nearly all file systems.
+MOST_BYTES = 255
 PLANE_NUMBER = re.compile(r"_p\d{4,}$")
 
 
@@ -49,6 +52,14 @@ class Outputs:
         return [path for output in self.save for path in self.paths(output, image, planes)]
 
 
+def is_short(image: PurePosixPath, outputs: Outputs) -> bool:
+    """Return whether file systems take the names of an image's results: at most 255 bytes."""
+    if outputs.folder is None:
+        return True
+    paths = [*outputs.all_paths(image, 2), ledger.path_of(outputs.folder, image)]
+    return max(len(os.fsencode(path.name)) for path in paths) <= MOST_BYTES
+
+
 def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs) -> None:
     """Refuse, before any work, what would share a file or replace a result.
 
@@ -78,6 +89,8 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
         return
     key = options.fingerprint(model)
     for item in found:
+        if not is_short(item.name, outputs):
+            continue
         entry = ledger.read(outputs.folder, item.name)
         existing = [path for path in outputs.all_paths(item.name, 1) if path.exists()]
         if entry is None and existing:

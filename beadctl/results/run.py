@@ -19,7 +19,7 @@ from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.ledger import Entry, ImageResult, Row
-from beadctl.results.outputs import Outputs, source_of
+from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, Segmented, label_plane, predict_plane
 
@@ -62,6 +62,8 @@ def _start(
 ) -> Future[ImageResult]:
     """Run the network over an image's planes; the future gives its result once its files are written."""
     try:
+        if not is_short(item.name, outputs):
+            raise ImageError("its name is too long for those of its results; rename it")
         image_key = f"{key}:{sha256(item.path)}" if outputs.folder else ""
         earlier = _earlier(item, outputs, image_key)
         if earlier:

@@ -82,20 +82,6 @@ def test_cyclic_links_are_followed_once(tmp_path, monkeypatch):
     assert [str(f.name) for f in find([tmp_path], exclude=[tmp_path / "out"])] == ["a/b.tif", "a/self.tif"]
 
 
-def test_unreadable_folder_is_an_image_error(tmp_path, monkeypatch):
-    touch(tmp_path, "a.tif", "closed/b.tif")
-    iterdir = Path.iterdir
-
-    def refuse(self):
-        if self.name == "closed":
-            raise PermissionError(13, "Permission denied", str(self))
-        return iterdir(self)
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(ImageError, match=r"closed: cannot be read \(Permission denied\)"):
-        find([tmp_path])
-
-
 def names(found):
     return [str(item.name) for item in found.images]
 
@@ -237,3 +223,18 @@ def test_a_broken_link_is_an_image_and_a_pipe_is_none(tmp_path):
     found = search([tmp_path], [], Selection())
     assert [str(f.name) for f in found.images] == ["a.tif", "b.tif", "c.tif"]
     assert [line for _, line in found.notes()] == ["left out, no images: 1 pipe or device"]
+
+
+def test_a_folder_that_cannot_be_read_is_not_missed_in_silence(tmp_path, monkeypatch):
+    touch(tmp_path, "a.tif", "closed/b.tif", "open/c.tif")
+    iterdir = Path.iterdir
+
+    def refused(self):
+        if self.name == "closed":
+            raise PermissionError(13, "Permission denied", str(self))
+        return iterdir(self)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert [str(f.name) for f in find([tmp_path])] == ["a.tif", "closed", "open/c.tif"]
+    with pytest.raises(ImageError, match=r"closed: cannot be read \(Permission denied\)"):
+        find([tmp_path / "closed"])

@@ -189,6 +189,15 @@ def test_planes_of_a_stack_and_an_image_named_like_one_share_no_file(segment, tm
     assert not Path("out").exists()
 
 
+def test_a_name_that_is_too_long_for_results_is_a_row(segment, bead_folder):
+    Image.fromarray(discs(3)[0]).save(bead_folder / f"{'n' * 246}.png")
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert "too long" in said.error
+    assert Counter(row["status"] for row in table("out/counts.csv"))["failed"] == 1
+    assert segment(bead_folder, "-o", "out").code == 1
+
+
 def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     total = sum(counts("out/counts.csv").values())
@@ -288,13 +297,13 @@ def test_two_images_with_one_mask_are_refused_before_any_work(segment, run, mode
     assert run("count", "a.tif", "a.png", "-m", model_path).code == 0
 
 
-def test_one_name_in_two_folders_is_refused(segment, tmp_path):
-    for folder in ("one", "two"):
+def test_one_name_in_two_folders_is_two_images(segment, tmp_path):
+    for count, folder in enumerate(("one", "two"), start=2):
         (tmp_path / folder).mkdir()
-        Image.fromarray(discs(2)[0]).save(tmp_path / folder / "a.tif")
-    said = segment("one", "two", "-o", "out")
-    assert said.code == 3
-    assert not Path("out").exists()
+        Image.fromarray(discs(count)[0]).save(tmp_path / folder / "a.tif")
+    assert segment("one", "two", "-o", "out").code == 0
+    assert counts("out/counts.csv") == {("one/a.tif", 0): 2, ("two/a.tif", 0): 3}
+    assert {"masks/one/a_masks.tif", "masks/two/a_masks.tif"} <= files("out")
 
 
 def test_results_within_the_images_folder_are_not_images(segment, bead_folder):
