@@ -83,7 +83,7 @@ class Data(Section):
         description="Series to use of a file of several images, from 0 [all but side images].",
     )
     pixel_size: float | None = Field(
-        None, gt=0, description="Pixel size, um, where the file's metadata has none."
+        None, ge=1e-6, le=1e6, description="Pixel size, um, where the file's metadata has none."
     )
     include: Patterns = Field(
         (), description="Use only images of these names, such as *.tif or day1/*, separated by commas [all]."

@@ -20,6 +20,9 @@ UM_PER_UNIT = {
 SIDECAR_BYTES = 2**16
 """A text beside an image is not read beyond this."""
 
+SMALLEST_UM, LARGEST_UM = 1e-6, 1e6
+"""Of the edge of a pixel that is believed: a picometre, a metre."""
+
 TOLERANCE = 0.01
 """Largest relative difference of the X and Y size of a square pixel."""
 
@@ -197,7 +200,7 @@ def _number(text: str) -> float:
 
 
 def _edge_of_square(lengths: list[float]) -> float | None:
-    if not lengths or not all(math.isfinite(x) and x > 0 for x in lengths):
+    if not lengths or not all(SMALLEST_UM <= x <= LARGEST_UM for x in lengths):
         return None
     shortest, longest = min(lengths), max(lengths)
     if longest > shortest * (1 + TOLERANCE):

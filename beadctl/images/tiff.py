@@ -112,6 +112,10 @@ def _locate(
     return _TiffSource(tuple(samples), transposed)
 
 
+# Of a TIFF file, which no pixel can lie in.
+HEADER_BYTES = 8
+
+
 def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the arrays of a TIFF file, of a pyramid only the one of full resolution.
 
@@ -136,6 +140,7 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
         # Counting the pages follows their chain, which reveals a truncated file.
         if len(tif.pages) == 0:
             raise damaged(path, "no page is left")
+        _require_sound(path, tif)
         images = list(tif.series)
         if not images:
             raise damaged(path, "no image is left")
@@ -153,6 +158,18 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
             for i in chosen
         ]
         return described, facts
+
+
+def _require_sound(path: Path, tif: TiffFile) -> None:
+    """Refuse a first page whose tags cannot be meant: tifffile would go on for ever, or read its header."""
+    page = tif.pages.first
+    sizes = page.imagewidth, page.imagelength, page.samplesperpixel
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        width, length, samples = sizes
+        raise damaged(path, f"a page of {width} x {length} px and {samples} samples")
+    stored = zip(page.dataoffsets, page.databytecounts, strict=False)
+    if any(count and offset < HEADER_BYTES for offset, count in stored):
+        raise damaged(path, "its pixels would begin in its header")
 
 
 def _facts(series: TiffPageSeries, side: str) -> SeriesFacts:

@@ -26,7 +26,9 @@ def test_ome_pixel_size(tmp_path, unit, expected):
     assert opened.planes[0].pixel_size_um == opened.pixel_size_um
 
 
-@pytest.mark.parametrize(("x", "y", "expected"), [(0.5, 0.503, 0.5015), (0.5, 0.52, None), (0, 0.5, None)])
+@pytest.mark.parametrize(
+    ("x", "y", "expected"), [(0.5, 0.503, 0.5015), (0.5, 0.52, None), (0, 0.5, None), (1e200, 1e200, None)]
+)
 def test_pixel_size_needs_square_pixels(tmp_path, x, y, expected):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(

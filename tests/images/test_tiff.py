@@ -1,5 +1,6 @@
 """TIFF files of many writers: dtypes, byte orders, layouts, compressions, incomplete files."""
 
+import struct
 from contextlib import nullcontext
 
 import numpy as np
@@ -214,3 +215,29 @@ def test_unsupported_colours_are_refused(tmp_path):
     path = tmp_path / "a.jpg"
     PillowImage.fromarray(noise((20, 30, 3), "u1")).convert("CMYK").save(path)
     assert "CMYK" in read_error(path)
+
+
+def patched(path, tag, **changed):
+    """Write a TIFF whose first page has one tag of another type or value."""
+    tifffile.imwrite(path, np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))
+    with tifffile.TiffFile(path) as tif:
+        offset = tif.pages.first.tags[tag].offset
+    content = bytearray(path.read_bytes())
+    code, dtype, count, value = struct.unpack_from("<HHII", content, offset)
+    entry = {"dtype": dtype, "value": value} | changed
+    struct.pack_into("<HHII", content, offset, code, entry["dtype"], count, entry["value"])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("tag", "changed", "said"),
+    [
+        ("ImageWidth", {"dtype": 9, "value": 2**32 - 16}, "-16 x 48 px"),
+        ("ImageLength", {"dtype": 11}, "px and 1 samples"),
+        ("SamplesPerPixel", {"value": 0}, "0 samples"),
+        ("StripOffsets", {"value": 0}, "begin in its header"),
+    ],
+)
+def test_tags_that_cannot_be_meant_are_refused_at_once(tmp_path, tag, changed, said):
+    patched(tmp_path / "a.tif", tag, **changed)
+    assert said in read_error(tmp_path / "a.tif")
