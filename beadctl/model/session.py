@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import devices
 from beadctl.console import Messages
-from beadctl.devices import cuda_index, usable_cpus
+from beadctl.devices import cuda_index
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
 from beadctl.images import NetworkInput, Orientation, Pixels, Window
@@ -99,7 +100,7 @@ class Model:
             raise ModelError(f"{path}: no such model; give one with --model FILE.onnx")
         self.path = path
         self.asked_device = device
-        self.threads = threads or usable_cpus()
+        self.threads = devices.threads(threads)
         self.session, self.device = _open(path, device, self.threads)
         self.facts = ModelFacts.from_json(
             self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), str(path)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from beadctl import devices
 from beadctl.devices import usable_cpus
 from beadctl.errors import DeviceError
 
@@ -74,7 +75,7 @@ def workers(asked: int | None, device: torch.device) -> int:
 def cpu_threads(asked: int | None) -> Iterator[int]:
     """Let torch use so many CPU threads, by default all that the job may use, and yield their number."""
     before = torch.get_num_threads()
-    torch.set_num_threads(asked or usable_cpus())
+    torch.set_num_threads(devices.threads(asked))
     try:
         yield torch.get_num_threads()
     finally:
