@@ -17,7 +17,8 @@ NAMES = {
     "µ.tif".encode(): "µ.tif",
     b"5\xb5m.tif": r"5\xb5m.tif",
     b"line\nbreak.tif": r"line\x0abreak.tif",
-    b"-dash.tif": "-dash.tif",
+    b"-dash.tif": r"\x2ddash.tif",
+    b"=1+1.tif": r"\x3d1+1.tif",
     rb"back\slash\xb5.tif": r"back\slash\x5cxb5.tif",
 }
 
@@ -58,7 +59,7 @@ def test_segment_writes_every_name_on_a_line(run, model_path, folder):
 def test_names_can_be_turned_back(folder):
     for name, text in NAMES.items():
         back = os.fsencode(text).decode("latin-1")
-        for escape in ("x0a", "xb5", "x5c"):
+        for escape in ("x0a", "xb5", "x2d", "x3d", "x5c"):
             back = back.replace(rf"\{escape}", chr(int(escape[1:], 16)))
         assert back.encode("latin-1") == name
 
