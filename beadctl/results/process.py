@@ -91,10 +91,10 @@ def process(
                         folder, found, results, options.fingerprint(model), outputs.overwrite
                     )
                 if others:
-                    messages.info(f"{folder}/counts.csv also holds {len(others)} images of earlier runs")
+                    messages.info(f"{folder}/counts.csv: images of earlier runs kept: {len(others)}")
                 if gone:
-                    left = f"{len(gone)} images of earlier runs, such as {gone[0]}, which are no longer there"
-                    messages.warn(f"{folder}/counts.csv leaves out {left}")
+                    left = f"{len(gone)}, such as {gone[0]}"
+                    messages.warn(f"{folder}/counts.csv: images that are no longer there left out: {left}")
     done = [row for result in results for row in result.rows if row.count is not None]
     if doubted := sum(bool(row.quality) for row in done):
         messages.warn(f"{doubted} of {len(done)} counts have a quality flag; look at the overlays before use")

@@ -204,7 +204,7 @@ def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     (bead_folder / "dark.png").rename(bead_folder / "darker.png")
     said = segment(bead_folder, "-o", "out")
     assert said.code == 0
-    assert "leaves out 1 images of earlier runs, such as dark.png, which are no longer there" in said.err
+    assert "images that are no longer there left out: 1, such as dark.png" in said.err
     found = counts("out/counts.csv")
     assert ("dark.png", 0) not in found
     assert sum(found.values()) == total
