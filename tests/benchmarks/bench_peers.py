@@ -8,122 +8,31 @@ diameter of each set, which a user would have to measure. They also need bright 
 tail of grey levels is the longer one is inverted. Nothing else was tuned for them. Peers that are not
 installed are named and left out (the extra `peers` has them).
 
-Rules: centres within a tolerance are matched one to one, nearest pairs first: 4 px for microbeads and
-fluorescent, half the median true diameter elsewhere. IoU50 counts pairs of instances whose intersection is
-more than half of their union. F1 is over all images together; MAPE is the mean over images of
-|found - true| / true. Of microbeads only separate beads count, in tiles at 640x and sparser whose masks fit,
-because the masks merge touching beads. Time is process CPU time of one thread relative to beadctl's, the
-median of alternating runs.
+Rules: those of `scores.py` and `real_sets.py`. Time is process CPU time of one thread relative to
+beadctl's, the median of alternating runs.
 """
 
 import argparse
-import csv
-import dataclasses
 import importlib.util
 import os
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from real_sets import SETS, Labels, Sample, grey, labelled, sets
 from scipy import ndimage, stats
 from scipy.spatial import KDTree
+from scores import Scores
 from skimage import feature, filters, measure, morphology, segmentation
 
-from beadctl.annotations.pairing import pair as pair_samples
-from beadctl.evaluation.metrics import instance_counts
-from beadctl.images import InMemory, open_image
+from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import segment_plane
-
-Labels = NDArray[Any]
-SETS = (
-    *("microbeads", "fluorescent", "powder", "nuclei", "dsb2018"),
-    *("stem_np", "yeast_pc", "colloid_fluo", "dish_beads", "dirt"),
-)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image, its true centres, true labels where known, and pixels that are not scored."""
-
-    path: Path
-    centres: NDArray[np.float64]
-    tolerance_px: float
-    diameter_px: float
-    labels: Labels | None = None
-    ignored: NDArray[np.bool_] | None = None
-
-
-def centres_of(labels: Labels) -> NDArray[np.float64]:
-    """Return (N, 2) centroids."""
-    return np.array([region.centroid for region in measure.regionprops(labels)]).reshape(-1, 2)
-
-
-def diameter_of(labels: Labels) -> float:
-    """Return the median equivalent diameter, px."""
-    return float(np.median([region.equivalent_diameter_area for region in measure.regionprops(labels)]))
-
-
-def grey(path: Path) -> NDArray[Any]:
-    """Read the first plane."""
-    with open_image(path).planes[0].open() as pixels:
-        return pixels.read_all()
-
-
-def microbeads(root: Path) -> Iterator[Sample]:
-    """Yield the separate beads of the tiles whose masks fit."""
-    for name in (root / "fits.txt").read_text(encoding="utf-8").split():
-        if int(name.split("x_")[0]) < 640:
-            continue
-        labels, _ = ndimage.label(grey(root / "masks" / name) > 127)
-        areas = np.bincount(labels.ravel())
-        areas[0] = 0
-        clump = areas > 1.6 * np.median(areas[areas > 0])
-        separate = np.where(clump[labels], 0, labels)
-        ignored = ndimage.binary_dilation(clump[labels], iterations=3)
-        yield Sample(root / "images" / name, centres_of(separate), 4.0, 9.0, ignored=ignored)
-
-
-def fluorescent(root: Path) -> Iterator[Sample]:
-    """Yield images whose truth is centres."""
-    for split in ("train", "val"):
-        centres = defaultdict(list)
-        with (root / f"{split}_centres.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                centres[Path(row["image"]).name].append((float(row["y"]), float(row["x"])))
-        for name, points in sorted(centres.items()):
-            yield Sample(root / split / name, np.array(points), 4.0, 10.0)
-
-
-def labelled(images: Path, masks: Path) -> Iterator[Sample]:
-    """Yield images whose truth is label images."""
-    for pair in pair_samples(images, masks).samples:
-        labels = pair.load(grey(pair.image).shape).labels
-        if labels.any():
-            diameter_px = diameter_of(labels)
-            yield Sample(pair.image, centres_of(labels), max(3.0, diameter_px / 2), diameter_px, labels)
-
-
-def colloid_fluo(root: Path) -> Iterator[Sample]:
-    """Yield the image of which a part is annotated: beads with their centre elsewhere are not scored."""
-    for sample in labelled(root / "images", root / "masks"):
-        valid = root / "valid" / sample.path.name
-        ignored = grey(valid) == 0
-        outside = ignored[tuple(sample.centres.astype(int).T)]
-        yield dataclasses.replace(sample, centres=sample.centres[~outside], labels=None, ignored=ignored)
-
-
-def dirt(root: Path) -> Iterator[Sample]:
-    """Yield the images without any bead: their count error is the number of false beads."""
-    for path in sorted((root / "images").iterdir()):
-        yield Sample(path, np.zeros((0, 2)), 4.0, 10.0)
 
 
 def bright(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -243,69 +152,16 @@ PEERS: dict[str, tuple[Method, str, bool]] = {
 }
 
 
-def hits(true: NDArray[np.float64], found: NDArray[np.float64], tolerance_px: float) -> int:
-    """Match centres one to one, nearest pairs first."""
-    if not len(true) or not len(found):
-        return 0
-    pairs = KDTree(true).sparse_distance_matrix(KDTree(found), tolerance_px, output_type="ndarray")
-    taken_true, taken_found = set(), set()
-    for true_index, found_index, _ in pairs[np.argsort(pairs["v"], kind="stable")]:
-        if true_index not in taken_true and found_index not in taken_found:
-            taken_true.add(true_index)
-            taken_found.add(found_index)
-    return len(taken_true)
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Scores and time of a method on a set."""
-
-    centre_f1: float
-    iou_f1: float | None
-    count_mape: float
-    seconds: float
-
-
-def run(method: Method, samples: Sequence[Sample]) -> Figures:
-    """Run a method over a set, and score it."""
-    seconds, tp, total, errors = 0.0, 0, 0, []
-    overlap_tp = overlap_total = 0
+def run(method: Method, samples: Sequence[Sample]) -> tuple[Scores, float]:
+    """Run a method over a set; return its scores and seconds."""
+    seconds, found = 0.0, []
     diameter_px = float(np.median([sample.diameter_px for sample in samples]))
     for sample in samples:
         image = grey(sample.path)
         began = time.process_time()
-        labels = method(image, diameter_px)
+        found.append(method(image, diameter_px))
         seconds += time.process_time() - began
-        found = centres_of(labels)
-        if sample.ignored is not None and len(found):
-            found = found[~sample.ignored[tuple(found.astype(int).T)]]
-        tp += hits(sample.centres, found, sample.tolerance_px)
-        total += len(sample.centres) + len(found)
-        errors.append(abs(len(found) - len(sample.centres)) / max(len(sample.centres), 1))
-        if sample.labels is not None:
-            counts = instance_counts(sample.labels, labels)
-            overlap_tp += counts.tp[0]
-            overlap_total += 2 * counts.tp[0] + counts.fp[0] + counts.fn[0]
-    iou_f1 = 2 * overlap_tp / overlap_total if overlap_total else None
-    return Figures(2 * tp / max(1, total), iou_f1, float(np.mean(errors)), seconds)
-
-
-def sets(wanted: Sequence[str], data: Path) -> dict[str, list[Sample]]:
-    """Return the samples of each set."""
-    readers = {
-        "microbeads": microbeads,
-        "fluorescent": fluorescent,
-        "colloid_fluo": colloid_fluo,
-        "dirt": dirt,
-    }
-    return {
-        name: list(
-            readers[name](data / name)
-            if name in readers
-            else labelled(data / name / "images", data / name / "masks")
-        )
-        for name in wanted
-    }
+    return Scores.of(zip(samples, found, strict=True)), seconds
 
 
 def main() -> None:
@@ -334,27 +190,17 @@ def main() -> None:
     print("| set | method | centre F1 | IoU50 F1 | count MAPE | time |\n|---|---|---|---|---|---|")
     for name, chosen in samples.items():
         ours = [run(beadctl, chosen)]
-        rows = [("beadctl", ours[0], 1.0)]
+        rows = [("beadctl", ours[0][0], 1.0)]
         for label, (method, _, given) in peers.items():
             ratios = []
             for _ in range(args.repeats):
-                figures = run(method, chosen)
+                scores, seconds = run(method, chosen)
                 ours.append(run(beadctl, chosen))
-                ratios.append(figures.seconds / ours[-1].seconds)
-            rows.append(
-                (f"{label}, given the diameter" if given else label, figures, statistics.median(ratios))
-            )
-        for label, figures, ratio in rows:
-            overlap = "" if figures.iou_f1 is None else f"{figures.iou_f1:.3f}"
-            cells = (
-                name,
-                label,
-                f"{figures.centre_f1:.3f}",
-                overlap,
-                f"{figures.count_mape:.3f}",
-                f"{ratio:.2f}",
-            )
-            print(f"| {' | '.join(cells)} |", flush=True)
+                ratios.append(seconds / ours[-1][1])
+            title = f"{label}, given the diameter" if given else label
+            rows.append((title, scores, statistics.median(ratios)))
+        for label, scores, ratio in rows:
+            print(f"| {' | '.join((name, label, *scores.cells(), f'{ratio:.2f}'))} |", flush=True)
 
 
 if __name__ == "__main__":

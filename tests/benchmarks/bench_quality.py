@@ -12,9 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from bench_peers import SETS, sets
 from bench_rules import Truth, scenes, truths
+from real_sets import SETS, sets
+from scores import scored_centres
 
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
@@ -44,10 +44,7 @@ class Judged:
 def judged(truth: Truth, model: Model, options: SegmentOptions) -> Judged:
     """Count the beads of a plane; beads that are not scored count neither way."""
     found = segment_plane(InMemory(truth.image), model, options)
-    centres = np.column_stack((found.table.y_px, found.table.x_px)).astype(int)
-    if truth.ignored is not None:
-        centres = centres[~truth.ignored[tuple(centres.T)]]
-    return Judged(len(truth.centres), len(centres), found.doubt)
+    return Judged(len(truth.centres), len(scored_centres(truth, found.labels)), found.doubt)
 
 
 def shares(planes: list[Judged], limit: float) -> str:

@@ -2,9 +2,9 @@
 
     BEADCTL_DATA=DIR python tests/benchmarks/bench_rules.py [--set NAME ...] [--scenes 60] [--seed 31]
 
-Figures are those of `bench_peers.py`: F1 of centres, F1 at an IoU of a half where outlines are annotated,
-mean relative count error. The line of a rule has the differences to all rules on: a positive F1 says that the
-planes are better without it. Rules that change nothing have no line. Scenes are those of ``simulate``.
+Figures are those of `scores.py`. The line of a rule has the differences to all rules on: a positive F1 says
+that the planes are better without it. Rules that change nothing have no line. Scenes are those of
+``simulate``.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from bench_peers import SETS, Labels, Sample, centres_of, diameter_of, grey, hits, sets
 from numpy.typing import NDArray
+from real_sets import SETS, Labels, Sample, centres_of, diameter_of, grey, sets
+from scores import Scores
 
-from beadctl.evaluation.metrics import instance_counts
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import artefacts, declump, instances, scale
@@ -75,40 +75,6 @@ def scenes(count: int, seed: int) -> Iterator[Truth]:
         yield Truth(scene.image, centres_of(scene.labels), tolerance_px, scene.labels)
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Scores over planes."""
-
-    centre_f1: float
-    iou_f1: float | None
-    count_mape: float
-
-    @classmethod
-    def of(cls, truths: Sequence[Truth], found: Sequence[Labels]) -> "Figures":
-        """Score label images."""
-        tp = total = overlap_tp = overlap_total = 0
-        errors = []
-        for truth, labels in zip(truths, found, strict=True):
-            centres = centres_of(labels)
-            if truth.ignored is not None and len(centres):
-                centres = centres[~truth.ignored[tuple(centres.astype(int).T)]]
-            tp += hits(truth.centres, centres, truth.tolerance_px)
-            total += len(truth.centres) + len(centres)
-            errors.append(abs(len(centres) - len(truth.centres)) / max(len(truth.centres), 1))
-            if truth.labels is not None and truth.ignored is None:
-                counts = instance_counts(truth.labels.astype(np.uint32), labels)
-                overlap_tp += counts.tp[0]
-                overlap_total += 2 * counts.tp[0] + counts.fp[0] + counts.fn[0]
-        iou_f1 = 2 * overlap_tp / overlap_total if overlap_total else None
-        return cls(2 * tp / max(1, total), iou_f1, float(np.mean(errors)))
-
-    def cells(self, base: "Figures | None" = None) -> list[str]:
-        """Return the figures, or their differences to others."""
-        pairs = [(getattr(self, name), getattr(base, name) if base else 0.0) for name in vars(self)]
-        shape = "{:+.3f}" if base else "{:.3f}"
-        return ["" if mine is None or other is None else shape.format(mine - other) for mine, other in pairs]
-
-
 def main() -> None:
     """Print a table for each set."""
     parser = argparse.ArgumentParser(
@@ -134,7 +100,7 @@ def main() -> None:
         labelled = [
             label_plane(maps, one.image, options).labels for maps, one in zip(predicted, planes, strict=True)
         ]
-        base = Figures.of(planes, labelled)
+        base = Scores.of(zip(planes, labelled, strict=True))
         print(f"| {name} | (all rules) | {' | '.join(base.cells())} |", flush=True)
         for rule, off in OFF.items():
             with off():
@@ -148,9 +114,9 @@ def main() -> None:
                     label_plane(known, one.image, options).labels
                     for known, one in zip(maps, planes, strict=True)
                 ]
-            figures = Figures.of(planes, found)
+            scores = Scores.of(zip(planes, found, strict=True))
             if any((a != b).any() for a, b in zip(found, labelled, strict=True)):
-                print(f"| {name} | {rule} | {' | '.join(figures.cells(base))} |", flush=True)
+                print(f"| {name} | {rule} | {' | '.join(scores.cells(base))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from bench_peers import SETS, Beadctl, Labels, grey, run, sets
+from bench_peers import Beadctl, run
 from numpy.typing import NDArray
+from real_sets import SETS, Labels, grey, sets
 
 from beadctl.simulate import write
 
@@ -229,14 +230,10 @@ def main() -> None:
     for set_name, chosen in samples.items():
         unit = None
         for name in args.networks:
-            figures = run(NETWORKS[name][1](args.out / name), chosen)
-            unit = unit or figures.seconds
-            overlap = "" if figures.iou_f1 is None else f"{figures.iou_f1:.3f}"
-            print(
-                f"| {set_name} | {name} | {figures.centre_f1:.3f} | {overlap} | {figures.count_mape:.3f}"
-                f" | {figures.seconds / unit:.2f} |",
-                flush=True,
-            )
+            scores, seconds = run(NETWORKS[name][1](args.out / name), chosen)
+            unit = unit or seconds
+            cells = (set_name, name, *scores.cells(), f"{seconds / unit:.2f}")
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
