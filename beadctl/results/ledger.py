@@ -1,20 +1,22 @@
 """The ledger: one row per image plane, kept so that a rerun skips what is done.
 
-Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, where it was, and a key
-made of its content, the model and the settings. It is written before the image's output files, and the image
-counts as done only when all exist; so a killed run can be continued. The tables are composed of these files.
+Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, where it was, a key made
+of its content, the model and the settings, and the stamps of its output files. It is written before these get
+their names, and the image counts as done only when all exist with these stamps; so a killed run can be
+continued, and no other file is taken for a result. The tables are composed of these parts.
 """
 
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, name_text, write_text
 from beadctl.images import RESULTS_MARK
+from beadctl.results.written import Stamp
 
 Status = Literal["ok", "failed", "skipped"]
 FOLDER = RESULTS_MARK
@@ -107,11 +109,15 @@ class Entry:
         Absolute path of the image file; empty in entries of version 0.2.
     result : ImageResult
         Its rows and beads.
+    written : mapping of str to Stamp, or None
+        Its output files by their path below the folder of results; None in entries of version 0.2, where all
+        files with the names of outputs are taken for them.
     """
 
     key: str
     source: str
     result: ImageResult
+    written: Mapping[str, Stamp] | None = field(default_factory=dict)
 
 
 def failed(image: PurePosixPath, reason: str) -> ImageResult:
@@ -139,6 +145,7 @@ def save(out_dir: Path, image: PurePosixPath, entry: Entry) -> None:
         "rows": [row.cells() for row in entry.result.rows],
         "beads": [list(bead.values()) for bead in beads],
         "columns": list(beads[0]) if beads else [],
+        "written": {path: vars(stamp) for path, stamp in (entry.written or {}).items()},
     }
     write_text(path_of(out_dir, image), json.dumps(content))
 
@@ -156,10 +163,13 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = tuple(Row(**row) for row in content["rows"])
         beads = tuple(dict(zip(content["columns"], bead, strict=True)) for bead in content["beads"])
-        return Entry(str(content["key"]), str(content.get("source", "")), ImageResult(rows, beads))
+        stamps = content.get("written")
+        written = None if stamps is None else {path: Stamp(**stamp) for path, stamp in stamps.items()}
+        source = str(content.get("source", ""))
+        return Entry(str(content["key"]), source, ImageResult(rows, beads), written)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         remedy = "remove it and run again, or run with --overwrite"
         raise OutputError(f"{path}: cannot be read; {remedy}") from None
 

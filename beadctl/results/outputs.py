@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import OutputError
-from beadctl.files import printable, sha256
+from beadctl.files import sha256
 from beadctl.images import Found
 from beadctl.model.session import Model
 from beadctl.results import ledger
@@ -48,8 +48,26 @@ class Outputs:
         return [self.folder / path for path in format_of(output).paths(image, planes) if self.folder]
 
     def all_paths(self, image: PurePosixPath, planes: int) -> list[Path]:
-        """Return each file that an image with so many planes gives."""
-        return [path for output in self.save for path in self.paths(output, image, planes)]
+        """Return each file that an image with so many planes gives, label images last."""
+        # Where they exist, everything of the image does.
+        order = sorted(self.save, key=list(Output).index, reverse=True)
+        return [path for output in order for path in self.paths(output, image, planes)]
+
+    def key(self, path: Path) -> str:
+        """Return an output file's path as the ledger has it."""
+        assert self.folder is not None
+        return path.relative_to(self.folder).as_posix()
+
+    def foreign(self, image: PurePosixPath, planes: int, entry: Entry | None) -> Path | None:
+        """Return a file in the place of an image's output that is not as its entry says, if any."""
+        written = entry.written if entry else {}
+        if written is None:
+            return None
+        for path in self.all_paths(image, planes):
+            stamp = written.get(self.key(path))
+            if path.exists() and not (stamp and stamp.fits(path)):
+                return path
+        return None
 
 
 def is_short(image: PurePosixPath, outputs: Outputs) -> bool:
@@ -119,4 +137,4 @@ def _has_content(entry: Entry, path: Path) -> bool:
 
 def source_of(item: Found) -> str:
     """Return the absolute path of an image file, as the ledger keeps it."""
-    return printable(str(item.path.absolute()))
+    return str(item.path.absolute())

@@ -20,6 +20,7 @@ from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
+from beadctl.results.written import Stamp, publish, staged
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, Segmented, label_plane, predict_plane
 
@@ -90,6 +91,8 @@ def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | Non
     expected = outputs.all_paths(item.name, len(result.rows))
     existing = [path.exists() for path in expected]
     if entry.key == image_key:
+        if foreign := outputs.foreign(item.name, len(result.rows), entry):
+            raise ImageError(_not_ours(foreign))
         return result if all(existing) else None
     if any(existing):
         raise ImageError(
@@ -184,7 +187,7 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 
 
 def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str) -> ImageResult:
-    """Write an image's results, the ledger's part first: files without one never count as done."""
+    """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
     name = name_text(item.name)
     result = ImageResult(
@@ -193,13 +196,25 @@ def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, i
     )
     if outputs.folder is None:
         return result
-    ledger.save(outputs.folder, item.name, Entry(image_key, source_of(item), result))
-    if not result.failed:
-        # Label images last: where they exist, everything of the image does.
-        for output in sorted(outputs.save, key=list(Output).index, reverse=True):
-            paths = outputs.paths(output, item.name, len(planes))
+    # An unreadable entry is replaced with --overwrite, and has ended the run without.
+    earlier = None if outputs.overwrite else ledger.read(outputs.folder, item.name)
+    foreign = None if outputs.overwrite else outputs.foreign(item.name, len(planes), earlier)
+    if foreign:
+        return ledger.failed(item.name, _not_ours(foreign))
+    kept = earlier.written or {} if earlier and earlier.key == image_key else {}
+    with staged([] if result.failed else outputs.all_paths(item.name, len(planes))) as hidden:
+        for output in () if result.failed else outputs.save:
+            paths = [hidden[path] for path in outputs.paths(output, item.name, len(planes))]
             format_of(output).write(paths, [plane.encoded[output] for plane in planes])
+        written = {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
+        entry = Entry(image_key, source_of(item), result, {**kept, **written})
+        ledger.save(outputs.folder, item.name, entry)
+        publish(hidden)
     return result
+
+
+def _not_ours(path: Path) -> str:
+    return f"{path} is not as beadctl wrote it; move it away, or use --overwrite to replace it"
 
 
 def internal(error: Exception) -> str:

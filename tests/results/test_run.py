@@ -476,3 +476,69 @@ def test_the_saved_settings_do_not_overwrite_again(bead_folder, model_path, tmp_
     out = tmp_path / "out"
     main.run(["segment", str(bead_folder), "-m", str(model_path), "-o", str(out), "-q", "--overwrite"])
     assert "overwrite = false" in (out / "settings.toml").read_text(encoding="utf-8")
+
+
+def mask_of_dark():
+    return Path("out/masks/dark_masks.tif")
+
+
+def test_a_mask_that_was_changed_is_not_done_and_not_replaced(segment, bead_folder):
+    segment(bead_folder, "-o", "out", "--save", "masks")
+    before = mask_of_dark().read_bytes()
+    mask_of_dark().write_bytes(before[:-1] + b"?")
+    said = segment(bead_folder, "-o", "out", "--save", "masks")
+    assert said.code == 1
+    assert "dark_masks.tif is not as beadctl wrote it" in said.error
+    assert "--overwrite" in said.error
+    assert mask_of_dark().read_bytes() == before[:-1] + b"?"
+    assert ("dark.png", "failed") in {(row["image"], row["status"]) for row in table("out/counts.csv")}
+    assert segment(bead_folder, "-o", "out", "--save", "masks", "--overwrite").code == 0
+    assert mask_of_dark().read_bytes() == before
+
+
+def test_a_foreign_overlay_is_not_the_result_of_a_run_that_wrote_none(segment, bead_folder):
+    segment(bead_folder, "-o", "out", "--save", "masks")
+    mine = Path("out/overlays/dark_overlay.png")
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert "dark_overlay.png" in said.error
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    assert segment(bead_folder, "-o", "out").code == 0
+    assert segment(bead_folder, "-o", "out", "--save", "masks").code == 0
+    again = segment(bead_folder, "-o", "out")
+    assert (again.code, {row["status"] for row in table("out/counts.csv")}) == (0, {"skipped"})
+
+
+def test_a_foreign_picture_of_one_plane_of_a_stack_is_kept(segment, bead_folder):
+    mine = Path("out/overlays/stack_p0001_overlay.png")
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert "stack_p0001_overlay.png" in said.error
+    assert mine.read_text() == "mine"
+    assert Counter(row["status"] for row in table("out/counts.csv")) == {"ok": 4, "failed": 1}
+    assert not list(Path("out").rglob(".beadctl-*"))
+
+
+def test_masks_of_an_entry_without_stamps_count_as_done(segment, bead_folder):
+    segment(bead_folder, "-o", "out", "--save", "masks")
+    part = Path("out/.beadctl/parts/dark.png.json")
+    content = json.loads(part.read_text())
+    del content["written"]
+    part.write_text(json.dumps(content))
+    assert segment(bead_folder, "-o", "out", "--save", "masks").code == 0
+    assert {row["status"] for row in table("out/counts.csv")} == {"skipped"}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names there are Unicode")
+def test_an_image_of_an_earlier_run_whose_name_is_no_utf8_is_still_there(segment, bead_folder):
+    named = Path(os.fsdecode(os.fsencode(bead_folder) + b"/5\xb5m.png"))
+    (bead_folder / "dark.png").rename(named)
+    segment(bead_folder, "-o", "out")
+    said = segment(bead_folder / "rgb.png", "-o", "out")
+    assert "no longer there" not in said.err
+    assert r"5\xb5m.png" in {row["image"] for row in table("out/counts.csv")}
