@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl import __version__, console
-from beadctl.files import remove_stale, require_free, toml_text, write_json, write_text
+from beadctl.files import remove_stale, require_free, sha256, toml_text, write_json, write_text
 from beadctl.images import Found
 from beadctl.model.session import Model, installed_builds
 from beadctl.results import ledger, run
@@ -21,7 +21,8 @@ from beadctl.results.tables import flagged, write_tables
 from beadctl.segmentation.options import SegmentOptions
 
 # What a run writes at the top of its folder.
-RUN_FILES = ("counts.csv", "beads.csv", "run.json", "settings.toml")
+HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
+RUN_FILES = (*HASHED_FILES, "run.json")
 
 
 def process(
@@ -115,7 +116,7 @@ def _facts(
         "onnxruntime": installed_builds(),
         "host": platform.node(),
         "images": len(found),
-        "model": str(model.path),
+        "model": str(model.path.absolute()),
         "model_sha256": model.sha256,
         "device_asked": settings["inference"]["device"],
         "device_used": model.device,
@@ -131,7 +132,11 @@ def _recorded(folder: Path | None, facts: Mapping[str, Any]) -> Iterator[None]:
 
     def write(end: str | None, outcome: str) -> None:
         if folder is not None:
-            write_json(folder / "run.json", {**facts, "start": start, "end": end, "outcome": outcome})
+            ending: dict[str, object] = {"end": end, "outcome": outcome}
+            if end:
+                present = [name for name in HASHED_FILES if (folder / name).exists()]
+                ending["files"] = {name: sha256(folder / name) for name in present}
+            write_json(folder / "run.json", {**facts, "start": start, **ending})
 
     start = _now()
     write(None, "running")
