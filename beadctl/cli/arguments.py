@@ -20,14 +20,12 @@ def read_options(settings: Settings) -> ReadOptions:
     return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size, data.series)
 
 
-def images(
-    settings: Settings, inputs: Sequence[Path], not_images: Sequence[Path], messages: Messages
-) -> tuple[Found, ...]:
+def images(settings: Settings, inputs: Sequence[Path], messages: Messages) -> tuple[Found, ...]:
     """Return the images in files, folders and lists of files, and print what is left out."""
     data = settings.data
     # A mask image that is the region may lie beside the images.
     regions = [Path(text) for text in (data.region, data.region_exclude) if text]
-    found = search(inputs, [*not_images, *regions], Selection(data.include, data.exclude, data.recursive))
+    found = search(inputs, regions, Selection(data.include, data.exclude, data.recursive))
     messages.notes(found.notes())
     return found.images
 

@@ -14,7 +14,8 @@
 (3, 4, [[5, 6], [9, 10]])
 """
 
-from beadctl.images.find import IMAGE_SUFFIXES, RESULTS_MARK, Found, Selection, find, search, survey
+from beadctl.images.companions import PARTS, RESULTS_MARK
+from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, survey
 from beadctl.images.image import Image, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.network_input import InputName, NetworkInput
@@ -26,6 +27,7 @@ from beadctl.images.window import Window
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "PARTS",
     "RESULTS_MARK",
     "STORED",
     "Found",

@@ -1,9 +1,7 @@
 """Search of files, folders and lists of files for images."""
 
-import contextlib
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from beadctl.errors import ImageError
 from beadctl.images import extra
+from beadctl.images.companions import RESULTS_MARK, Results, is_in_mask_folder, named, origins, stem
+from beadctl.images.lists import expanded
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".stk", ".lsm", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif",
@@ -27,14 +27,7 @@ OTHER_FORMATS = (
 )  # fmt: skip
 """Suffixes of pictures and movies that must be exported as OME-TIFF."""
 
-RESULTS_MARK = ".beadctl"
-"""A folder that contains an entry of this name holds results, which are not searched for images."""
-
-# What beadctl, Cellpose and ImageJ add to the name of an image for files that are made of it.
-_ADDED_BEFORE = re.compile(r"(count masks|masks?|outlines|drawing|overlay) of ")
-_ADDED_AFTER = re.compile(r"(_p\d{4})?_(cp_)?(masks?|labels?|outlines?|overlays?|flows|seg|rois)(?![a-z])")
-_MASK_FOLDERS = {"masks", "mask", "labels", "overlays", "annotations"}
-_EXAMPLES, _MOST_KINDS = 3, 12
+_MOST_KINDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +84,31 @@ class Search:
         Masks and overlays of these images, which are left out.
     others : Counter of str
         Number of the other files in folders, by their suffix in lower case.
+    made : tuple of Path
+        Masks and overlays that beadctl wrote, which are left out.
     """
 
     images: tuple[Found, ...]
     companions: tuple[Path, ...] = ()
     others: Counter[str] = field(default_factory=Counter)
+    made: tuple[Path, ...] = ()
 
     def notes(self) -> Iterator[tuple[bool, str]]:
         """Yield what is left out, as (is a warning, a line)."""
         if self.companions:
-            names = ", ".join(path.name for path in self.companions[:_EXAMPLES])
-            more = ", ..." if len(self.companions) > _EXAMPLES else ""
-            what = f"{len(self.companions)} masks or overlays of these images"
-            yield True, f"left out: {what} ({names}{more}); to use them, give the files themselves"
+            what = named("masks or overlays of these images", self.companions)
+            yield True, f"left out: {what}; to use them, give the files themselves"
+        if self.made:
+            yield False, self.left_out()
         for line in self.unread():
             yield True, line
         if rest := _kinds(self.others, known=False):
             yield False, f"left out, no images: {rest}"
+
+    def left_out(self) -> str:
+        """Return a line on the results of beadctl."""
+        what = named("results of beadctl", self.made)
+        return f"left out: {what}; to use them, give the files or their folder"
 
     def unread(self) -> list[str]:
         """Return lines on pictures in formats that are not read, with what to do."""
@@ -125,8 +126,9 @@ def find(
 ) -> list[Found]:
     """Return the images in files and folders, each file once, in the order of `inputs`.
 
-    Folders are searched recursively in natural order (``a2`` before ``a10``). Hidden entries are skipped,
-    and so are folders of results unless they are an input themselves.
+    Folders are searched recursively in natural order (``a2`` before ``a10``). Hidden entries are skipped, and
+    so are masks and overlays that beadctl wrote, and for annotations folders of results, unless an input is
+    one of them.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def survey(
     """Return what `find` returns, and the other files in the folders; parameters and errors are the same."""
     walk = _Walk(exclude, suffixes)
     images = walk.found((path, PurePosixPath(path.name)) for path in inputs)
-    return Search(tuple(images), others=walk.others)
+    return Search(tuple(images), others=walk.others, made=tuple(walk.made))
 
 
 def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
@@ -162,17 +164,19 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     that is an input itself is never left out as a mask or overlay.
     """
     walk = _Walk(exclude, recursive=selection.recursive)
-    images = walk.found(_expanded(inputs))
-    stems = {_stem(item.name) for item in images if not _is_in_mask_folder(item)}
+    images = walk.found(expanded(inputs))
+    stems = {stem(item.name) for item in images if not is_in_mask_folder(item.name)}
     chosen = [item for item in images if selection.has(item.name)]
     companions = tuple(
-        item.path for item in chosen if item.path not in walk.given and not stems.isdisjoint(_origins(item))
+        item.path
+        for item in chosen
+        if item.path not in walk.given and not stems.isdisjoint(origins(item.name))
     )
     left_out = set(companions)
     kept = tuple(item for item in chosen if item.path not in left_out)
     if not kept:
         raise ImageError(f"none of {len(images)} images is left by --include and --exclude; change them")
-    return Search(kept, companions, walk.others)
+    return Search(kept, companions, walk.others, tuple(walk.made))
 
 
 class _Walk:
@@ -182,7 +186,7 @@ class _Walk:
     ----------
     given : set of Path
         Files that are an input themselves.
-    others : Counter of str
+    others, made : Counter of str and list of Path
         As in `Search`.
     """
 
@@ -196,6 +200,7 @@ class _Walk:
             self._suffixes = tuple(suffixes)
         self.given: set[Path] = set()
         self.others: Counter[str] = Counter()
+        self.made: list[Path] = []
 
     def found(self, inputs: Iterable[tuple[Path, PurePosixPath]]) -> list[Found]:
         """Return the images in files, each with the name it is given, and folders."""
@@ -217,19 +222,26 @@ class _Walk:
             skipped = {e for e in self._excluded if not root.is_relative_to(e)}
             images = [
                 Found(p, PurePosixPath(p.relative_to(path).as_posix()))
-                for p in self._files(path, skipped, {root})
+                for p in self._files(path, skipped, {root}, ())
             ]
         except OSError as error:
             place, fault = error.filename or path, error.strerror or error
             raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
         if not images:
             where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
-            unread = Search((), others=self.others).unread() if self._what == "images" else []
+            others = Search((), others=self.others, made=tuple(self.made))
+            reasons = others.unread() if self._what == "images" else []
+            reasons += [others.left_out()] if self.made else []
             looked = f"looked for {' '.join(self._suffixes)} {where}"
-            raise ImageError("; ".join([f"{path}: no {self._what}", looked, *unread]))
+            raise ImageError("; ".join([f"{path}: no {self._what}", looked, *reasons]))
         return images
 
-    def _files(self, folder: Path, skipped: set[Path], visited: set[Path]) -> Iterator[Path]:
+    def _files(
+        self, folder: Path, skipped: set[Path], visited: set[Path], around: tuple[Results, ...]
+    ) -> Iterator[Path]:
+        """Yield the images below a folder, which may lie in folders of results."""
+        if self._what == "images" and (results := Results.of(folder)):
+            around = (*around, results)
         try:
             entries = sorted(folder.iterdir(), key=_natural)
         except OSError:
@@ -248,17 +260,22 @@ class _Walk:
                 continue
             if not (is_folder or is_image):
                 readable = is_file or entry.is_dir()
-                self.others[(suffix or "without suffix") if readable else "pipe or device"] += 1
+                # A run writes tables and records too, which nobody takes for images.
+                if not around or suffix in (*OTHER_FORMATS, *extra.PACKAGES):
+                    self.others[(suffix or "without suffix") if readable else "pipe or device"] += 1
                 continue
             real = _real(entry)
-            if real in skipped or (is_folder and (entry / RESULTS_MARK).exists()):
+            is_results = self._what != "images" and is_folder and (entry / RESULTS_MARK).exists()
+            if real in skipped or is_results:
                 continue
-            if is_image:
+            if is_image and any(results.has(entry) for results in around):
+                self.made.append(entry)
+            elif is_image:
                 yield entry
             elif self._recursive and real not in visited:
                 # Links may form a cycle: each real folder is entered once.
                 visited.add(real)
-                yield from self._files(entry, skipped, visited)
+                yield from self._files(entry, skipped, visited, around)
 
 
 def _real(path: Path) -> Path:
@@ -284,57 +301,9 @@ def _named_apart(found: list[Found]) -> list[Found]:
     ]
 
 
-def _expanded(inputs: Iterable[Path]) -> Iterator[tuple[Path, PurePosixPath]]:
-    """Yield each input with its name; a list of files gives the paths that it holds."""
-    for path in inputs:
-        if str(path) == "-":
-            yield from _listed("standard input", sys.stdin.buffer.read())
-        elif str(path).startswith("@") and not path.exists():
-            source = Path(str(path)[1:])
-            try:
-                yield from _listed(str(source), source.read_bytes())
-            except OSError as error:
-                raise ImageError(f"{source}: cannot be read ({error.strerror}); check the list") from None
-        else:
-            yield path, PurePosixPath(path.name)
-
-
-def _listed(source: str, content: bytes) -> Iterator[tuple[Path, PurePosixPath]]:
-    lines = content.split(b"\0") if b"\0" in content else content.removeprefix(b"\xef\xbb\xbf").splitlines()
-    paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
-    if not paths:
-        raise ImageError(f"{source}: names no file; write one path a line")
-    # Names are relative to the working folder, or to the deepest folder that holds all files.
-    absolute, base = [Path(os.path.normpath(Path.cwd() / path)) for path in paths], Path.cwd()
-    if not all(path.is_relative_to(base) for path in absolute):
-        with contextlib.suppress(ValueError):
-            base = Path(os.path.commonpath([path.parent for path in absolute]))
-    for path, whole in zip(paths, absolute, strict=True):
-        name = whole.relative_to(base).as_posix() if whole.is_relative_to(base) else path.name
-        yield path, PurePosixPath(name)
-
-
 def _matches(name: PurePosixPath, patterns: Iterable[str]) -> bool:
     texts = str(name).casefold(), name.name.casefold()
     return any(fnmatchcase(text, pattern.casefold()) for pattern in patterns for text in texts)
-
-
-def _stem(name: PurePosixPath) -> str:
-    return name.stem.removesuffix(".ome").casefold()
-
-
-def _is_in_mask_folder(item: Found) -> bool:
-    return not _MASK_FOLDERS.isdisjoint(part.casefold() for part in item.name.parts[:-1])
-
-
-def _origins(item: Found) -> set[str]:
-    """Return the stems that an image may have of which this file was made."""
-    stem = _stem(item.name)
-    before = _ADDED_BEFORE.match(stem)
-    # ImageJ keeps the suffix of the image: "Mask of a.tif.tif".
-    wholes = [stem[before.end() :], PurePosixPath(stem[before.end() :]).stem] if before else []
-    wholes += [stem[: after.start()] for after in _ADDED_AFTER.finditer(stem)]
-    return {*wholes, stem} if _is_in_mask_folder(item) else set(wholes)
 
 
 def _kinds(others: Counter[str], *, known: bool) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, name_text, write_text
-from beadctl.images import RESULTS_MARK
+from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
 
 Status = Literal["ok", "failed", "skipped"]
@@ -133,7 +133,7 @@ def skipped(result: ImageResult) -> ImageResult:
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
     """Return the path of the ledger's file of an image."""
-    return out_dir / FOLDER / "parts" / image.with_name(f"{image.name}.json")
+    return out_dir / FOLDER / PARTS / image.with_name(f"{image.name}.json")
 
 
 def save(out_dir: Path, image: PurePosixPath, entry: Entry) -> None:
@@ -176,6 +176,6 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
 
 def images(out_dir: Path) -> list[str]:
     """Return the images that the ledger of a folder knows, sorted."""
-    parts = out_dir / FOLDER / "parts"
+    parts = out_dir / FOLDER / PARTS
     paths = [path for path in parts.rglob("*.json") if not path.name.startswith(TEMPORARY)]
     return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in paths)

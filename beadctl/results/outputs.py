@@ -39,10 +39,6 @@ class Outputs:
     save: tuple[Output, ...] = ()
     overwrite: bool = False
 
-    def not_images(self) -> list[Path]:
-        """Return the folders in which a run's own pictures may lie beside the images."""
-        return [self.folder, *(self.folder / output.value for output in self.save)] if self.folder else []
-
     def paths(self, output: Output, image: PurePosixPath, planes: int) -> list[Path]:
         """Return the files of one output of an image with so many planes."""
         return [self.folder / path for path in format_of(output).paths(image, planes) if self.folder]

@@ -238,3 +238,41 @@ def test_a_folder_that_cannot_be_read_is_not_missed_in_silence(tmp_path, monkeyp
     assert [str(f.name) for f in find([tmp_path])] == ["a.tif", "closed", "open/c.tif"]
     with pytest.raises(ImageError, match=r"closed: cannot be read \(Permission denied\)"):
         find([tmp_path / "closed"])
+
+
+def results_of(folder, *images):
+    """Make a folder one of results of these images."""
+    touch(folder, *(f".beadctl/parts/{image}.json" for image in images), "counts.csv", "run.json")
+
+
+def test_what_a_run_wrote_is_left_out_and_said_and_all_else_is_found(tmp_path):
+    results_of(tmp_path / "eq", "a.tif", "deep/B.ome.tif", "stack.tif")
+    made = ["masks/a_masks.tif", "masks/deep/B_masks.tif", "overlays/deep/B_overlay.png"]
+    made += ["overlays/stack_p0001_overlay.png", "masks/stack_masks.tif"]
+    mine = ["a.tif", "deep/B.ome.tif", "masks/other_masks.tif", "overlays/a_map.png"]
+    touch(tmp_path / "eq", *made, *mine, "notes.oir", "geojson/a.geojson")
+    for root in (tmp_path / "eq", tmp_path):
+        found = search([root], [], Selection())
+        assert {item.path.relative_to(tmp_path / "eq").as_posix() for item in found.images} == set(mine)
+        assert sorted(path.relative_to(tmp_path / "eq").as_posix() for path in found.made) == sorted(made)
+        assert [line for _, line in found.notes()] == [
+            "left out: 5 results of beadctl (a_masks.tif, B_masks.tif, stack_masks.tif, ...); "
+            "to use them, give the files or their folder",
+            "not read: 1 .oir; export them as OME-TIFF",
+        ]
+    given = search([tmp_path / "eq/masks", tmp_path / "eq/overlays/stack_p0001_overlay.png"], [], Selection())
+    assert {"a_masks.tif", "stack_p0001_overlay.png"} <= set(names(given))
+
+
+def test_a_folder_of_results_alone_has_no_images_and_says_why(tmp_path):
+    results_of(tmp_path, "a.tif")
+    touch(tmp_path, "masks/a_masks.tif")
+    with pytest.raises(ImageError, match=r"no images; .*; left out: 1 results of beadctl \(a_masks\.tif\)"):
+        search([tmp_path], [], Selection())
+
+
+def test_annotations_are_searched_for_in_results_that_are_an_input(tmp_path):
+    results_of(tmp_path / "out", "a.tif")
+    touch(tmp_path, "out/masks/a_masks.tif", "mine.tif")
+    assert [f.path.name for f in find([tmp_path / "out"], suffixes=(".tif",))] == ["a_masks.tif"]
+    assert [f.path.name for f in find([tmp_path], suffixes=(".tif",))] == ["mine.tif"]

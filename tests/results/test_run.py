@@ -468,8 +468,22 @@ def test_results_are_nobodys_input(bead_folder, model_path, capsys):
         with (out / "counts.csv").open(encoding="utf-8") as file:
             assert len(file.readlines()) == len(before.splitlines())
     capsys.readouterr()
-    main.run(["count", str(images / "segmented"), "-m", str(model_path), "-q", "--format", "csv"])
+    assert main.run(["count", str(images / "segmented"), "-m", str(model_path)]) == 1
+    said = capsys.readouterr()
+    assert "left out: 12 results of beadctl" in said.err
+    main.run(["count", str(images / "segmented" / "masks"), "-m", str(model_path), "-q", "--format", "csv"])
     assert "_masks.tif" in capsys.readouterr().out
+
+
+def test_images_in_the_folder_of_results_are_not_missed(segment, run, bead_folder, model_path, tmp_path):
+    # The folder of results, below the input, holds images itself.
+    out = bead_folder / "deep"
+    for _ in range(2):
+        assert segment(bead_folder, "-o", out).code == 0
+        assert "deep/sixteen.tif" in {row["image"] for row in table(out / "counts.csv")}
+    said = run("count", out, "-m", model_path, "--format", "csv")
+    assert [line.split(",")[0] for line in said.out.splitlines()] == ["image", "sim.tif", "sixteen.tif"]
+    assert "left out: 12 results of beadctl" in said.err
 
 
 def test_the_saved_settings_do_not_overwrite_again(bead_folder, model_path, tmp_path):

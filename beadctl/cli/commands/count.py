@@ -27,7 +27,7 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
     settings = loaded.settings
     output = settings.output
     outputs = Outputs(output.out_dir, (), output.overwrite)
-    images = arguments.images(settings, inputs, outputs.not_images(), messages)
+    images = arguments.images(settings, inputs, messages)
     session = arguments.session(settings, messages)
     table = console.RowPrinter(output.format, COLUMNS, HEADS)
     results = process(

@@ -26,7 +26,7 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
     settings = loaded.settings
     output = settings.output
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
-    images = arguments.images(settings, inputs, outputs.not_images(), messages)
+    images = arguments.images(settings, inputs, messages)
     session = arguments.session(settings, messages)
     results = process(
         inputs,

@@ -1,0 +1,81 @@
+"""Files that are made of images: masks and overlays beside them, and what a run of beadctl wrote."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+RESULTS_MARK = ".beadctl"
+"""A folder that contains an entry of this name holds results of beadctl."""
+
+PARTS = "parts"
+"""Folder below the mark that has a file ``NAME.json`` for each image of which results were written."""
+
+# What beadctl, Cellpose and ImageJ add to the name of an image for files that are made of it.
+_ADDED_BEFORE = re.compile(r"(count masks|masks?|outlines|drawing|overlay) of ")
+_ADDED_AFTER = re.compile(r"(_p\d{4})?_(cp_)?(masks?|labels?|outlines?|overlays?|flows|seg|rois)(?![a-z])")
+_MASK_FOLDERS = {"masks", "mask", "labels", "overlays", "annotations"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder of results.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    images : frozenset of PurePosixPath
+        Images of which results were written, below the folder that was searched: their stems, in lower case.
+    """
+
+    folder: Path
+    images: frozenset[PurePosixPath]
+
+    @classmethod
+    def of(cls, folder: Path) -> "Results | None":
+        """Return the results in a folder, or None if it has no mark."""
+        if not (folder / RESULTS_MARK).exists():
+            return None
+        parts = folder / RESULTS_MARK / PARTS
+        names = (path.relative_to(parts).with_suffix("") for path in parts.rglob("*.json"))
+        return cls(folder, frozenset(_place(name.parent, stem(PurePosixPath(name.name))) for name in names))
+
+    def has(self, path: Path) -> bool:
+        """Return whether a file below the folder has the place and the name of a result of its images."""
+        _, *places = path.relative_to(self.folder).parts
+        if not places:
+            return False
+        ends = _ADDED_AFTER.finditer(name := stem(PurePosixPath(path.name)))
+        return any(_place(Path(*places[:-1]), name[: end.start()]) in self.images for end in ends)
+
+
+def _place(folder: Path, name: str) -> PurePosixPath:
+    return PurePosixPath(folder.as_posix().casefold()) / name
+
+
+def stem(name: PurePosixPath) -> str:
+    """Return the name of a file without its suffix, in lower case."""
+    return name.stem.removesuffix(".ome").casefold()
+
+
+def is_in_mask_folder(name: PurePosixPath) -> bool:
+    """Return whether an image lies in a folder whose name says that it holds masks."""
+    return not _MASK_FOLDERS.isdisjoint(part.casefold() for part in name.parts[:-1])
+
+
+def origins(name: PurePosixPath) -> set[str]:
+    """Return the stems that an image may have of which this file was made."""
+    own = stem(name)
+    before = _ADDED_BEFORE.match(own)
+    # ImageJ keeps the suffix of the image: "Mask of a.tif.tif".
+    wholes = [own[before.end() :], PurePosixPath(own[before.end() :]).stem] if before else []
+    wholes += [own[: after.start()] for after in _ADDED_AFTER.finditer(own)]
+    return {*wholes, own} if is_in_mask_folder(name) else set(wholes)
+
+
+def named(what: str, paths: Iterable[Path], most: int = 3) -> str:
+    """Return what files are, with their number and the names of some: ``2 masks (a.tif, b.tif)``."""
+    names = [path.name for path in paths]
+    more = ", ..." if len(names) > most else ""
+    return f"{len(names)} {what} ({', '.join(names[:most])}{more})"
