@@ -1,6 +1,25 @@
-"""``python -m beadctl`` is the ``beadctl`` command."""
+"""The command ``beadctl``, and ``python -m beadctl``."""
 
-from beadctl.cli.main import main
+import os
+import signal
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line on the arguments of the process and exit with its code."""
+    # While the command line is imported there is nothing to keep, and an exception would be a traceback.
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+    from beadctl.cli.main import main
+
+    main()
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    os._exit(130 if number == signal.SIGINT else 143)
+
 
 if __name__ == "__main__":
     main()

@@ -6,10 +6,12 @@
       SettingsError                                                            2
       ImageError, AnnotationError                                              1
       ModelError, DeviceError, OutputError, MissingExtraError, TrainingError   3
+        IncompleteError                                                        1
 
 Any other exception is a bug of beadctl and keeps its traceback; that of an image in a run is a row's reason.
 """
 
+import signal
 from enum import IntEnum
 from pathlib import Path
 
@@ -66,6 +68,12 @@ class OutputError(BeadctlError):
     """A result cannot be written, or already exists and overwriting was not requested."""
 
 
+class IncompleteError(OutputError):
+    """Results can no longer be written: the disk is full, or their folder is gone; what is done is kept."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+
 class MissingExtraError(BeadctlError):
     """An optional dependency is not installed; the message names the ``pip install``."""
 
@@ -93,17 +101,29 @@ class FileNote(UserWarning):
 
 
 class Interrupted(BaseException):
-    """A signal asked the process to end: SIGINT (Ctrl-C), or SIGTERM as batch schedulers send it.
+    """A signal asked the process to end: Ctrl-C, or SIGTERM and SIGUSR1 as batch schedulers send them.
 
     A `BaseException`, so that handlers of errors let it pass. `KeyboardInterrupt` does not serve: typer turns
-    it into an exit code before the command line can report what is kept. `number` is the signal's.
+    it into an exit code before the command line can report what is kept.
+
+    Attributes
+    ----------
+    number : int
+        The signal's.
+    done : str
+        How far the work was, for the message; empty where that is unknown.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.number = number
+        self.number, self.done = number, ""
+
+    def __str__(self) -> str:
+        word = "interrupted" if self.number == signal.SIGINT else "terminated"
+        done = f" ({self.done})" if self.done else ""
+        return f"{word}{done}; finished work is kept, run the same command again to go on"
 
     @property
     def exit_code(self) -> ExitCode:
-        """130 for SIGINT, 143 for SIGTERM."""
-        return ExitCode(128 + self.number)
+        """130 for SIGINT; 143 for SIGTERM and for SIGUSR1, whose number differs among platforms."""
+        return ExitCode.INTERRUPTED if self.number == signal.SIGINT else ExitCode.TERMINATED

@@ -10,7 +10,6 @@ import os
 import re
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -18,8 +17,8 @@ from beadctl.errors import OutputError
 
 # Begins the names of files that are being written; what a killed process left of them is no result.
 TEMPORARY = ".beadctl-"
-# Age from which such a file belongs to no process that is still writing it.
-STALE_S = 3600.0
+# Those that this process is writing.
+_being_written: set[Path] = set()
 UMASK_LOCK = threading.Lock()
 # What a formula begins with in a spreadsheet.
 FORMULA = ("=", "+", "-", "@")
@@ -58,6 +57,7 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
         ) from None
     os.close(handle)
     temporary = Path(name)
+    _being_written.add(temporary)
     try:
         yield temporary
         # mkstemp makes files that only their owner may read: set the permissions that the umask gives.
@@ -70,15 +70,23 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
+        _being_written.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove the temporary files that this process is writing, because it ends now."""
+    for path in tuple(_being_written):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary files below a folder that killed processes left more than an hour ago."""
+    """Remove the temporary files below a folder, in which no process is writing."""
     for path in folder.rglob(f"{TEMPORARY}*"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_S:
-                path.unlink()
+            path.unlink()
 
 
 def _umask() -> int:

@@ -3,16 +3,15 @@
 import errno
 import io
 import os
-import signal
 import sys
 from collections.abc import Collection
 from importlib import import_module
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from beadctl import __version__, console
+from beadctl.console import stopping
 from beadctl.errors import BeadctlError, ExitCode, Interrupted, MissingExtraError, SettingsError
 
 PROGRAM = "beadctl"
@@ -101,11 +100,18 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the encoding of a terminal or pipe lacks must not end a table.
         sys.stdout.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A shell that starts a job in the background makes it ignore Ctrl-C; that must stay so.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    sys.exit(run())
+    with stopping.listening() as request:
+        try:
+            code = run()
+        except Exception:
+            # A library may turn the exception of a signal into one of its own.
+            if request.signal is None:
+                raise
+            code = _stopped(Interrupted(request.signal))
+    if request.made():
+        # Threads may still compute what nobody needs.
+        stopping.leave(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> ExitCode:
@@ -132,9 +138,7 @@ def run(arguments: list[str] | None = None) -> ExitCode:
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except Interrupted as stop:
-        word = "terminated" if stop.number == signal.SIGTERM else "interrupted"
-        console.fail(f"{word}; finished work is kept, run the same command again to go on")
-        return stop.exit_code
+        return _stopped(stop)
     except BrokenPipeError:
         # The reader of the table has ended, as with `| head`. Python would fail to flush stdout at exit.
         sys.stdout = None
@@ -172,5 +176,7 @@ def _usage(error: typer.TyperException) -> ExitCode:
     return ExitCode.USAGE
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(number)
+def _stopped(stop: Interrupted) -> ExitCode:
+    with stopping.last_words():
+        console.fail(str(stop))
+    return stop.exit_code

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beadctl.errors import Interrupted
 from beadctl.files import printable
 
 if TYPE_CHECKING:
@@ -68,23 +69,33 @@ class Messages:
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        log = _ProgressLog(self, total, what)
         console = stderr()
-        if not console.is_terminal:
-            log = _ProgressLog(self, total, what)
-            yield log.advance
-            log.end()
-            return
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=self.verbosity < 0,
-        ) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda *_, **__: bar.advance(task)
+        try:
+            if not console.is_terminal:
+                log.start()
+                yield log.advance
+                log.end()
+                return
+            with Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+                disable=self.verbosity < 0,
+            ) as bar:
+                task = bar.add_task(what, total=total)
+
+                def advance(*_: object, failed: bool = False) -> None:
+                    log.count(failed=failed)
+                    bar.advance(task)
+
+                yield advance
+        except Interrupted as stop:
+            stop.done = log.state()
+            raise
 
 
 class _ProgressLog:
@@ -96,23 +107,31 @@ class _ProgressLog:
         self._messages, self._total, self._what = messages, total, what
         self._done = self._failed = 0
         self._start = self._told = time.monotonic()
-        messages.info(f"{what}: {total} to do")
+
+    def start(self) -> None:
+        """Print the first line."""
+        self._messages.info(f"{self._what}: {self._total} to do")
+
+    def count(self, *, failed: bool) -> None:
+        """Count a step."""
+        self._done, self._failed = self._done + 1, self._failed + failed
 
     def advance(self, *_: object, failed: bool = False) -> None:
         """Count a step, and print a line if the last one is half a minute old."""
-        self._done, self._failed = self._done + 1, self._failed + failed
+        self.count(failed=failed)
         now = time.monotonic()
         if now - self._told >= self.SECONDS and self._done < self._total:
             self._told = now
             rate = self._done / (now - self._start)
             left = duration((self._total - self._done) / rate)
-            self._messages.info(f"{self._state()}, {rate:.3g} a second, {left} left")
+            self._messages.info(f"{self.state()}, {rate:.3g} a second, {left} left")
 
     def end(self) -> None:
         """Print the last line."""
-        self._messages.info(f"{self._state()} in {duration(time.monotonic() - self._start)}")
+        self._messages.info(f"{self.state()} in {duration(time.monotonic() - self._start)}")
 
-    def _state(self) -> str:
+    def state(self) -> str:
+        """Return how many steps are done."""
         failed = f", {self._failed} failed" if self._failed else ""
         return f"{self._what}: {self._done} of {self._total} done{failed}"
 

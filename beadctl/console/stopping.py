@@ -1,17 +1,39 @@
-"""Signals that end long work at the next safe point, instead of in the middle of a step."""
+"""Signals that end work: the first one in good order, a second Ctrl-C at once."""
 
+import _thread
+import contextlib
+import os
 import signal
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 from beadctl.errors import ExitCode, Interrupted
+from beadctl.files import remove_temporaries
+
+# Ctrl-C, the end of a job, and the warning before it that batch systems send where it is asked for.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+# Work that has not ended so long after a signal is left, unless it is `finishing`.
+GRACE_S = 1.8
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class _Finishing:
+    """What `finishing` holds while the end of some work is written."""
+
+    lock = threading.Lock()
+    active = False
+
+
+_listening: list["StopRequest"] = []
 
 
 @dataclass
 class StopRequest:
-    """The last signal that asked the process to stop, inside `stoppable`; None if there was none."""
+    """The first signal that asked the process to stop; None if there was none."""
 
     signal: int | None = None
 
@@ -21,24 +43,111 @@ class StopRequest:
 
     @property
     def exit_code(self) -> ExitCode:
-        """130 for SIGINT, 143 for SIGTERM."""
+        """130 for SIGINT, 143 for the others."""
         return Interrupted(self.signal or signal.SIGINT).exit_code
 
 
 @contextmanager
-def stoppable() -> Iterator[StopRequest]:
-    """Record a first SIGINT or SIGTERM while the block lasts; a second one acts as outside the block."""
+def listening() -> Iterator[StopRequest]:
+    """Raise `Interrupted` in the main thread on a first signal; one of the process, while the block lasts.
+
+    Libraries may lose an exception that comes in the middle of them, and a step of theirs may take long: then
+    `check` raises it again, and at last the process is left.
+    """
     request = StopRequest()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int) -> None:
+        # A lock of `threading` may be held where the signal came; a bare thread needs none.
+        _thread.start_new_thread(_leave_later, (number,))
+        if not _Finishing.active:
+            raise Interrupted(number)
+
+    _listening.append(request)
+    try:
+        with _recorded(request, stop):
+            yield request
+    finally:
+        _listening.clear()
+
+
+@contextmanager
+def stoppable() -> Iterator[StopRequest]:
+    """Record a first signal while the block lasts, for work that ends at the next safe point."""
+    request = StopRequest()
+    with _recorded(request, lambda _: None):
+        yield request
+
+
+@contextmanager
+def _recorded(request: StopRequest, first: Callable[[int], None]) -> Iterator[None]:
+    """Record a first signal and call `first`; leave at once on a later Ctrl-C, and ignore other signals.
+
+    Schedulers send a signal to the process and to its group, so that it comes twice.
+    """
 
     def record(number: int, _: FrameType | None) -> None:
-        request.signal = number
-        signal.signal(number, before[signal.Signals(number)])
+        if not request.made():
+            request.signal = number
+            first(number)
+        elif number == signal.SIGINT:
+            leave(Interrupted(number).exit_code)
 
+    # A shell that starts a job in the background makes it ignore Ctrl-C; that must stay so.
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, record)
     try:
-        yield request
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def check() -> None:
+    """Raise `Interrupted` if a signal has come, in any thread: for long work, between its steps."""
+    for request in _listening:
+        if request.signal is not None:
+            raise Interrupted(request.signal)
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """Let nothing but a second Ctrl-C end the process while the main thread writes what is finished."""
+    _Finishing.active = True
+    try:
+        with _Finishing.lock:
+            yield
+    finally:
+        _Finishing.active = False
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """Be `finishing` for the message at the end, after which the process need not be left."""
+    with finishing():
+        yield
+        _listening.clear()
+
+
+def _leave_later(number: int) -> None:
+    time.sleep(GRACE_S)
+    with _Finishing.lock:
+        pass
+    # The main thread may have been finishing; now it ends by itself, unless it hangs.
+    time.sleep(GRACE_S / 10)
+    with _Finishing.lock:
+        if _listening:
+            stop = Interrupted(number)
+            with contextlib.suppress(OSError):
+                os.write(2, f"error: {stop}\n".encode())
+            leave(stop.exit_code)
+
+
+def leave(code: ExitCode) -> None:
+    """End the process at once: threads are not waited for, and no half-written file stays."""
+    remove_temporaries()
+    with contextlib.suppress(OSError):
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR.encode())
+    os._exit(code)

@@ -3,7 +3,7 @@
 import dataclasses
 import traceback
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
+from beadctl.console import stopping
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
 from beadctl.files import name_text, sha256
 from beadctl.images import Found, Intensities, Plane, intensities_of, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
+from beadctl.results.gate import Gate, done_of, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.written import Stamp, publish, staged
@@ -29,37 +31,61 @@ OVERLAPPED_PX = 64 * 2**20
 
 
 def run(
-    found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs
-) -> Generator[ImageResult, None, None]:
-    """Process images in order and yield the result of each when it is complete.
+    found: Sequence[Found],
+    model: Model,
+    options: SegmentOptions,
+    outputs: Outputs,
+    take: Callable[[ImageResult], None],
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Process images in order, and call `take` with the result of each when it is complete.
 
-    An image that fails is a row with the reason, and the others go on. While the network works on one image,
-    a second thread labels, measures and writes the one before.
+    An image that fails is a row with the reason, and the others go on. One thread runs the network on an
+    image while another labels, measures and writes the one before; this one only waits, so that a signal
+    ends the run at once. The image whose files are being written then is still taken.
 
     Parameters
     ----------
     found, model, options, outputs
         As for `beadctl.results.process.process`.
+    take, check : callable
+        Called in this thread with each result; called before an image's files are written, to end the run by
+        an exception.
 
     Raises
     ------
     OutputError
         If results cannot be written: the run ends, because no further image could be written either.
     """
+    gate = Gate(check)
     key = options.fingerprint(model)
-    with ThreadPoolExecutor(1, thread_name_prefix="label") as worker:
-        waiting: Future[ImageResult] | None = None
+    network, worker = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("network", "label"))
+    waiting: list[Future[ImageResult]] = []
+    try:
         for item in found:
-            started = _start(item, model, options, outputs, key, worker)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = started
-        if waiting is not None:
-            yield waiting.result()
+            started = network.submit(_start, item, model, options, outputs, key, worker, gate)
+            waiting.append(wait_for(started))
+            if len(waiting) > 1:
+                take(wait_for(waiting.pop(0)))
+        while waiting:
+            take(wait_for(waiting.pop(0)))
+    finally:
+        network.shutdown(wait=False, cancel_futures=True)
+        with stopping.finishing():
+            gate.close()
+            worker.shutdown(wait=False, cancel_futures=True)
+            for result in done_of(waiting):
+                take(result)
 
 
 def _start(
-    item: Found, model: Model, options: SegmentOptions, outputs: Outputs, key: str, worker: ThreadPoolExecutor
+    item: Found,
+    model: Model,
+    options: SegmentOptions,
+    outputs: Outputs,
+    key: str,
+    worker: ThreadPoolExecutor,
+    gate: Gate,
 ) -> Future[ImageResult]:
     """Run the network over an image's planes; the future gives its result once its files are written."""
     try:
@@ -71,15 +97,9 @@ def _start(
             return worker.submit(ledger.skipped, earlier)
         image = open_image(item.path, options.read)
         labelled = [_plane(plane, model, options, outputs, worker) for plane in image.planes]
-    except ImageError as error:
-        return worker.submit(ledger.failed, item.name, _reason(error, item.path))
-    except OSError as error:
-        return worker.submit(ledger.failed, item.name, f"cannot be read ({error.strerror or error})")
-    except BeadctlError:
-        raise
     except Exception as error:
-        return worker.submit(ledger.failed, item.name, internal(error))
-    return worker.submit(_finish, item, labelled, outputs, image_key)
+        return worker.submit(ledger.failed, item.name, _reason(error, item.path))
+    return worker.submit(_finish, item, labelled, outputs, image_key, gate)
 
 
 def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | None:
@@ -122,12 +142,8 @@ def _plane(
             predicted = predict_plane(pixels, model, options, pixel_size_um=plane.pixel_size_um)
             image = pixels.read_all()
             measured = intensities_of(pixels, image)
-    except (ImageError, AnnotationError) as error:
-        return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    except BeadctlError:
-        raise
     except Exception as error:
-        return worker.submit(_failed_plane, plane, internal(error))
+        return worker.submit(_failed_plane, plane, _reason(error, plane.path))
     future = worker.submit(_label, plane, predicted, image, measured, options, outputs)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
@@ -146,10 +162,8 @@ def _label(
         segmented = label_plane(predicted, image, options, plane.pixel_size_um, measured)
         kept = outputs.save if outputs.folder else ()
         encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
-    except BeadctlError:
-        raise
     except Exception as error:
-        return _failed_plane(plane, internal(error))
+        return _failed_plane(plane, _reason(error, plane.path))
     return _Plane(_row(plane, predicted, segmented), tuple(segmented.table.rows()), encoded)
 
 
@@ -186,7 +200,9 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
     return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=reason))
 
 
-def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str) -> ImageResult:
+def _finish(
+    item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str, gate: Gate
+) -> ImageResult:
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
     name = name_text(item.name)
@@ -196,20 +212,33 @@ def _finish(item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, i
     )
     if outputs.folder is None:
         return result
+    with gate.passed():
+        return _written(item, planes, result, outputs, image_key)
+
+
+def _written(
+    item: Found, planes: Sequence[_Plane], result: ImageResult, outputs: Outputs, image_key: str
+) -> ImageResult:
+    """Write the files of an image's result and its part of the ledger, and return what became of it."""
+    assert outputs.folder is not None
     # An unreadable entry is replaced with --overwrite, and has ended the run without.
     earlier = None if outputs.overwrite else ledger.read(outputs.folder, item.name)
     foreign = None if outputs.overwrite else outputs.foreign(item.name, len(planes), earlier)
     if foreign:
         return ledger.failed(item.name, _not_ours(foreign))
     kept = earlier.written or {} if earlier and earlier.key == image_key else {}
-    with staged([] if result.failed else outputs.all_paths(item.name, len(planes))) as hidden:
-        for output in () if result.failed else outputs.save:
-            paths = [hidden[path] for path in outputs.paths(output, item.name, len(planes))]
-            format_of(output).write(paths, [plane.encoded[output] for plane in planes])
-        written = {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
-        entry = Entry(image_key, source_of(item), result, {**kept, **written})
-        ledger.save(outputs.folder, item.name, entry)
-        publish(hidden)
+    try:
+        with staged([] if result.failed else outputs.all_paths(item.name, len(planes))) as hidden:
+            for output in () if result.failed else outputs.save:
+                paths = [hidden[path] for path in outputs.paths(output, item.name, len(planes))]
+                format_of(output).write(paths, [plane.encoded[output] for plane in planes])
+            written = {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
+            entry = Entry(image_key, source_of(item), result, {**kept, **written})
+            ledger.save(outputs.folder, item.name, entry)
+            publish(hidden)
+    except OSError as error:
+        # Another process removes what is written.
+        raise OutputError(f"{outputs.folder}: cannot be written ({error.strerror or error})") from None
     return result
 
 
@@ -226,6 +255,17 @@ def internal(error: Exception) -> str:
     )
 
 
-def _reason(error: BeadctlError, path: Path) -> str:
-    """Return an error's words without the file's name, which its row has already."""
-    return str(error).removeprefix(f"{path}: ")
+def _reason(error: Exception, path: Path) -> str:
+    """Return why an image failed, without its name, which its row has already.
+
+    An error that is not one of the image, such as a model that fails, is raised: it ends the run.
+    """
+    match error:
+        case ImageError() | AnnotationError():
+            return str(error).removeprefix(f"{path}: ")
+        case OSError():
+            return f"cannot be read ({error.strerror or error})"
+        case BeadctlError():
+            raise error
+        case _:
+            return internal(error)

@@ -8,6 +8,7 @@ from beadctl.files import name_text, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
 from beadctl.results.ledger import ImageResult, Row
+from beadctl.results.outputs import Outputs
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -24,7 +25,7 @@ HEADS = {
 
 
 def write_tables(
-    folder: Path, found: Sequence[Found], results: Sequence[ImageResult], key: str, overwrite: bool
+    folder: Path, found: Sequence[Found], results: Sequence[ImageResult], key: str, outputs: Outputs
 ) -> tuple[list[str], list[str]]:
     """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
 
@@ -39,8 +40,8 @@ def write_tables(
         The run's images, and the results of those that are done.
     key : str
         Fingerprint of model and settings.
-    overwrite : bool
-        Ignore earlier results of the run's images.
+    outputs : Outputs
+        Of the run: an image without all of them is not done, and one that is to be overwritten neither.
     """
     current = {result.rows[0].image: result for result in results}
     names = [str(item.name) for item in found]
@@ -59,8 +60,11 @@ def write_tables(
     def result_of(name: str) -> ImageResult:
         if (text := name_text(PurePosixPath(name))) in current:
             return current[text]
-        if name in kept and not (overwrite and name in own):
-            return _kept(folder, name)
+        if name in kept and not (outputs.overwrite and name in own):
+            earlier = _kept(folder, name)
+            files = outputs.all_paths(PurePosixPath(name), len(earlier.rows)) if name in own else []
+            if all(path.exists() for path in files):
+                return earlier
         return ledger.failed(PurePosixPath(name), "not reached: the run was stopped")
 
     def bead_rows() -> Iterator[Mapping[str, object]]:

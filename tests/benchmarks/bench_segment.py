@@ -26,6 +26,7 @@ from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results import run
 from beadctl.results.formats import Output
+from beadctl.results.ledger import ImageResult
 from beadctl.results.outputs import Outputs
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.simulate import write
@@ -76,8 +77,9 @@ def whole(found: list[Found], model: Model, save: tuple[Output, ...]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         outputs = Outputs(Path(folder), save)
         start = time.perf_counter()
-        for result in run.run(found, model, SegmentOptions.of(model.facts), outputs):
-            assert not result.failed
+        results: list[ImageResult] = []
+        run.run(found, model, SegmentOptions.of(model.facts), outputs, results.append)
+        assert not any(result.failed for result in results)
         return time.perf_counter() - start
 
 

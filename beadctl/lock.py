@@ -1,0 +1,151 @@
+"""One process at a time writes into a folder: a lock that also holds between hosts of a shared file system.
+
+The lock is a file that its holder touches now and then. Whoever finds it takes it over if its process is
+dead; where that cannot be seen, because it ran on another host, if the file stays untouched.
+"""
+
+import contextlib
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beadctl.errors import IncompleteError, OutputError
+from beadctl.files import remove_stale
+
+if TYPE_CHECKING:
+    from filelock import SoftFileLease
+
+NAME = ".beadctl.lock"
+# Network file systems may show a change to other hosts only after half a minute or more.
+UNTOUCHED_S = 90.0
+TOUCH_S = 10.0
+POLL_S = 0.5
+
+
+class Held:
+    """The lock of a folder, while it is held."""
+
+    def __init__(self, folder: Path, lease: "SoftFileLease") -> None:
+        self._folder, self._lease = folder, lease
+
+    def check(self) -> None:
+        """Raise an `IncompleteError` if the folder was removed, or another process took it over."""
+        if not self._lease.is_lock_held_by_us:
+            raise IncompleteError(
+                f"{self._folder}: was removed during the run, or another job took it over; run again"
+            )
+
+
+@contextmanager
+def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
+    """Hold a folder, created where it is missing, and remove what killed processes left unfinished in it.
+
+    Parameters
+    ----------
+    folder : Path
+        What is to be written.
+    say : callable
+        Takes the message that it must be seen whether the holder is alive.
+
+    Raises
+    ------
+    OutputError
+        If another process holds it, or it cannot be written.
+    """
+    from filelock import SoftFileLease
+
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
+    path = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lease = SoftFileLease(
+            path, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
+        )
+        _acquire(lease, folder, say)
+        with path.open("a", encoding="utf-8") as file:
+            # filelock reads over lines that it does not know.
+            file.write(f"machine={_machine()}\nsince={datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n")
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error}); choose another place with -o"
+        ) from None
+    try:
+        remove_stale(folder)
+        yield Held(folder, lease)
+    finally:
+        lease.release()
+        for empty in created:
+            with contextlib.suppress(OSError):
+                empty.rmdir()
+
+
+def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -> None:
+    """Acquire the lock, or raise an `OutputError` as soon as its holder is seen to be alive."""
+    from filelock import LeaseSettingsMismatch, Timeout
+
+    first: _Holder | None = None
+    began = time.monotonic()
+    while True:
+        with contextlib.suppress(Timeout, LeaseSettingsMismatch):
+            lease.acquire(blocking=False)
+            return
+        holder = _Holder.of(folder / NAME)
+        if holder and first is None:
+            first = holder
+            if holder.machine != _machine():
+                say(
+                    f"{folder}: in use by {holder}; waiting up to {UNTOUCHED_S:.0f} s to see if it still runs"
+                )
+        # One of this machine would have been taken over if it were dead.
+        alive = holder and first and (holder.machine == _machine() or holder.touched != first.touched)
+        if alive or time.monotonic() - began > UNTOUCHED_S + TOUCH_S:
+            raise OutputError(f"{folder}: in use by {holder}; wait until it has ended, or choose another -o")
+        time.sleep(POLL_S)
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """What the file of a lock says of the process that holds it.
+
+    Attributes
+    ----------
+    pid, host, machine, since : str
+        The process, its host, that host with its process namespace, and when it began.
+    touched : tuple of float and int
+        Changes whenever the holder touches the file.
+    """
+
+    pid: str
+    host: str
+    machine: str
+    since: str
+    touched: tuple[float, int]
+
+    @classmethod
+    def of(cls, path: Path) -> "_Holder | None":
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            state = path.stat()
+        except (OSError, ValueError):
+            return None
+        facts = dict(line.split("=", 1) for line in lines if "=" in line)
+        host = facts.get("host", "").partition("?")[0]
+        named = (facts.get("pid", "?"), host, facts.get("machine", ""), facts.get("since", ""))
+        return cls(*named, (state.st_mtime, state.st_ino))
+
+    def __str__(self) -> str:
+        since = f" since {self.since}" if self.since else ""
+        return f"another job (process {self.pid} on {self.host}{since})"
+
+
+def _machine() -> str:
+    """Return what two processes share that see each other's process numbers."""
+    try:
+        return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return platform.node()

@@ -1,0 +1,93 @@
+"""The end of a run in any case: tables of what is done, and ``run.json``, which says how it ended."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from beadctl.console import fail, stopping
+from beadctl.errors import IncompleteError, OutputError
+from beadctl.files import TEMPORARY, sha256, write_bytes, write_json
+from beadctl.results import ledger
+
+# What a run writes at the top of its folder.
+HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
+RUN_FILES = (*HASHED_FILES, "run.json")
+# Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
+RESERVED, RESERVED_IMAGE = 2**17, 2**9
+
+
+@contextlib.contextmanager
+def recorded(
+    folder: Path,
+    facts: Mapping[str, Any],
+    images: int,
+    check: Callable[[], None],
+    write_tables: Callable[[], None],
+) -> Iterator[None]:
+    """Write ``run.json`` at the start of a run; however it ends, write the tables, and ``run.json`` again.
+
+    The space for counts.csv and ``run.json`` is set aside at the start, so that they fit on a full disk.
+
+    Parameters
+    ----------
+    folder, facts, images : Path, mapping and int
+        Folder of the results, what ``run.json`` says, and the number of images.
+    check : callable
+        Raises an `OutputError` if the folder is no longer ours: then nothing is written.
+    write_tables : callable
+        Writes the tables.
+
+    Raises
+    ------
+    IncompleteError
+        If a file could not be written, in the block or at the end; the message names each.
+    """
+    reserve = folder / ledger.FOLDER / f"{TEMPORARY}reserve"
+    start, problems = _now(), list[str]()
+
+    def describe(end: str | None, outcome: str) -> None:
+        ending: dict[str, object] = {"end": end, "outcome": outcome}
+        if end:
+            present = [name for name in HASHED_FILES if (folder / name).exists()]
+            ending["files"] = {name: sha256(folder / name) for name in present}
+        write_json(folder / "run.json", {**facts, "start": start, **ending})
+
+    def attempt(step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except OutputError as error:
+            problems.append(str(error))
+            return False
+        return True
+
+    def conclude(outcome: str) -> None:
+        with stopping.finishing():
+            if attempt(check):
+                reserve.unlink(missing_ok=True)
+                complete = attempt(write_tables)
+                attempt(lambda: describe(_now(), outcome if complete else "stopped"))
+
+    # Random bytes, which no file system stores in less space.
+    write_bytes(reserve, os.urandom(RESERVED + RESERVED_IMAGE * images))
+    try:
+        describe(None, "running")
+        yield
+    except OutputError as error:
+        problems.append(str(error))
+        conclude("stopped")
+    except BaseException:
+        conclude("stopped")
+        for problem in problems:
+            fail(problem)
+        raise
+    else:
+        conclude("finished")
+    if problems:
+        raise IncompleteError("; ".join(dict.fromkeys(problems)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
