@@ -8,7 +8,8 @@ from pathlib import Path
 
 from beadctl import __version__
 from beadctl.devices import usable_cpus
-from beadctl.model.session import DEFAULT_MODEL, GPU_ADVICE, Model, installed_builds, providers
+from beadctl.model.runtime import GPU_ADVICE, providers
+from beadctl.model.session import DEFAULT_MODEL, Model, installed_builds
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "tifffile", "imagecodecs", "torch", "onnx")
 

@@ -13,6 +13,8 @@ METADATA_KEY = "beadctl"
 SCHEMA = 3
 # Validation F1 below which the counts of a model are not to be relied on.
 USEFUL_F1 = 0.5
+# Far beyond any network, and little enough for a first tile in memory.
+LARGEST_STRIDE_PX, LARGEST_HALO_PX = 512, 2**14
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class ModelFacts:
         try:
             content = json.loads(text)
             schema = int(content["schema"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise ModelError(f"{source}: its metadata cannot be read; export the model again") from None
         if schema > SCHEMA:
             raise ModelError(f"{source}: written by a newer beadctl (schema {schema}); update beadctl")
@@ -127,9 +129,15 @@ class ModelFacts:
 
     def _in_range(self) -> bool:
         pixels = (self.stride, self.halo, self.min_area_px)
+        texts = (self.name, self.licence, self.beadctl_version, self.polarity, self.data)
         shares = (self.threshold, self.marker_threshold, self.marker_rise)
         return (
             all(isinstance(number, int) and number >= 0 for number in pixels)
+            and self.stride <= LARGEST_STRIDE_PX
+            and self.halo <= LARGEST_HALO_PX
+            and all(isinstance(text, str) for text in texts)
+            and isinstance(self.training, dict)
+            and isinstance(self.validation, dict)
             and all(isinstance(share, int | float) and 0 < share < 1 for share in shares)
             and isinstance(self.min_confidence, int | float)
             and 0 <= self.min_confidence < 1

@@ -2,33 +2,30 @@
 
 import contextlib
 import importlib.metadata
-import os
-import sys
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import devices
 from beadctl.console import Messages, stopping
-from beadctl.devices import cuda_index
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
 from beadctl.images import NetworkInput, Orientation, Pixels, Window
 from beadctl.images.resample import enlarged
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
+from beadctl.model.runtime import CPU_BUILD, GPU_ADVICE, GPU_BUILD, first_line, open_session
 
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
-CPU_BUILD, GPU_BUILD = "onnxruntime", "onnxruntime-gpu"
-GPU_ADVICE = (
-    f"install the GPU build with: pip uninstall -y {CPU_BUILD} {GPU_BUILD} && "
-    f'pip install "{GPU_BUILD}[cuda,cudnn]"'
-)
+# Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
+EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08location\x12")
+# Maps may leave 0..1 by this much in the arithmetic of a device.
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,10 @@ class Model:
         self.path = path
         self.asked_device = device
         self.threads = devices.threads(threads)
-        self.session, self.device = _open(path, device, self.threads)
+        if EXTERNAL_DATA.search(path.read_bytes()):
+            # The hash of the file, by which results are known, would not cover them.
+            raise ModelError(f"{path}: keeps its weights in another file; save it as one file")
+        self.session, self.device = open_session(path, device, self.threads)
         self.facts = ModelFacts.from_json(
             self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), str(path)
         )
@@ -113,8 +113,7 @@ class Model:
         # Files of schema 1 call the marker map "seed".
         self._outputs = [name for name in ("probability", "marker", "seed") if name in outputs]
         self.sha256 = sha256(path)
-        if self.device != "cpu":
-            self._run_once()
+        self._run_once()
 
     def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network; return probability and, where the model has one, marker, float32 (N, 1, H, W).
@@ -123,8 +122,21 @@ class Model:
         ----------
         tile : ndarray of float32, shape (N, C, H, W)
             Channels as `NetworkInput` makes them; H and W multiples of the stride.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be run, or gives anything but maps of this size.
         """
-        return list(self.session.run(self._outputs, {"image": tile}))
+        try:
+            maps = list(self.session.run(self._outputs, {"image": tile}))
+        except Exception as error:
+            # onnxruntime has an exception class for each status.
+            raise ModelError(f"{self.path}: cannot be run ({first_line(error)}); export it again") from None
+        shape = (tile.shape[0], 1, *tile.shape[2:])
+        if any(not isinstance(found, np.ndarray) or found.shape != shape for found in maps):
+            raise ModelError(f"{self.path}: does not give one map of the size of its input; export it again")
+        return maps
 
     def maps(
         self,
@@ -182,8 +194,9 @@ class Model:
             else:
                 tile = read_reflected(block, pixels.height, pixels.width, channels)
                 found = [output[0, 0][block.crop] for output in self.run(tile[None])]
-                if not all(np.isfinite(values).all() for values in found):
-                    raise ModelError(f"{self.path}: gives values that are no numbers; export it again")
+                # A NaN compares as false.
+                if not all((np.abs(values - 0.5) <= 0.5 + ROUNDING).all() for values in found):
+                    raise ModelError(f"{self.path}: gives values that are not in 0..1; export it again")
                 parts = [_quantise(values) for values in found]
             rows = slice(core.top - window.top, core.bottom - window.top)
             columns = slice(core.left - window.left, core.right - window.left)
@@ -192,13 +205,14 @@ class Model:
         return Maps(*planes)
 
     def _run_once(self) -> None:
-        """Run one tile of zeros: a provider that starts may still fail on its first kernel."""
+        """Run one tile of zeros: a network may differ from its metadata, and a provider fail on a kernel."""
         edge = self.facts.stride * 4
         try:
             self.run(np.zeros((1, self.facts.normalisation.channels, edge, edge), np.float32))
-        except Exception as error:
-            message = str(error).splitlines()[0]
-            raise DeviceError(f"{self.device}: cannot run the model ({message}); use --device cpu") from None
+        except ModelError as error:
+            if self.device == "cpu":
+                raise
+            raise DeviceError(f"--device {self.device}: {error}, or use --device cpu") from None
 
 
 def open_model(path: Path | None, device: str, threads: int | None, messages: Messages) -> Model:
@@ -229,13 +243,6 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
     return model
 
 
-def providers() -> list[str]:
-    """Return the execution providers of the installed onnxruntime."""
-    import onnxruntime
-
-    return list(onnxruntime.get_available_providers())
-
-
 def installed_builds() -> dict[str, str]:
     """Return the installed builds of onnxruntime and their versions; two overwrite each other's files."""
     versions = {}
@@ -248,68 +255,3 @@ def installed_builds() -> dict[str, str]:
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     levels: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
     return levels
-
-
-def _open(path: Path, device: str, threads: int) -> tuple[Any, str]:
-    """Open a session on exactly the device that was asked for; return it and the device's name."""
-    import onnxruntime
-
-    index = cuda_index(device)
-    cuda_provider = "CUDAExecutionProvider"
-    listed = cuda_provider in onnxruntime.get_available_providers()
-    if index is not None and not listed:
-        raise DeviceError(
-            f"--device {device}: this onnxruntime has no CUDA; {GPU_ADVICE}, or use --device cpu"
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Halves the peak memory at the same speed: a memory pattern serves one input shape, and these vary.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    if listed and device != "cpu":
-        if hasattr(onnxruntime, "preload_dlls"):
-            with _stdout_to_stderr():
-                onnxruntime.preload_dlls()
-        cuda = (cuda_provider, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
-        try:
-            # onnxruntime reports its fallback on standard output, where tables are printed.
-            with _stdout_to_stderr():
-                session = onnxruntime.InferenceSession(path, options, providers=[cuda])
-        except Exception as error:
-            if index is not None:
-                message = str(error).splitlines()[0]
-                raise DeviceError(f"--device {device}: {message}; use --device cpu") from None
-        else:
-            if session.get_providers()[0] == cuda_provider:
-                return session, f"cuda:{index or 0}"
-            if index is not None:
-                raise DeviceError(
-                    f"--device {device}: onnxruntime could not start CUDA (driver or libraries missing?); "
-                    "see beadctl info, or use --device cpu"
-                )
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # onnxruntime has an exception class for each status; all mean that the file is unusable.
-        message = str(error).splitlines()[0].removeprefix("[ONNXRuntimeError] : ")
-        raise ModelError(f"{path}: not a model that onnxruntime can run ({message[:160]})") from None
-    return session, "cpu"
-
-
-@contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Redirect file descriptor 1 to 2, for C++ libraries that write messages to standard output."""
-    sys.stdout.flush()
-    try:
-        saved = os.dup(1)
-    except OSError:
-        yield
-        return
-    try:
-        os.dup2(2, 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(saved, 1)
-        os.close(saved)

@@ -57,11 +57,56 @@ def test_tiles_and_threads_change_neither_maps_nor_labels(shown, scenes, tmp_pat
                     np.testing.assert_array_equal(again, labels)
 
 
-def test_values_that_are_no_numbers_are_no_maps(model_path, monkeypatch):
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1.5, -0.2])
+def test_values_beyond_0_and_1_are_no_maps(model_path, monkeypatch, value):
     model = Model(model_path, "cpu", 1)
-    monkeypatch.setattr(model, "run", lambda tile: [np.full((1, 1, *tile.shape[2:]), np.nan, np.float32)] * 2)
-    with pytest.raises(ModelError, match="no numbers"):
+    monkeypatch.setattr(model, "run", lambda tile: [np.full((1, 1, *tile.shape[2:]), value, np.float32)] * 2)
+    with pytest.raises(ModelError, match=r"not in 0\.\.1"):
         model.maps(InMemory(np.zeros((32, 32), np.uint8)))
+
+
+def changed(path, *, facts=None, shape=None):
+    """Write a model whose metadata, or the stated shape of whose input, do not fit its network."""
+    proto = onnx.load(write_model(path, facts=facts))
+    for dimension, size in zip(proto.graph.input[0].type.tensor_type.shape.dim, shape or (), strict=False):
+        dimension.dim_value = size
+    onnx.save(proto, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"facts": {"stride": 7}},
+        {"facts": {"stride": 10**9}},
+        {"facts": {"halo": 10**9}},
+        {"shape": (1, 1, 64, 72)},
+        {"shape": (4, 1)},
+        {"shape": (1, 3)},
+        {"facts": {"name": 3}},
+        {"facts": {"validation": [1]}},
+    ],
+)
+def test_a_network_that_does_not_fit_its_metadata_is_refused_when_it_is_opened(tmp_path, options):
+    with pytest.raises(ModelError) as caught:
+        Model(changed(tmp_path / "odd.onnx", **options), "cpu", 1)
+    assert str(caught.value).startswith(f"{tmp_path / 'odd.onnx'}: ")
+    assert "export" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_in_another_file_are_refused(tmp_path):
+    path = tmp_path / "split.onnx"
+    proto = onnx.load(write_model(path))
+    onnx.save(proto, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (tmp_path / "weights.bin").exists()
+    with pytest.raises(ModelError, match=r"split\.onnx: keeps its weights in another file; save it as one"):
+        Model(path, "cpu", 1)
+    # An entry of the metadata may have the name.
+    whole = onnx.load(write_model(path))
+    whole.metadata_props.add(key="location", value="Basel")
+    onnx.save(whole, path)
+    assert Model(path, "cpu", 1).facts.name == "blobs"
 
 
 def test_a_halo_that_is_too_small_changes_the_maps(scenes, tmp_path):
