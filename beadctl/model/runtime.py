@@ -1,6 +1,7 @@
 """The onnxruntime that is installed: its builds, its providers, and sessions on a device."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -46,15 +47,15 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
     options.inter_op_num_threads = 1
     # Halves the peak memory at the same speed: a memory pattern serves one input shape, and these vary.
     options.enable_mem_pattern = False
-    options.log_severity_level = 3
+    # Each of its errors is an exception too.
+    options.log_severity_level = 4
     if listed and device != "cpu":
         if hasattr(onnxruntime, "preload_dlls"):
-            with _stdout_to_stderr():
+            with _stdout_kept():
                 onnxruntime.preload_dlls()
         cuda = (cuda_provider, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
         try:
-            # onnxruntime reports its fallback on standard output, where tables are printed.
-            with _stdout_to_stderr():
+            with _stdout_kept():
                 session = onnxruntime.InferenceSession(path, options, providers=[cuda])
         except Exception as error:
             if index is not None:
@@ -68,7 +69,8 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
                     "see beadctl info, or use --device cpu"
                 )
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        with _stdout_kept():
+            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # onnxruntime has an exception class for each status; all mean that the file is unusable.
         raise ModelError(f"{path}: not a model that onnxruntime can run ({first_line(error)})") from None
@@ -81,18 +83,15 @@ def first_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Redirect file descriptor 1 to 2, for C++ libraries that write messages to standard output."""
-    sys.stdout.flush()
-    try:
-        saved = os.dup(1)
-    except OSError:
-        yield
-        return
-    try:
-        os.dup2(2, 1)
-        yield
-    finally:
+def _stdout_kept() -> Iterator[None]:
+    """Keep from standard output, where tables are printed, what onnxruntime writes from Python and C++."""
+    if sys.stdout:
         sys.stdout.flush()
-        os.dup2(saved, 1)
-        os.close(saved)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.ExitStack() as stack:
+        # Either stream may be closed.
+        with contextlib.suppress(OSError):
+            saved = os.dup(1)
+            stack.callback(os.close, saved)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, saved, 1)
+        yield

@@ -102,11 +102,14 @@ class Model:
             # The hash of the file, by which results are known, would not cover them.
             raise ModelError(f"{path}: keeps its weights in another file; save it as one file")
         self.session, self.device = open_session(path, device, self.threads)
-        self.facts = ModelFacts.from_json(
-            self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), str(path)
-        )
-        outputs = [output.name for output in self.session.get_outputs()]
-        if "probability" not in outputs or [given.name for given in self.session.get_inputs()] != ["image"]:
+        try:
+            metadata = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+            outputs = [output.name for output in self.session.get_outputs()]
+            inputs = [given.name for given in self.session.get_inputs()]
+        except UnicodeDecodeError:
+            raise ModelError(f"{path}: has metadata or names that are no UTF-8; export it again") from None
+        self.facts = ModelFacts.from_json(metadata, str(path))
+        if "probability" not in outputs or inputs != ["image"]:
             raise ModelError(
                 f"{path}: its inputs and outputs are not those of a beadctl model; export it again"
             )

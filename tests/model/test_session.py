@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -284,3 +286,20 @@ def test_other_files_are_refused(model_path, tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="no metadata"):
         Model(foreign, "cpu")
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_what_onnxruntime_prints_is_kept_from_standard_output(model_path, tmp_path, closed):
+    """A fallback is printed by its Python part, other faults by its C++ part; either stream may be closed."""
+    odd = tmp_path / "odd.onnx"
+    odd.write_bytes(model_path.read_bytes().replace(b"Sigmoid", b"Sig\xddoid"))
+    code = (
+        "import os, sys; from pathlib import Path; from beadctl.model.session import Model\n"
+        f"os.close({closed}); Model(Path(sys.argv[1]), 'cpu', 1)\n"
+        "try: Model(Path(sys.argv[2]), 'cpu', 1)\n"
+        "except Exception as error: os.write(3 - int(sys.argv[3]), type(error).__name__.encode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, model_path, odd, str(closed)], capture_output=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ((b"", b"ModelError") if closed == 1 else (b"ModelError", b""))
