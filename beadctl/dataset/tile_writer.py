@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from beadctl import lock
 from beadctl.annotations.canvas import Remark, remark_lines
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
@@ -130,7 +131,7 @@ def cut_with_progress(
     messages: Messages,
 ) -> Cut:
     """Run `cut`; `messages` shows the progress, the remarks on the annotations and a table of the splits."""
-    with messages.progress(len(samples), "tiling") as advance:
+    with lock.held(out_dir, messages.info), messages.progress(len(samples), "tiling") as advance:
         found = cut(samples, out_dir, options, overwrite=overwrite, on_sample=advance)
     messages.notes(remark_lines(found.remarks))
     columns = ("images", "tiles", "beads")

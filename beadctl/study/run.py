@@ -55,7 +55,7 @@ def run_missing(
     Raises
     ------
     Interrupted
-        If a first Ctrl-C or SIGTERM ended it; finished trials and epochs are kept.
+        If a first Ctrl-C, SIGTERM or SIGUSR1 ended it; finished trials and epochs are kept.
     BeadctlError
         As `beadctl.study.trial.run`.
     """

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from beadctl.console.stopping import SIGNALS
 from beadctl.dataset.manifest import fingerprint, read_manifest
 from beadctl.errors import TrainingError
 from beadctl.images import InputName, levels_of
@@ -243,7 +244,7 @@ def _start_worker(_: int) -> None:
     # worker runs in the gaps.
     if hasattr(os, "nice"):
         os.nice(19)
-    # Ctrl-C and a scheduler's SIGTERM reach the whole process group. Only the parent reacts: it ends the
+    # Ctrl-C and the signals of a scheduler reach the whole process group. Only the parent reacts: it ends the
     # workers through their queue, and workers without a parent end by themselves.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -152,10 +152,11 @@ class TrainingRun:
                 break
             began = time.monotonic()
             epoch = self.train_epoch(callbacks)
-            if epoch is None:
+            record = epoch and self.finish_epoch(began, epoch, callbacks)
+            if not record:
                 stopped = "interrupted"
                 break
-            callbacks.on_epoch(self.finish_epoch(began, epoch))
+            callbacks.on_epoch(record)
         best = EpochRecord(**self.history[self.best_epoch - 1]) if self.best_epoch else None
         path, seconds = self.folder.best if best else None, sum(record["seconds"] for record in self.history)
         return RunResult(path, best, self.epoch, stopped, str(self.device), seconds)
@@ -204,10 +205,16 @@ class TrainingRun:
             "weights": dict(zip(learner.objective.names, learner.weights.tolist(), strict=True)),
         }
 
-    def finish_epoch(self, began: float, epoch: dict[str, Any]) -> EpochRecord:
-        """Validate the averaged weights after the pass `epoch`, and save everything."""
+    def finish_epoch(
+        self, began: float, epoch: dict[str, Any], callbacks: TrainCallbacks
+    ) -> EpochRecord | None:
+        """Validate the averaged weights after the pass `epoch`, and save all; or None when asked to stop."""
+        left = list(range(len(self.data.validation)))
+        asked = (self.data.validation[left.pop(0)] for _ in range(len(left)) if not callbacks.should_stop())
         network = self.learner.average.network
-        scores = score(network, self.data.validation, self.device, label_options(vars(self.plan)))
+        scores = score(network, asked, self.device, label_options(vars(self.plan)))
+        if left:
+            return None
         self.epoch += 1
         value = selected(scores.columns(), self.plan.select)
         # As long as no bead is right, the pixels tell which epoch is better.

@@ -45,7 +45,8 @@ class TrainCallbacks:
     on_epoch, on_step : callable
         Take the record of every finished epoch and optimiser step.
     should_stop : callable
-        Asked before every micro-batch; True ends the run with ``last.pt`` of the last finished epoch.
+        Asked before every micro-batch and validation image; True ends the run with ``last.pt`` of the last
+        finished epoch.
     """
 
     on_epoch: Callable[[EpochRecord], None] = lambda _: None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from beadctl import lock
 from beadctl.audit.spot_check import spot_check
 from beadctl.console import Messages
 from beadctl.console.stopping import stoppable
@@ -68,7 +69,7 @@ def learn(
     start: Start | None,
     options: TrainOptions,
 ) -> ExitCode:
-    """Train into a folder and say how it went; a first Ctrl-C or SIGTERM ends the run in good order.
+    """Train into a folder and say how it went; a first Ctrl-C, SIGTERM or SIGUSR1 ends it in good order.
 
     Returns ``INTERRUPTED`` or ``TERMINATED`` where a signal ended the run, else ``DONE``.
 
@@ -87,7 +88,7 @@ def learn(
     messages.info(f"training on {target} into {out}{origin}")
     if is_emulated(plan.precision, target):
         messages.warn("this CPU has no bf16: it is computed several times slower; use --precision fp32")
-    with stoppable() as stop, live.table(plan, messages.verbosity) as shown:
+    with lock.held(out, messages.info), stoppable() as stop, live.table(plan, messages.verbosity) as shown:
         callbacks = TrainCallbacks(shown.epoch, shown.step, stop.made)
         result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
     if result.record and result.best:

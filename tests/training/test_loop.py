@@ -243,14 +243,12 @@ def test_resuming_gives_the_bits_of_a_run_that_was_never_stopped(tiles, tmp_path
     assert not same(weights(tmp_path / "straight"), weights(tmp_path / "other"))
 
 
-def test_an_interrupt_inside_an_epoch_keeps_the_last_finished_one(tiles, tmp_path):
-    asked = []
-
-    def in_the_second_epoch():
-        asked.append(1)
-        return len(asked) > 3 + 1
-
-    result = go(TINY, tiles, tmp_path / "run", should_stop=in_the_second_epoch)
+@pytest.mark.parametrize("done", [3 + 1, 3 + 3])
+def test_an_interrupt_inside_an_epoch_keeps_the_last_finished_one(tiles, tmp_path, done):
+    """In its pass over the data, and in its validation."""
+    steps = []
+    ask = {"on_step": steps.append, "should_stop": lambda: len(steps) == done}
+    result = go(TINY, tiles, tmp_path / "run", **ask)
     assert (result.stopped, result.epochs) == ("interrupted", 1)
     assert checkpoint.load(tmp_path / "run" / "last.pt").step == 3
     assert json.loads((tmp_path / "run" / "run.json").read_text())["stopped"] == "interrupted"
