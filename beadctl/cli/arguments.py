@@ -8,7 +8,7 @@ from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.images import Found, ReadOptions, Selection, search
+from beadctl.images import Found, Limits, ReadOptions, Selection, search
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.segmentation.options import SegmentOptions
@@ -16,8 +16,8 @@ from beadctl.segmentation.options import SegmentOptions
 
 def read_options(settings: Settings) -> ReadOptions:
     """Return how image files are read."""
-    data = settings.data
-    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size, data.series)
+    data, limits = settings.data, Limits(**settings.images.model_dump())
+    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size, data.series, limits)
 
 
 def images(settings: Settings, inputs: Sequence[Path], messages: Messages) -> tuple[Found, ...]:

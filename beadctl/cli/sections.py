@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
 from beadctl.errors import SettingsError
+from beadctl.images import Limits
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
 from beadctl.segmentation.sizes import Area, Diameter
@@ -111,6 +112,17 @@ class Data(Section):
     centre_diameter: float | None = Field(
         None, gt=0, description="Diameter of the beads, px, where annotations mark their centres."
     )
+
+
+class Images(Section):
+    """Limits of image files, above which a file is taken for damaged or hostile."""
+
+    max_pixels: int = Field(
+        Limits.max_pixels,
+        ge=1,
+        description="Most pixels of a plane, and of all planes of a file that is decoded as a whole.",
+    )
+    max_planes: int = Field(Limits.max_planes, ge=1, description="Most planes of a file and its set.")
 
 
 class Tile(Section):

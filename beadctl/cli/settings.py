@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     )
 
     data: sections.Data = Field(default_factory=sections.Data)
+    images: sections.Images = Field(default_factory=sections.Images)
     tile: sections.Tile = Field(default_factory=sections.Tile)
     train: sections.Train = Field(default_factory=sections.Train)
     loss: sections.LossSection = Field(default_factory=sections.LossSection)

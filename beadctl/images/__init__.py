@@ -18,6 +18,7 @@ from beadctl.images.companions import PARTS, RESULTS_MARK
 from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, survey
 from beadctl.images.image import Image, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
+from beadctl.images.limits import Limits
 from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
 from beadctl.images.orientation import STORED, Orientation, oriented
@@ -36,6 +37,7 @@ __all__ = [
     "InputName",
     "Intensities",
     "Levels",
+    "Limits",
     "NetworkInput",
     "Normalisation",
     "Orientation",

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from beadctl.errors import ImageError
 from beadctl.images.extra import quieten
 from beadctl.images.failure import damaged, failures
-from beadctl.images.frames import MOST_FRAMES, Frames, named
+from beadctl.images.frames import Frames, named
+from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import Spacing, spacing_of
 from beadctl.images.series import Photometric, Series, SeriesFacts
 from beadctl.images.tiff_page import CACHE_BYTES, check_decoded_size
@@ -144,7 +145,7 @@ def _unpacked(data: bytes, compression: int, size: int, dtype: np.dtype[Any]) ->
     return stored.view(dtype)
 
 
-def czi_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
+def czi_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the scenes of a CZI file; parameters, results and errors are those of `tiff_series`."""
     with failures(path):
         with _opened(path) as czi:
@@ -164,7 +165,7 @@ def czi_series(path: Path, number: int | None = None) -> tuple[list[Series], lis
         scenes: dict[int, list[Any]] = defaultdict(list)
         for entry in entries:
             scenes[_starts(entry).get("S", 0)].append(entry)
-        found = [_scene(path, scenes[key], spacing) for key in sorted(scenes)]
+        found = [_scene(path, scenes[key], spacing, limits) for key in sorted(scenes)]
     facts = [
         SeriesFacts(f"scene {key}" if len(scenes) > 1 else "", one.axes, one.shape, str(one.dtype))
         for key, one in zip(sorted(scenes), found, strict=True)
@@ -192,7 +193,7 @@ def _is_full_resolution(entry: Any) -> bool:
     )
 
 
-def _scene(path: Path, entries: Sequence[Any], spacing: Spacing) -> Series:
+def _scene(path: Path, entries: Sequence[Any], spacing: Spacing, limits: Limits) -> Series:
     kinds = {entry.dtype for entry in entries}
     if len(kinds) > 1 or not kinds <= SAMPLES.keys():
         raise ImageError(f"{path}: pixels of type {', '.join(sorted(kinds))} are not supported in one image;"
@@ -204,7 +205,8 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing) -> Series:
     lengths = {axis: max(starts) - first[axis] + 1 for axis, starts in axes.items()}
     lengths = {axis: length for axis, length in lengths.items() if length > 1}
     count = math.prod(lengths.values())
-    if count > min(MOST_FRAMES, MOST_FRAMES_A_TILE * len(entries)):
+    limits.check_planes(path, count)
+    if count > MOST_FRAMES_A_TILE * len(entries):
         raise damaged(path, f"it claims {count:,} planes and has {len(entries):,} tiles")
     places = [_place(path, entry) for entry in entries]
     top, left = min(place.top for place in places), min(place.left for place in places)

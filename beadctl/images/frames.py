@@ -19,9 +19,6 @@ from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
-MOST_FRAMES = 2**20
-"""A file that claims more frames is damaged."""
-
 
 class FrameReader(Protocol):
     """An open file."""

@@ -1,5 +1,6 @@
 """Image files: axes, size and planes, without decoding pixels."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from beadctl.errors import FileNote, ImageError
 from beadctl.images import extra
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
+from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um
 from beadctl.images.plane import Plane
 from beadctl.images.read_options import ReadOptions
@@ -70,7 +72,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     ------
     ImageError
         If the file is missing, empty, damaged, truncated, in an unsupported format or encoding,
-        implausibly large, or ambiguous without `axes`, `channel` or `plane`.
+        beyond the limits, or ambiguous without `axes`, `channel` or `plane`.
 
     Warns
     -----
@@ -78,11 +80,12 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         If something in the file is left out or assumed, such as side images of a slide.
     """
     axes = options.axes and options.axes.upper()
-    in_file, facts = _series_of(path, options.series)
+    in_file, facts = _series_of(path, options.series, options.limits)
     sizes = [s.pixel_size_um or jeol_pixel_size_um(path) or options.pixel_size_um for s in in_file]
     every_series = [
         replace(s, axes=axes or s.axes, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)
     ]
+    _check_limits(path, every_series, options.limits)
     planes: list[Plane | None] = []
     conversions: list[str] = []
     for series in every_series:
@@ -103,6 +106,16 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         conversion=conversions[0],
         series=tuple(facts),
     )
+
+
+def _check_limits(path: Path, every_series: Sequence[Series], limits: Limits) -> None:
+    count = 0
+    for series in every_series:
+        # Axes of another number are refused with a reason of their own.
+        sizes = dict(zip(series.axes, series.shape, strict=False))
+        limits.check_pixels(path, sizes.get("Y", 0) * sizes.get("X", 0))
+        count += math.prod(length for axis, length in sizes.items() if axis not in "YXSC")
+    limits.check_planes(path, count)
 
 
 def _notes(
@@ -164,25 +177,25 @@ def _chosen(
     return present
 
 
-def _series_of(path: Path, number: int | None) -> tuple[list[Series], list[SeriesFacts]]:
+def _series_of(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe a file by the module for its format: the series to read, and facts of all."""
     head = _head(path)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         from beadctl.images.tiff import tiff_series
 
-        return tiff_series(path, number)
+        return tiff_series(path, number, limits)
     from beadctl.images.raster import codec_of, raster_series
 
     codec = codec_of(head)
     suffix = path.suffix.lower()
     # ND2 files of NIS-Elements 2 are JPEG 2000, of which a plain reader would see the first image alone.
     if codec and suffix != ".nd2":
-        series = raster_series(path, head, codec)
+        series = raster_series(path, head, codec, limits)
         facts = [SeriesFacts("", one.axes, one.shape, str(one.dtype)) for one in series]
         return [series[i] for i in chosen_series(path, facts, number)], facts
     of_extra = _suffix_of(head)
     if of_extra and extra.is_installed(of_extra):
-        return _extra_series(path, of_extra, number)
+        return _extra_series(path, of_extra, number, limits)
     if of_extra:
         raise ImageError(f"{path}: {extra.kind(of_extra)} files are not read: {extra.REMEDY}")
     if suffix in (*OTHER_FORMATS, *extra.PACKAGES):
@@ -200,19 +213,21 @@ def _suffix_of(head: bytes) -> str:
     return ".lif" if is_leica and "LMS_Object_File" not in head[13:].decode("utf-16-le", "replace") else ""
 
 
-def _extra_series(path: Path, suffix: str, number: int | None) -> tuple[list[Series], list[SeriesFacts]]:
+def _extra_series(
+    path: Path, suffix: str, number: int | None, limits: Limits
+) -> tuple[list[Series], list[SeriesFacts]]:
     match suffix:
         case ".czi":
             from beadctl.images.czi import czi_series
 
-            return czi_series(path, number)
+            return czi_series(path, number, limits)
         case ".lif":
             from beadctl.images.lif import lif_series
 
-            return lif_series(path, number)
+            return lif_series(path, number, limits)
     from beadctl.images.nd2 import nd2_series
 
-    return nd2_series(path, number)
+    return nd2_series(path, number, limits)
 
 
 def _head(path: Path) -> bytes:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from beadctl.errors import ImageError
 from beadctl.images.extra import quieten
 from beadctl.images.failure import damaged, failures
-from beadctl.images.frames import MOST_FRAMES, Frames, letters, named
+from beadctl.images.frames import Frames, letters, named
+from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import Spacing, spacing_of, um_per_unit
 from beadctl.images.series import Photometric, Series, SeriesFacts
 from beadctl.images.window import Window
@@ -59,7 +60,7 @@ class _LifReader:
         return self._frame(frame)[window.slices]
 
 
-def lif_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
+def lif_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the images of a LIF file; parameters, results and errors are those of `tiff_series`.
 
     Lifetime images (FLIM), which hold no grey values, are left out like side images.
@@ -75,7 +76,7 @@ def lif_series(path: Path, number: int | None = None) -> tuple[list[Series], lis
         if stated > sum(not image.is_flim for image in images):
             raise ImageError(f"{path}: several of its images have the same name; rename them and save it")
         facts = [_facts(image) for image in images]
-        return named(path, lambda i: _described(path, images[i], i), facts, number), facts
+        return named(path, lambda i: _described(path, images[i], i, limits), facts, number), facts
 
 
 def _facts(image: Any) -> SeriesFacts:
@@ -102,13 +103,14 @@ def _axes(image: Any) -> tuple[dict[str, int], tuple[int, ...]]:
     return lead, tuple(length for name, length in frame.items() if name != "S" or length > 1)
 
 
-def _described(path: Path, image: Any, number: int) -> Series:
+def _described(path: Path, image: Any, number: int, limits: Limits) -> Series:
     if image.is_flim:
         raise ImageError(f"{path}: series {number} is a lifetime image; export it as OME-TIFF")
     lead, (height, width, *rest) = _axes(image)
     samples, dtype = rest[0] if rest else 1, image.dtype
     count, block = math.prod(lead.values()), image.memory_block
-    if not 0 < count <= MOST_FRAMES or any(length < 0 for length in lead.values()):
+    limits.check_planes(path, count)
+    if count <= 0 or any(length < 0 for length in lead.values()):
         raise damaged(path, f"it claims {count:,} planes")
     file = _LifFile(path, number, tuple(lead.items()), (height, width, samples))
     frames = Frames(file, tuple(lead.values()), height, width, samples)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from beadctl.errors import ImageError
 from beadctl.images.extra import quieten
 from beadctl.images.failure import damaged, failures
-from beadctl.images.frames import MOST_FRAMES, Frames, letters, named
+from beadctl.images.frames import Frames, letters, named
+from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import Spacing, spacing_of
 from beadctl.images.series import Photometric, Series, SeriesFacts
 from beadctl.images.tiff_page import check_decoded_size
@@ -99,7 +100,7 @@ def _decoded(file: _Nd2File, nd2: Any, number: int) -> NDArray[Any]:
         return pixels[..., ::-1] if layout.samples == 3 else pixels
 
 
-def nd2_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
+def nd2_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the positions of an ND2 file; parameters, results and errors are those of `tiff_series`."""
     from nd2 import ND2File
 
@@ -108,7 +109,8 @@ def nd2_series(path: Path, number: int | None = None) -> tuple[list[Series], lis
         layout = _layout(path, nd2)
         loops = [(LOOPS.get(str(loop.type), "U"), loop.count) for loop in nd2.experiment]
         total = math.prod(count for _, count in loops)
-        if not 0 < total <= MOST_FRAMES or any(count < 1 for _, count in loops):
+        limits.check_planes(path, total)
+        if total <= 0 or any(count < 1 for _, count in loops):
             raise damaged(path, f"it claims {total:,} planes")
         chunks = np.arange(total).reshape([count for _, count in loops])
         names = [name for name, _ in loops]

@@ -17,8 +17,8 @@ UM_PER_UNIT = {
 }  # fmt: skip
 """Micrometres in a unit of length, in lower case and American spelling."""
 
-SIDECAR_BYTES = 2**16
-"""A text beside an image is not read beyond this."""
+SIDECAR_BYTES, COMPANION_BYTES = 2**16, 2**26
+"""A text beside an image, and the OME-XML of a set, are not read beyond this."""
 
 SMALLEST_UM, LARGEST_UM = 1e-6, 1e6
 """Of the edge of a pixel that is believed: a picometre, a metre."""
@@ -81,8 +81,7 @@ def jeol_pixel_size_um(path: Path) -> float | None:
     ``$$SM_MICRON_BAR 128`` that length in pixels.
     """
     try:
-        with path.with_suffix(".txt").open("rb") as file:
-            text = file.read(SIDECAR_BYTES).decode("latin-1")
+        text = _text_beside(path.with_suffix(".txt"), SIDECAR_BYTES).decode("latin-1")
     except OSError:
         return None
     bar = re.search(r"^\$\$SM_MICRON_BAR\s+([\d.]+)", text, re.MULTILINE)
@@ -91,6 +90,14 @@ def jeol_pixel_size_um(path: Path) -> float | None:
     if not (bar and marker and um and _number(bar[1]) > 0):
         return None
     return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
+
+
+def _text_beside(path: Path, most: int) -> bytes:
+    """Return the first bytes of a file that an image names; an OSError for a device or pipe without end."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def _lsm_spacing(lsm: dict[str, Any]) -> Spacing:
@@ -141,7 +148,7 @@ def _ome_spacings(xml: str, path: Path) -> list[Spacing]:
         companion = next((e.get("MetadataFile") for e in root.iter() if e.tag.endswith("BinaryOnly")), None)
         if companion:
             with contextlib.suppress(OSError):
-                root = ET.fromstring((path.parent / companion).read_bytes())  # noqa: S314
+                root = ET.fromstring(_text_beside(path.parent / companion, COMPANION_BYTES))  # noqa: S314
             images = [
                 element
                 for element in root.iter()

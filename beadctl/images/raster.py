@@ -1,5 +1,6 @@
 """PNG, JPEG, GIF, WebP, JPEG 2000 and BMP files: decoded as a whole at the first read."""
 
+import math
 import struct
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,12 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL.Image import new as new_image
 from PIL.ImageFile import ImageFile
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
+from beadctl.images.limits import Limits
 from beadctl.images.palette import is_display
 from beadctl.images.plane import PlaneSource
 from beadctl.images.series import Photometric, Series
@@ -108,7 +111,7 @@ def _pillow_pixels(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:
     return np.stack(frames) if layout.frames > 1 else frames[0]
 
 
-def raster_series(path: Path, head: bytes, codec: Codec) -> list[Series]:
+def raster_series(path: Path, head: bytes, codec: Codec, limits: Limits) -> list[Series]:
     """Describe a file by its header, of which `head` is the first 64 bytes; several frames are a stack.
 
     The pixel size is left unknown: the density in such a header is for printing.
@@ -124,10 +127,8 @@ def raster_series(path: Path, head: bytes, codec: Codec) -> list[Series]:
         layout = _jpeg2k_header(path)
     else:
         layout = _pillow_header(path, codec)
-    if not (layout.width > 0 and layout.height > 0):
-        raise damaged(path, "the image has no pixels")
+    _check(path, layout, limits)
     shape, samples = layout.shape, layout.samples
-    check_decoded_size(path, int(np.prod(shape)) * layout.dtype.itemsize, path.stat().st_size)
 
     def locate(picks: tuple[Pick, ...], transposed: bool) -> PlaneSource:
         return WholeSource(partial(_load, path, codec, layout), picks, transposed)
@@ -135,6 +136,15 @@ def raster_series(path: Path, head: bytes, codec: Codec) -> list[Series]:
     photometric = Photometric.RGB if samples > 2 else Photometric.BLACK_IS_ZERO
     has_alpha = samples in (2, 4)
     return [Series(path, layout.axes, shape, layout.dtype, photometric, locate, has_alpha=has_alpha)]
+
+
+def _check(path: Path, layout: _Layout, limits: Limits) -> None:
+    if not (layout.width > 0 and layout.height > 0):
+        raise damaged(path, "the image has no pixels")
+    limits.check_planes(path, layout.frames)
+    # All frames are decoded at once.
+    limits.check_pixels(path, layout.frames * layout.height * layout.width)
+    check_decoded_size(path, math.prod(layout.shape) * layout.dtype.itemsize, path.stat().st_size)
 
 
 def _png_header(path: Path, head: bytes) -> _Layout:
@@ -163,7 +173,7 @@ def _jpeg2k_header(path: Path) -> _Layout:
 def _pillow_header(path: Path, codec: Codec) -> _Layout:
     with failures(path), _pillow(path, codec) as image:
         (width, height), mode, frames = image.size, image.mode, getattr(image, "n_frames", 1)
-        palette = np.array(image.getpalette("RGB") or (), np.uint8).reshape(-1, 3)
+        palette = _palette(image)
     if mode not in PILLOW_SAMPLES:
         raise ImageError(f"{path}: colours stored as {mode} are not supported; export it as grey or RGB")
     is_index = mode == "P" and is_display(palette)
@@ -171,6 +181,16 @@ def _pillow_header(path: Path, codec: Codec) -> _Layout:
     is_grey = is_index or (codec == "gif" and frames == 1 and bool((palette == palette[:, :1]).all()))
     dtype = np.dtype(bool if mode == "1" else np.uint8)
     return _Layout(height, width, 1 if is_grey else PILLOW_SAMPLES[mode], dtype, is_index, frames)
+
+
+def _palette(image: ImageFile) -> NDArray[np.uint8]:
+    """Return the colours of a palette; `Image.getpalette` would decode all pixels for them."""
+    if image.mode != "P" or image.palette is None:
+        return np.empty((0, 3), np.uint8)
+    pixel = new_image("P", (1, 1))
+    mode, colours = image.palette.getdata()
+    pixel.putpalette(colours, mode)
+    return np.array(pixel.getpalette("RGB"), np.uint8).reshape(-1, 3)
 
 
 def _pillow(path: Path, codec: Codec) -> ImageFile:

@@ -1,6 +1,8 @@
 """Options that replace or complete the metadata of image files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from beadctl.images.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class ReadOptions:
     series : int or None
         Series to use of a file of several images, 0-based; None for all except side images, such as the
         label image of a slide.
+    limits : Limits
+        What a file may claim; it changes no result, and is no part of the text of these options.
     """
 
     axes: str | None = None
@@ -28,3 +32,4 @@ class ReadOptions:
     plane: int | None = None
     pixel_size_um: float | None = None
     series: int | None = None
+    limits: Limits = field(default=Limits(), repr=False)

@@ -41,7 +41,8 @@ def _by_comparison(series: TiffPageSeries, views: Sequence[TiffPageSeries]) -> s
     ):
         return "RGB copy"
     largest = max((_size(view) for view in views), key=lambda size: size[0] * size[1], default=(0, 0))
-    is_small = 2 * height <= largest[0] and 2 * width <= largest[1]
+    # Half of an odd size may be rounded up.
+    is_small = 2 * height <= largest[0] + 1 and 2 * width <= largest[1] + 1
     return "small copy" if is_small and not is_named and len(series) == 1 else ""
 
 

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from tifffile import TIFF, TiffFile, TiffPage, TiffPageSeries
 
 from beadctl.errors import ImageError
+from beadctl.images.declared_planes import check_declared
 from beadctl.images.failure import damaged, failures
+from beadctl.images.limits import Limits
 from beadctl.images.palette import is_display
 from beadctl.images.pixel_size import spacings
 from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
+from beadctl.images.tiff_directories import read_directories
 from beadctl.images.tiff_page import Page, PageReader, pages_of
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
@@ -78,10 +81,10 @@ class _TiffSamples:
         return pixels
 
 
-def _load_series(path: Path, number: int) -> NDArray[Any]:
+def _load_series(path: Path, number: int, flags: dict[str, Any]) -> NDArray[Any]:
     """Decode a series as a whole, because its planes cross pages; without axes of length 1."""
-    with failures(path), TiffFile(path) as tif:
-        series = tif.series[number]
+    with failures(path), TiffFile(path, **flags) as tif:
+        series = _series_of(tif)[number]
         return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
 
 
@@ -116,7 +119,7 @@ def _locate(
 HEADER_BYTES = 8
 
 
-def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], list[SeriesFacts]]:
+def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the arrays of a TIFF file, of a pyramid only the one of full resolution.
 
     Parameters
@@ -125,6 +128,8 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
         The file.
     number : int, optional
         Series to read; by default all but side images, such as thumbnails and label images of slides.
+    limits : Limits
+        What the file may claim.
 
     Returns
     -------
@@ -134,14 +139,19 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or in an unsupported encoding, or has no series of this number.
+        If the file is damaged, truncated, in an unsupported encoding or beyond the limits, or has no series
+        of this number.
     """
+    directories = read_directories(path, limits)
     with failures(path), TiffFile(path) as tif:
         # Counting the pages follows their chain, which reveals a truncated file.
         if len(tif.pages) == 0:
             raise damaged(path, "no page is left")
         _require_sound(path, tif)
-        images = list(tif.series)
+        flags = check_declared(path, tif, directories, limits)
+        for name, value in flags.items():
+            setattr(tif, name, value)
+        images = _series_of(tif)
         if not images:
             raise damaged(path, "no image is left")
         spaced = spacings(tif, len(images))
@@ -150,7 +160,7 @@ def tiff_series(path: Path, number: int | None = None) -> tuple[list[Series], li
         name = "series={}" if len(chosen) > 1 or number is not None else ""
         described = [
             replace(
-                _described(path, tif, images[i], i),
+                _described(path, tif, images[i], limits, partial(_load_series, path, i, flags)),
                 pixel_size_um=spaced[i].pixel_size_um,
                 z_step_um=spaced[i].z_step_um,
                 name=name.format(i),
@@ -170,6 +180,23 @@ def _require_sound(path: Path, tif: TiffFile) -> None:
     stored = zip(page.dataoffsets, page.databytecounts, strict=False)
     if any(count and offset < HEADER_BYTES for offset, count in stored):
         raise damaged(path, "its pixels would begin in its header")
+
+
+def _series_of(tif: TiffFile) -> list[TiffPageSeries]:
+    """Return the arrays of a file; a small page is a level of a pyramid only where the file says so.
+
+    tifffile takes any page of half, a third or a quarter of the size for one.
+    """
+    found = list(tif.series)
+    pages = [
+        level
+        for one in found
+        if one.kind == "generic"
+        for level in one.levels[1:]
+        if not (level.keyframe.is_reduced or level.keyframe.is_subifd)
+    ]
+    # In the order of the file.
+    return sorted([*found, *pages], key=lambda one: one.keyframe.treeindex) if pages else found
 
 
 def _facts(series: TiffPageSeries, side: str) -> SeriesFacts:
@@ -204,7 +231,10 @@ def _doubt(tif: TiffFile, series: TiffPageSeries) -> str:
     return ""
 
 
-def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -> Series:
+def _described(
+    path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits, load: Callable[[], NDArray[Any]]
+) -> Series:
+    limits.check_planes(path, len(series))
     keyframe = series.keyframe
     if 0 in keyframe.shaped:
         raise damaged(path, "the image has no pixels")
@@ -220,7 +250,7 @@ def _described(path: Path, tif: TiffFile, series: TiffPageSeries, number: int) -
     lead, roles = _split(keyframe, shape)
     extra = tuple(keyframe.extrasamples)
     has_alpha = bool(extra) and extra[-1] in ALPHA_CODES
-    pages, load = pages_of(path, tif, series), partial(_load_series, path, number)
+    pages = pages_of(path, tif, series, limits)
     return Series(
         path=path,
         axes=axes,

@@ -15,6 +15,7 @@ from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from beadctl.errors import ImageError
 from beadctl.images.failure import damaged, failures
+from beadctl.images.limits import Limits
 from beadctl.images.window import Window
 
 CACHE_BYTES = 256 * 2**20
@@ -23,18 +24,16 @@ CACHE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class DecodedSizeLimits:
-    """Limits of what is decoded at once: a plane, strip, tile or file.
+    """Limits of the compression of what is decoded at once: a plane, strip, tile or file.
 
     =========  ==========  =====  =========================================================================
     name       value       unit   why
     =========  ==========  =====  =========================================================================
-    largest    16 * 2**30  bytes  no microscope camera or slide scanner writes a larger plane
     unchecked  64 * 2**20  bytes  fits into memory, whatever its compression
     ratio      2000        ratio  decoded to stored bytes; blank images reach 1032 by Deflate, 1400 by LZW
     =========  ==========  =====  =========================================================================
     """
 
-    largest: int = 16 * 2**30
     unchecked: int = 64 * 2**20
     ratio: int = 2000
 
@@ -50,8 +49,7 @@ def check_decoded_size(path: Path, decoded_bytes: int, stored_bytes: int) -> Non
     ImageError
         Names `path`, if the pixels exceed `LIMITS`.
     """
-    too_dense = decoded_bytes > LIMITS.unchecked and decoded_bytes > LIMITS.ratio * stored_bytes
-    if decoded_bytes > LIMITS.largest or too_dense:
+    if decoded_bytes > LIMITS.unchecked and decoded_bytes > LIMITS.ratio * stored_bytes:
         raise ImageError(
             f"{path}: {stored_bytes:,} bytes claim to hold {decoded_bytes / 2**20:,.0f} MiB of pixels,"
             " which is implausible; save it as a tiled TIFF if it is real"
@@ -214,25 +212,26 @@ def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int
         return np.asarray(segment)
 
 
-def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries) -> list[Page | None]:
+def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) -> list[Page | None]:
     """Return the pages of a series of the open file `tif` at `path`; None for one in another file of a set.
 
     Raises
     ------
     ImageError
-        If the pages are incomplete or exceed `LIMITS`.
+        If the pages are incomplete or exceed `limits` or `LIMITS`.
     """
     keyframe = series.keyframe
     if series.dataoffset is not None and keyframe.is_final:
         count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
+        limits.check_planes(path, count)
         first = series.dataoffset
         _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)
         check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
         return [_contiguous(path, keyframe, first + k * keyframe.nbytes) for k in range(count)]
-    return [_page(path, tif, series[k]) for k in range(len(series))]
+    return [_page(path, tif, series[k], limits) for k in range(len(series))]
 
 
-def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page | None:
+def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None, limits: Limits) -> Page | None:
     # Each plane of a set of files belongs to the file that contains it, so that it is read once.
     if page is None or page.parent.filehandle.path != tif.filehandle.path:
         return None
@@ -271,6 +270,7 @@ def _page(path: Path, tif: TiffFile, page: TiffPage | TiffFrame | None) -> Page 
     _check_end(path, int((offsets + counts).max()), size)
     check_decoded_size(path, keyframe.nbytes, keyframe.nbytes)
     check_decoded_size(path, segmented.chunk_bytes, int(counts.max()))
+    limits.check_pixels(path, math.prod(segmented.chunk))
     return segmented
 
 

@@ -113,6 +113,6 @@ class SegmentOptions:
     def fingerprint(self, model: Model) -> str:
         """Return what, besides an image's content, decides its result."""
         facts = dataclasses.asdict(self)
-        del facts["tile_size"]
+        del facts["tile_size"], facts["read"]["limits"]
         facts["region"] = self.region and self.region.identity
         return fingerprint(model.sha256, facts)

@@ -1,0 +1,34 @@
+"""Limits of what an image file may claim to hold, checked before anything is built or decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from beadctl.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of an image file.
+
+    Attributes
+    ----------
+    max_pixels : int
+        Pixels of a plane; of all planes where a format is decoded as a whole.
+    max_planes : int
+        Planes of a file, and of the set of files that its metadata describe; pages of a TIFF file.
+    """
+
+    max_pixels: int = 4_000_000_000
+    max_planes: int = 100_000
+
+    def check_pixels(self, path: Path, pixels: int) -> None:
+        """Refuse more pixels: an `ImageError` that names the setting."""
+        if pixels > self.max_pixels:
+            fault = f"{pixels:,} pixels to decode at once, and {self.max_pixels:,} are allowed"
+            raise ImageError(f"{path}: {fault}; if they are real, raise the setting images.max_pixels")
+
+    def check_planes(self, path: Path, planes: int) -> None:
+        """Refuse more planes: an `ImageError` that names the setting."""
+        if planes > self.max_planes:
+            fault = f"claims more than the {self.max_planes:,} planes that are allowed"
+            raise ImageError(f"{path}: {fault}; if they are real, raise the setting images.max_planes")
