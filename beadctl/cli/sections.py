@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
 from beadctl.errors import SettingsError
-from beadctl.images import Limits
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
 from beadctl.segmentation.sizes import Area, Diameter
@@ -118,11 +117,11 @@ class Images(Section):
     """Limits of image files, above which a file is taken for damaged or hostile."""
 
     max_pixels: int = Field(
-        Limits.max_pixels,
+        4_000_000_000,
         ge=1,
         description="Most pixels of a plane, and of all planes of a file that is decoded as a whole.",
     )
-    max_planes: int = Field(Limits.max_planes, ge=1, description="Most planes of a file and its set.")
+    max_planes: int = Field(100_000, ge=1, description="Most planes of a file and its set.")
 
 
 class Tile(Section):

@@ -1,5 +1,6 @@
 """Settings: sources and their order, refused names and values, saved settings as --config."""
 
+import dataclasses
 import difflib
 import re
 import types
@@ -332,3 +333,22 @@ def test_settings_saved_by_a_run_repeat_it(run, model_path, bead_folder):
     assert again.code == 0
     assert settings.load(Path("two/settings.toml")).settings.instances.threshold == 0.4
     assert Path("one/beads.csv").read_bytes() == Path("two/beads.csv").read_bytes()
+
+
+def test_the_limits_of_images_are_those_of_the_package():
+    from beadctl.images import Limits
+
+    assert sections.Images().model_dump() == dataclasses.asdict(Limits())
+
+
+def test_limits_reach_the_reader_and_change_no_result(run, model_path, bead_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("BEADCTL_IMAGES__MAX_PIXELS", "100")
+    said = run("count", bead_folder, "-m", model_path)
+    assert said.code == 1
+    assert all("images.max_pixels" in line for line in said.errors)
+    monkeypatch.setenv("BEADCTL_IMAGES__MAX_PIXELS", "1000000")
+    assert run("segment", bead_folder, "-m", model_path, "-o", tmp_path / "out").code == 0
+    monkeypatch.delenv("BEADCTL_IMAGES__MAX_PIXELS")
+    # The same results, so that the rerun skips them.
+    assert run("segment", bead_folder, "-m", model_path, "-o", tmp_path / "out").code == 0
+    assert (tmp_path / "out/counts.csv").read_text().count("skipped") > 0
