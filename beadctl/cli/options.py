@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from beadctl.cli.settings import load, section_of
-from beadctl.console import Messages
+from beadctl.console import Messages, logged
 from beadctl.files import cell
 from beadctl.results.formats import Output
 
@@ -63,7 +63,11 @@ LONGEST_TYPE = 20
 
 
 def command(
-    out_dir: str | None = None, flags: Mapping[str, Sequence[str]] = MappingProxyType({}), **sections: str
+    out_dir: str | None = None,
+    flags: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    *,
+    log: bool = False,
+    **sections: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of settings.
 
@@ -76,6 +80,8 @@ def command(
         Folder of the results in the help, where the setting has none.
     flags : mapping, optional
         ``section.field`` to flags that differ from those of other commands.
+    log : bool
+        Whether it has ``--log-json``.
     sections : str
         Names of fields of a section, separated by spaces, or ``*`` for all.
     """
@@ -88,12 +94,15 @@ def command(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(function).parameters.values())[2:]
-        parameters = sorted([*own, *_COMMON, *from_settings], key=_panel_number)
+        parameters = sorted([*own, *_COMMON, *[_LOG] * log, *from_settings], key=_panel_number)
 
         @functools.wraps(function)
-        def run(*, config: Path | None, quiet: bool, verbose: bool, **values: Any) -> Any:
+        def run(
+            *, config: Path | None, quiet: bool, verbose: bool, log_json: Path | None = None, **values: Any
+        ) -> Any:
             given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
-            return function(load(config, given), Messages.of(quiet, verbose), **values)
+            loaded, messages = load(config, given), Messages.of(quiet, verbose)
+            return logged(log_json, function.__name__, lambda: function(loaded, messages, **values))
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -141,6 +150,15 @@ _COMMON = (
     _parameter("config", Path | None, _CONFIG),
     _parameter("quiet", bool, typer.Option("--quiet", "-q", help="Print only errors and warnings."), False),
     _parameter("verbose", bool, typer.Option("--verbose", "-v", help="Verbose output."), False),
+)
+_LOG = _parameter(
+    "log_json",
+    Path | None,
+    typer.Option(
+        "--log-json",
+        help="Add a JSON line for each image, epoch and warning to FILE.",
+        rich_help_panel=OUTPUT,
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
+from beadctl.console.event_log import event, logged
 from beadctl.console.messages import Messages, duration, fail, stderr
 from beadctl.console.notes import file_notes
 from beadctl.console.table import (
@@ -19,8 +20,10 @@ __all__ = [
     "RowPrinter",
     "columns_that_fit",
     "duration",
+    "event",
     "fail",
     "file_notes",
+    "logged",
     "print_record",
     "print_rows",
     "print_table",

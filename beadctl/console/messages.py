@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beadctl.console.event_log import event
 from beadctl.errors import Interrupted
 from beadctl.files import printable
 
@@ -38,6 +39,7 @@ class Messages:
 
     def warn(self, message: str) -> None:
         """Print a warning, under ``-q`` too."""
+        event("warning", text=printable(message))
         _print(f"warning: {message}", "yellow")
 
     def notes(self, lines: Iterable[tuple[bool, str]]) -> None:

@@ -83,6 +83,7 @@ def process(
             results.append(dataclasses.replace(result, beads=()))
             for row in result.rows:
                 on_row(row)
+                console.event("image", **row.cells())
                 if row.status == "failed":
                     console.fail(f"{row.image}: {row.reason}")
                 elif row.quality:

@@ -44,6 +44,7 @@ class EpochTable:
 
     def epoch(self, record: EpochRecord) -> None:
         """Show a finished epoch."""
+        console.event("epoch", **record.row())
         # Most important first: a narrow terminal shows as many columns as fit.
         row = {
             "epoch": f"{record.epoch}{'*' if record.best else ''}",

@@ -27,6 +27,7 @@ COMMANDS = (
     "export",
     "segment",
     "count",
+    "verify",
     "simulate",
     "info",
     "audit",
@@ -228,11 +229,12 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     """A flag that is mapped to no setting would be accepted and then ignored."""
     fields = set(settings.fields())
     own = {
-        "segment": {"inputs"},
-        "count": {"inputs"},
+        "segment": {"inputs", "log_json"},
+        "count": {"inputs", "log_json"},
         "eval": {"images", "masks", "split", "calibrate"},
         "tile": {"images", "masks", "dry_run"},
-        "train": {"resume", "gradient_audit"},
+        "train": {"resume", "gradient_audit", "log_json"},
+        "verify": {"out"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},
         "export": {"run", "out"},

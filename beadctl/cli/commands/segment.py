@@ -7,6 +7,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
+    log=True,
     out_dir="segmented",
     data="include exclude recursive axes channel plane series pixel_size region region_exclude",
     inference="*",

@@ -11,6 +11,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
+    log=True,
     out_dir="runs/<loss>-<size>",
     data="tiles size seed",
     train="*",
