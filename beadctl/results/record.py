@@ -9,7 +9,7 @@ from typing import Any
 
 from beadctl.console import fail, stopping
 from beadctl.errors import IncompleteError, OutputError
-from beadctl.files import TEMPORARY, sha256, write_bytes, write_json
+from beadctl.files import sha256, write_bytes, write_json
 from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
@@ -45,7 +45,7 @@ def recorded(
     IncompleteError
         If a file could not be written, in the block or at the end; the message names each.
     """
-    reserve = folder / ledger.FOLDER / f"{TEMPORARY}reserve"
+    reserve = folder / ledger.FOLDER / "reserve"
     start, problems = _now(), list[str]()
 
     def describe(end: str | None, outcome: str) -> None:

@@ -35,6 +35,11 @@ def staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
     hidden = {path: path.with_name(f"{TEMPORARY}{fingerprint(path.name)}{path.suffix}") for path in paths}
     try:
         yield hidden
+    except OutputError as error:
+        text = str(error)
+        for path, temporary in hidden.items():
+            text = text.replace(str(temporary), str(path))
+        raise OutputError(text) from None
     finally:
         for path in hidden.values():
             with contextlib.suppress(OSError):
