@@ -93,12 +93,14 @@ def _members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             )
         if info.flag_bits & 1:
             raise AnnotationError(f"{path}: is encrypted; save it without a password")
-    return [info for info in infos if not (info.is_dir() or _is_hidden(info.filename))]
+    return [info for info in infos if _is_file(info.filename)]
 
 
-def _is_hidden(name: str) -> bool:
+def _is_file(name: str) -> bool:
+    """Return whether a member is a file, not hidden; one without a name is none."""
     path = PurePosixPath(name)
-    return path.name.startswith(".") or "__MACOSX" in path.parts
+    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
+    return bool(name) and not name.endswith("/") and not hidden
 
 
 def _bounded(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

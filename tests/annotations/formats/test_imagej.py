@@ -1,5 +1,7 @@
 """Regions of ImageJ give the beads back that were written to them."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from helpers import annotating
@@ -80,3 +82,13 @@ def test_points_of_imagej_are_centres(tmp_path):
         np.testing.assert_array_equal(read(tmp_path / "a.roi", truth.shape, diameter_px=8).labels > 0, truth)
     with pytest.raises(SettingsError, match="--centre-diameter"):
         read(tmp_path / "a.roi", truth.shape)
+
+
+def test_a_member_without_a_name_is_no_region(tmp_path):
+    path, content = tmp_path / "set.zip", annotating.region(annotating.RECT, (1, 1, 5, 5))
+    with zipfile.ZipFile(path, "w") as archive:
+        nameless = zipfile.ZipInfo("x")
+        nameless.filename = ""
+        archive.writestr(nameless, content)
+        archive.writestr("a.roi", content)
+    assert read(path, (10, 12)).labels.max() == 1
