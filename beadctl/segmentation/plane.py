@@ -30,6 +30,9 @@ from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.quality import Quality, assess
 
+BLANK_ROWS = 256
+"""Rows of a plane that are compared at once."""
+
 
 @dataclass(frozen=True)
 class PredictedPlane:
@@ -147,6 +150,8 @@ def predict_plane(
     """
     options = options.in_px(pixel_size_um)
     orientation, pixels = oriented(pixels)
+    if levels is None and _is_blank(pixels):
+        return PredictedPlane(Maps(np.zeros((pixels.height, pixels.width), np.uint8)), orientation)
     if options.diameter:
         diameter_px = options.diameter.in_px(pixel_size_um)
         if diameter_px is None:
@@ -179,6 +184,16 @@ def predict_plane(
     if factor > 1 or len(chosen.maps) > 1:
         return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
     return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0])
+
+
+def _is_blank(pixels: Pixels) -> bool:
+    """Whether all pixels have one value; most planes are known not to by their first rows."""
+    first = pixels.read(Window(0, 0, 1, 1))
+    strips = (
+        Window(top, 0, min(BLANK_ROWS, pixels.height - top), pixels.width)
+        for top in range(0, pixels.height, BLANK_ROWS)
+    )
+    return all(bool((pixels.read(strip) == first).all()) for strip in strips)
 
 
 @dataclass(frozen=True)

@@ -226,3 +226,30 @@ def test_beads_of_rgb_are_saturated_where_a_colour_is(tmp_path, model, colour, k
     table = beads_of_file(tmp_path / f"a.{kind}", model)
     at = truth[np.rint(table.y_px).astype(int), np.rint(table.x_px).astype(int)]
     assert sorted(at[table.saturated]) == [2, 5, 7]
+
+
+@pytest.mark.parametrize("value", [np.uint8(0), np.uint16(700), np.float32(-1.5), np.bool_(True)])
+@pytest.mark.parametrize("shape", [(1, 1), (96, 128), (700, 40)])
+def test_a_blank_plane_has_no_beads_and_costs_no_network(model, calls, value, shape):
+    found = segment_plane(InMemory(np.full(shape, value)), model, OPTIONS)
+    assert calls["network_px"] == 0
+    assert (len(found.table), found.labels.shape, found.labels.max()) == (0, shape, 0)
+    assert (found.doubt, found.quality) == (0.0, ())
+    other = segment_plane(InMemory(discs(3)[0]), model, OPTIONS)
+    assert [(f.name, getattr(found.table, f.name).dtype) for f in dataclasses.fields(found.table)] == [
+        (f.name, getattr(other.table, f.name).dtype) for f in dataclasses.fields(other.table)
+    ]
+
+
+@pytest.mark.parametrize("place", [(0, 0), (699, 39), (300, 7)])
+def test_a_plane_with_one_other_pixel_is_shown_to_the_network(model, calls, place):
+    image = np.full((700, 40), 9, np.uint8)
+    image[place] = 10
+    segment_plane(InMemory(image), model, OPTIONS)
+    assert calls["network_px"] > 0
+
+
+def test_a_blank_tile_is_judged_by_the_levels_of_its_image(model, calls):
+    levels = measure_levels(InMemory(discs(6)[0]))
+    predict_plane(InMemory(np.full((64, 64), 9, np.uint8)), model, OPTIONS, levels=levels)
+    assert calls["network_px"] > 0
