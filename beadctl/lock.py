@@ -103,7 +103,11 @@ def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -
                 )
         # One of this machine would have been taken over if it were dead.
         alive = holder and first and (holder.machine == _machine() or holder.touched != first.touched)
-        if alive or time.monotonic() - began > UNTOUCHED_S + TOUCH_S:
+        if not alive and time.monotonic() - began > UNTOUCHED_S + TOUCH_S:
+            # A process that is killed while it makes the file leaves an empty one, which filelock respects.
+            lease.force_break()
+            first, began = None, time.monotonic()
+        elif alive:
             raise OutputError(f"{folder}: in use by {holder}; wait until it has ended, or choose another -o")
         time.sleep(POLL_S)
 

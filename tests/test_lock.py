@@ -89,6 +89,14 @@ def test_a_holder_on_another_host_is_alive_once_it_touches_the_lock(holder, tmp_
     assert time.monotonic() - began < 10
 
 
+def test_a_file_that_nobody_filled_in_or_touches_is_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "UNTOUCHED_S", 1.0)
+    monkeypatch.setattr(lock, "TOUCH_S", 0.5)
+    (tmp_path / lock.NAME).touch()
+    with lock.held(tmp_path, print) as held:
+        held.check()
+
+
 def test_a_folder_that_is_removed_or_taken_over_is_noticed(tmp_path):
     out = tmp_path / "out"
     with (

@@ -458,6 +458,50 @@ def test_an_interrupted_run_keeps_what_is_done(segment, many, model_path, number
     assert len(whole_files("out")) == 24
 
 
+SLOW = """
+import sys, time
+from beadctl.cli.main import main
+from beadctl.results import run
+stage, calls = sys.argv.pop(1), []
+real = getattr(run, stage)
+
+def slow(*arguments, **named):
+    calls.append(1)
+    if len(calls) == 4:
+        print("slow", flush=True)
+        time.sleep(60)
+    return real(*arguments, **named)
+
+setattr(run, stage, slow)
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("stage", ["open_image", "predict_plane", "label_plane"])
+def test_a_signal_waits_for_no_slow_step(segment, many, model_path, stage):
+    """A plane of a gigapixel is labelled for minutes, and a batch system kills after seconds."""
+    words = ["segment", many, "-m", model_path, "-o", "out", "-q"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, stage, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout.readline() == "slow\n"
+    began = time.monotonic()
+    process.send_signal(signal.SIGUSR1)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 2.5
+    assert process.returncode == 143
+    done = [row["image"][:3] for row in table("out/counts.csv") if row["status"] == "ok"]
+    assert set(done) == whole_files("out")
+    assert 2 <= len(done) <= 3
+    assert f"terminated (segmenting: {len(done)} of 24 done)" in err
+    assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
+
+
 def test_results_are_nobodys_input(bead_folder, model_path, capsys):
     images = bead_folder
     first = main.run(["count", str(images), "-m", str(model_path), "-q", "--format", "csv"])
