@@ -164,8 +164,8 @@ def predict_plane(
 
     trials: dict[int, _Trial] = {}
 
-    def tables(factor: int) -> list[BeadTable]:
-        """Run the network over windows of the plane shrunk by a factor, and measure what it finds."""
+    def evidence(factor: int) -> scale.Evidence:
+        """Run the network over windows of the plane shrunk by a factor, and sum up what it finds."""
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
         # The windows are shown as parts of the whole plane.
         shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
@@ -176,9 +176,9 @@ def predict_plane(
         found = [find_beads(one, options) for one in maps.values()]
         measured = [_measured(beads.labels, one) for beads, one in zip(found, maps.values(), strict=True)]
         trials[factor] = _Trial(shrunk, shown, maps, found, measured)
-        return measured
+        return scale.Evidence.of(found, measured)
 
-    factor = scale.chosen(pixels.height, pixels.width, tables)
+    factor = scale.chosen(pixels.height, pixels.width, evidence)
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
     if factor > 1 or len(chosen.maps) > 1:

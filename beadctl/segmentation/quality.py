@@ -4,6 +4,7 @@ A bead's confidence is about the probability that it is one, and so is that of a
 Their sums over a plane tell how many beads are expected to be wrong.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,27 +45,28 @@ class QualityLimits:
 LIMITS = QualityLimits()
 
 
-def doubt(found: Found, count: int) -> float:
+def doubt(found: Sequence[Found], count: int) -> float:
     """Return the expected number of wrong beads over that of all beads, 0..1.
 
     Parameters
     ----------
-    found : Found
-        The beads by the maps.
+    found : sequence of Found
+        The beads by the maps, of a plane or of windows of it.
     count : int
         Their number.
 
     Examples
     --------
-    >>> doubt(Found(np.zeros((1, 1), np.uint32), false=6.0, missed=10.0), count=30)
+    >>> doubt([Found(np.zeros((1, 1), np.uint32), false=6.0, missed=10.0)], count=30)
     0.4
     """
-    return min(1.0, (found.false + found.missed) / max(count + found.missed, LIMITS.fewest))
+    missed = sum(one.missed for one in found)
+    return min(1.0, (sum(one.false for one in found) + missed) / max(count + missed, LIMITS.fewest))
 
 
 def assess(found: Found, table: BeadTable) -> tuple[float, tuple[Quality, ...]]:
     """Return the `doubt` about a plane, and its flags: none, or ``doubtful`` and what may be the cause."""
-    share = doubt(found, len(table))
+    share = doubt([found], len(table))
     if share < LIMITS.doubt:
         return share, ()
     flags = [Quality.DOUBTFUL]

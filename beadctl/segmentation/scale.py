@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from beadctl.images import Window
+from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.quality import doubt
 
 FACTORS = (1, 2, 4, 8, 16)
 
@@ -26,8 +28,9 @@ class ScaleLimits:
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
-    enough                  0.7    0..1    sound share of the area from which a scale is accepted at once
-    gain                    1.5    factor  a scale that is not enough must be so much sounder than factor 1
+    doubt                   0.3    0..1    less doubtful beads of the plane as it is settle its scale
+    gain                    1.2    factor  a coarser scale must be worth so much more,
+    more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
     least_edge_px           48     px      a plane is not shrunk below this edge
     sample_edge_px          1024   px      edge of the windows by which a large plane is judged
@@ -39,8 +42,9 @@ class ScaleLimits:
     confidence: float = 0.5
     solidity: float = 0.88
     aspect: float = 2.0
-    enough: float = 0.7
-    gain: float = 1.5
+    doubt: float = 0.3
+    gain: float = 1.2
+    more: float = 0.02
     least_diameter_px: float = 16.0
     least_edge_px: int = 48
     sample_edge_px: int = 1024
@@ -56,59 +60,92 @@ def factor_for(diameter_px: float) -> int:
     return next((factor for factor in FACTORS if diameter_px / factor <= limit), FACTORS[-1])
 
 
-def soundness(tables: Sequence[BeadTable]) -> float:
-    """Return the share of the area found that lies in beads of a plausible shape; 0 if there are none.
+@dataclass(frozen=True)
+class Evidence:
+    """What the beads found at a scale say for it.
 
-    `ScaleLimits` has the limits on confidence, solidity and aspect; pieces of a larger bead, and texture on
-    it, exceed them.
+    Attributes
+    ----------
+    covered, sound : float
+        Share of the plane that lies in beads, and in beads of a plausible shape and sure enough.
+    diameter_px : float
+        Mean diameter of the beads, weighted by area, px of the shrunk plane; 0 without beads.
+    doubt : float
+        Share of them that is expected to be wrong; see `beadctl.segmentation.quality.doubt`.
     """
-    found = sound = 0
-    for table in tables:
-        ellipse = np.pi / 4 * table.major_axis_px * table.minor_axis_px
-        plausible = (
-            (table.confidence >= LIMITS.confidence)
-            & (table.area_px >= LIMITS.solidity * ellipse)
-            & (table.major_axis_px <= LIMITS.aspect * table.minor_axis_px)
+
+    covered: float
+    sound: float
+    diameter_px: float
+    doubt: float
+
+    @classmethod
+    def of(cls, found: Sequence[Found], tables: Sequence[BeadTable]) -> "Evidence":
+        """Sum up the beads of the windows of a plane and their measurements.
+
+        `ScaleLimits` has the limits on confidence, solidity and aspect; pieces of a larger bead, and texture
+        on it, exceed them.
+        """
+        seen = sum(one.labels.size for one in found)
+        area, diameter, confidence, major, minor = (
+            np.concatenate([getattr(table, name) for table in tables])
+            for name in ("area_px", "diameter_px", "confidence", "major_axis_px", "minor_axis_px")
         )
-        found, sound = found + int(table.area_px.sum()), sound + int(table.area_px[plausible].sum())
-    return sound / found if found else 0.0
+        plausible = (
+            (confidence >= LIMITS.confidence)
+            & (area >= LIMITS.solidity * np.pi / 4 * major * minor)
+            & (major <= LIMITS.aspect * minor)
+        )
+        return cls(
+            covered=float(area.sum() / seen),
+            sound=float(area[plausible].sum() / seen),
+            diameter_px=float(area @ diameter / area.sum()) if len(area) else 0.0,
+            doubt=doubt(found, len(area)),
+        )
+
+    @property
+    def worth(self) -> float:
+        """Share of the plane in sound beads times their share of all beads, 0..1."""
+        return self.sound**2 / self.covered if self.covered else 0.0
+
+    @property
+    def settles(self) -> bool:
+        """Whether no other scale need be tried: beads, and little doubt about them."""
+        return self.covered > 0 and self.doubt < LIMITS.doubt
+
+    def outdoes(self, other: "Evidence") -> bool:
+        """Whether a coarser scale is clearly better than a finer one, the `other`."""
+        return (
+            self.diameter_px >= LIMITS.least_diameter_px
+            and self.worth > LIMITS.gain * other.worth + LIMITS.more
+            and (self.doubt <= other.doubt or (self.settles and not other.covered))
+        )
 
 
-def typical_px(tables: Sequence[BeadTable]) -> float:
-    """Return the area-weighted mean diameter of the beads found, px; 0 if there are none."""
-    area = np.concatenate([table.area_px for table in tables])
-    diameter = np.concatenate([table.diameter_px for table in tables])
-    return float(area @ diameter / area.sum()) if len(area) else 0.0
+def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> int:
+    """Return the factor at which the beads found on a plane are best.
 
-
-def chosen(height: int, width: int, beads_at: Callable[[int], Sequence[BeadTable]]) -> int:
-    """Return the factor at which the beads found on a plane are sound.
-
-    The finest scale with enough `soundness` is taken, so small beads are never merged into a large one. Where
-    none has, the soundest is taken if it is at least 1.5 times as sound as the plane as it is. A coarser
-    scale counts only if its beads are at least 16 px in the shrunk plane.
+    The plane as it is stands where its beads are hardly in doubt, so small beads are never merged into a
+    large one. Else a coarser scale is taken where sound beads cover clearly more of the plane, with no more
+    doubt, and are at least 16 px in the shrunk plane.
 
     Parameters
     ----------
     height, width : int
         Size of the plane, px.
-    beads_at : callable
-        ``beads_at(factor)`` gives the beads that the network finds on the shrunk plane or windows of it;
+    evidence_at : callable
+        ``evidence_at(factor)`` sums up the beads that the network finds on the shrunk plane or windows of it;
         called for as few factors as possible, finest first.
     """
-    best, most, least = 1, 0.0, 0.0
-    for factor in FACTORS:
-        if factor > 1 and min(height, width) / factor < LIMITS.least_edge_px:
+    best, most = 1, evidence_at(1)
+    if most.settles:
+        return best
+    for factor in FACTORS[1:]:
+        if min(height, width) / factor < LIMITS.least_edge_px:
             break
-        tables = beads_at(factor)
-        found = soundness(tables)
-        if factor > 1 and typical_px(tables) < LIMITS.least_diameter_px:
-            continue
-        if found >= LIMITS.enough:
-            return factor
-        least = found * LIMITS.gain if factor == 1 else least
-        if found > max(most, least):
-            best, most = factor, found
+        evidence = evidence_at(factor)
+        if evidence.outdoes(most):
+            best, most = factor, evidence
     return best
 
 

@@ -41,7 +41,7 @@ def judged(confidences, **shape):
 )
 def test_doubt_is_the_expected_share_of_wrong_beads(kept, left_out):
     found = Found(NOTHING, false=sum(1 - c for c in kept), missed=sum(left_out))
-    share = doubt(found, len(kept))
+    share = doubt([found], len(kept))
     assert 0 <= share <= 1
     wrong = sum(1 - c for c in kept) + sum(left_out)
     if len(kept) >= LIMITS.fewest:

@@ -15,9 +15,10 @@ from beadctl.errors import SettingsError
 from beadctl.images import open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import measure, scale
+from beadctl.segmentation.instances import Found
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane, predict_plane
-from beadctl.segmentation.scale import chosen, factor_for, sample_windows, soundness
+from beadctl.segmentation.scale import Evidence, chosen, factor_for, sample_windows
 from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render
 
@@ -68,28 +69,33 @@ def table(*shapes):
     return measure.measure(labels, None, probability)
 
 
+def evidence(*tables, missed=0.0):
+    """Sum up tables, each of a window of 60 px width with as many strips as it has beads."""
+    windows = [Found(np.zeros((60 * max(1, len(one)), 60), np.uint32), missed=missed) for one in tables]
+    return Evidence.of(windows, tables)
+
+
 def test_beads_are_sound_where_they_are_round_and_certain():
-    assert soundness([table(("disc", 0.9))]) == 1
-    assert soundness([table(("half", 0.9))]) == 1
+    for kind in ("disc", "half"):
+        seen = evidence(table((kind, 0.9)))
+        assert seen.sound == seen.covered > 0, kind
     for kind in ("bar", "star", "moon"):
-        assert soundness([table((kind, 0.9))]) == 0, kind
-    assert soundness([table(("disc", 0.4))]) == 0
-    assert soundness([]) == soundness([measure.measure(np.zeros((5, 5), np.uint32))]) == 0
+        assert evidence(table((kind, 0.9))).sound == 0, kind
+    assert evidence(table(("disc", 0.4))).sound == 0
+    nothing = evidence(measure.measure(np.zeros((60, 60), np.uint32)))
+    assert (nothing.covered, nothing.sound, nothing.worth, nothing.diameter_px) == (0, 0, 0, 0)
 
 
-def test_soundness_is_a_share_of_the_area_over_all_parts():
+def test_evidence_is_summed_over_all_windows():
     both = table(("disc", 0.9), ("star", 0.9))
-    share = both.area_px[0] / both.area_px.sum()
-    assert soundness([both]) == pytest.approx(share)
     disc, star = table(("disc", 0.9)), table(("star", 0.9))
-    assert soundness([disc, star]) == pytest.approx(share)
+    assert evidence(both) == evidence(disc, star)
+    assert evidence(both).sound == pytest.approx(both.area_px[0] / 7200)
+    assert evidence(both).worth == pytest.approx(both.area_px[0] ** 2 / both.area_px.sum() / 7200)
 
 
-SOUND, DOUBTFUL, UNSOUND = (
-    table(("disc", 0.9)),
-    table(("disc", 0.9), ("star", 0.9)),
-    table(("star", 0.9)),
-)
+def seen(sound, covered=0.5, doubt=0.5, diameter_px=30.0):
+    return Evidence(covered, sound, diameter_px, doubt)
 
 
 def chosen_of(*answers, height=5000, width=5000):
@@ -97,37 +103,35 @@ def chosen_of(*answers, height=5000, width=5000):
 
     def look(factor):
         asked.append(factor)
-        return [answers[scale.FACTORS.index(factor)]]
+        return answers[scale.FACTORS.index(factor)]
 
     return chosen(height, width, look), asked
 
 
-def test_the_finest_sound_scale_is_taken_and_no_coarser_one_tried():
-    assert chosen_of(SOUND) == (1, [1])
-    assert chosen_of(UNSOUND, SOUND) == (2, [1, 2])
-    assert chosen_of(UNSOUND, DOUBTFUL, SOUND) == (4, [1, 2, 4])
+def test_beads_that_are_hardly_in_doubt_settle_the_scale():
+    assert chosen_of(seen(0.1, doubt=0.1)) == (1, [1])
+    nothing = seen(0.0, covered=0.0, doubt=0.0, diameter_px=0.0)
+    assert chosen_of(*[nothing] * 5) == (1, [1, 2, 4, 8, 16])
+    assert chosen_of(nothing, seen(0.5, doubt=0.1), nothing, nothing, nothing)[0] == 2
+    assert chosen_of(nothing, seen(0.5, doubt=0.4), nothing, nothing, nothing)[0] == 1
 
 
-def test_where_none_is_sound_a_clearly_sounder_one_is_taken():
-    assert chosen_of(UNSOUND, DOUBTFUL, UNSOUND, UNSOUND, UNSOUND)[0] == 2
-    assert chosen_of(DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL, DOUBTFUL)[0] == 1
+def test_a_coarser_scale_must_be_clearly_better_and_no_more_in_doubt():
+    fine = seen(0.3)
+    assert chosen_of(fine, fine, fine, fine, fine)[0] == 1
+    assert chosen_of(fine, seen(0.45), fine, fine, fine)[0] == 2
+    assert chosen_of(fine, seen(0.38), seen(0.49), fine, fine)[0] == 4
+    assert chosen_of(fine, seen(0.31), fine, fine, fine)[0] == 1
+    assert chosen_of(fine, seen(0.45, doubt=0.6), fine, fine, fine)[0] == 1
 
 
 def test_clumps_of_small_beads_do_not_speak_for_a_coarser_scale():
-    """The test's discs are 24 px wide: small ones, as sound as they may be, are no reason to shrink."""
-    small = np.zeros((20, 20), np.uint32)
-    small[np.hypot(*(np.mgrid[:20, :20] - 10)) <= 5] = 1
-    few = measure.measure(small, None, np.full(small.shape, 250, np.uint8))
-    assert soundness([few]) == 1
-    assert chosen_of(UNSOUND, few, few, few, few)[0] == 1
-    assert chosen_of(UNSOUND, few, SOUND)[0] == 4
+    assert chosen_of(seen(0.1), *[seen(0.5, diameter_px=15)] * 4)[0] == 1
 
 
-def test_an_empty_or_a_small_plane_stays_as_it_is():
-    nothing = measure.measure(np.zeros((9, 9), np.uint32))
-    assert chosen_of(*[nothing] * 5)[0] == 1
-    assert chosen_of(UNSOUND, SOUND, height=95) == (1, [1])
-    assert chosen_of(UNSOUND, SOUND, height=96) == (2, [1, 2])
+def test_a_small_plane_is_not_shrunk():
+    assert chosen_of(seen(0.1), seen(0.5), height=95) == (1, [1])
+    assert chosen_of(seen(0.1), seen(0.5), height=96) == (2, [1, 2])
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000))
