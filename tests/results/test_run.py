@@ -493,7 +493,8 @@ def test_a_signal_waits_for_no_slow_step(segment, many, model_path, stage):
     began = time.monotonic()
     process.send_signal(signal.SIGUSR1)
     _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 2.5
+    # Two seconds, and what a machine with other work may take longer.
+    assert time.monotonic() - began < 6
     assert process.returncode == 143
     done = [row["image"][:3] for row in table("out/counts.csv") if row["status"] == "ok"]
     assert set(done) == whole_files("out")
