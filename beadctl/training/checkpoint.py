@@ -126,9 +126,34 @@ def load(path: Path) -> Checkpoint:
             earlier = {"select": SelectName.JACCARD.value, "inputs": content["architecture"].get("inputs", 1)}
             content["settings"] = content["settings"] | earlier
         state = Checkpoint(**content)
-        return state if version > 1 else _translated(state)
-    except (TypeError, AttributeError, KeyError):
-        raise ModelError(f"{path}: an incomplete checkpoint; use another one of the run") from None
+        state = state if version > 1 else _translated(state)
+        whole = _is_whole(state)
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError, OverflowError):
+        whole = False
+    if not whole:
+        raise ModelError(f"{path}: an incomplete or damaged checkpoint; use another one of the run")
+    return state
+
+
+def _is_whole(state: Checkpoint) -> bool:
+    """Return whether the values are of their kinds and the weights those of the network; errors mean no."""
+    numbers = (state.epoch, state.step, state.best_epoch, state.best_score, state.elapsed_s)
+    records = [state.optimizer, state.scaler, state.weighting, state.rng, state.settings, state.facts]
+    if not all(isinstance(number, int | float) for number in numbers):
+        return False
+    if not all(isinstance(record, dict) for record in (*records, *state.history, *state.gradients)):
+        return False
+    architecture = Architecture(**state.architecture)
+    if architecture.depth > len(state.average):
+        return False
+    # Without memory for the weights, which a damaged width may make huge.
+    with torch.device("meta"):
+        network = UNet(architecture)
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    return all(
+        {name: tensor.shape for name, tensor in given.items()} == wanted
+        for given in (state.model, state.average)
+    )
 
 
 def _translated(state: Checkpoint) -> Checkpoint:

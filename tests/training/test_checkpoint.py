@@ -7,16 +7,18 @@ import pytest
 import torch
 from helpers import version_1, version_2
 
-from beadctl.errors import TrainingError
+from beadctl.errors import ModelError, TrainingError
 from beadctl.images import InputName
 from beadctl.model.session import Model
 from beadctl.training import checkpoint
+from beadctl.training.architecture import Architecture
 from beadctl.training.choices import SelectName
 from beadctl.training.export import export
 from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan, current_names
 from beadctl.training.start import weights
+from beadctl.training.unet import UNet
 from beadctl.weighting import WeightingName
 
 PLAN = TrainingPlan(
@@ -102,3 +104,31 @@ def test_plans_of_older_runs_by_todays_names():
     old = {"seed": 3, "seed_weight": 2.0, "seed_threshold": 0.5, "lr": 0.1}
     assert current_names(old) == {"seed": 3, "marker_weight": 2.0, "marker_threshold": 0.5, "lr": 0.1}
     assert current_names(PLAN.as_dict()) == PLAN.as_dict()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"architecture": {"width": 4, "depth": 2, "wide": 1}},
+        {"architecture": {"width": 10**9, "depth": 2}},
+        {"architecture": {"width": 4, "depth": 10**9}},
+        {"architecture": {"width": 4, "depth": 3}},
+        {"architecture": [4, 2]},
+        {"average": {}},
+        {"epoch": "one"},
+        {"history": [3]},
+        {"settings": None},
+    ],
+)
+def test_values_that_are_not_those_of_a_checkpoint_are_one_line(tmp_path, values):
+    path, architecture = tmp_path / "last.pt", Architecture(width=4, depth=2)
+    weights = UNet(architecture).state_dict()
+    state = checkpoint.Checkpoint(
+        architecture.as_dict(), weights, weights, {}, {}, {}, 1, 1, 1, 0.5, 1.0, [], PLAN.as_dict()
+    )
+    checkpoint.save(state, path)
+    assert checkpoint.load(path).network()
+    torch.save(torch.load(path, weights_only=True) | values, path)
+    with pytest.raises(ModelError, match=r"last\.pt: an incomplete or damaged checkpoint") as caught:
+        checkpoint.load(path)
+    assert "\n" not in str(caught.value)

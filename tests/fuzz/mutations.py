@@ -1,0 +1,64 @@
+"""Mutations of a file's bytes as a hypothesis strategy, which shrinks a failing file to few changes."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+NUMBERS = (0, 1, 2, 3, 7, 127, 255, 256, 32767, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**64 - 1)
+TOKENS = (
+    b"", b"\0", b"\n", b"\r", b'"', b"'", b"[", b"]", b"{", b"}", b",", b":", b"=", b"-", b"-1", b"0",
+    b"1e999", b"NaN", b"nan", b"inf", b"null", b"true", b"1e-999", b"99999999999999999999", b"\xff",
+    b"\xed\xa0\x80", b"\\u0000", b"\xe2\x80\xae", b"[]", b"{}", b'""', b"../", b"1979-05-27", b"0x10",
+)  # fmt: skip
+
+Edit = Callable[[bytearray], None]
+# Headers and directories, which decide most, lie at the ends of a file.
+PLACES = st.integers(0, 300) | st.integers(-300, -1) | st.integers(0, 2**20)
+
+
+@st.composite
+def _edits(draw: st.DrawFn) -> tuple:
+    kind = draw(st.sampled_from(["byte", "number", "token", "instead", "cut", "delete", "repeat"]))
+    place = draw(PLACES)
+    match kind:
+        case "byte":
+            return kind, place, draw(st.integers(0, 255))
+        case "number":
+            size, order = draw(st.sampled_from([1, 2, 4, 8])), draw(st.sampled_from(["little", "big"]))
+            return kind, place, (draw(st.sampled_from(NUMBERS)) % 256**size).to_bytes(size, order)
+        case "token" | "instead":
+            return kind, place, draw(st.sampled_from(TOKENS))
+        case _:
+            return kind, place, draw(st.integers(1, 64))
+
+
+def mutated(content: bytes, edits: list[tuple]) -> bytes:
+    """Return a copy with these edits; places beyond the end wrap around."""
+    copy = bytearray(content)
+    for kind, place, what in edits:
+        if not copy:
+            break
+        at = place % len(copy)
+        match kind:
+            case "byte":
+                copy[at] = what
+            case "number":
+                copy[at : at + len(what)] = what
+            case "token":
+                copy[at:at] = what
+            case "instead":
+                # The next word or number of a text.
+                end = at
+                while end < len(copy) and (chr(copy[end]).isalnum() or chr(copy[end]) in "._-+"):
+                    end += 1
+                copy[at:end] = what
+            case "cut":
+                del copy[at:]
+            case "delete":
+                del copy[at : at + what]
+            case "repeat":
+                copy[at:at] = copy[at : at + what] * 3
+    return bytes(copy)
+
+
+EDITS = st.lists(_edits(), min_size=1, max_size=6)
