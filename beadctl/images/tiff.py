@@ -22,11 +22,10 @@ from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
 from beadctl.images.tiff_directories import read_directories
-from beadctl.images.tiff_page import Page, PageReader, pages_of
+from beadctl.images.tiff_page import JPEG_CODES, Page, PageReader, pages_of
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
-JPEG_CODES = {6, 7, 33007, 34892}
 ALPHA_CODES = {1, 2}
 PHOTOMETRICS = {
     0: Photometric.WHITE_IS_ZERO, 2: Photometric.RGB, 3: Photometric.PALETTE,

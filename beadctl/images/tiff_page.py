@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ from beadctl.images.window import Window
 
 CACHE_BYTES = 256 * 2**20
 """Decoded strips and tiles kept while a page is open: a row of blocks reads the same strips again."""
+
+
+JPEG_CODES = {6, 7, 33007, 34892}
+FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of JPEG; the three others within are tables."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,9 @@ def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int
             data = tif.filehandle.read(count)
             if len(data) < count:
                 raise damaged(page.path, "the file ends within the pixels")
+            # A JPEG stream has a size of its own, to which it is decoded.
+            if keyframe.compression in JPEG_CODES:
+                check_decoded_size(page.path, _jpeg_samples(data), count)
         segment, _, shape = keyframe.decode(
             data, index, jpegtables=page.jpeg_tables, jpegheader=keyframe.jpegheader
         )
@@ -210,6 +219,20 @@ def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int
             # Sparse files omit empty tiles.
             return np.full(shape, keyframe.nodata, page.dtype)
         return np.asarray(segment)
+
+
+def _jpeg_samples(data: bytes) -> int:
+    """Return the samples of a JPEG stream by its frame header (ITU-T T.81, B.2.2); 0 where there is none."""
+    at = data.find(b"\xff", 2)
+    while 0 < at < len(data) - 9:
+        marker = data[at + 1]
+        if marker in FRAME_HEADERS:
+            height, width, samples = struct.unpack_from(">HHB", data, at + 5)
+            return int(height * width * samples)
+        is_alone = marker in (0, 1, 0xFF) or 0xD0 <= marker <= 0xD9
+        length = 0 if is_alone else int.from_bytes(data[at + 2 : at + 4], "big")
+        at = data.find(b"\xff", at + (1 if marker == 0xFF else 2) + length)
+    return 0
 
 
 def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) -> list[Page | None]:

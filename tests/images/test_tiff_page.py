@@ -7,7 +7,9 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from helpers.directories import Directories
 from helpers.reading import noise, read_error
+from PIL import Image as Picture
 
 from beadctl.images import Window, open_image
 
@@ -136,3 +138,16 @@ def test_many_blank_tiles_are_accepted(tmp_path, decoded):
     with open_image(path).planes[0].open() as pixels:
         assert not pixels.read(Window(5000, 5000, 10, 10)).any()
     assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\0\0", b"\xff\xff"])
+def test_a_jpeg_tile_that_claims_a_larger_size_of_its_own_is_refused(tmp_path, garbage):
+    stream = io.BytesIO()
+    Picture.fromarray(noise((4, 4), "u1")).save(stream, "JPEG")
+    content = stream.getvalue()
+    at = content.index(b"\xff\xc0")
+    content = content[:at] + garbage + content[at : at + 5] + b"\xea\x60\xea\x60" + content[at + 9 :]
+    file = Directories()
+    place = file.append(content)
+    file.add(first=True, extra=[(259, 3, 1, 7), (273, 4, 1, place), (279, 4, 1, len(content))])
+    assert "implausible" in read_error(file.write(tmp_path / "a.tif"))
