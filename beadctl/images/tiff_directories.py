@@ -20,6 +20,7 @@ SHARED_BYTES = 16 * 2**20
 """Tags may refer to the same bytes, as to a colour profile: to so many, beside twice those of the file."""
 
 WIDTH, LENGTH, DESCRIPTION, SUB_DIRECTORIES = 256, 257, 270, 330
+UIC1, UIC2, LONG = 33628, 33629, 4
 # Width, length, bits, compression, photometric, fill order, samples, planar, predictor, format of samples.
 PAGE_TAGS = frozenset({WIDTH, LENGTH, 258, 259, 262, 266, 277, 284, 317, 339})
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8}
@@ -165,6 +166,11 @@ class _Walk:
                 self.stored += stored
                 if code == DESCRIPTION and stored > DESCRIPTION_BYTES:
                     raise damaged(self.path, f"a description of {stored:,} bytes")
+        # MetaMorph has UIC1 values of UIC2 planes, which tifffile reads one by one.
+        planes = max((count for code, _, count, _ in tags if code == UIC2), default=1)
+        self.stored += sum(
+            4 * count * planes for code, kind, count, _ in tags if (code, kind) == (UIC1, LONG)
+        )
         self.limits.check_planes(self.path, self.count + len(self.subs))
         if self.stored > 2 * self.size + SHARED_BYTES:
             raise damaged(self.path, f"tags of over {self.stored:,} bytes in a file of {self.size:,}")

@@ -137,3 +137,10 @@ def test_a_page_of_another_height_in_a_stack_is_read_as_it_is(tmp_path):
     np.testing.assert_array_equal(planes[30, 50], pages[4])
     with pytest.warns(FileNote, match="differ in size"):
         assert len(open_image(path).planes) == 9
+
+
+def test_values_of_metamorph_are_counted_for_each_plane(tmp_path):
+    file = Directories()
+    values = file.append(bytes(80_000))
+    file.add(first=True, extra=[(33628, 4, 10_000, values), (33629, 5, 10_000, values)])
+    assert "tags of over" in read_error(file.write(tmp_path / "a.stk"))
