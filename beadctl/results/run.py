@@ -61,14 +61,21 @@ def run(
     key = options.fingerprint(model)
     network, worker = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("network", "label"))
     waiting: list[Future[ImageResult]] = []
+
+    def take_first() -> None:
+        # Taken from the list when it is there: what is done in the meantime must not be lost.
+        result = wait_for(waiting[0])
+        del waiting[0]
+        take(result)
+
     try:
         for item in found:
             started = network.submit(_start, item, model, options, outputs, key, worker, gate)
             waiting.append(wait_for(started))
             if len(waiting) > 1:
-                take(wait_for(waiting.pop(0)))
+                take_first()
         while waiting:
-            take(wait_for(waiting.pop(0)))
+            take_first()
     finally:
         network.shutdown(wait=False, cancel_futures=True)
         with stopping.finishing():

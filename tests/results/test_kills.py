@@ -1,0 +1,143 @@
+"""A run that is killed at any moment, and run again, leaves the folder of a run that nobody disturbed."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tifffile
+from helpers.images import discs
+
+from beadctl import lock
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+IMAGES = 12
+# Of run.json: what differs between two runs that nobody disturbed.
+OF_THE_RUN = ("start", "end", "inputs", "files")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    for index in range(IMAGES - 1):
+        tifffile.imwrite(folder / f"i{index:02d}.tif", discs(index % 5 + 1, 240, 240, seed=index)[0])
+    planes = [discs(count, 120, 200)[0] for count in (2, 0, 5)]
+    tifffile.imwrite(folder / "stack.tif", planes, photometric="minisblack")
+    return folder
+
+
+def begin(many, model_path, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "beadctl", "segment", str(many), "-m", str(model_path), "-o", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+
+
+def content(out):
+    """Every file of a folder, with what says when and in which run an image was done left aside."""
+    files = {}
+    for path in sorted(Path(out).rglob("*")):
+        if path.is_dir():
+            continue
+        name, data = path.relative_to(out).as_posix(), path.read_bytes()
+        if name == "run.json":
+            data = {key: value for key, value in json.loads(data).items() if key not in OF_THE_RUN}
+            data["settings"]["output"]["out_dir"] = ""
+        elif name == "settings.toml":
+            data = data.replace(str(out).encode(), b"OUT")
+        elif name == "counts.csv":
+            data = [row | {"status": "", "reason": ""} for row in csv.DictReader(data.decode().splitlines())]
+        files[name] = data
+    return files
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many, model_path, tmp_path_factory):
+    """The folder of a run, and how long it took."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    began = time.monotonic()
+    process = begin(many, model_path, out)
+    assert process.wait(120) == 0, process.stderr.read()
+    return content(out), time.monotonic() - began
+
+
+def kill_and_rerun(moment, number, many, model_path, undisturbed, out):
+    """Kill a run at a share of its time, look at what it left, run it again and compare."""
+    expected, seconds = undisturbed
+    process = begin(many, model_path, out)
+    time.sleep(moment * seconds)
+    process.send_signal(number)
+    sent = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    if number != signal.SIGKILL:
+        assert process.returncode in (0, 143), said
+        assert time.monotonic() - sent < 5
+    if (out / "counts.csv").exists():
+        rows = list(csv.DictReader((out / "counts.csv").read_text().splitlines()))
+        done = {row["image"] for row in rows if row["status"] != "failed"}
+        named = {path.name.removesuffix("_masks.tif") + ".tif" for path in (out / "masks").glob("[!.]*")}
+        assert done <= named
+        assert {row["reason"] for row in rows if row["status"] == "failed"} <= {
+            "not reached: the run was stopped"
+        }
+        assert json.loads((out / "run.json").read_text())["outcome"] in ("stopped", "finished")
+    # No part of a file under its final name.
+    for path in out.rglob("[!.]*.tif"):
+        tifffile.imread(path)
+    again = begin(many, model_path, out)
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert content(out) == expected
+
+
+@pytest.mark.parametrize("kill", range(10))
+def test_a_killed_run_is_taken_up_to_the_byte(kill, many, model_path, undisturbed, tmp_path):
+    chance = random.Random(kill)
+    number = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
+    kill_and_rerun(chance.uniform(0.2, 1), number, many, model_path, undisturbed, tmp_path / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", range(100))
+def test_many_killed_runs(kill, many, model_path, undisturbed, tmp_path):
+    chance = random.Random(1000 + kill)
+    number = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
+    kill_and_rerun(chance.uniform(0.2, 1), number, many, model_path, undisturbed, tmp_path / "out")
+
+
+def test_two_runs_do_not_write_into_one_folder(many, model_path, tmp_path):
+    """While a run works, another is refused at once, and commands that only read go on."""
+    out = tmp_path / "out"
+    first = begin(many, model_path, out)
+    while not (out / "masks").exists():
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    second = begin(many, model_path, out)
+    _, said = second.communicate(timeout=60)
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert second.returncode == 3
+    assert f"in use by another job (process {first.pid} on " in line
+    read = subprocess.run(
+        [sys.executable, "-m", "beadctl", "count", str(many / "i00.tif"), "-m", str(model_path)],
+        capture_output=True,
+        timeout=60,
+    )
+    assert read.returncode == 0
+    first.kill()
+    first.wait()
+    assert (out / lock.NAME).exists()
+    assert begin(many, model_path, out).wait(60) == 0
+    assert not (out / lock.NAME).exists()
