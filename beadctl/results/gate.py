@@ -32,8 +32,11 @@ class Gate:
         with self._lock:
             if self._closed:
                 raise CancelledError
+            # Where one image cannot be written, no further one is.
+            self._closed = True
             self._check()
             yield
+            self._closed = False
 
     def close(self) -> None:
         """Close the gate as soon as nobody holds it."""
