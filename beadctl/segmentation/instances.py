@@ -30,6 +30,8 @@ class ConfidenceLimits:
     relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
     relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
     best           1.15   factor  of it that one bead of a plane must reach; dirt on an empty field does not
+    even           0.45   0..1    as many beads of this confidence are right as wrong
+    steepness      4.0            of the logistic curve through it, over the logarithm of the confidence
     =============  =====  ======  ======================================================================
     """
 
@@ -37,6 +39,8 @@ class ConfidenceLimits:
     relaxed: float = 0.75
     relaxed_area: float = 0.6
     best: float = 1.15
+    even: float = 0.45
+    steepness: float = 4.0
 
 
 LIMITS = ConfidenceLimits()
@@ -52,7 +56,7 @@ class Found:
         Label image.
     false, missed : float
         Expected number of labels that are no bead, and of beads among the objects that were left out for
-        their confidence: sums of one minus the confidence, and of the confidence.
+        their confidence: sums of `chances`.
     """
 
     labels: NDArray[np.uint32]
@@ -166,7 +170,23 @@ def find_beads(
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
-    return Found(labels, float((1 - confidence[kept]).sum()), float(confidence[large & ~kept].sum()))
+    right = chances(confidence)
+    return Found(labels, float((1 - right[kept]).sum()), float(right[large & ~kept].sum()))
+
+
+def chances(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability that objects of such confidences, 0..1, are beads, shape (n,).
+
+    A logistic curve over the logarithm of the confidence, fitted to the beads that the default model finds
+    on its calibration images.
+
+    Examples
+    --------
+    >>> chances(np.array([0.0, 0.45, 0.9])).round(2).tolist()
+    [0.0, 0.5, 0.94]
+    """
+    odds = (confidence / LIMITS.even) ** LIMITS.steepness
+    return np.asarray(odds / (1 + odds))
 
 
 def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""One plane, in the order of execution: turn, normalise, scale, network, label, artefacts, declump, measure.
+"""One plane: turn, normalise, scale, network, label, artefacts, declump, outline, measure, in this order.
 
 `predict_plane` and `label_plane` are apart, so that a run overlaps the second with the network's next plane.
 """
@@ -16,6 +16,7 @@ from beadctl.images import (
     Intensities,
     Levels,
     NetworkInput,
+    Normalisation,
     Orientation,
     Pixels,
     Window,
@@ -24,7 +25,7 @@ from beadctl.images import (
 )
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
-from beadctl.segmentation import artefacts, declump, instances, scale
+from beadctl.segmentation import artefacts, declump, half_contrast, instances, scale
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
@@ -48,6 +49,8 @@ class PredictedPlane:
         Factor by which the plane was shrunk for the network.
     found, table : Found and BeadTable, or None
         The beads by these maps, and their measurements without intensities.
+    normalisation : Normalisation or None
+        By which the network was shown the plane.
     """
 
     maps: Maps
@@ -55,6 +58,7 @@ class PredictedPlane:
     shrink: int = 1
     found: Found | None = None
     table: BeadTable | None = None
+    normalisation: Normalisation | None = None
 
     @property
     def unlabelled(self) -> "PredictedPlane":
@@ -160,7 +164,8 @@ def predict_plane(
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
         shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
         maps = model.maps(shrunk, shown=shown, tile_size=options.tile_size)
-        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
+        enlarged = maps.enlarged(factor, pixels.height, pixels.width)
+        return PredictedPlane(enlarged, orientation, factor, normalisation=shown.normalisation)
 
     trials: dict[int, _Trial] = {}
 
@@ -181,9 +186,11 @@ def predict_plane(
     factor = scale.chosen(pixels.height, pixels.width, evidence)
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
+    by = chosen.shown.normalisation
     if factor > 1 or len(chosen.maps) > 1:
-        return PredictedPlane(maps.enlarged(factor, pixels.height, pixels.width), orientation, factor)
-    return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0])
+        enlarged = maps.enlarged(factor, pixels.height, pixels.width)
+        return PredictedPlane(enlarged, orientation, factor, normalisation=by)
+    return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0], by)
 
 
 def _is_blank(pixels: Pixels) -> bool:
@@ -266,6 +273,8 @@ def _beads(
         labels = instances.without(labels, gone)
         table = _measured(labels, maps)
     labels, parts = declump.declumped(labels, image, table)
+    if predicted.normalisation:
+        labels = half_contrast.at_half_contrast(labels, image, predicted.normalisation)
     if not parts and predicted.orientation == STORED:
         return labels, parts
     return instances.renumbered(predicted.orientation.back(labels), parts)

@@ -1,0 +1,76 @@
+"""Outlines at half of a bead's own contrast, for beads whose contrast the network sees clipped.
+
+The range that the network is shown is that of nearly all pixels. A few beads in a large field are no part of
+it: they are cut off at its end, their blurred edges too, and are outlined too large.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from beadctl.images import Normalisation
+from beadctl.images.normalisation import LIMITS
+from beadctl.segmentation.watershed import EIGHT
+
+# Share of a bead's pixels that are clipped, from which it is outlined again.
+MOSTLY = 0.5
+# Share of a bead's pixels below its contrast.
+TOP = 0.9
+# The background is what lies so far from the outline, within so much around the bead's box, px.
+AWAY_PX, MARGIN_PX = 3, 6
+
+
+def at_half_contrast(
+    labels: NDArray[np.uint32], image: NDArray[np.generic], normalisation: Normalisation
+) -> NDArray[np.uint32]:
+    """Return the labels with the outlines of clipped beads drawn in to half of their contrast.
+
+    Parameters
+    ----------
+    labels : ndarray of uint32, shape (H, W)
+        Label image; not changed.
+    image : ndarray, shape (H, W)
+        The plane, in its own units.
+    normalisation : Normalisation
+        By which the network was shown it.
+
+    Examples
+    --------
+    >>> image = np.zeros((20, 20))
+    >>> image[8:13, 8:13] = [1, 9, 9, 9, 1]
+    >>> labels = (image > 0).astype(np.uint32)
+    >>> int(at_half_contrast(labels, image, Normalisation(0.0, 0.1)).sum())
+    15
+    """
+    clipped = np.abs(normalisation.scaled(image)) > LIMITS.clip
+    areas = np.bincount(labels.ravel())
+    mostly = np.bincount(labels.ravel(), clipped.ravel(), minlength=areas.size) > MOSTLY * areas
+    chosen = np.flatnonzero(mostly[1:]) + 1
+    if not chosen.size:
+        return labels
+    result, places = labels.copy(), ndimage.find_objects(labels.astype(np.int64))
+    for label in chosen:
+        window = tuple(
+            slice(max(0, one.start - MARGIN_PX), one.stop + MARGIN_PX) for one in places[label - 1]
+        )
+        part = labels[window]
+        result[window][(part == label) & ~_above_half(part, image[window], label)] = 0
+    return result
+
+
+def _above_half(part: NDArray[np.uint32], image: NDArray[np.generic], label: np.intp) -> NDArray[np.bool_]:
+    """Return the largest piece of a bead above half of its contrast, holes filled; all of it if unknown."""
+    bead = np.asarray(part == label, bool)
+    near = ndimage.binary_dilation(bead, EIGHT, iterations=AWAY_PX)
+    background = image[~near & (part == 0)]
+    if not background.size:
+        return bead
+    signal = image.astype(np.float64) - np.median(background)
+    if np.median(signal[bead]) < 0:
+        signal = -signal
+    # An outline that is too large holds edge pixels, so the median lies below the top of the bead.
+    pieces, count = ndimage.label(bead & (signal >= np.quantile(signal[bead], TOP) / 2), EIGHT)
+    if not count:
+        return bead
+    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    return np.asarray(ndimage.binary_fill_holes(largest), bool)
