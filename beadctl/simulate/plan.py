@@ -24,6 +24,10 @@ LAYOUTS: dict[str, dict[str, float]] = {
     "sphere": {"singles": 3, "overlapping": 4, "clumps": 1, "lattice": 1, "mixed": 2, "satellites": 3},
     "nuclear": {"singles": 3, "overlapping": 1, "mixed": 1, "clumps": 0.6},
 }
+# Layouts of fluorescent beads in contact with others.
+CLUSTERED: dict[str, float] = {"clumps": 3, "heaps": 3, "chains": 1, "mixed": 1}
+# Themes whose beads are placed and varied alike.
+VARIED = ("varied", "clusters")
 # Soft looks have no edge: beads that overlap or differ much in size would appear as one.
 SOFT = ("dot", "spot", "airy")
 # Solid looks have a filled outline: blurred beads in contact are still separated by the waist between them.
@@ -95,11 +99,21 @@ class ScenePlan:
 
 def varied_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     """Draw the plan of a scene of any kind, look and layout, of a height and width `shape`, px."""
-    kind = pick(rng, KINDS)
+    return _plan(rng, shape, pick(rng, KINDS), LAYOUTS)
+
+
+def clustered_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
+    """Draw the plan of a scene of fluorescent beads in clusters, of a height and width `shape`, px."""
+    return _plan(rng, shape, "fluorescent", {"fluorescent": CLUSTERED})
+
+
+def _plan(
+    rng: np.random.Generator, shape: Shape, kind: str, layouts: dict[str, dict[str, float]]
+) -> ScenePlan:
     look = {"sphere": "sphere", "nuclear": "blob"}.get(kind) or pick(
         rng, FLUORESCENT if kind == "fluorescent" else TRANSMITTED
     )
-    arrangement = _arrangement(rng, kind, look, shape)
+    arrangement = _arrangement(rng, kind, look, pick(rng, layouts[kind]), shape)
     # A nucleus may be elongated, so that only a sharp outline distinguishes it from two.
     can_melt = look in SOLID and kind != "nuclear" and arrangement.layout not in ("singles", "satellites")
     melting = can_melt and bool(rng.random() < (0.75 if look == "dot" else 0.55))
@@ -111,7 +125,7 @@ def varied_plan(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     return ScenePlan(kind, look, arrangement, melting)
 
 
-def _arrangement(rng: np.random.Generator, kind: str, look: str, shape: Shape) -> Arrangement:
+def _arrangement(rng: np.random.Generator, kind: str, look: str, layout: str, shape: Shape) -> Arrangement:
     # A bead that fills the image shows no outline.
     largest = float(np.clip(0.4 * min(shape), 4.0, 110.0))
     diameter = min(_diameter(rng, kind, look), largest)
@@ -124,7 +138,6 @@ def _arrangement(rng: np.random.Generator, kind: str, look: str, shape: Shape) -
     elif rng.random() < 0.45:
         spread = float(rng.uniform(0, 0.05))
     bimodal = float(rng.uniform(1.5, 3.5)) if rng.random() < 0.1 else 1.0
-    layout = pick(rng, LAYOUTS[kind])
     touching = float(rng.uniform(0.96, 1.1))
     closest = float(rng.uniform(0.72, 0.98)) if layout != "singles" and rng.random() < 0.6 else touching
     if look in SOFT:
@@ -151,9 +164,9 @@ def _diameter(rng: np.random.Generator, kind: str, look: str) -> float:
 
 
 def draw_beads(rng: np.random.Generator, plan: ScenePlan, shape: Shape) -> Beads:
-    """Draw the beads of a scene of a height and width `shape`, px; none in 10 % of the varied scenes."""
+    """Draw the beads of a scene of a height and width `shape`, px; none in 10 % of the varied ones."""
     kind = plan.kind
-    if plan.theme != "varied":
+    if plan.theme not in VARIED:
         return _themed_beads(rng, plan, shape)
     beads = circles([], [], []) if rng.random() < 0.1 else place(rng, plan.arrangement, shape)
     oval = float(rng.uniform(0.1, 1.4)) if kind == "nuclear" else float(rng.choice([0.0, 0.06, 0.15]))

@@ -8,7 +8,7 @@ import numpy as np
 from beadctl.simulate.dirt import dirt_plan
 from beadctl.simulate.drawing import Shape
 from beadctl.simulate.layout import Arrangement
-from beadctl.simulate.plan import ScenePlan, varied_plan
+from beadctl.simulate.plan import ScenePlan, clustered_plan, varied_plan
 from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.supports import support_plan
 
@@ -212,15 +212,16 @@ def _yeast(rng: np.random.Generator, shape: Shape) -> ScenePlan:
 
 # Share of each theme among all scenes, and the function that draws its plan.
 THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]]] = {
-    "varied": (0.41, varied_plan),
-    "packed": (0.20, _packed),
+    "varied": (0.33, varied_plan),
+    "clusters": (0.15, clustered_plan),
+    "packed": (0.15, _packed),
     "polarities": (0.04, _polarities),
-    "foam": (0.04, _foam),
+    "foam": (0.03, _foam),
     "hollow": (0.05, _hollow),
     "gel": (0.03, _gel),
     "unequal": (0.04, _unequal),
     "few": (0.03, _few),
-    "yeast": (0.03, _yeast),
+    "yeast": (0.02, _yeast),
     "support": (0.05, support_plan),
     "dirt": (0.08, dirt_plan),
 }

@@ -1,26 +1,46 @@
 #!/usr/bin/env bash
-# Make the model in the package: make.sh OUT. It ends with OUT/bead.onnx and its figures on scenes that were used
-# neither in training nor in calibration. After a stop, the same command resumes.
+# Make the model in the package: make.sh OUT [REAL] [START]. REAL holds the real images of the model card, a folder with
+# images/ and masks/ for each set; without it, simulated scenes alone are used. START is the model file to start from
+# (that of version 0.2 for the model in the package); without it, weights are random. It ends with OUT/bead.onnx and its
+# figures on scenes that were used neither in training nor in calibration. After a stop, the same command resumes.
 set -euo pipefail
-out=$1
+out=$1 real=${2:-} start=${3:-}
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 mkdir -p "$out"
 
-train() { # CONFIG RUN [FLAG...]: start the run, or resume it; a finished one is kept
-    local config=$1 run=$2
-    shift 2
-    [[ ! -f $run.finished ]] || return 0
-    [[ ! -f $run/last.pt ]] || set -- "$@" --resume
-    beadctl train --config "$config" -o "$run" "$@"
-    touch "$run.finished"
+tiles() { # NAME VAL_FRACTION: tiles of 384 px of OUT/NAME or REAL/NAME
+    local from=$out/$1
+    [[ -d $from ]] || from=$real/$1
+    [[ -f $out/tiles/$1/manifest.csv ]] || beadctl tile "$from/images" "$from/masks" -o "$out/tiles/$1" --size 384 \
+        --val-fraction "$2" --test-fraction 0 -q --overwrite >"$out/$1.csv"
 }
-train "$here/beadctl.toml" "$out/run"
-train "$here/second.toml" "$out/second" --from "$out/run"
-[[ -f $out/trained.onnx ]] || beadctl export "$out/second" --config "$here/second.toml" --blend "$out/run" \
-    -o "$out/trained.onnx"
+folders=()
+for seed in 181 182; do
+    [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 4500 --size 384 --seed $seed -q \
+        --overwrite
+    tiles scenes-$seed 0.008
+    folders+=("$out/tiles/scenes-$seed")
+done
+if [[ -n $real ]]; then
+    for set in dsb2018=3 emps=1 stem_np=2 yeast_pc=2; do
+        tiles "${set%=*}" 0.05
+        folders+=("$out/tiles/$set")
+    done
+fi
+[[ -f $out/training/manifest.csv ]] || python "$here/merge_tiles.py" "$out/training" "${folders[@]}"
+
+run=$out/run
+if [[ ! -f $run.finished ]]; then
+    flags=(--config "$here/beadctl.toml" --tiles "$out/training" -o "$run")
+    [[ -z $start ]] || flags+=(--from "$start")
+    [[ ! -f $run/last.pt ]] || flags+=(--resume)
+    python "$here/train_widened.py" train "${flags[@]}"
+    touch "$run.finished"
+fi
+[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"
 
 # Thresholds by F1 and count error, on scenes of a size of their own.
-[[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 120 --size 400 --seed 4242
+[[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
 beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
     --calibrate "$out/bead.onnx" --overwrite -q >"$out/calibration.json"
 
