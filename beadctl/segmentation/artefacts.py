@@ -1,4 +1,4 @@
-"""Artefacts: objects much smaller and much fainter than the beads of their plane.
+"""Artefacts: objects that are fainter than the beads of their plane and give far less light.
 
 A grain of noise that a lens or a filter has rounded looks to the network like a small bead. Small beads are
 about as bright as large ones, and faint ones, out of focus, are large: small and faint is background.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from beadctl.segmentation.contrast import contrasts
 from beadctl.segmentation.measure import BeadTable
-from beadctl.segmentation.size_prior import SizePrior
+from beadctl.segmentation.size_prior import FEWEST
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class ArtefactLimits:
     ============  =====  =======  ================================================================
     name          value  unit     why
     ============  =====  =======  ================================================================
-    deviation     -3.0   spreads  an artefact lies this far below the median diameter of the plane
-    contrast      0.3    share    and has less than this share of the median contrast
-    sample        64     beads    enough to estimate the median contrast
+    contrast      0.3    share    an artefact has less than this share of the typical contrast
+    light         0.1    share    and of contrast times area; a visible share of beads gives more
+    typical       0.5    share    least area of typical beads over that in which half of all lies
+    sample        64     beads    enough to estimate the typical contrast
     around_px     4      px       width of the background measured around a bead
     ============  =====  =======  ================================================================
     """
 
-    deviation: float = -3.0
     contrast: float = 0.3
+    light: float = 0.1
+    typical: float = 0.5
     sample: int = 64
     around_px: int = 4
 
@@ -42,7 +44,7 @@ LIMITS = ArtefactLimits()
 
 
 def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable) -> NDArray[np.bool_]:
-    """Return which beads are artefacts, bool (n,); none where there are too few beads for a size prior.
+    """Return which beads are artefacts, bool (n,); none among fewer than 6 whole beads.
 
     Parameters
     ----------
@@ -51,17 +53,25 @@ def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable)
     """
     found = np.zeros(len(table), bool)
     whole = np.flatnonzero(~table.border)
-    # Weighted by area, because artefacts may outnumber the beads.
-    prior = SizePrior.of(table.diameter_px[whole], table.area_px[whole].astype(float))
-    if prior is None:
+    if len(whole) < FEWEST:
         return found
-    small = np.flatnonzero(prior.deviation(table.diameter_px) < LIMITS.deviation)
+    area_px = table.area_px
+    typical_px = _typical_px(area_px[whole])
+    typical = whole[area_px[whole] >= LIMITS.typical * typical_px]
+    small = np.flatnonzero(area_px < LIMITS.typical * typical_px)
     if not len(small):
         return found
-    typical = whole[prior.deviation(table.diameter_px[whole]) >= LIMITS.deviation]
     typical = typical[:: math.ceil(len(typical) / LIMITS.sample)]
     reference = np.abs(contrasts(labels, image, table, typical, around_px=LIMITS.around_px))
     if not np.isnan(reference).all():
-        contrast = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
-        found[small] = contrast < LIMITS.contrast * np.nanmedian(reference)
+        share = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
+        share /= np.nanmedian(reference)
+        found[small] = (share < LIMITS.contrast) & (share * area_px[small] < LIMITS.light * typical_px)
     return found
+
+
+def _typical_px(area_px: NDArray[np.int64]) -> int:
+    """Return the area up to which half of all area lies: artefacts may outnumber the beads."""
+    ordered = np.sort(area_px)
+    total = np.cumsum(ordered)
+    return int(ordered[np.searchsorted(total, total[-1] / 2)])

@@ -31,11 +31,12 @@ class DeclumpLimits:
     ==================  =====  =======  ====================================================================
     confidence          0.8    0..1     single beads that serve as reference have at least this
     sample              256    beads    enough of them to estimate the reference
-    size_spread         0.1    log      largest spread of their diameters: beads of one kind
+    size_spread         0.07   log      largest spread of their diameters: beads of one kind
     signal_spread       0.2    log      largest spread of their signals: two beads then differ from one
     least_spread        0.12   log      signals are not measured more precisely than this
     area                1.2    factor   a clump is so much larger than a single bead
     contrast            1.1    factor   has so much more contrast
+    brightest           3.0    factor   and no more than this: else it is another kind of object
     spreads             2.5    spreads  has so much more signal, in spreads of the single beads' signal
     signal              1.5    factor   and at least so much more signal
     aspect              1.15   ratio    a bead of another size is at most so much longer than wide
@@ -48,11 +49,12 @@ class DeclumpLimits:
 
     confidence: float = 0.8
     sample: int = 256
-    size_spread: float = 0.1
+    size_spread: float = 0.07
     signal_spread: float = 0.2
     least_spread: float = 0.12
     area: float = 1.2
     contrast: float = 1.1
+    brightest: float = 3.0
     spreads: float = 2.5
     signal: float = 1.5
     aspect: float = 1.15
@@ -106,7 +108,9 @@ def declumped(
     signal, contrast = signal_of(large).T
     # The path of light through a larger bead is longer in proportion to its diameter.
     thicker = np.where(elliptic, table.diameter_px / prior.diameter_px, 1.0)[large]
-    beads = np.where(contrast > LIMITS.contrast * thicker * bead_contrast, signal / bead_signal, 0)
+    denser = contrast / (thicker * bead_contrast)
+    piled = (denser > LIMITS.contrast) & (denser <= LIMITS.brightest)
+    beads = np.where(piled, signal / bead_signal, 0)
     least = max(LIMITS.signal, math.exp(LIMITS.spreads * max(spread, LIMITS.least_spread)))
     beads[beads < least] = 1
     parts = np.rint(np.minimum(beads, LIMITS.layers * table.area_px[large] / bead_px)).astype(int)

@@ -29,18 +29,16 @@ class ConfidenceLimits:
     sure           0.8    0..1    beads for the size prior; of less confident ones over a quarter are wrong
     relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
     relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
-    best           1.15   factor  of it that one bead of a plane must reach; dirt on an empty field does not
-    even           0.45   0..1    as many beads of this confidence are right as wrong
-    steepness      4.0            of the logistic curve through it, over the logarithm of the confidence
+    even           0.5    0..1    as many beads of this confidence are right as wrong
+    steepness      4.5            of the logistic curve through it, over the logarithm of the confidence
     =============  =====  ======  ======================================================================
     """
 
     sure: float = 0.8
     relaxed: float = 0.75
     relaxed_area: float = 0.6
-    best: float = 1.15
-    even: float = 0.45
-    steepness: float = 4.0
+    even: float = 0.5
+    steepness: float = 4.5
 
 
 LIMITS = ConfidenceLimits()
@@ -164,9 +162,6 @@ def find_beads(
         area = np.bincount(instances) if use_size_prior else None
         relaxed = _relaxed(component, instances, confidence, min_confidence, area)
         kept &= confidence >= np.where(relaxed, LIMITS.relaxed * min_confidence, min_confidence)
-        best = max(min_confidence, min(LIMITS.best * min_confidence, LIMITS.sure))
-        if use_size_prior and not (confidence[kept] >= best).any():
-            kept[:] = False
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
@@ -182,8 +177,8 @@ def chances(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> chances(np.array([0.0, 0.45, 0.9])).round(2).tolist()
-    [0.0, 0.5, 0.94]
+    >>> chances(np.array([0.0, 0.5, 0.9])).round(2).tolist()
+    [0.0, 0.5, 0.93]
     """
     odds = (confidence / LIMITS.even) ** LIMITS.steepness
     return np.asarray(odds / (1 + odds))

@@ -30,37 +30,23 @@ class SizePrior:
     spread: float
 
     @classmethod
-    def of(
-        cls, diameters_px: NDArray[np.float64], weights: NDArray[np.float64] | None = None
-    ) -> SizePrior | None:
+    def of(cls, diameters_px: NDArray[np.float64]) -> SizePrior | None:
         """Estimate the prior by the median and the median absolute deviation; None for fewer than 6 beads.
 
         Parameters
         ----------
-        diameters_px, weights : ndarray of float64, shape (n,)
-            Diameters of confident beads, px, and their weights; equal if left out.
+        diameters_px : ndarray of float64, shape (n,)
+            Diameters of confident beads, px.
         """
         if len(diameters_px) < FEWEST:
             return None
         size = np.log(diameters_px)
-        middle = _median(size, weights)
+        middle = float(np.median(size))
         # 1.4826 is the standard deviation over the median absolute deviation of a normal distribution.
-        spread = 1.4826 * _median(np.abs(size - middle), weights)
+        spread = 1.4826 * float(np.median(np.abs(size - middle)))
         return cls(math.exp(middle), spread)
-
-    def deviation(self, diameter_px: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how many spreads diameters lie above the median, negative for smaller ones; shape (n,)."""
-        return np.asarray(np.log(diameter_px / self.diameter_px) / max(self.spread, LEAST_SPREAD))
 
     def oddness(self, area_px: int) -> float:
         """Return minus the log-likelihood of an area relative to the median: 0 there, at most 4."""
         size = math.log(math.sqrt(4 / math.pi * area_px) / self.diameter_px) / max(self.spread, LEAST_SPREAD)
         return min(size * size / 2, MOST_ODD)
-
-
-def _median(values: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
-    if weights is None:
-        return float(np.median(values))
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])

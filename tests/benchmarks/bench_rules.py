@@ -44,7 +44,6 @@ OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
         instances, "SizePrior", mock.Mock(of=mock.Mock(return_value=None))
     ),
     "relaxed": _limits(relaxed=1.0),
-    "best": _limits(best=0.0),
     "artefacts": lambda: mock.patch.object(artefacts, "artefacts", lambda _, __, t: np.zeros(len(t), bool)),
     "declump": lambda: mock.patch.object(declump, "declumped", lambda labels, *_: (labels, [])),
 }

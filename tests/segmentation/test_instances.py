@@ -437,31 +437,6 @@ def test_a_doubtful_bead_counts_in_good_company():
     assert [int(found[20, left] > 0) for left, *_ in beads] == [1, 1, 0, 1, 0]
 
 
-@pytest.mark.parametrize("use_size_prior", [True, False])
-@pytest.mark.parametrize(
-    ("beliefs", "least", "kept"),
-    [
-        ([0.66, 0.67], 0.65, 0),
-        ([0.66, 0.76], 0.65, 2),
-        ([0.66, 0.60], 0.5, 2),
-        ([0.85, 0.86], 0.84, 2),
-        ([0.66, 0.67], 0.0, 2),
-    ],
-)
-def test_beads_that_are_all_doubtful_are_none(beliefs, least, kept, use_size_prior):
-    """Two lone beads: the better one must have 1.15 times the least confidence, or 0.8."""
-    y, x = np.indices((40, 80))
-    probability, seed = np.zeros((40, 80)), np.zeros((40, 80))
-    for left, belief in zip((20, 60), beliefs, strict=True):
-        away = np.hypot(y - 20, x - left)
-        probability[away <= 6] = belief
-        seed[away <= 6] = np.clip(1 - away / 7, 0, 1)[away <= 6]
-    maps = [np.rint(255 * plane).astype(np.uint8) for plane in (probability, seed)]
-    numbers = {"threshold": 0.5, "marker_threshold": 0.3, "min_area_px": 1, "use_size_prior": use_size_prior}
-    found = instances.find_beads(*maps, min_confidence=least, **numbers).labels
-    assert found.max() == (kept if use_size_prior else 2)
-
-
 @pytest.mark.parametrize(("radius_px", "beads"), [(3, 2), (5, 2), (25, 1)])
 def test_a_large_bead_needs_a_deeper_pass_than_a_small_one(radius_px, beads):
     """The same two peaks with a pass of 0.15 between them, at three sizes."""

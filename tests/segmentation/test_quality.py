@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.model.session import Maps
-from beadctl.segmentation.instances import Found
+from beadctl.segmentation.instances import Found, chances
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, label_plane
 from beadctl.segmentation.quality import LIMITS, Quality, doubt
@@ -52,14 +52,21 @@ def test_sure_beads_and_an_empty_plane_raise_no_doubt():
     assert judged([]) == (0, 0.0, ())
     count, share, flags = judged([1.0] * 20)
     assert (count, flags) == (20, ())
-    assert share < 0.01
+    assert share < 0.05
 
 
 def test_half_sure_beads_are_doubtful():
-    count, share, flags = judged([0.59] * 20)
+    count, share, flags = judged([0.52] * 20)
     assert count == 20
-    assert share == pytest.approx(0.41, abs=0.02)
+    assert share == pytest.approx(1 - chances(np.array([0.52]))[0], abs=0.02)
     assert flags == (Quality.DOUBTFUL,)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
+def test_the_chance_of_a_bead_grows_with_its_confidence(confidences):
+    found = chances(np.sort(confidences))
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found) >= 0).all()
 
 
 def test_objects_that_were_left_out_are_doubtful_too():
@@ -72,6 +79,6 @@ def test_objects_that_were_left_out_are_doubtful_too():
 
 
 def test_doubtful_beads_that_touch_or_are_small_are_said():
-    assert judged([0.59] * 40, pitch_px=12)[2] == (Quality.DOUBTFUL, Quality.DENSE)
-    assert judged([0.59] * 40, radius_px=2)[2] == (Quality.DOUBTFUL, Quality.SMALL_BEADS)
+    assert judged([0.52] * 40, pitch_px=12)[2] == (Quality.DOUBTFUL, Quality.DENSE)
+    assert judged([0.52] * 40, radius_px=2)[2] == (Quality.DOUBTFUL, Quality.SMALL_BEADS)
     assert judged([1.0] * 40, pitch_px=12)[2] == ()

@@ -379,12 +379,12 @@ def wrong(kind, path, tiny):
         ("foreign", "does not state the shape"),
         ("no metadata", "not a beadctl model"),
         ("shapeless", "does not state the shape"),
-        ("no training", "does not state the shape"),
+        ("no training", "its metadata has"),
         ("half", "plain float32"),
-        ("outside", "plain float32"),
+        ("outside", "keeps its weights in another file"),
         ("strange checkpoint", "another program"),
-        ("unfitting checkpoint", "do not fit the network"),
-        ("impossible checkpoint", "do not fit the network"),
+        ("unfitting checkpoint", "damaged checkpoint"),
+        ("impossible checkpoint", "damaged checkpoint"),
         *(
             (changed, "not those of the network")
             for changed in (
