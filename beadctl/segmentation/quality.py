@@ -29,14 +29,14 @@ class QualityLimits:
     =============  =====  ======  =====================================================================
     name           value  unit    why
     =============  =====  ======  =====================================================================
-    doubt          0.4    share   planes above are flagged
+    doubt          0.25   share   planes above are flagged
     fewest         3      beads   a plane of fewer is judged as if it had so many
     dense          0.5    share   of a doubtful plane's beads touch others
     small_px       6      px      median diameter below which a doubtful plane's beads are too small
     =============  =====  ======  =====================================================================
     """
 
-    doubt: float = 0.4
+    doubt: float = 0.25
     fewest: float = 3.0
     dense: float = 0.5
     small_px: float = 6.0

@@ -28,7 +28,7 @@ class ScaleLimits:
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
-    doubt                   0.3    0..1    less doubtful beads of the plane as it is settle its scale
+    doubt                   0.2    0..1    less doubtful beads of the plane as it is settle its scale
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
@@ -42,7 +42,7 @@ class ScaleLimits:
     confidence: float = 0.5
     solidity: float = 0.88
     aspect: float = 2.0
-    doubt: float = 0.3
+    doubt: float = 0.2
     gain: float = 1.2
     more: float = 0.02
     least_diameter_px: float = 16.0

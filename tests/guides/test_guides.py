@@ -111,7 +111,7 @@ exec "$PYTHON" -m beadctl "${given[@]}\""""
         tmp_path,
         settings={
             "BEADCTL_TRAIN__MAX_MINUTES": "0.01",
-            "BEADCTL_TRAIN__SIMULATE": "8",
+            "BEADCTL_TRAIN__STEPS_PER_EPOCH": "1",
             "BEADCTL_TRAIN__EPOCHS": "1",
             "BEADCTL_TRAIN__WORKERS": "0",
         },

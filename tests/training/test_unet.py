@@ -193,7 +193,7 @@ def test_each_kind_comes_back_from_its_checkpoint(architecture, tmp_path):
 def saved_and_loaded(network, architecture, folder):
     state = checkpoint.Checkpoint(
         architecture=architecture,
-        model={},
+        model=network.state_dict(),
         average=network.state_dict(),
         optimizer={},
         scaler={},
