@@ -1,7 +1,7 @@
 """Join folders of tiles: merge_tiles.py OUT FOLDER[=TIMES]...
 
-OUT gets one manifest of all tiles, in which the training tiles of a folder stand so many times, and links to the
-folders.
+OUT gets one manifest of all tiles, in which the training tiles of a folder stand so many times, and links to
+the folders.
 """
 
 import csv

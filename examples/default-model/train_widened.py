@@ -1,12 +1,10 @@
 """`beadctl train`, for a start of one channel: train_widened.py --from bead-0.2.onnx FLAG...
 
-The first convolution gets kernels of zeros for the two channels of local contrast, so that the network begins as
-the one of version 0.2.
+The first convolution gets kernels of zeros for the two channels of local contrast, so that the network begins
+as the one of version 0.2.
 """
 
 from dataclasses import replace
-
-import torch
 
 from beadctl.cli.main import main
 from beadctl.images import InputName
@@ -17,6 +15,8 @@ read = start.weights
 
 def widened(source: str) -> start.Start:
     """Read weights, and widen those of a network that sees the grey level alone."""
+    import torch
+
     found = read(source)
     assert found.state_dict is not None
     more = InputName.LOCAL.channels - found.architecture.inputs
