@@ -4,7 +4,9 @@ Sample i of epoch e is a function of (seed, e, i), whatever the number of proces
 whatever was drawn before. So a resumed run sees the pixels that it would have seen without a stop.
 """
 
+import atexit
 import math
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -224,6 +226,8 @@ def load(
 
     The loader yields images float32 (N, C, S, S) and targets float32 (N, 4, S, S).
     """
+    if workers:
+        atexit.register(_end_workers)
     return DataLoader(
         views,
         batch_sampler=batches,
@@ -235,6 +239,12 @@ def load(
         # A generator of its own: the loader must not draw from the stream that a resumed run restores.
         generator=torch.Generator().manual_seed(0),
     )
+
+
+def _end_workers() -> None:
+    """End the workers that are left when this process ends: it waits for them, and they ignore SIGTERM."""
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _start_worker(_: int) -> None:

@@ -1,5 +1,6 @@
 """Training: it learns, repeats, resumes and accumulates, and its errors are one line each."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -802,7 +803,31 @@ def test_a_signal_to_all_processes_ends_a_run_in_good_order(tmp_path):
         while not (tmp_path / "run/last.pt").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 143
     assert "Traceback" not in said
     assert "--resume" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_process_that_ends_with_workers_left_does_not_wait_for_them(tmp_path):
+    """As after an exception that keeps the loader alive; multiprocessing sends workers SIGTERM and waits."""
+    code = """
+from beadctl.training.dataset import Batches, Simulated, Views, load
+batches = Batches(8, 2)
+loader = load(Views(Simulated(8, 32), 32, 0, None), batches, workers=1, pin_memory=False)
+kept = iter(loader)
+next(kept)
+import builtins
+builtins.kept = kept
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, start_new_session=True)
+    try:
+        assert process.wait(60) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
