@@ -26,7 +26,7 @@ class ArtefactLimits:
     name          value  unit     why
     ============  =====  =======  ================================================================
     contrast      0.3    share    an artefact has less than this share of the typical contrast
-    light         0.1    share    and of contrast times area; a visible share of beads gives more
+    light         0.1    share    and less than this share of the typical contrast times area
     typical       0.5    share    least area of typical beads over that in which half of all lies
     sample        64     beads    enough to estimate the typical contrast
     around_px     4      px       width of the background measured around a bead

@@ -42,9 +42,11 @@ def at_half_contrast(
     >>> int(at_half_contrast(labels, image, Normalisation(0.0, 0.1)).sum())
     15
     """
-    clipped = np.abs(normalisation.scaled(image)) > LIMITS.clip
+    clipped = (labels > 0) & (np.abs(normalisation.scaled(image)) > LIMITS.clip)
+    if not clipped.any():
+        return labels
     areas = np.bincount(labels.ravel())
-    mostly = np.bincount(labels.ravel(), clipped.ravel(), minlength=areas.size) > MOSTLY * areas
+    mostly = np.bincount(labels[clipped], minlength=areas.size) > MOSTLY * areas
     chosen = np.flatnonzero(mostly[1:]) + 1
     if not chosen.size:
         return labels

@@ -19,7 +19,7 @@ from beadctl.segmentation.runs import Column, Runs, runs_of
 
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
 
-# Fewer than half of the beads below are right on simulated scenes: see the model card.
+# At this confidence about two thirds of the beads are right: see `beadctl.segmentation.instances.chances`.
 LOW_CONFIDENCE = 0.6
 
 # Share of saturated pixels from which a bead is flagged.

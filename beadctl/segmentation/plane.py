@@ -31,8 +31,8 @@ from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.quality import Quality, assess
 
+# Rows of a plane that are compared at once.
 BLANK_ROWS = 256
-"""Rows of a plane that are compared at once."""
 
 
 @dataclass(frozen=True)

@@ -226,8 +226,6 @@ def load(
 
     The loader yields images float32 (N, C, S, S) and targets float32 (N, 4, S, S).
     """
-    if workers:
-        atexit.register(_end_workers)
     return DataLoader(
         views,
         batch_sampler=batches,
@@ -245,6 +243,10 @@ def _end_workers() -> None:
     """End the workers that are left when this process ends: it waits for them, and they ignore SIGTERM."""
     for worker in multiprocessing.active_children():
         worker.kill()
+
+
+# After multiprocessing has registered its own, which torch imports: the last registered is called first.
+atexit.register(_end_workers)
 
 
 def _start_worker(_: int) -> None:
