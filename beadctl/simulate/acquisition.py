@@ -176,6 +176,8 @@ def _noise_ratio(rng: np.random.Generator, plan: ScenePlan, *, has_beads: bool) 
     least = 2.6 if plan.arrangement.layout == "singles" else 8.0 if plan.melting else 5.0
     if plan.theme == "few":
         least = 8.0
+    # The eye averages noise over a large bead.
+    least *= min(1.0, 12.0 / plan.diameter_px)
     return 1.0 / log_uniform(rng, least, 40.0)
 
 

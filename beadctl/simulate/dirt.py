@@ -1,4 +1,4 @@
-"""Dirt of strong contrast: crystals, clots, thick fibres, grids, print, residues, smears, reflections, grit.
+"""Dirt of strong contrast: crystals, clots, lumps, fibres, grids, print, residues, smears, glints and grit.
 
 Every function returns the absorption, about -1..1, float32 of the image's shape; negative gathers light.
 """
@@ -108,6 +108,33 @@ def _clots(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
             piece = _polygon(rng, centre, length * rng.uniform(0.15, 0.5), rng.uniform(0.4, 1))
             pen.polygon(piece, fill=float(rng.uniform(0.6, 1)))
     return _mottled(rng, _array(picture))
+
+
+def _lumps(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
+    """Bodies with a rounded, indented outline, alone and in rows, dark with bright flecks."""
+    picture, pen = _canvas(shape)
+    at = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    orders = np.array([2, 3, 4, 5, 7, 9])
+    for _ in range(int(log_uniform(rng, 2, 30))):
+        x, y = _place(rng, shape)
+        size = max(12.0, size_px * log_uniform(rng, 0.4, 4))
+        heading, stride = rng.uniform(0, 2 * np.pi), 0.35 * size
+        for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.6 else int(rng.integers(3, 14))):
+            depth = rng.uniform(0.1, 0.45) / np.sqrt(orders) * rng.standard_normal(len(orders))
+            outline = 1 + (depth[:, None] * np.cos(orders[:, None] * at + rng.uniform(0, 7, (6, 1)))).sum(
+                axis=0
+            )
+            reach = size / 2 * rng.uniform(0.4, 1.0) * np.clip(outline, 0.25, 2.0)
+            points = zip(x + reach * np.cos(at), y + reach * np.sin(at), strict=True)
+            pen.polygon([(float(a), float(b)) for a, b in points], fill=float(rng.uniform(0.6, 1)))
+            heading += rng.normal(0, 0.5)
+            x, y = x + stride * np.cos(heading), y + stride * np.sin(heading)
+    solid = _array(picture)
+    flecks = np.clip(smooth_field(rng, shape, log_uniform(rng, 1.2, 5)) - rng.uniform(0.2, 1.5), 0, 2)
+    total = _mottled(rng, solid) * (1 - rng.uniform(0.3, 1.2) * flecks)
+    if rng.random() < 0.4:
+        total = total + rng.uniform(0.2, 0.8) * _refracting(rng, solid)
+    return np.asarray(np.clip(total, -1, 1.2), np.float32)
 
 
 def _filaments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
@@ -225,12 +252,13 @@ Dirt = Callable[[np.random.Generator, Shape, float], Floats]
 DIRT: dict[str, Dirt] = {
     draw.__name__[1:]: draw
     for draw in (
-        _crystals, _clots, _filaments, _grids, _print, _residues, _smears, _glints, _grit,
+        _crystals, _clots, _lumps, _filaments, _grids, _print, _residues, _smears, _glints, _grit,
     )
 }  # fmt: skip
 _WEIGHTS = dict.fromkeys(DIRT, 1.0) | {
     "crystals": 4.0,
-    "clots": 3.0,
+    "clots": 2.5,
+    "lumps": 4.0,
     "filaments": 3.0,
     "grids": 0.6,
     "smears": 0.6,

@@ -71,7 +71,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
         surround, inside = draw_surround(rng, shape, electrons=electrons)
         image = enclose(rng, image, surround, inside, noise, 0.0 if plan.kind == "transmitted" else None)
         labels = cut_labels(labels, inside >= 0.5)
-    inverted = bool(plan.kind != "transmitted" and rng.random() < 0.08)
+    inverted = bool(plan.kind != "transmitted" and rng.random() < (0.35 if plan.theme == "support" else 0.08))
     if inverted:
         image = -image
     camera = draw_camera(rng, max(weakest, 1e-3) / max(float(np.ptp(image)), 1e-6))
@@ -120,14 +120,15 @@ def _strength(labels: Labels, signal: Floats, number: int) -> Floats:
 def _least(field: Field, acquired: Acquired) -> Floats:
     """Return the least strength of a bead that a person sees over the noise, shape (beads,)."""
     radius_px = field.beads.radius_px
-    least = np.where(radius_px < 3, 2.4, 1.6) * acquired.noise
+    # The eye averages noise over a large bead, less where an uneven support is behind it.
+    least = np.where(radius_px < 3, 2.4, 1.6 * np.minimum(1.0, 6.0 / radius_px)) * acquired.noise
     if acquired.is_counted:
         # The eye sums the light of a bead: its noise is that of a pixel over the root of the area.
         least = 4.5 * acquired.noise / (np.sqrt(np.pi) * np.maximum(radius_px, 1.0))
     if acquired.disturbance is not None:
         darkest, brightest = np.quantile(acquired.image[::3, ::3], [0.01, 0.99])
         least = np.maximum(least, 0.035 * (brightest - darkest))
-        least = np.maximum(least, 2.2 * acquired.noise)
+        least = np.maximum(least, 2.2 * np.minimum(1.0, 6.0 / radius_px) * acquired.noise)
         least = np.maximum(least, 1.1 * _strength(field.labels, acquired.disturbance, len(radius_px)))
     return np.asarray(least, np.float32)
 

@@ -182,7 +182,7 @@ def enclose(
     low, high = (float(level) for level in np.quantile(image[::3, ::3], [0.005, 0.995]))
     span = max(high - low, 3 * noise, 1e-3)
     tone = pick(
-        rng, {"dark": 9, "grey": 1, "white": 0.5} if name in _OPTICAL else {"dark": 6, "grey": 1, "white": 2}
+        rng, {"dark": 9, "grey": 1, "white": 0.5} if name in _OPTICAL else {"dark": 5, "grey": 1, "white": 3}
     )
     level = rng.uniform(low, high)
     if tone == "white":

@@ -162,6 +162,24 @@ def _gel(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     return ScenePlan(kind, "gel", arrangement, False, blur_px=float(rng.uniform(0.4, 1.5)))
 
 
+def _heaps(rng: np.random.Generator, shape: Shape) -> ScenePlan:
+    """Beads heaped in several layers: their light adds up, and only a maximum shows each of them."""
+    diameter = _diameter(rng, shape, 7, 18) if rng.random() < 0.75 else _diameter(rng, shape, 6, 45)
+    layout = pick(rng, {"heaps": 3, "packed": 1})
+    closest, spread = float(rng.uniform(0.7, 0.95)), float(rng.uniform(0.0, 0.1))
+    if layout == "packed":
+        arrangement = _packing(rng, shape, diameter, closest, layout, spread)
+    else:
+        count = int(rng.uniform(0.08, 0.9) * shape[0] * shape[1] / (closest * diameter) ** 2)
+        # `place` presses the beads of a heap closer together by 0.85.
+        arrangement = Arrangement(min(max(count, 3), 1500), diameter, spread, 1.0, layout, closest / 0.85)
+    kind = pick(rng, {"fluorescent": 0.85, "transmitted": 0.15})
+    # The closer the beads, the sharper they must be to show as maxima.
+    blur = diameter * float(rng.uniform(0.08, 0.25)) * min(1.0, closest / 0.85) ** 2
+    look = pick(rng, _FILLED | ({"spot": 1} if kind == "fluorescent" else {"absorber": 1}))
+    return ScenePlan(kind, look, arrangement, True, blur_px=max(0.4, blur))
+
+
 def _unequal(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     """Beads in contact, some of them 3 to 10 times as bright as others."""
     kind = pick(rng, {"fluorescent": 0.75, "transmitted": 0.25})
@@ -210,11 +228,12 @@ def _yeast(rng: np.random.Generator, shape: Shape) -> ScenePlan:
     return ScenePlan("transmitted", "yeast", arrangement, False, oval=oval, blur_px=blur, polarity="dark")
 
 
-# Share of each theme among all scenes, and the function that draws its plan.
+# Weight of each theme among all scenes, and the function that draws its plan.
 THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]]] = {
-    "varied": (0.33, varied_plan),
-    "clusters": (0.15, clustered_plan),
-    "packed": (0.15, _packed),
+    "varied": (0.28, varied_plan),
+    "clusters": (0.06, clustered_plan),
+    "heaps": (0.13, _heaps),
+    "packed": (0.13, _packed),
     "polarities": (0.04, _polarities),
     "foam": (0.03, _foam),
     "hollow": (0.05, _hollow),
@@ -222,6 +241,6 @@ THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]
     "unequal": (0.04, _unequal),
     "few": (0.03, _few),
     "yeast": (0.02, _yeast),
-    "support": (0.05, support_plan),
-    "dirt": (0.08, dirt_plan),
+    "support": (0.08, support_plan),
+    "dirt": (0.1, dirt_plan),
 }
