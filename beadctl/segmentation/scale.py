@@ -32,6 +32,7 @@ class ScaleLimits:
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
+    most_diameter           0.4    share   of the plane's shorter edge: wider ones are vessels and supports
     least_edge_px           48     px      a plane is not shrunk below this edge
     sample_edge_px          1024   px      edge of the windows by which a large plane is judged
     whole_edge_px           4096   px      a plane up to this edge is judged as a whole
@@ -46,6 +47,7 @@ class ScaleLimits:
     gain: float = 1.2
     more: float = 0.02
     least_diameter_px: float = 16.0
+    most_diameter: float = 0.4
     least_edge_px: int = 48
     sample_edge_px: int = 1024
     whole_edge_px: int = 4096
@@ -127,7 +129,7 @@ def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> i
 
     The plane as it is stands where its beads are hardly in doubt, so small beads are never merged into a
     large one. Else a coarser scale is taken where sound beads cover clearly more of the plane, with no more
-    doubt, and are at least 16 px in the shrunk plane.
+    doubt, and are at least 16 px in the shrunk plane and no wider than 0.4 of its shorter edge.
 
     Parameters
     ----------
@@ -141,10 +143,11 @@ def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> i
     if most.settles:
         return best
     for factor in FACTORS[1:]:
-        if min(height, width) / factor < LIMITS.least_edge_px:
+        edge_px = min(height, width) / factor
+        if edge_px < LIMITS.least_edge_px:
             break
         evidence = evidence_at(factor)
-        if evidence.outdoes(most):
+        if evidence.outdoes(most) and evidence.diameter_px <= LIMITS.most_diameter * edge_px:
             best, most = factor, evidence
     return best
 

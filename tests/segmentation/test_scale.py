@@ -129,9 +129,15 @@ def test_clumps_of_small_beads_do_not_speak_for_a_coarser_scale():
     assert chosen_of(seen(0.1), *[seen(0.5, diameter_px=15)] * 4)[0] == 1
 
 
+def test_an_object_nearly_as_wide_as_the_plane_does_not_speak_for_a_coarser_scale():
+    assert chosen_of(seen(0.1), seen(0.4, diameter_px=41.0), *[seen(0.1)] * 3, height=300, width=200)[0] == 1
+    assert chosen_of(seen(0.1), seen(0.4, diameter_px=39.0), *[seen(0.1)] * 3, height=300, width=200)[0] == 2
+
+
 def test_a_small_plane_is_not_shrunk():
-    assert chosen_of(seen(0.1), seen(0.5), height=95) == (1, [1])
-    assert chosen_of(seen(0.1), seen(0.5), height=96) == (2, [1, 2])
+    coarser = seen(0.5, diameter_px=18.0)
+    assert chosen_of(seen(0.1), coarser, height=95) == (1, [1])
+    assert chosen_of(seen(0.1), coarser, height=96) == (2, [1, 2])
 
 
 @given(st.integers(1, 100_000), st.integers(1, 100_000))
