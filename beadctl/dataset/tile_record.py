@@ -7,6 +7,8 @@ from pathlib import Path
 from beadctl.dataset.manifest import TileRow
 from beadctl.files import write_text
 
+FOLDER = ".beadctl"
+
 
 @dataclass(frozen=True)
 class TileRecord:
@@ -35,6 +37,13 @@ class TileRecord:
         # Not durable: after a power cut, tiles without a readable record are cut again.
         write_text(_path(out_dir, stem), json.dumps({**vars(self), "rows": rows}), durable=False)
 
+    def remove(self, out_dir: Path, stem: str) -> None:
+        """Delete the tiles, and last the record, so that a killed run leaves it to the next one."""
+        for row in self.rows:
+            row.image.unlink(missing_ok=True)
+            row.mask.unlink(missing_ok=True)
+        _path(out_dir, stem).unlink(missing_ok=True)
+
     @classmethod
     def read(cls, out_dir: Path, stem: str) -> "TileRecord | None":
         """Return the record that `write` wrote; None if there is none or it is damaged."""
@@ -46,5 +55,10 @@ class TileRecord:
             return None
 
 
+def stems(out_dir: Path) -> list[str]:
+    """Return what the names of the tiles begin with, of each image that has a record."""
+    return sorted(path.stem for path in (out_dir / FOLDER).glob("*.json"))
+
+
 def _path(out_dir: Path, stem: str) -> Path:
-    return out_dir / ".beadctl" / f"{stem}.json"
+    return out_dir / FOLDER / f"{stem}.json"

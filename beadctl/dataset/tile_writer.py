@@ -18,7 +18,7 @@ from beadctl.console import Messages
 from beadctl.dataset.division import Division, divide
 from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, tile_files
 from beadctl.dataset.splitting import split_sources
-from beadctl.dataset.tile_record import TileRecord
+from beadctl.dataset.tile_record import TileRecord, stems
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
@@ -200,9 +200,7 @@ def _write_manifest(
 def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
     """Refuse tiles of other images; if overwriting was asked for, delete all tiles."""
     manifest = out_dir / MANIFEST
-    if not manifest.exists():
-        return
-    earlier = tile_files(out_dir)
+    earlier = tile_files(out_dir) if manifest.exists() else []
     names = {sample.name for sample in samples}
     other = next((source for source, *_ in earlier if source not in names), None)
     if other and not overwrite:
@@ -211,11 +209,15 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
             " another -o"
         )
     if overwrite:
-        # Delete only what the manifest lists: the folder may hold other images, even those to be cut.
-        manifest.unlink()
+        # Delete only what is listed: the folder may hold other images, even those to be cut. The manifest
+        # lacks the empty tiles that were left out, and all where a run was killed.
+        manifest.unlink(missing_ok=True)
         for _, image, mask in earlier:
             image.unlink(missing_ok=True)
             mask.unlink(missing_ok=True)
+        for stem in stems(out_dir):
+            if record := TileRecord.read(out_dir, stem):
+                record.remove(out_dir, stem)
 
 
 def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:

@@ -95,6 +95,18 @@ def test_tiles_are_kept_until_they_are_overwritten(run, dataset):
     }
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_overwriting_deletes_tiles_that_the_manifest_does_not_list(run, dataset, killed):
+    """Empty tiles that were left out, and all tiles where an overwriting run was killed."""
+    assert run(*dataset, "--keep-empty", "0").code == 0
+    assert len(read_manifest(Path("tiles"))) < len(list(Path("tiles/images").iterdir()))
+    if killed:
+        Path("tiles/manifest.csv").unlink()
+    assert run(*dataset, "--size", "32", "--overwrite").code == 0
+    rows = read_manifest(Path("tiles"))
+    assert set(Path("tiles").rglob("*.tif")) == {path for row in rows for path in (row.image, row.mask)}
+
+
 def test_a_manifest_of_an_earlier_beadctl_is_read(run, dataset):
     assert run(*dataset).code == 0
     with Path("tiles/manifest.csv").open(newline="") as file:
