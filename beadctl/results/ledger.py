@@ -53,6 +53,17 @@ class Row:
         Share of the count that is expected to be wrong, 0..1; see `beadctl.segmentation.quality.doubt`.
     quality : str
         Flags, separated by spaces; see `beadctl.segmentation.quality.Quality`.
+    count_low, count_high : float or None
+        Exact 95 % interval of the mean of a Poisson distribution from the count; see
+        `beadctl.counting.interval.poisson_interval`.
+    density_per_mm2 : float or None
+        Beads per square millimetre of the field.
+    p10_diameter_px, p50_diameter_px, p90_diameter_px : float or None
+        Diameters below which are 10, 50 and 90 % of the beads.
+    sd_diameter_um, p10_diameter_um, p50_diameter_um, p90_diameter_um : float or None
+        As above, where the pixel size is known.
+    singlets, doublets, clusters : int or None
+        Beads that touch no other, pairs, and groups of three or more; counted beads alone.
     """
 
     image: str
@@ -75,6 +86,19 @@ class Row:
     filtered: int | None = None
     doubt: float | None = None
     quality: str = ""
+    count_low: float | None = None
+    count_high: float | None = None
+    density_per_mm2: float | None = None
+    p10_diameter_px: float | None = None
+    p50_diameter_px: float | None = None
+    p90_diameter_px: float | None = None
+    sd_diameter_um: float | None = None
+    p10_diameter_um: float | None = None
+    p50_diameter_um: float | None = None
+    p90_diameter_um: float | None = None
+    singlets: int | None = None
+    doublets: int | None = None
+    clusters: int | None = None
 
     def cells(self) -> dict[str, Any]:
         """Return the row as plain values in the order of `COLUMNS`."""

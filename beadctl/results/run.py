@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.console import stopping
@@ -22,9 +21,10 @@ from beadctl.results.formats import Output, format_of
 from beadctl.results.gate import Gate, done_of, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
+from beadctl.results.plane_row import row_of
 from beadctl.results.written import Stamp, publish, staged
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, Segmented, label_plane, predict_plane
+from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20
@@ -171,35 +171,7 @@ def _label(
         encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
-    return _Plane(_row(plane, predicted, segmented), tuple(segmented.table.rows()), encoded)
-
-
-def _row(plane: Plane, predicted: PredictedPlane, segmented: Segmented) -> Row:
-    table, pixel_size_um = segmented.table, plane.pixel_size_um
-    count = len(table)
-    field_px = plane.height * plane.width if segmented.inside is None else int(segmented.inside.sum())
-    mean = float(table.diameter_px.mean()) if count else None
-    return Row(
-        image="",
-        plane=plane.index,
-        position=plane.position,
-        status="ok",
-        count=count,
-        height_px=plane.height,
-        width_px=plane.width,
-        pixel_size_um=pixel_size_um,
-        field_area_px=field_px,
-        field_area_um2=field_px * pixel_size_um**2 if pixel_size_um else None,
-        mean_diameter_px=mean,
-        sd_diameter_px=float(table.diameter_px.std(ddof=1)) if count > 1 else None,
-        mean_diameter_um=mean * pixel_size_um if mean and pixel_size_um else None,
-        covered_fraction=float(table.area_px.sum() / field_px),
-        mean_confidence=float(np.mean(table.confidence)) if count else None,
-        shrink=predicted.shrink,
-        filtered=segmented.filtered,
-        doubt=segmented.doubt,
-        quality=" ".join(segmented.quality),
-    )
+    return _Plane(row_of(plane, predicted.shrink, segmented), tuple(segmented.table.rows()), encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images import saturated_pixels
+from beadctl.segmentation import touching
 from beadctl.segmentation.intensity import BeadIntensities, bead_intensities
 from beadctl.segmentation.runs import Column, Runs, runs_of
 
@@ -221,7 +222,7 @@ def measure(
         area_um2=area * um**2,
         diameter_um=diameter * um,
         border=runs.sums(at_edge) > 0,
-        clump=np.isin(runs.labels, _touching(labels)),
+        clump=np.isin(runs.labels, touching.pairs(labels)),
         declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
         min_intensity=greys.lowest,
@@ -232,17 +233,6 @@ def measure(
         y_um=y * um,
         x_um=x * um,
     )
-
-
-def _touching(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels that touch another one, 8-connected."""
-    found = []
-    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = labels[: labels.shape[0] - down, max(0, -across) : labels.shape[1] - max(0, across)]
-        other = labels[down:, max(0, across) : labels.shape[1] + min(0, across)]
-        met = (one != other) & (one != 0) & (other != 0)
-        found += [one[met], other[met]]
-    return np.unique(np.concatenate(found))
 
 
 def _saturated(

@@ -1,0 +1,1 @@
+"""Statistics of counts: plain numbers in, frozen values out."""

@@ -1,0 +1,69 @@
+"""Intervals of counts and of means."""
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Both ends of an interval."""
+
+    low: float
+    high: float
+
+
+def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return the exact interval of the mean of a Poisson distribution from one count.
+
+    With a = 1 - confidence the ends are ``chi2(a/2; 2 n) / 2`` and ``chi2(1 - a/2; 2 n + 2) / 2``, quantiles
+    of chi-squared (Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936), 437-442); the
+    lower end of 0 is 0. It holds the mean with at least the stated probability.
+
+    Parameters
+    ----------
+    count : int
+        Beads, 0 or more.
+    confidence : float
+        Probability that the interval holds the mean, above 0 and below 1.
+
+    Examples
+    --------
+    >>> ends = poisson_interval(10)
+    >>> round(ends.low, 2), round(ends.high, 2)
+    (4.8, 18.39)
+    """
+    tail = (1 - confidence) / 2
+    # The chi-squared quantile of 2 k degrees is twice the inverse of the regularised gamma function of k.
+    low = float(special.gammaincinv(count, tail)) if count else 0.0
+    return Interval(low, float(special.gammainccinv(count + 1, tail)))
+
+
+def mean_interval(mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return Student's interval of a mean that cannot be negative.
+
+    The ends are ``mean -+ t(1 - a/2; n - 1) standard_error``, the lower one at least 0; nan for fewer than
+    two values.
+
+    Parameters
+    ----------
+    mean, standard_error : float
+        Of the mean.
+    n : int
+        Number of values.
+    confidence : float
+        As for `poisson_interval`.
+
+    Examples
+    --------
+    >>> ends = mean_interval(50.0, 2.0, 5)
+    >>> round(ends.low, 2), round(ends.high, 2)
+    (44.45, 55.55)
+    """
+    if n < 2:
+        return Interval(math.nan, math.nan)
+    half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * standard_error
+    return Interval(max(0.0, mean - half), mean + half)
