@@ -1,8 +1,6 @@
-"""Mutations of a file's bytes as a hypothesis strategy, which shrinks a failing file to few changes."""
+"""Mutations of a file's bytes at random."""
 
-from collections.abc import Callable
-
-from hypothesis import strategies as st
+from random import Random
 
 NUMBERS = (0, 1, 2, 3, 7, 127, 255, 256, 32767, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**64 - 1)
 TOKENS = (
@@ -10,29 +8,33 @@ TOKENS = (
     b"1e999", b"NaN", b"nan", b"inf", b"null", b"true", b"1e-999", b"99999999999999999999", b"\xff",
     b"\xed\xa0\x80", b"\\u0000", b"\xe2\x80\xae", b"[]", b"{}", b'""', b"../", b"1979-05-27", b"0x10",
 )  # fmt: skip
-
-Edit = Callable[[bytearray], None]
+KINDS = ("byte", "number", "token", "instead", "cut", "delete", "repeat")
 # Headers and directories, which decide most, lie at the ends of a file.
-PLACES = st.integers(0, 300) | st.integers(-300, -1) | st.integers(0, 2**20)
+PLACES = ((0, 300), (-300, -1), (0, 2**20))
+
+Edit = tuple[str, int, bytes | int]
 
 
-@st.composite
-def _edits(draw: st.DrawFn) -> tuple:
-    kind = draw(st.sampled_from(["byte", "number", "token", "instead", "cut", "delete", "repeat"]))
-    place = draw(PLACES)
+def edits(chance: Random) -> list[Edit]:
+    """Return one to six edits."""
+    return [_edit(chance) for _ in range(chance.randint(1, 6))]
+
+
+def _edit(chance: Random) -> Edit:
+    kind, place = chance.choice(KINDS), chance.randint(*chance.choice(PLACES))
     match kind:
         case "byte":
-            return kind, place, draw(st.integers(0, 255))
+            return kind, place, chance.randrange(256)
         case "number":
-            size, order = draw(st.sampled_from([1, 2, 4, 8])), draw(st.sampled_from(["little", "big"]))
-            return kind, place, (draw(st.sampled_from(NUMBERS)) % 256**size).to_bytes(size, order)
+            size, order = chance.choice((1, 2, 4, 8)), chance.choice(("little", "big"))
+            return kind, place, (chance.choice(NUMBERS) % 256**size).to_bytes(size, order)
         case "token" | "instead":
-            return kind, place, draw(st.sampled_from(TOKENS))
+            return kind, place, chance.choice(TOKENS)
         case _:
-            return kind, place, draw(st.integers(1, 64))
+            return kind, place, chance.randint(1, 64)
 
 
-def mutated(content: bytes, edits: list[tuple]) -> bytes:
+def mutated(content: bytes, edits: list[Edit]) -> bytes:
     """Return a copy with these edits; places beyond the end wrap around."""
     copy = bytearray(content)
     for kind, place, what in edits:
@@ -59,6 +61,3 @@ def mutated(content: bytes, edits: list[tuple]) -> bytes:
             case "repeat":
                 copy[at:at] = copy[at : at + what] * 3
     return bytes(copy)
-
-
-EDITS = st.lists(_edits(), min_size=1, max_size=6)
