@@ -50,6 +50,10 @@ EXAMPLES: dict[str, object] = {
     "instances.min_circularity": 0.7,
     "instances.min_diameter": "9px",
     "instances.max_diameter": "20um",
+    "counting.group_by": "(?P<sample>[A-Z]+)_(?P<dilution>[0-9]+)x",
+    "counting.sample_sheet": "samples.csv",
+    "counting.depth_um": "100+-2",
+    "counting.dilution": "10",
     "output.out_dir": "results",
 }
 WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

@@ -11,6 +11,7 @@ from beadctl.dataset.tiling import TilingOptions
 from beadctl.images import Found, Limits, ReadOptions, Selection, search
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
+from beadctl.results.groups import Grouping
 from beadctl.segmentation.options import SegmentOptions
 
 
@@ -54,6 +55,16 @@ def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
     """Return how planes become beads, and in which region these are counted."""
     data = settings.data
     return segment_options(settings, facts, CountedRegion.of(data.region, data.region_exclude))
+
+
+def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:
+    """Return which images are a group of fields, if any, and print what belongs to none."""
+    counting = settings.counting
+    given = counting.group_by, counting.sample_sheet, counting.depth_um, counting.dilution
+    groups = Grouping.of(images, *given)
+    if groups:
+        messages.notes(groups.notes(images))
+    return groups
 
 
 def tile_options(settings: Settings) -> TilingOptions:

@@ -27,6 +27,7 @@ PANEL_ORDER = (
     (OPTIMISER := "Optimiser"),
     (LOSS := "Loss"),
     (INSTANCES := "Instances"),
+    (STATISTICS := "Statistics"),
     (RUN := "Run"),
     (OUTPUT := "Output"),
 )
@@ -38,6 +39,7 @@ PANELS = {
     "export": MODEL,
     "inference": RUN,
     "instances": INSTANCES,
+    "counting": STATISTICS,
     "output": OUTPUT,
     **dict.fromkeys(("data.tiles", "data.size", "train.simulate", "train.augment"), TILES),
     **dict.fromkeys(("train.start", "train.arch", "train.width", "train.depth"), NETWORK),

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
+from beadctl.counting.measured import Measured
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
@@ -44,7 +45,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _size(kind: type[Area] | type[Diameter]) -> AfterValidator:
+def _size(kind: type[Area] | type[Diameter] | type[Measured]) -> AfterValidator:
     def check(text: str) -> str:
         try:
             kind.parse(text)
@@ -58,6 +59,7 @@ def _size(kind: type[Area] | type[Diameter]) -> AfterValidator:
 
 AreaText = Annotated[str, BeforeValidator(_text), _size(Area)]
 DiameterText = Annotated[str, BeforeValidator(_text), _size(Diameter)]
+MeasuredText = Annotated[str, BeforeValidator(_text), _size(Measured)]
 
 
 class Section(BaseModel):
@@ -296,6 +298,31 @@ class Instances(Section):
         None, description="Largest diameter of the disc of a bead's area, such as 50px or 20um [no limit]."
     )
     exclude_border: bool = Field(False, description="Leave out beads that touch the image's border.")
+
+
+class Counting(Section):
+    """Statistics of the counts of `beadctl count`."""
+
+    group_by: str | None = Field(
+        None,
+        min_length=1,
+        description="Regular expression on the image's path; equal matches are a group of fields. Its groups "
+        "named sample, dilution and replicate are these.",
+    )
+    sample_sheet: Path | None = Field(
+        None,
+        description="CSV file with the columns file, sample, dilution and replicate, instead of --group-by.",
+    )
+    depth_um: MeasuredText | None = Field(
+        None,
+        description="Depth of the chamber, um, such as 100 or 100+-2 with its standard deviation; gives "
+        "beads per mL.",
+    )
+    dilution: MeasuredText | None = Field(
+        None,
+        description="Factor by which the stock was diluted, such as 10 or 10+-0.2 [from --group-by or the "
+        "sample sheet, else 1].",
+    )
 
 
 class OutputSection(Section):

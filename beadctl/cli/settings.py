@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     export: sections.Export = Field(default_factory=sections.Export)
     inference: sections.Inference = Field(default_factory=sections.Inference)
     instances: sections.Instances = Field(default_factory=sections.Instances)
+    counting: sections.Counting = Field(default_factory=sections.Counting)
     output: sections.OutputSection = Field(default_factory=sections.OutputSection)
 
     @classmethod

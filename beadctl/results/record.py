@@ -14,7 +14,7 @@ from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
 HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
-RUN_FILES = (*HASHED_FILES, "run.json")
+RUN_FILES = (*HASHED_FILES, "groups.csv", "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9
 

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import InMemory, InputName, NetworkInput, levels_of
+from beadctl.results.groups import COLUMNS as GROUP_COLUMNS
 from beadctl.results.ledger import COLUMNS
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
@@ -187,5 +188,6 @@ def table_of(page: Path, heading: str) -> list[str]:
 
 def test_columns_are_listed():
     assert sorted(table_of(guide("counting"), "Columns of counts.csv")) == sorted(COLUMNS)
+    assert sorted(table_of(guide("counting"), "Columns of groups.csv")) == sorted(GROUP_COLUMNS)
     named = table_of(guide("counting"), "Columns of beads.csv")
     assert sorted(named) == sorted(("image", "plane", *BEAD_COLUMNS, *FLAGS))

@@ -12,15 +12,17 @@ from beadctl.errors import ExitCode
     data="include exclude recursive axes channel plane series pixel_size region region_exclude",
     inference="*",
     instances="*",
+    counting="*",
     output="out_dir format overwrite",
 )
 def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
-    """Print one row for each plane; with -o also write counts.csv and beads.csv.
+    """Print one row for each plane; with -o also write counts.csv and beads.csv, and groups.csv of groups.
 
     Example: beadctl count images --format csv > counts.csv
     """
     from beadctl.cli import arguments
-    from beadctl.results.ledger import COLUMNS
+    from beadctl.results.groups import tell_groups, write_groups
+    from beadctl.results.ledger import COLUMNS, Row
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
     from beadctl.results.tables import HEADS
@@ -29,8 +31,16 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
     output = settings.output
     outputs = Outputs(output.out_dir, (), output.overwrite)
     images = arguments.images(settings, inputs, messages)
+    grouping = arguments.grouping(settings, images, messages)
     session = arguments.session(settings, messages)
     table = console.RowPrinter(output.format, COLUMNS, HEADS)
+    grouped: list[Row] = []
+
+    def take(row: Row) -> None:
+        table.row(row.cells())
+        if grouping:
+            grouped.append(row)
+
     results = process(
         inputs,
         images,
@@ -39,7 +49,10 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
         outputs,
         settings=arguments.plain(settings),
         messages=messages,
-        on_row=lambda row: table.row(row.cells()),
+        on_row=take,
     )
+    groups = grouping.rows(grouped) if grouping else []
+    write_groups(output.out_dir, groups)
     table.end()
-    return ExitCode.of(failed=any(result.failed for result in results))
+    lacking = tell_groups(groups, messages)
+    return ExitCode.of(failed=lacking or any(result.failed for result in results))

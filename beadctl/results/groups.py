@@ -1,0 +1,260 @@
+"""The groups of a run: one row of statistics for the fields of each sample and dilution."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beadctl.console import Messages, fail, shown
+from beadctl.counting.concentration import concentration
+from beadctl.counting.groups import Field, GroupStatistics, group_statistics
+from beadctl.counting.measured import Measured
+from beadctl.counting.specimen import Specimen, by_expression, by_sheet, some
+from beadctl.errors import SettingsError
+from beadctl.files import name_text, write_csv
+from beadctl.images import Found
+from beadctl.results.ledger import Row
+
+FILE = "groups.csv"
+UM2_PER_MM2 = 1e6
+# Relative difference between pixel sizes that are one size written with fewer digits.
+SAME_PIXEL_SIZE = 1e-3
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One group of fields.
+
+    Attributes
+    ----------
+    sample, dilution : str and float or None
+        What its images show.
+    fields, replicates, failed, beads : int
+        Planes with a count, replicates (0 where none are stated), planes without a count, sum of the counts.
+    mean_count, sd_count, cv, se_count, mean_count_low, mean_count_high, interval_by
+        Of the counts of fields, or of the means of replicates; see
+        `beadctl.counting.groups.GroupStatistics`.
+    dispersion, dispersion_p, outliers
+        As there; names of outliers are separated by ``; ``.
+    field_area_um2 : float or None
+        Mean area of the fields.
+    density_per_mm2, density_per_mm2_low, density_per_mm2_high : float or None
+        Mean count and interval over that area.
+    beads_per_ml, beads_per_ml_low, beads_per_ml_high : float or None
+        Concentration of the stock, where the depth of the chamber is known.
+    reason : str
+        Why figures are missing.
+    """
+
+    sample: str
+    dilution: float | None
+    fields: int
+    replicates: int
+    failed: int
+    beads: int
+    mean_count: float | None = None
+    sd_count: float | None = None
+    cv: float | None = None
+    se_count: float | None = None
+    mean_count_low: float | None = None
+    mean_count_high: float | None = None
+    interval_by: str = ""
+    dispersion: float | None = None
+    dispersion_p: float | None = None
+    outliers: str = ""
+    field_area_um2: float | None = None
+    density_per_mm2: float | None = None
+    density_per_mm2_low: float | None = None
+    density_per_mm2_high: float | None = None
+    beads_per_ml: float | None = None
+    beads_per_ml_low: float | None = None
+    beads_per_ml_high: float | None = None
+    reason: str = ""
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(GroupRow))
+# Column -> its head in a table for people; columns without a value are left out.
+HEADS = {
+    "sample": "sample",
+    "dilution": "dilution",
+    "fields": "fields",
+    "mean_count": "mean",
+    "mean_count_low": "low",
+    "mean_count_high": "high",
+    "cv": "CV",
+    "dispersion_p": "p Poisson",
+    "density_per_mm2": "per mm2",
+    "beads_per_ml": "per mL",
+    "beads_per_ml_low": "low per mL",
+    "beads_per_ml_high": "high per mL",
+    "outliers": "outliers",
+    "reason": "reason",
+}
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which images are a group, and how counts become concentrations.
+
+    Attributes
+    ----------
+    specimens : mapping of str to Specimen
+        What each image shows, by its name in counts.csv; images that are missing belong to no group.
+    depth_um, dilution : Measured or None
+        Depth of the chamber; dilution of all images that state none themselves.
+    """
+
+    specimens: Mapping[str, Specimen]
+    depth_um: Measured | None = None
+    dilution: Measured | None = None
+
+    @classmethod
+    def of(
+        cls,
+        found: Sequence[Found],
+        expression: str | None,
+        sheet: Path | None,
+        depth_um: str | None,
+        dilution: str | None,
+    ) -> "Grouping | None":
+        """Return the groups of the images of a run; None where neither groups nor a depth are given.
+
+        Parameters
+        ----------
+        found : sequence of Found
+            The images.
+        expression, sheet : str and Path, or None
+            See `beadctl.counting.specimen`; without both all images are one group.
+        depth_um, dilution : str or None
+            As `beadctl.counting.measured.Measured` reads them.
+
+        Raises
+        ------
+        SettingsError
+            If these contradict each other, or do not fit the images.
+        """
+        if dilution and not depth_um:
+            raise SettingsError(f"--dilution {dilution}: beads per mL need the depth too; give --depth-um")
+        if expression and sheet:
+            raise SettingsError("--group-by and --sample-sheet: both name the groups; give one of them")
+        names = [name_text(item.name) for item in found]
+        if expression:
+            specimens = by_expression(names, expression)
+        elif sheet:
+            specimens = by_sheet(names, sheet)
+        elif depth_um:
+            specimens = dict.fromkeys(names, Specimen("all"))
+        else:
+            return None
+        if dilution and any(one.dilution is not None for one in specimens.values()):
+            source = "--sample-sheet" if sheet else "--group-by"
+            raise SettingsError(f"--dilution {dilution}: {source} gives dilutions too; leave out one of them")
+        depth, factor = (Measured.parse(text) if text else None for text in (depth_um, dilution))
+        return cls(specimens, depth, factor)
+
+    def notes(self, found: Sequence[Found]) -> Iterator[tuple[bool, str]]:
+        """Yield which images belong to no group, as (is a warning, a line)."""
+        names = [name_text(item.name) for item in found]
+        if alone := [name for name in names if name not in self.specimens]:
+            yield True, f"images that belong to no group: {len(alone)} ({some(alone)})"
+
+    def rows(self, planes: Sequence[Row]) -> list[GroupRow]:
+        """Return the groups in the order of their first images; every plane is a field."""
+        groups: dict[tuple[str, float | None], list[Row]] = {}
+        for plane in planes:
+            if specimen := self.specimens.get(plane.image):
+                groups.setdefault((specimen.sample, specimen.dilution), []).append(plane)
+        return [self._row(*key, rows) for key, rows in groups.items()]
+
+    def _row(self, sample: str, dilution: float | None, rows: Sequence[Row]) -> GroupRow:
+        counted = [row for row in rows if row.count is not None]
+        replicates = {self.specimens[row.image].replicate for row in counted} - {""}
+        group = GroupRow(
+            sample,
+            self.dilution.value if dilution is None and self.dilution else dilution,
+            len(counted),
+            len(replicates),
+            len(rows) - len(counted),
+            sum(row.count or 0 for row in counted),
+        )
+        if not counted:
+            return dataclasses.replace(group, reason="none of its images has a count")
+        sizes = sorted({row.pixel_size_um or 0.0 for row in counted})
+        if sizes[-1] > sizes[0] * (1 + SAME_PIXEL_SIZE):
+            texts = [f"{size:g} um" if size else "unknown" for size in sizes]
+            reason = f"its images differ in pixel size ({', '.join(texts)}); group them apart"
+            return dataclasses.replace(group, reason=reason)
+        in_um = sizes[0] > 0
+        fields = [
+            Field(
+                f"{row.image} {row.position}".strip(),
+                row.count or 0,
+                (row.field_area_um2 if in_um else row.field_area_px) or math.nan,
+                self.specimens[row.image].replicate,
+            )
+            for row in counted
+        ]
+        statistics = group_statistics(fields)
+        group = dataclasses.replace(group, **_of_counts(statistics))
+        if in_um:
+            group = dataclasses.replace(group, **_of_area(statistics))
+        if not self.depth_um:
+            return group
+        if not in_um:
+            reason = "the pixel size is unknown, which beads per mL need; give --pixel-size"
+            return dataclasses.replace(group, reason=reason)
+        factor = Measured(dilution) if dilution else self.dilution or Measured(1.0)
+        stock = concentration(
+            statistics.mean, statistics.interval, statistics.mean_area, self.depth_um, factor
+        )
+        return dataclasses.replace(
+            group,
+            beads_per_ml=stock.beads_per_ml,
+            beads_per_ml_low=stock.interval.low,
+            beads_per_ml_high=stock.interval.high,
+        )
+
+
+def _of_counts(statistics: GroupStatistics) -> dict[str, Any]:
+    columns = {
+        "mean_count": statistics.mean,
+        "sd_count": statistics.sd,
+        "cv": statistics.cv,
+        "se_count": statistics.standard_error,
+        "mean_count_low": statistics.interval.low,
+        "mean_count_high": statistics.interval.high,
+        "dispersion": statistics.dispersion,
+        "dispersion_p": statistics.dispersion_p,
+    }
+    known = {name: value for name, value in columns.items() if not math.isnan(value)}
+    words = {"interval_by": str(statistics.source), "outliers": "; ".join(statistics.outliers)}
+    return {**known, **words, "replicates": statistics.replicates}
+
+
+def _of_area(statistics: GroupStatistics) -> dict[str, Any]:
+    per_mm2 = UM2_PER_MM2 / statistics.mean_area
+    return {
+        "field_area_um2": statistics.mean_area,
+        "density_per_mm2": statistics.mean * per_mm2,
+        "density_per_mm2_low": statistics.interval.low * per_mm2,
+        "density_per_mm2_high": statistics.interval.high * per_mm2,
+    }
+
+
+def write_groups(folder: Path | None, rows: Sequence[GroupRow]) -> None:
+    """Write groups.csv into a folder of results, if there are a folder and a group."""
+    if folder and rows:
+        write_csv(folder / FILE, COLUMNS, map(vars, rows), rounded=True)
+
+
+def tell_groups(rows: Sequence[GroupRow], messages: Messages) -> bool:
+    """Print the groups for people and a line for each that lacks figures; return whether there is one."""
+    used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
+    table = [[shown(getattr(row, name)) for name in used] for row in rows]
+    messages.table("Groups", [HEADS[name] for name in used], table)
+    for row in rows:
+        if row.reason:
+            fail(f"group {Specimen(row.sample, row.dilution).group}: {row.reason}")
+    return any(row.reason for row in rows)

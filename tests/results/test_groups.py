@@ -1,0 +1,128 @@
+"""From the rows of planes to groups: what is pooled, what is refused, and what a folder of results gets."""
+
+import csv
+from pathlib import PurePosixPath
+
+import pytest
+
+from beadctl.console import Messages
+from beadctl.errors import SettingsError
+from beadctl.images import Found
+from beadctl.results.groups import COLUMNS, Grouping, tell_groups, write_groups
+from beadctl.results.ledger import Row
+
+NAMES = ("A_10x_1.tif", "A_10x_2.tif", "A_100x_1.tif", "B_10x_1.tif")
+
+
+def found(*names):
+    return [Found(PurePosixPath(name), PurePosixPath(name)) for name in names or NAMES]
+
+
+def plane(image, count, um=0.5, px=4 * 10**6, index=0, position=""):
+    area_um2 = px * um**2 if um else None
+    return Row(
+        image, index, position, "ok", count, pixel_size_um=um, field_area_px=px, field_area_um2=area_um2
+    )
+
+
+def grouping(expression=None, depth_um=None, dilution=None, names=NAMES):
+    return Grouping.of(found(*names), expression, None, depth_um, dilution)
+
+
+def test_groups_are_samples_and_dilutions_in_the_order_of_their_images():
+    groups = grouping(r"(?P<sample>\w)_(?P<dilution>\d+)x", "100")
+    rows = groups.rows([plane(name, count) for name, count in zip(NAMES, (52, 48, 6, 0), strict=True)])
+    assert [(row.sample, row.dilution, row.fields, row.beads) for row in rows] == [
+        ("A", 10, 2, 100),
+        ("A", 100, 1, 6),
+        ("B", 10, 1, 0),
+    ]
+    first = rows[0]
+    # A field of 1 mm2 and 100 um holds 0.1 uL.
+    assert (first.mean_count, first.field_area_um2, first.density_per_mm2) == (50, 1e6, 50)
+    assert first.beads_per_ml == pytest.approx(50 * 10 * 1e4)
+    assert first.beads_per_ml_high == pytest.approx(first.mean_count_high * 1e5)
+    assert first.density_per_mm2_low == pytest.approx(first.mean_count_low)
+    assert [row.interval_by for row in rows] == ["fields", "poisson", "poisson"]
+    assert (rows[2].mean_count, rows[2].cv) == (0, None)
+    assert rows[2].beads_per_ml_high > 0
+
+
+def test_a_depth_alone_makes_one_group_and_takes_the_dilution():
+    (row,) = grouping(depth_um="100", dilution="20+-1").rows([plane(name, 50) for name in NAMES])
+    assert (row.sample, row.dilution, row.fields) == ("all", 20, 4)
+    assert row.beads_per_ml == pytest.approx(50 * 20 * 1e4)
+    exact = grouping(depth_um="100", dilution="20").rows([plane(name, 50) for name in NAMES])[0]
+    assert row.beads_per_ml_high > exact.beads_per_ml_high
+    undiluted = grouping(depth_um="100").rows([plane(name, 50) for name in NAMES])[0]
+    assert (undiluted.dilution, undiluted.beads_per_ml) == (None, pytest.approx(50 * 1e4))
+
+
+def test_planes_are_fields_and_those_without_a_count_are_told():
+    planes = [
+        plane("s.tif", count, index=index, position=f"T={index}") for index, count in enumerate((9, 9, 90))
+    ]
+    planes.append(Row("s.tif", 3, "T=3", "failed", reason="truncated"))
+    (row,) = grouping(".", names=("s.tif",)).rows(planes)
+    assert (row.fields, row.failed, row.outliers) == (3, 1, "s.tif T=2")
+
+
+@pytest.mark.parametrize("sizes", [(0.5, 0.65), (0.5, None)])
+def test_pixel_sizes_that_differ_are_a_reason(sizes, capsys):
+    planes = [plane(name, 50, um) for name, um in zip(NAMES, sizes, strict=False)]
+    rows = grouping("^A").rows(planes)
+    assert rows[0].mean_count is None
+    assert tell_groups(rows, Messages())
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "group A: its images differ in pixel size" in line
+    assert "0.5 um" in line
+
+
+def test_a_pixel_size_of_fewer_digits_is_the_same():
+    assert not grouping("^A").rows([plane(NAMES[0], 5, 0.645), plane(NAMES[1], 6, 0.6451)])[0].reason
+
+
+def test_a_depth_without_a_pixel_size_is_a_reason():
+    (row,) = grouping(depth_um="100").rows([plane(name, 50, None) for name in NAMES])
+    assert "give --pixel-size" in row.reason
+    assert (row.mean_count, row.density_per_mm2, row.beads_per_ml) == (50, None, None)
+
+
+def test_a_group_without_counts_is_a_reason():
+    (row,) = grouping("B").rows([Row("B_10x_1.tif", 0, "", "failed", reason="truncated")])
+    assert (row.fields, row.failed, row.reason) == (0, 1, "none of its images has a count")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("A", "sheet.csv", None, None), "give one of them"),
+        ((None, None, None, "10"), "--dilution 10: beads per mL need the depth too"),
+        ((r"_(?P<dilution>\d+)x", None, "100", "10"), "--group-by gives dilutions too"),
+    ],
+)
+def test_settings_that_contradict_each_other(given, words):
+    with pytest.raises(SettingsError) as caught:
+        Grouping.of(found(), *given)
+    assert words in str(caught.value)
+
+
+def test_without_groups_and_depth_there_are_none():
+    assert grouping() is None
+
+
+def test_images_that_belong_to_no_group_are_told():
+    assert list(grouping("^A").notes(found())) == [(True, "images that belong to no group: 1 (B_10x_1.tif)")]
+    assert list(grouping(".").notes(found())) == []
+
+
+def test_the_table_is_read_back(tmp_path):
+    rows = grouping("^A").rows([plane(NAMES[0], 5), plane(NAMES[1], 6)])
+    write_groups(tmp_path, rows)
+    with (tmp_path / "groups.csv").open(newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert tuple(read) == COLUMNS
+    assert (read["sample"], read["fields"], read["mean_count"], read["dilution"]) == ("A", "2", "5.5", "")
+    write_groups(None, rows)
+    write_groups(tmp_path / "none", [])
+    assert not (tmp_path / "none").exists()
