@@ -22,8 +22,8 @@ _being_written: set[Path] = set()
 UMASK_LOCK = threading.Lock()
 # What a formula begins with in a spreadsheet.
 FORMULA = ("=", "+", "-", "@")
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and the surrogates by which Python stands for bytes that are no UTF-8."""
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, line ends, and the surrogates by which Python stands for bytes that are no UTF-8."""
 
 
 @contextlib.contextmanager
@@ -167,7 +167,8 @@ def name_text(name: PurePosixPath) -> str:
     r"""Return the name of a file as one line of text that every table can hold, and that can be turned back.
 
     Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``. So does
-    a first character by which a spreadsheet would take the name for a formula.
+    a first character by which a spreadsheet would take the name for a formula. Control characters and line
+    ends beyond ASCII become ``\uNNNN``.
 
     Examples
     --------
@@ -179,14 +180,15 @@ def name_text(name: PurePosixPath) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return `text` with control characters and bytes that are no UTF-8 as ``\xNN``."""
+    r"""Return `text` with control characters and bytes that are no UTF-8 as ``\xNN`` or ``\uNNNN``."""
     return UNPRINTABLE.sub(_escape, text)
 
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     # PEP 383: a byte that cannot be decoded is the surrogate U+DC00 + byte.
-    return f"\\u{code:04x}" if 0xD800 <= code < 0xDC80 or code > 0xDCFF else f"\\x{code & 0xFF:02x}"
+    is_byte = code < 0x80 or 0xDC80 <= code <= 0xDCFF
+    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
 
 
 def cell(value: object) -> str:

@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+from pathlib import PurePosixPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beadctl.errors import OutputError
-from beadctl.files import atomic, sha256, write_bytes, write_csv, write_text
+from beadctl.files import FORMULA, atomic, name_text, sha256, write_bytes, write_csv, write_text
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -88,3 +92,21 @@ def test_csv_cells_are_rounded_on_request(tmp_path):
     for rounded, line in ((True, '0.333333,,true,"x, y"'), (False, f'{1 / 3!r},,True,"x, y"')):
         write_csv(tmp_path / "a.csv", tuple(row), [row], rounded=rounded)
         assert (tmp_path / "a.csv").read_text() == f"a,b,c,d\n{line}\n"
+
+
+ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4}))")
+ODD = "\\xu5c=+-@\n\r\x0b\x1c\x85\x9b\u2028\u2029\ud800\udcb5"
+
+
+@given(st.text(st.sampled_from(ODD) | st.characters(blacklist_characters="/\0"), min_size=1))
+def test_a_name_is_one_line_and_no_formula_and_can_be_turned_back(name):
+    path = PurePosixPath(name)
+    text = name_text(path)
+    assert len(f"{text}|".splitlines()) == 1
+    assert not text.startswith(FORMULA)
+
+    def character(found):
+        byte, code = found.groups()
+        return chr(int(code, 16)) if code else os.fsdecode(bytes([int(byte, 16)]))
+
+    assert ESCAPE.sub(character, text) == str(path)

@@ -16,7 +16,7 @@
 
 from beadctl.images.companions import PARTS, RESULTS_MARK
 from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, survey
-from beadctl.images.image import Image, only_plane, open_image
+from beadctl.images.image import Image, content_sha256, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.limits import Limits
 from beadctl.images.network_input import InputName, NetworkInput
@@ -46,6 +46,7 @@ __all__ = [
     "ReadOptions",
     "Selection",
     "Window",
+    "content_sha256",
     "find",
     "intensities_of",
     "levels_of",

@@ -1,7 +1,9 @@
 """Search of files, folders and lists of files for images."""
 
+import contextlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ OTHER_FORMATS = (
 """Suffixes of pictures and movies that must be exported as OME-TIFF."""
 
 _MOST_KINDS = 12
+# What an entry of a folder is; the last is never opened.
+_FOLDER, _FILE, _PIPE = "folder", "file", "pipe or device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,28 +209,28 @@ class _Walk:
     def found(self, inputs: Iterable[tuple[Path, PurePosixPath]]) -> list[Found]:
         """Return the images in files, each with the name it is given, and folders."""
         found: dict[Path, Found] = {}
-        for path, name in inputs:
-            for image in self._below(path, name):
-                found.setdefault(_real(image.path), image)
-        return _named_apart(list(found.values()))
+        try:
+            for path, name in inputs:
+                for image in self._below(path, name):
+                    found.setdefault(_real(image.path), image)
+            return _named_apart(list(found.values()))
+        except OSError as error:
+            fault = error.strerror or error
+            raise ImageError(f"{error.filename}: cannot be read ({fault}); check its permissions") from None
 
     def _below(self, path: Path, name: PurePosixPath) -> list[Found]:
-        try:
-            if not path.exists():
-                raise ImageError(f"{path}: no such file or folder; check the path")
-            if not path.is_dir():
-                self.given.add(path)
-                return [Found(path, name)]
-            root = path.resolve()
-            # An excluded output folder may contain the input folder, which is searched nevertheless.
-            skipped = {e for e in self._excluded if not root.is_relative_to(e)}
-            images = [
-                Found(p, PurePosixPath(p.relative_to(path).as_posix()))
-                for p in self._files(path, skipped, {root}, ())
-            ]
-        except OSError as error:
-            place, fault = error.filename or path, error.strerror or error
-            raise ImageError(f"{place}: cannot be read ({fault}); check its permissions") from None
+        if not path.exists():
+            raise ImageError(f"{path}: no such file or folder; check the path")
+        if not path.is_dir():
+            self.given.add(path)
+            return [Found(path, name)]
+        root = path.resolve()
+        # An excluded output folder may contain the input folder, which is searched nevertheless.
+        skipped = {e for e in self._excluded if not root.is_relative_to(e)}
+        images = [
+            Found(p, PurePosixPath(p.relative_to(path).as_posix()))
+            for p in self._files(path, skipped, {root}, ())
+        ]
         if not images:
             where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
             others = Search((), others=self.others, made=tuple(self.made))
@@ -240,29 +244,24 @@ class _Walk:
         self, folder: Path, skipped: set[Path], visited: set[Path], around: tuple[Results, ...]
     ) -> Iterator[Path]:
         """Yield the images below a folder, which may lie in folders of results."""
-        if self._what == "images" and (results := Results.of(folder)):
-            around = (*around, results)
         try:
-            entries = sorted(folder.iterdir(), key=_natural)
+            entries = sorted(_entries(folder), key=lambda entry: _natural(entry[0]))
+            results = Results.of(folder) if self._what == "images" else None
         except OSError:
             if len(visited) == 1:
                 raise
             # Taken for an image, so that it fails in the table and its images are not missed in silence.
             yield folder
             return
-        for entry in entries:
+        around = (*around, results) if results else around
+        for entry, kind in entries:
             suffix = entry.suffix.lower()
-            is_folder = entry.is_dir() and suffix != ".zarr"
-            # An image that a broken link names fails when it is opened, and is not missed in silence.
-            is_file = entry.is_file() or (entry.is_symlink() and not entry.exists())
-            is_image = suffix in self._suffixes and not is_folder and is_file
-            if entry.name.startswith("."):
-                continue
+            is_folder = kind == _FOLDER and suffix != ".zarr"
+            is_image = kind == _FILE and suffix in self._suffixes
             if not (is_folder or is_image):
-                readable = is_file or entry.is_dir()
                 # A run writes tables and records too, which nobody takes for images.
                 if not around or suffix in (*OTHER_FORMATS, *extra.PACKAGES):
-                    self.others[(suffix or "without suffix") if readable else "pipe or device"] += 1
+                    self.others[kind if kind == _PIPE else suffix or "without suffix"] += 1
                 continue
             real = _real(entry)
             is_results = self._what != "images" and is_folder and (entry / RESULTS_MARK).exists()
@@ -276,6 +275,26 @@ class _Walk:
                 # Links may form a cycle: each real folder is entered once.
                 visited.add(real)
                 yield from self._files(entry, skipped, visited, around)
+
+
+def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the entries of a folder that are not hidden, and what each is."""
+    for entry in folder.iterdir():
+        if not entry.name.startswith("."):
+            # Another process may remove it at any time.
+            with contextlib.suppress(FileNotFoundError):
+                yield entry, _kind(entry)
+
+
+def _kind(entry: Path) -> str:
+    mode = entry.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        try:
+            mode = entry.stat().st_mode
+        except OSError:
+            # A link that leads nowhere fails when it is opened, and is not missed in silence.
+            return _FILE
+    return _FOLDER if stat.S_ISDIR(mode) else _FILE if stat.S_ISREG(mode) else _PIPE
 
 
 def _real(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """Image files: axes, size and planes, without decoding pixels."""
 
 import math
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from beadctl.errors import FileNote, ImageError
+from beadctl.files import sha256
 from beadctl.images import extra
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
@@ -230,13 +232,26 @@ def _extra_series(
     return nd2_series(path, number, limits)
 
 
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of an image file; an `ImageError` if it cannot be read."""
+    with failures(path):
+        _require_file(path)
+        return sha256(path)
+
+
 def _head(path: Path) -> bytes:
     with failures(path):
-        # Windows reports a folder as a lack of permission.
-        if path.is_dir():
-            raise IsADirectoryError
+        _require_file(path)
         with path.open("rb") as file:
             head = file.read(64)
     if not head:
         raise ImageError(f"{path}: empty (0 bytes); copy or export it again")
     return head
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a folder, which Windows reports as a lack of permission, and a pipe, which may never end."""
+    if path.is_dir():
+        raise IsADirectoryError if os.access(path, os.R_OK | os.X_OK) else PermissionError
+    if path.exists() and not path.is_file():
+        raise ImageError(f"{path}: a pipe or a device; save what it gives as a file")

@@ -1,9 +1,10 @@
 """Lists of files among the inputs: ``@FILE``, or ``-`` for standard input."""
 
 import contextlib
+import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import ImageError
@@ -13,18 +14,25 @@ def expanded(inputs: Iterable[Path]) -> Iterator[tuple[Path, PurePosixPath]]:
     """Yield each input with its name; a list of files gives the paths that it holds."""
     for path in inputs:
         if str(path) == "-":
-            yield from _listed("standard input", sys.stdin.buffer.read())
+            yield from _listed("standard input", _standard_input)
         elif str(path).startswith("@") and not path.exists():
             source = Path(str(path)[1:])
-            try:
-                yield from _listed(str(source), source.read_bytes())
-            except OSError as error:
-                raise ImageError(f"{source}: cannot be read ({error.strerror}); check the list") from None
+            yield from _listed(str(source), source.read_bytes)
         else:
             yield path, PurePosixPath(path.name)
 
 
-def _listed(source: str, content: bytes) -> Iterator[tuple[Path, PurePosixPath]]:
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer.read()
+
+
+def _listed(source: str, read: Callable[[], bytes]) -> Iterator[tuple[Path, PurePosixPath]]:
+    try:
+        content = read()
+    except OSError as error:
+        raise ImageError(f"{source}: cannot be read ({error.strerror}); check the list") from None
     lines = content.split(b"\0") if b"\0" in content else content.removeprefix(b"\xef\xbb\xbf").splitlines()
     paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
     if not paths:

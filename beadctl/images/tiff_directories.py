@@ -10,14 +10,12 @@ from typing import IO
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
 
+# Of a directory, as in tifffile.
 MOST_TAGS = 4096
-"""Of a directory, as in tifffile."""
-
+# Of the longest description, such as OME-XML, that is parsed.
 DESCRIPTION_BYTES = 64 * 2**20
-"""Of the longest description, such as OME-XML, that is parsed."""
-
+# Tags may refer to the same bytes, as to a colour profile: to so many, beside twice those of the file.
 SHARED_BYTES = 16 * 2**20
-"""Tags may refer to the same bytes, as to a colour profile: to so many, beside twice those of the file."""
 
 WIDTH, LENGTH, DESCRIPTION, SUB_DIRECTORIES = 256, 257, 270, 330
 UIC1, UIC2, LONG = 33628, 33629, 4
@@ -90,8 +88,8 @@ class _Layout:
         return [value for (value,) in struct.iter_unpack(self.order + form, data)] if form else []
 
 
+# Code, type, count, and value or its offset.
 _Tag = tuple[int, int, int, bytes]
-"""Code, type, count, and value or its offset."""
 
 
 @dataclass

@@ -154,7 +154,10 @@ def predict_plane(
     """
     options = options.in_px(pixel_size_um)
     orientation, pixels = oriented(pixels)
-    if levels is None and _is_blank(pixels):
+    blank = _only_value(pixels) if levels is None else None
+    if blank is not None:
+        if not np.isfinite(blank):
+            raise ImageError(f"all of its pixels are {blank}; export it again")
         return PredictedPlane(Maps(np.zeros((pixels.height, pixels.width), np.uint8)), orientation)
     if options.diameter:
         diameter_px = options.diameter.in_px(pixel_size_um)
@@ -193,14 +196,16 @@ def predict_plane(
     return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0], by)
 
 
-def _is_blank(pixels: Pixels) -> bool:
-    """Whether all pixels have one value; most planes are known not to by their first rows."""
-    first = pixels.read(Window(0, 0, 1, 1))
+def _only_value(pixels: Pixels) -> Any:
+    """Return the value that all pixels have, if they have one; most planes show by their first rows."""
+    first = pixels.read(Window(0, 0, 1, 1))[0, 0]
     strips = (
         Window(top, 0, min(BLANK_ROWS, pixels.height - top), pixels.width)
         for top in range(0, pixels.height, BLANK_ROWS)
     )
-    return all(bool((pixels.read(strip) == first).all()) for strip in strips)
+    is_nan = np.isnan(first)
+    alike = (np.isnan(part) if is_nan else part == first for part in map(pixels.read, strips))
+    return first if all(bool(part.all()) for part in alike) else None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Damaged copies of a file, of which a reader must make an error of one line."""
+"""Damaged files, of which a reader must make an error of one line."""
 
+import struct
 import time
 
 import numpy as np
+import tifffile
 
 from beadctl.errors import ImageError
 from beadctl.images import open_image
@@ -45,3 +47,29 @@ def faults_of_damaged_copies(path, count=300):
     if time.monotonic() - started > MOST_SECONDS:
         wrong.append((-1, f"{time.monotonic() - started:.0f} s"))
     return wrong
+
+
+def patched(path, tag, **changed):
+    """Write a TIFF whose first page has one tag of another type or value."""
+    tifffile.imwrite(path, np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))
+    with tifffile.TiffFile(path) as tif:
+        offset = tif.pages.first.tags[tag].offset
+    content = bytearray(path.read_bytes())
+    code, dtype, count, value = struct.unpack_from("<HHII", content, offset)
+    entry = {"dtype": dtype, "value": value} | changed
+    struct.pack_into("<HHII", content, offset, code, entry["dtype"], count, entry["value"])
+    path.write_bytes(content)
+
+
+def claiming(path, image, **facts):
+    """Write an OME-TIFF of one page whose XML may claim anything."""
+    height, width = image.shape
+    facts = {"SizeX": width, "SizeY": height, "SizeC": 1, "SizeZ": 1, "SizeT": 1, "PlaneCount": 1} | facts
+    count = facts.pop("PlaneCount")
+    sizes = " ".join(f'{name}="{value}"' for name, value in facts.items())
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" {sizes}>'
+        f'<TiffData IFD="0" PlaneCount="{count}"/></Pixels></Image></OME>'
+    )
+    tifffile.imwrite(path, image, description=xml, metadata=None)

@@ -2,6 +2,8 @@
 
 import struct
 
+import numpy as np
+
 PIXELS = bytes(range(16))
 
 
@@ -53,3 +55,11 @@ class Directories:
         """Write the file."""
         path.write_bytes(self.content)
         return path
+
+
+def empty_chain(count):
+    """Return a file of directories without tags, of which each names the next."""
+    places = np.arange(8, 8 + 6 * count, 6, dtype="<u4")
+    chain = np.zeros(count, [("tags", "<u2"), ("next", "<u4")])
+    chain["next"][:-1] = places[1:]
+    return b"II*\0" + places[:1].tobytes() + chain.tobytes()

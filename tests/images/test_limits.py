@@ -10,7 +10,8 @@ from pathlib import Path
 import imagecodecs
 import pytest
 import tifffile
-from helpers.directories import Directories
+from helpers.damage import claiming
+from helpers.directories import Directories, empty_chain
 from helpers.reading import noise, read_error
 from PIL import Image as Picture
 
@@ -38,19 +39,6 @@ for name in sys.argv[1:]:
         said = str(error)
     print(time.process_time() - start, peak() - before, said, sep="\\t")
 """
-
-
-def ome(path, **facts):
-    """Write an OME-TIFF of one page whose XML may claim anything."""
-    facts = {"SizeX": 30, "SizeY": 20, "SizeC": 1, "SizeZ": 1, "SizeT": 1, "PlaneCount": 1} | facts
-    count = facts.pop("PlaneCount")
-    sizes = " ".join(f'{name}="{value}"' for name, value in facts.items())
-    xml = (
-        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" {sizes}>'
-        f'<TiffData IFD="0" PlaneCount="{count}"/></Pixels></Image></OME>'
-    )
-    tifffile.imwrite(path, IMAGE, description=xml, metadata=None)
 
 
 def chunk(name, data):
@@ -92,16 +80,19 @@ def frames(count):
 
 def write_bombs(folder):
     """Write files of at most a few MB that claim far more, and return what is said of each."""
-    ome(folder / "count.ome.tif", PlaneCount=10**9)
-    ome(folder / "z.ome.tif", SizeZ=10**9)
-    ome(folder / "t.ome.tif", SizeT=10**5, SizeC=10**4)
-    ome(folder / "wide.ome.tif", SizeX=3 * 10**10)
-    ome(folder / "wider.ome.tif", SizeX=10**8)
+    claiming(folder / "count.ome.tif", IMAGE, PlaneCount=10**9)
+    claiming(folder / "z.ome.tif", IMAGE, SizeZ=10**9)
+    claiming(folder / "t.ome.tif", IMAGE, SizeT=10**5, SizeC=10**4)
+    claiming(folder / "wide.ome.tif", IMAGE, SizeX=3 * 10**10)
+    claiming(folder / "wider.ome.tif", IMAGE, SizeX=10**8)
     pages = Directories()
     pages.chain(100_001)
     pages.write(folder / "pages.tif")
+    (folder / "ifd_1e6.tif").write_bytes(empty_chain(10**6))
     (folder / "frames.gif").write_bytes(frames(100_001))
-    said = dict.fromkeys(("count.ome.tif", "z.ome.tif", "t.ome.tif", "pages.tif"), "images.max_planes")
+    said = dict.fromkeys(
+        ("count.ome.tif", "z.ome.tif", "t.ome.tif", "pages.tif", "ifd_1e6.tif"), "images.max_planes"
+    )
     said |= {"wide.ome.tif": "images.max_pixels", "wider.ome.tif": "images.max_planes"}
     said["frames.gif"] = "images.max_planes"
     for suffix in ("png", "p.png", "j2k", "jpg", "gif", "bmp"):

@@ -1,11 +1,11 @@
 """TIFF files of many writers: dtypes, byte orders, layouts, compressions, incomplete files."""
 
-import struct
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import tifffile
+from helpers.damage import patched
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 from PIL import Image as PillowImage
 
@@ -215,18 +215,6 @@ def test_unsupported_colours_are_refused(tmp_path):
     path = tmp_path / "a.jpg"
     PillowImage.fromarray(noise((20, 30, 3), "u1")).convert("CMYK").save(path)
     assert "CMYK" in read_error(path)
-
-
-def patched(path, tag, **changed):
-    """Write a TIFF whose first page has one tag of another type or value."""
-    tifffile.imwrite(path, np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))
-    with tifffile.TiffFile(path) as tif:
-        offset = tif.pages.first.tags[tag].offset
-    content = bytearray(path.read_bytes())
-    code, dtype, count, value = struct.unpack_from("<HHII", content, offset)
-    entry = {"dtype": dtype, "value": value} | changed
-    struct.pack_into("<HHII", content, offset, code, entry["dtype"], count, entry["value"])
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize(

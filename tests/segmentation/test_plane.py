@@ -241,6 +241,15 @@ def test_a_blank_plane_has_no_beads_and_costs_no_network(model, calls, value, sh
     ]
 
 
+@pytest.mark.parametrize("value", [np.float32("nan"), np.float64("inf"), np.float32("-inf")])
+def test_a_plane_without_a_number_has_no_count(model, value):
+    image = np.full((700, 40), value)
+    with pytest.raises(ImageError, match=f"all of its pixels are {value}"):
+        segment_plane(InMemory(image), model, OPTIONS)
+    image[300, 7] = 1
+    assert len(segment_plane(InMemory(image), model, OPTIONS).table) == 0
+
+
 @pytest.mark.parametrize("place", [(0, 0), (699, 39), (300, 7)])
 def test_a_plane_with_one_other_pixel_is_shown_to_the_network(model, calls, place):
     image = np.full((700, 40), 9, np.uint8)
