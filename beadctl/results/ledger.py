@@ -8,6 +8,7 @@ continued, and no other file is taken for a result. The tables are composed of t
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -201,5 +202,9 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
 def images(out_dir: Path) -> list[str]:
     """Return the images that the ledger of a folder knows, sorted."""
     parts = out_dir / FOLDER / PARTS
-    paths = [path for path in parts.rglob("*.json") if not path.name.startswith(TEMPORARY)]
-    return sorted(path.relative_to(parts).as_posix().removesuffix(".json") for path in paths)
+    found = []
+    for folder, _, files in os.walk(parts):
+        below = PurePosixPath(Path(folder).relative_to(parts).as_posix())
+        names = (name for name in files if name.endswith(".json") and not name.startswith(TEMPORARY))
+        found += [str(below / name.removesuffix(".json")) for name in names]
+    return sorted(found)

@@ -16,6 +16,7 @@ from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.tables import flagged, write_tables
+from beadctl.results.tally import Tally
 from beadctl.segmentation.options import SegmentOptions
 
 
@@ -29,8 +30,8 @@ def process(
     settings: Mapping[str, Mapping[str, Any]],
     messages: console.Messages,
     on_row: Callable[[Row], None] = lambda _: None,
-) -> list[ImageResult]:
-    """Segment images, write their results and a record of the run, and return the results without beads.
+) -> Tally:
+    """Segment images, write their results and a record of the run, and return what was done.
 
     Parameters
     ----------
@@ -54,11 +55,11 @@ def process(
     """
     folder = outputs.folder
     facts = {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
-    results: list[ImageResult] = []
+    tally = Tally()
 
     def tables() -> None:
         if folder:
-            others, gone = write_tables(folder, found, results, options.fingerprint(model), outputs)
+            others, gone = write_tables(folder, found, tally, options.fingerprint(model), outputs)
             if others:
                 messages.info(f"{folder}/counts.csv: images of earlier runs kept: {len(others)}")
             if gone:
@@ -80,7 +81,7 @@ def process(
         advance = stack.enter_context(messages.progress(len(found), "segmenting"))
 
         def take(result: ImageResult) -> None:
-            results.append(dataclasses.replace(result, beads=()))
+            tally.add(result)
             for row in result.rows:
                 on_row(row)
                 console.event("image", **row.cells())
@@ -91,19 +92,17 @@ def process(
             advance(failed=result.failed)
 
         run.run(found, model, options, outputs, take, check)
-    _say_doubts(results, options, messages)
-    return results
+    _say_doubts(tally, options, messages)
+    return tally
 
 
-def _say_doubts(results: Sequence[ImageResult], options: SegmentOptions, messages: console.Messages) -> None:
+def _say_doubts(tally: Tally, options: SegmentOptions, messages: console.Messages) -> None:
     """Say how many counts have a flag, and what the filters left out."""
-    done = [row for result in results for row in result.rows if row.count is not None]
-    if doubted := sum(bool(row.quality) for row in done):
-        messages.warn(f"{doubted} of {len(done)} counts have a quality flag; look at the overlays before use")
-    if options.filters.names and done:
-        messages.info(
-            options.filters.note(sum(row.filtered or 0 for row in done), sum(row.count or 0 for row in done))
-        )
+    if tally.flagged:
+        what = f"{tally.flagged} of {tally.counted} counts have a quality flag"
+        messages.warn(f"{what}; look at the overlays before use")
+    if options.filters.names and tally.counted:
+        messages.info(options.filters.note(tally.filtered, tally.beads))
 
 
 def _facts(

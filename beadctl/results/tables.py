@@ -1,14 +1,17 @@
 """The tables of a run: counts.csv, beads.csv, and the summary for a terminal."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from beadctl.console import shown
 from beadctl.files import name_text, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import ImageResult, Row
+from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs
+from beadctl.results.tally import Tally
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -25,66 +28,63 @@ HEADS = {
 
 
 def write_tables(
-    folder: Path, found: Sequence[Found], results: Sequence[ImageResult], key: str, outputs: Outputs
+    folder: Path, found: Sequence[Found], tally: Tally, key: str, outputs: Outputs
 ) -> tuple[list[str], list[str]]:
     """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
 
     Returned are the names of these others, and of those that are left out because their files are gone: a
-    renamed image must not be counted twice.
+    renamed image must not be counted twice. Results are read from the ledger one at a time, because a folder
+    may hold many images and millions of beads.
 
     Parameters
     ----------
     folder : Path
         Folder of the results.
-    found, results : sequence of Found and of ImageResult
-        The run's images, and the results of those that are done.
+    found, tally : sequence of Found and Tally
+        The run's images, and what it has done.
     key : str
         Fingerprint of model and settings.
     outputs : Outputs
         Of the run: an image without all of them is not done, and one that is to be overwritten neither.
     """
-    current = {result.rows[0].image: result for result in results}
-    names = [str(item.name) for item in found]
-    own = set(names)
-    kept, gone = set[str](), list[str]()
+    own = {str(item.name) for item in found}
+    others, gone = list[str](), list[str]()
+
+    def entry_of(name: PurePosixPath) -> Entry | None:
+        entry = ledger.read(folder, name)
+        return entry if entry and entry.key.startswith(key) else None
+
     for name in ledger.images(folder):
-        entry = ledger.read(folder, PurePosixPath(name))
-        if entry and entry.key.startswith(key):
-            if name in own or Path(entry.source).exists():
-                kept.add(name)
-            else:
-                gone.append(name)
-    others = sorted(kept - own)
-    names += others
+        if name not in own and (entry := entry_of(PurePosixPath(name))):
+            (others if Path(entry.source).exists() else gone).append(name)
 
-    def result_of(name: str) -> ImageResult:
-        if (text := name_text(PurePosixPath(name))) in current:
-            return current[text]
-        if name in kept and not (outputs.overwrite and name in own):
-            earlier = _kept(folder, name)
-            files = outputs.all_paths(PurePosixPath(name), len(earlier.rows)) if name in own else []
-            if all(path.exists() for path in files):
-                return earlier
-        return ledger.failed(PurePosixPath(name), "not reached: the run was stopped")
+    def own_result(name: PurePosixPath) -> ImageResult:
+        state, entry = tally.images.get(name_text(name)), entry_of(name)
+        if isinstance(state, ImageResult):
+            return dataclasses.replace(state, beads=entry.result.beads) if entry else state
+        if entry and state == "skipped":
+            return ledger.skipped(entry.result)
+        # Of an image that was not reached, an earlier result counts if all its files are there.
+        files = outputs.all_paths(name, len(entry.result.rows)) if entry and not state else []
+        if entry and (state or not outputs.overwrite) and all(path.exists() for path in files):
+            return entry.result
+        return ledger.failed(name, "not reached: the run was stopped")
 
-    def bead_rows() -> Iterator[Mapping[str, object]]:
-        for name in names:
+    def results() -> Iterator[ImageResult]:
+        yield from (own_result(item.name) for item in found)
+        entries = (entry_of(PurePosixPath(name)) for name in others)
+        yield from (entry.result for entry in entries if entry)
+
+    def beads() -> Iterator[Mapping[str, Any]]:
+        for result in results():
             # Failed planes have no beads, even where an earlier run left some.
-            done = {row.plane for row in result_of(name).rows if row.status != "failed"}
-            if name in kept and done:
-                yield from (bead for bead in _kept(folder, name).beads if bead["plane"] in done)
+            done = {row.plane for row in result.rows if row.status != "failed"}
+            yield from (bead for bead in result.beads if bead["plane"] in done)
 
-    rows = (row.cells() for name in names for row in result_of(name).rows)
+    rows = (row.cells() for result in results() for row in result.rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
-    write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), bead_rows(), rounded=True)
+    write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), beads(), rounded=True)
     return others, gone
-
-
-def _kept(folder: Path, name: str) -> ImageResult:
-    """Read a result from the ledger: one at a time, because a folder may hold millions of beads."""
-    entry = ledger.read(folder, PurePosixPath(name))
-    assert entry is not None
-    return entry.result
 
 
 def flagged(row: Row) -> str:
@@ -94,11 +94,12 @@ def flagged(row: Row) -> str:
     return f"{place}: count {row.count} is {row.quality}: {share}"
 
 
-def summary(results: Sequence[ImageResult]) -> list[list[str]]:
-    """Return the rows of the summary table under `HEADS`, and their sum last."""
-    rows = [row for result in results for row in result.rows]
-    table = [[shown(getattr(row, name)) for name in HEADS] for row in rows]
-    if len(rows) > 1:
-        total = str(sum(row.count or 0 for row in rows))
-        table.append([f"{len(rows)} planes", "", "", total, *[""] * (len(HEADS) - 4)])
+def summary(tally: Tally) -> list[list[str]]:
+    """Return the rows of the summary table under `HEADS`: the first planes, and the sum of all last."""
+    table = [[shown(getattr(row, name)) for name in HEADS] for row in tally.first]
+    blank = [""] * len(HEADS)
+    if more := tally.planes - len(tally.first):
+        table.append([f"{more} more in counts.csv", *blank[1:]])
+    if tally.planes > 1:
+        table.append([f"{tally.planes} planes", "", "", str(tally.beads), *blank[4:]])
     return table

@@ -41,7 +41,7 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
         if grouping:
             grouped.append(row)
 
-    results = process(
+    tally = process(
         inputs,
         images,
         session,
@@ -55,4 +55,4 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
     write_groups(output.out_dir, groups)
     table.end()
     lacking = tell_groups(groups, messages)
-    return ExitCode.of(failed=lacking or any(result.failed for result in results))
+    return ExitCode.of(failed=lacking or tally.failed)

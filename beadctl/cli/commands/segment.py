@@ -29,7 +29,7 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
     images = arguments.images(settings, inputs, messages)
     session = arguments.session(settings, messages)
-    results = process(
+    tally = process(
         inputs,
         images,
         session,
@@ -38,5 +38,5 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
         settings=arguments.plain(settings),
         messages=messages,
     )
-    messages.table(f"Beads in {outputs.folder}", tuple(HEADS.values()), summary(results))
-    return ExitCode.of(failed=any(result.failed for result in results))
+    messages.table(f"Beads in {outputs.folder}", tuple(HEADS.values()), summary(tally))
+    return ExitCode.of(failed=tally.failed)

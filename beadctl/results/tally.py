@@ -1,0 +1,52 @@
+"""What a run has done so far, without the rows of all its images, which are in the ledger."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from beadctl.results.ledger import ImageResult, Row, Status
+
+# Planes that a summary shows; all are in counts.csv.
+SHOWN = 100
+
+
+@dataclass
+class Tally:
+    """What a run has done so far.
+
+    Attributes
+    ----------
+    images : dict of str to ImageResult or Status
+        What became of each image, by its name in the tables: a result without beads where a plane failed,
+        else ``ok`` or ``skipped``.
+    first : list of Row
+        The first `SHOWN` planes.
+    planes, counted, flagged : int
+        Planes, those with a count, and those whose count has a quality flag.
+    beads, filtered : int
+        Beads, and those that the filters left out.
+    """
+
+    images: dict[str, ImageResult | Status] = field(default_factory=dict)
+    first: list[Row] = field(default_factory=list)
+    planes: int = 0
+    counted: int = 0
+    flagged: int = 0
+    beads: int = 0
+    filtered: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether any plane failed."""
+        return any(isinstance(state, ImageResult) for state in self.images.values())
+
+    def add(self, result: ImageResult) -> None:
+        """Count the result of an image."""
+        rows = result.rows
+        state = dataclasses.replace(result, beads=()) if result.failed else rows[0].status
+        self.images[rows[0].image] = state
+        self.first += rows[: max(0, SHOWN - len(self.first))]
+        self.planes += len(rows)
+        self.counted += sum(row.count is not None for row in rows)
+        self.flagged += sum(row.count is not None and bool(row.quality) for row in rows)
+        self.beads += sum(row.count or 0 for row in rows)
+        self.filtered += sum(row.filtered or 0 for row in rows)
