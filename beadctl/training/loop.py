@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from beadctl.errors import TrainingError
-from beadctl.files import write_csv
 from beadctl.training import checkpoint, device, gradients
 from beadctl.training.architecture import Architecture
 from beadctl.training.augment import AUGMENTATIONS
@@ -225,9 +224,7 @@ class TrainingRun:
         figures = epoch | scores.columns()
         record = EpochRecord(epoch=self.epoch, **figures, seconds=time.monotonic() - began, best=best)
         self.history.append(asdict(record))
-        self.folder.save(self.state(), best=best)
-        if self.gradients:
-            write_csv(self.folder.gradients, gradients.COLUMNS, self.gradients, rounded=True)
+        self.folder.save(self.state())
         return record
 
     def learning_rate(self) -> float:
@@ -287,6 +284,7 @@ class TrainingRun:
         self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)
         self.best_epoch, self.best_score = state.best_epoch, state.best_score
         self.spent_s = state.elapsed_s
+        self.folder.complete(state)
 
     def elapsed_s(self) -> float:
         """Return the seconds spent, over all sessions of the run."""

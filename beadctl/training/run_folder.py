@@ -12,7 +12,7 @@ import torch
 import beadctl
 from beadctl.errors import ModelError, OutputError
 from beadctl.files import write_csv, write_json
-from beadctl.training import checkpoint
+from beadctl.training import checkpoint, gradients
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.curve import draw
 from beadctl.training.records import EpochRecord
@@ -40,8 +40,6 @@ class RunFolder:
     ----------
     best, last : Path
         Checkpoints of the best epoch by the selected figure and of the last finished one.
-    gradients : Path
-        Table of the gradient audit.
 
     Raises
     ------
@@ -53,7 +51,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        self.best, self.last, self.gradients = path / BEST, path / LAST, path / GRADIENTS
+        self.best, self.last = path / BEST, path / LAST
         held = [name for name in (LAST, BEST, HISTORY) if (path / name).exists()]
         if held and not resume:
             raise OutputError(
@@ -62,13 +60,19 @@ class RunFolder:
         if resume and not (path / LAST).exists():
             raise ModelError(f"{path}: no {LAST} to resume from; start the run without --resume")
 
-    def save(self, state: Checkpoint, *, best: bool) -> None:
-        """Write the state after an epoch: the best one first, so that ``last.pt`` is never newer."""
-        if best:
-            checkpoint.save(state, self.best)
+    def save(self, state: Checkpoint) -> None:
+        """Write the state after an epoch, first the file from which a run is resumed."""
         checkpoint.save(state, self.last)
+        self.complete(state)
+
+    def complete(self, state: Checkpoint) -> None:
+        """Write all that follows from ``last.pt``, which a killed run may lack."""
+        if state.epoch == state.best_epoch:
+            checkpoint.save(state, self.best)
         rows = [EpochRecord(**record).row() for record in state.history]
         write_csv(self.path / HISTORY, list(rows[0]), rows)
+        if state.gradients:
+            write_csv(self.path / GRADIENTS, gradients.COLUMNS, state.gradients, rounded=True)
         draw(state.history, self.path / CURVE)
 
     def describe(self, facts: Mapping[str, Any]) -> None:

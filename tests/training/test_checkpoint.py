@@ -1,11 +1,13 @@
-"""Checkpoints of earlier versions load by today's names, can be resumed and exported."""
+"""Checkpoints of earlier versions load by today's names, can be resumed and exported; others are refused."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from helpers import version_1, version_2
+from helpers.training import TINY, go, one_line
 
 from beadctl.errors import ModelError, TrainingError
 from beadctl.images import InputName
@@ -132,3 +134,37 @@ def test_values_that_are_not_those_of_a_checkpoint_are_one_line(tmp_path, values
     with pytest.raises(ModelError, match=r"last\.pt: an incomplete or damaged checkpoint") as caught:
         checkpoint.load(path)
     assert "\n" not in str(caught.value)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("reading a checkpoint ran its code",))
+
+
+@pytest.mark.parametrize(
+    "kind", ["missing", "text", "empty", "cut", "pickle", "bomb", "weights", "newer", "lacking"]
+)
+def test_files_that_are_not_checkpoints(tmp_path, kind, tiles):
+    path = tmp_path / "best.pt"
+    match kind:
+        case "text":
+            path.write_text("not a model")
+        case "empty":
+            path.write_bytes(b"")
+        case "cut":
+            go(replace(TINY, epochs=1), tiles, tmp_path / "run")
+            content = (tmp_path / "run" / "best.pt").read_bytes()
+            path.write_bytes(content[: len(content) // 2])
+        case "pickle":
+            path.write_bytes(pickle.dumps({"format": "beadctl-checkpoint"}))
+        case "bomb":
+            torch.save({"format": "beadctl-checkpoint", "version": 1, "bomb": Bomb()}, path)
+        case "weights":
+            torch.save(UNet(Architecture(2, 2)).state_dict(), path)
+        case "newer":
+            torch.save({"format": "beadctl-checkpoint", "version": 99}, path)
+        case "lacking":
+            torch.save({"format": "beadctl-checkpoint", "version": 1, "model": {}}, path)
+    with pytest.raises(ModelError, match=r"best\.pt") as error:
+        checkpoint.load(path)
+    one_line(error)
