@@ -82,13 +82,6 @@ def remove_temporaries() -> None:
             path.unlink()
 
 
-def remove_stale(folder: Path) -> None:
-    """Remove the temporary files below a folder, in which no process is writing."""
-    for path in folder.rglob(f"{TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def _umask() -> int:
     # The umask can only be read by setting it, which one thread at a time may do.
     with UMASK_LOCK:

@@ -5,6 +5,7 @@ dead; where that cannot be seen, because it ran on another host, if the file sta
 """
 
 import contextlib
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beadctl.errors import IncompleteError, OutputError
-from beadctl.files import remove_stale
+from beadctl.files import TEMPORARY
 
 if TYPE_CHECKING:
     from filelock import SoftFileLease
@@ -82,6 +83,18 @@ def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
         for empty in created:
             with contextlib.suppress(OSError):
                 empty.rmdir()
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files below a folder, except in folders that have a lock of their own."""
+    for place, folders, names in os.walk(folder):
+        if NAME in names and Path(place) != folder:
+            folders.clear()
+            continue
+        for name in names:
+            if name.startswith(TEMPORARY):
+                with contextlib.suppress(OSError):
+                    Path(place, name).unlink()
 
 
 def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -> None:

@@ -115,6 +115,15 @@ def test_a_folder_into_which_nothing_was_written_is_not_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_another_process_writes_in_a_folder_below_is_left(holder, tmp_path):
+    written = [tmp_path / "out" / "masks" / f"{TEMPORARY}a.tif", tmp_path / "old" / f"{TEMPORARY}b.tif"]
+    for path in written:
+        path.parent.mkdir()
+        path.touch()
+    with lock.held(tmp_path, print):
+        assert [path.exists() for path in written] == [True, False]
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file: cannot be written"), lock.held(tmp_path / "file", print):

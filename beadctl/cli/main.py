@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Collection
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -127,6 +128,7 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         if "" in words:
             # Path("") would be the current folder.
             raise SettingsError("an argument is empty; is a variable of the shell unset?")
+        _require_working_folder()
         app = application(_wanted(words))
         with console.file_notes():
             return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)
@@ -144,6 +146,9 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         sys.stdout = None
         return ExitCode.SOME_FAILED
     except OSError as error:
+        if isinstance(error, PermissionError) and error.filename is not None:
+            console.fail(f"{error.filename}: {error.strerror}; check its permissions")
+            return ExitCode.NOTHING_DONE
         # Typer prints help and version itself; an error of a file has the file's name.
         if error.filename is not None or error.errno != errno.ENOSPC:
             raise
@@ -157,6 +162,13 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         missing = MissingExtraError(f'{package} is not installed; pip install "beadctl[{EXTRAS[package]}]"')
         console.fail(str(missing))
         return missing.exit_code
+
+
+def _require_working_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise SettingsError(f"the working folder is gone ({error.strerror}); change to another") from None
 
 
 def _usage(error: typer.TyperException) -> ExitCode:

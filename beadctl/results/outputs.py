@@ -83,15 +83,16 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
         If two images would write one file, or the folder holds results of another model or other settings,
         or files that no run of beadctl wrote.
     """
+    found = [item for item in found if not _is_folder(item.path)]
     taken: dict[str, Found] = {}
-    for item in found:
+    for item in found if outputs.save else ():
         other = taken.setdefault(str(item.name.parent / stem(item.name)).casefold(), item)
-        if outputs.folder and other is not item:
+        if other is not item:
             raise OutputError(
                 f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
                 "rename one, or give them in separate runs"
             )
-    for name, item in taken.items() if outputs.folder else ():
+    for name, item in taken.items():
         # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
         stack = taken.get(PLANE_NUMBER.sub("", name))
         if stack and stack is not item:
@@ -121,6 +122,14 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
                 f"{outputs.folder}: holds the result of another {item.name}, {entry.source}; "
                 "choose another -o for this one, or use --overwrite"
             )
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether this is a folder that could not be searched, which gives no result."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _has_content(entry: Entry, path: Path) -> bool:

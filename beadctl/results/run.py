@@ -1,5 +1,6 @@
 """From a folder of images to rows, beads and files: one plane at a time, nothing changed between images."""
 
+import contextlib
 import dataclasses
 import traceback
 import warnings
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
-from beadctl.files import name_text, sha256
-from beadctl.images import Found, Intensities, Plane, intensities_of, open_image
+from beadctl.files import name_text
+from beadctl.images import Found, Intensities, Plane, content_sha256, intensities_of, open_image
 from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
@@ -22,7 +23,7 @@ from beadctl.results.gate import Gate, done_of, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
-from beadctl.results.written import Stamp, publish, staged
+from beadctl.results.written import Stamp, discard, publish, staged
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
 
@@ -98,10 +99,10 @@ def _start(
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
-        image_key = f"{key}:{sha256(item.path)}" if outputs.folder else ""
+        image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
         earlier = _earlier(item, outputs, image_key)
         if earlier:
-            return worker.submit(ledger.skipped, earlier)
+            return worker.submit(_skip, item, earlier, outputs, gate)
         image = open_image(item.path, options.read)
         labelled = [_plane(plane, model, options, outputs, worker) for plane in image.planes]
     except Exception as error:
@@ -109,8 +110,16 @@ def _start(
     return worker.submit(_finish, item, labelled, outputs, image_key, gate)
 
 
-def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | None:
-    """Return the result of an earlier run, or None where the image is to be done (again)."""
+def _skip(item: Found, entry: Entry, outputs: Outputs, gate: Gate) -> ImageResult:
+    """Return the result of an earlier run; its entry is told where the image is now."""
+    if outputs.folder and entry.written is not None and entry.source != source_of(item):
+        with gate.passed():
+            ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)))
+    return ledger.skipped(entry.result)
+
+
+def _earlier(item: Found, outputs: Outputs, image_key: str) -> Entry | None:
+    """Return the entry of an earlier run, or None where the image is to be done (again)."""
     entry = ledger.read(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
     if entry is None or entry.result.failed:
         return None
@@ -120,7 +129,7 @@ def _earlier(item: Found, outputs: Outputs, image_key: str) -> ImageResult | Non
     if entry.key == image_key:
         if foreign := outputs.foreign(item.name, len(result.rows), entry):
             raise ImageError(_not_ours(foreign))
-        return result if all(existing) else None
+        return entry if all(existing) else None
     if any(existing):
         raise ImageError(
             f"{item.path}: changed since its result was written; use --overwrite to replace that"
@@ -200,20 +209,24 @@ def _written(
 ) -> ImageResult:
     """Write the files of an image's result and its part of the ledger, and return what became of it."""
     assert outputs.folder is not None
+    earlier = None
     # An unreadable entry is replaced with --overwrite, and has ended the run without.
-    earlier = None if outputs.overwrite else ledger.read(outputs.folder, item.name)
+    with contextlib.suppress(OutputError):
+        earlier = ledger.read(outputs.folder, item.name)
     foreign = None if outputs.overwrite else outputs.foreign(item.name, len(planes), earlier)
     if foreign:
         return ledger.failed(item.name, _not_ours(foreign))
-    kept = earlier.written or {} if earlier and earlier.key == image_key else {}
+    before = dict(earlier.written or {}) if earlier else {}
+    kept = before if earlier and earlier.key == image_key else {}
     try:
         with staged([] if result.failed else outputs.all_paths(item.name, len(planes))) as hidden:
             for output in () if result.failed else outputs.save:
                 paths = [hidden[path] for path in outputs.paths(output, item.name, len(planes))]
                 format_of(output).write(paths, [plane.encoded[output] for plane in planes])
-            written = {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
-            entry = Entry(image_key, source_of(item), result, {**kept, **written})
-            ledger.save(outputs.folder, item.name, entry)
+            written = kept | {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
+            # Outlines of an earlier result would contradict this one.
+            discard(outputs.folder, {name: before[name] for name in before.keys() - written.keys()})
+            ledger.save(outputs.folder, item.name, Entry(image_key, source_of(item), result, written))
             publish(hidden)
     except OSError as error:
         # Another process removes what is written.

@@ -1,7 +1,7 @@
 """Files that a run wrote: known by size and SHA-256, so that no other file is taken for one of them."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +59,10 @@ def publish(hidden: dict[Path, Path]) -> None:
             temporary.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def discard(folder: Path, stamps: Mapping[str, Stamp]) -> None:
+    """Remove files of an earlier result, by their paths below a folder; keep what was changed since."""
+    for name, stamp in stamps.items():
+        if stamp.fits(folder / name):
+            (folder / name).unlink()

@@ -1,6 +1,7 @@
 """Wrong input: one line that names the file, the right exit code, and results of the other files."""
 
 import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -214,3 +215,42 @@ def test_a_plane_or_channel_that_is_not_there(work, good):
         said = work(good, option, "9")
         assert said.code == 1
         assert option.strip("-") in said.error
+
+
+def test_a_path_below_a_closed_folder(run, good, monkeypatch):
+    is_file = Path.is_file
+
+    def refused(self):
+        if "closed" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return is_file(self)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    one_line(run("count", good, "-m", "closed/m.onnx"), 3, "closed/m.onnx: Permission denied")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the folder of a process cannot be removed there")
+def test_a_working_folder_that_was_removed(run, good, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    one_line(run("count", good), 2, "the working folder is gone")
+
+
+@pytest.mark.parametrize("content", [None, b"\n"])
+def test_a_standard_input_without_names(work, monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", content and io.TextIOWrapper(io.BytesIO(content)))
+    one_line(work("-"), 1, "standard input: ")
+
+
+def test_a_list_of_an_impossible_name(work):
+    one_line(work("@" + 300 * "x"), 1, 300 * "x", "cannot be read")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_no_image(run, model_path):
+    os.mkfifo("pipe")
+    for command in (("segment", "-o", "out"), ("count",)):
+        said = run(command[0], "pipe", "-m", model_path, *command[1:])
+        assert said.code == 1
+        assert said.error == "error: pipe: a pipe or a device; save what it gives as a file"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl import files
+from beadctl import files, lock
 from beadctl.errors import OutputError
 from beadctl.results import ledger
 from beadctl.results.ledger import COLUMNS, Entry, ImageResult, Row
@@ -56,7 +56,7 @@ def test_files_that_a_killed_process_left_are_no_parts(tmp_path):
     for path in begun:
         path.write_text(part.read_text() if path is begun[0] else "")
     assert ledger.images(tmp_path) == ["a.tif"]
-    files.remove_stale(tmp_path)
+    lock.remove_stale(tmp_path)
     assert list(part.parent.iterdir()) == [part]
 
 

@@ -211,6 +211,16 @@ def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     assert "dark.png" not in {bead["image"] for bead in table("out/beads.csv")}
 
 
+def test_images_of_a_renamed_folder_are_known_by_their_new_place(segment, run, bead_folder):
+    segment(bead_folder, "-o", "out")
+    moved = bead_folder.rename(bead_folder.with_name("moved"))
+    assert segment(moved, "-o", "out").code == 0
+    assert run("verify", "out").code == 0
+    said = segment(moved / "rgb.png", "-o", "out")
+    assert "no longer there" not in said.err
+    assert len(counts("out/counts.csv")) == len(COUNTS) + 1
+
+
 def test_another_folder_with_the_same_names_is_refused_before_any_work(segment, bead_folder, tmp_path):
     segment(bead_folder, "-o", "out")
     before = {path: Path("out", path).read_bytes() for path in files("out")}
@@ -601,3 +611,19 @@ def test_an_image_of_an_earlier_run_whose_name_is_no_utf8_is_still_there(segment
     said = segment(bead_folder / "rgb.png", "-o", "out")
     assert "no longer there" not in said.err
     assert r"5\xb5m.png" in {row["image"] for row in table("out/counts.csv")}
+
+
+def test_overlays_of_an_earlier_result_do_not_stay_beside_another(segment, run, bead_folder):
+    segment(bead_folder, "-o", "out")
+    mine = Path("out/overlays/rgb_overlay.png")
+    mine.write_text("mine")
+    masks = ("-o", "out", "--save", "masks", "--overwrite")
+    # By the same settings they are still right, and recorded.
+    assert segment(bead_folder, *masks).code == 0
+    assert "overlays/dark_overlay.png" in files("out")
+    changed = run("verify", "out")
+    assert changed.out.splitlines()[1:] == ["overlays/rgb_overlay.png,overlays,changed"]
+    assert segment(bead_folder, *masks, "--min-area", "50000").code == 0
+    assert {name for name in files("out") if name.startswith("overlays/")} == {"overlays/rgb_overlay.png"}
+    assert mine.read_text() == "mine"
+    assert run("verify", "out").code == 0
