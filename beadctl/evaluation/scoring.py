@@ -75,7 +75,7 @@ class Score:
         return Score(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     def figures(self) -> dict[str, float | int]:
-        """Return every metric by its name; nan where it is undefined."""
+        """Return every metric by its name; nan where it is undefined, and all ratios of no image are."""
         figures: dict[str, float | int] = {
             "images": len(self.counts.true),
             "true_count": sum(self.counts.true),
@@ -98,6 +98,8 @@ class Score:
             "count_bias": self.counts.bias,
             "r2": self.counts.r2,
         }
+        if not self.counts.true:
+            figures |= {name: math.nan for name, value in figures.items() if isinstance(value, float)}
         return figures
 
 
@@ -199,6 +201,8 @@ def evaluate(
     for image in scored:
         if image.score is None:
             fail(image.reason)
+    if not any(image.score for image in scored):
+        messages.warn(f"none of {len(scored)} images could be scored; the figures are unknown")
     if options.filters.names:
         messages.info(options.filters.note(left_out, kept))
     return scored
