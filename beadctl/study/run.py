@@ -4,7 +4,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from beadctl import console
+from beadctl import console, lock
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ExitCode, Interrupted
@@ -56,6 +56,8 @@ def run_missing(
     ------
     Interrupted
         If a first Ctrl-C, SIGTERM or SIGUSR1 ended it; finished trials and epochs are kept.
+    OutputError
+        If another call is running one of them.
     BeadctlError
         As `beadctl.study.trial.run`.
     """
@@ -74,7 +76,11 @@ def run_missing(
         callbacks = TrainCallbacks(progress.epoch, progress.step, stop.made)
         for trial in missing:
             progress.start(trial)
-            outcome = run_trial(trial, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
+            with lock.held(out / trial.folder, messages.info):
+                # Another call may have run it since.
+                outcome = kept(trial, out, retry=retry) or run_trial(
+                    trial, out, tiles=tiles, start=start, options=options, callbacks=callbacks
+                )
             if outcome is None:
                 raise Interrupted(stop.signal or signal.SIGINT)
             progress.finish(outcome)

@@ -16,7 +16,9 @@ pytest.importorskip("torch")
 
 from helpers import version_1
 
+from beadctl import lock
 from beadctl.errors import OutputError
+from beadctl.study import run as study_run
 from beadctl.study.grid import Trial
 from beadctl.study.outcome import Arm
 from beadctl.study.trial import kept
@@ -58,6 +60,31 @@ def results():
     return {path: path.stat().st_mtime_ns for path in Path("out").glob("*/result.json")}
 
 
+DICE = "dice-fixed-lr0.001-batch4-dropout0.1-seed0"
+
+
+def test_a_trial_that_another_call_is_running_is_refused(compare):
+    with lock.held(Path("out", DICE), print):
+        said = compare("--losses", "dice", "--seeds", "1")
+    assert said.code == 3
+    assert f"{DICE}: in use by another job" in said.error
+    assert not list(Path("out").rglob("*.pt"))
+
+
+def test_a_trial_that_another_call_has_run_in_the_meantime_is_kept(compare, monkeypatch):
+    assert compare("--losses", "dice", "--seeds", "1").code == 0
+    before, calls = stamps() | results(), []
+
+    def missing_at_first(*arguments, **named):
+        calls.append(arguments)
+        return kept(*arguments, **named) if len(calls) > 1 else None
+
+    monkeypatch.setattr(study_run, "kept", missing_at_first)
+    said = compare("--losses", "dice", "--seeds", "1")
+    assert (said.code, stamps() | results()) == (0, before), said.err
+    assert "1 of 1 trials to run" in said.err
+
+
 def test_finished_runs_are_not_run_again(compare):
     first = compare("--losses", "dice,focal", "--seeds", "1", "--gradient-audit")
     assert first.code == 0, first.err
@@ -76,7 +103,7 @@ def test_finished_runs_are_not_run_again(compare):
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert page.count("<figcaption>") >= 4
     assert "dice, seed 0: worst test tile" in page
-    audited = {row["loss"] for row in rows("dice-fixed-lr0.001-batch4-dropout0.1-seed0/gradients.csv")}
+    audited = {row["loss"] for row in rows(f"{DICE}/gradients.csv")}
     assert audited == {"dice", "focal", "combined", "tversky", "focal-tversky", "multi-term", "bce", "lovasz"}
 
     before = stamps()
