@@ -208,11 +208,11 @@ class _Walk:
 
     def found(self, inputs: Iterable[tuple[Path, PurePosixPath]]) -> list[Found]:
         """Return the images in files, each with the name it is given, and folders."""
-        found: dict[Path, Found] = {}
+        found: dict[str, Found] = {}
         try:
             for path, name in inputs:
                 for image in self._below(path, name):
-                    found.setdefault(_real(image.path), image)
+                    found.setdefault(str(_real(image.path)), image)
             return _named_apart(list(found.values()))
         except OSError as error:
             fault = error.strerror or error
