@@ -51,9 +51,9 @@ class Row:
     filtered : int or None
         Beads that the filters left out; they are not counted.
     doubt : float or None
-        Share of the count that is expected to be wrong, 0..1; see `beadctl.segmentation.quality.doubt`.
+        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
     quality : str
-        Flags, separated by spaces; see `beadctl.segmentation.quality.Quality`.
+        Flags, separated by spaces; see `beadctl.segmentation.quality.flags`.
     count_low, count_high : float or None
         Exact 95 % interval of the mean of a Poisson distribution from the count; see
         `beadctl.counting.interval.poisson_interval`.

@@ -90,7 +90,7 @@ def write_tables(
 def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
-    share = f"{row.doubt or 0:.0%} of the beads are expected to be wrong or missed"
+    share = f"it changes by {row.doubt or 0:.0%} with the thresholds"
     return f"{place}: count {row.count} is {row.quality}: {share}"
 
 

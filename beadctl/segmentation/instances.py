@@ -29,16 +29,19 @@ class ConfidenceLimits:
     sure           0.8    0..1    beads for the size prior; of less confident ones over a quarter are wrong
     relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
     relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
-    even           0.5    0..1    as many beads of this confidence are right as wrong
-    steepness      4.5            of the logistic curve through it, over the logarithm of the confidence
+    lenient        0.3    0..1    least confidence at which the most beads are counted, and
+    strict         0.7    0..1    at which the fewest are
+    rises          0.5    factor  on the least rise of a marker, at which most beads are parted, and
+                   2.0            at which the fewest are
     =============  =====  ======  ======================================================================
     """
 
     sure: float = 0.8
     relaxed: float = 0.75
     relaxed_area: float = 0.6
-    even: float = 0.5
-    steepness: float = 4.5
+    lenient: float = 0.3
+    strict: float = 0.7
+    rises: tuple[float, float] = (0.5, 2.0)
 
 
 LIMITS = ConfidenceLimits()
@@ -46,20 +49,20 @@ LIMITS = ConfidenceLimits()
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The beads of a plane, and how many of them are expected to be wrong.
+    """The beads of a plane, and how many they would be at other thresholds.
 
     Attributes
     ----------
     labels : ndarray of uint32, shape (H, W)
         Label image.
-    false, missed : float
-        Expected number of labels that are no bead, and of beads among the objects that were left out for
-        their confidence: sums of `chances`.
+    fewest, most : int
+        Least and largest number of beads at the other confidences and rises of `ConfidenceLimits`, one
+        changed at a time.
     """
 
     labels: NDArray[np.uint32]
-    false: float = 0.0
-    missed: float = 0.0
+    fewest: int = 0
+    most: int = 0
 
 
 def find_beads(
@@ -124,64 +127,117 @@ def find_beads(
         return Found(labels)
     pixels = np.flatnonzero(foreground)
     component = components.ravel()[pixels].astype(np.intp)
+    parted: list[_Parts] = []
     if marker is None:
         instances = divided_by_distance(pixels, component, labels.shape).astype(np.intp)
     else:
-        instances = component.copy()
-        # Peaks within the foreground only: the marker map outside is ignored.
-        inside = np.where(foreground, marker, 0)
-        high = local_maxima(inside, connectivity=2) & foreground  # type: ignore[no-untyped-call]
-        peaks, peak_count = ndimage.label(high, structure=EIGHT)
-        where = np.flatnonzero(high)
-        component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)
-        # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
         least = _level(marker_threshold)
-        tall = where[inside.ravel()[where] >= least]
-        component_of_peak[peaks.ravel()[tall]] = components.ravel()[tall]
-        crowded = (np.bincount(component_of_peak[1:], minlength=count + 1) > 1)[component]
-        if crowded.any():
-            members = pixels[crowded]
-            heights = marker.ravel()[members].astype(np.intp)
-            basins = flooded(members, component[crowded], heights, peaks.ravel()[members], labels.shape)
-            instances[crowded] = count + basins.joined(marker_rise * 255, least)
-            if use_size_prior:
-                alone = _alone(pixels, component, instances, labels.shape)
-                alone &= _confidence(pixels, instances, probability, marker) >= LIMITS.sure
-                prior = SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone]))
-                if prior:
-                    instances[crowded] = count + basins.joined(marker_rise * 255, least, prior)
+        instances, parted = _parted(
+            pixels, components, probability, marker, least, marker_rise, use_size_prior
+        )
     labels.ravel()[pixels] = instances
     holes, owners = _holes(foreground, labels)
     labels.ravel()[holes] = owners
     areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
     large = areas >= max(1, min_area_px)
-    kept = large.copy()
     both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
     confidence = _confidence(*both, probability, marker)
-    if min_confidence:
-        area = np.bincount(instances) if use_size_prior else None
-        relaxed = _relaxed(component, instances, confidence, min_confidence, area)
-        kept &= confidence >= np.where(relaxed, LIMITS.relaxed * min_confidence, min_confidence)
+    component_of = np.zeros(confidence.size, np.intp)
+    component_of[instances] = component
+    whole = _Parts(component_of, np.bincount(instances), confidence)
+    typical_px = whole.typical_px if use_size_prior else 0.0
+    kept = large & whole.sure(min_confidence, typical_px)
     numbers = _numbers(pixels, instances, kept)
     labels.ravel()[pixels] = numbers[instances]
     labels.ravel()[holes] = numbers[owners]
-    right = chances(confidence)
-    return Found(labels, float((1 - right[kept]).sum()), float(right[large & ~kept].sum()))
+    counts = [int(kept.sum())]
+    for certain in (LIMITS.lenient, LIMITS.strict):
+        counts += [int((large & whole.sure(certain, typical_px)).sum())]
+    # Holes are left aside here, so only differences tell.
+    others = [
+        int((one.sure(min_confidence, typical_px) & (one.area_px >= min_area_px)).sum()) for one in parted
+    ]
+    counts += [counts[0] + other - others[0] for other in others]
+    return Found(labels, max(0, min(counts)), max(counts))
 
 
-def chances(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability that objects of such confidences, 0..1, are beads, shape (n,).
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Instances by their numbers: component, 0 for a number that is not used; area; confidence; each (n,)."""
 
-    A logistic curve over the logarithm of the confidence, fitted to the beads that the default model finds
-    on its calibration images.
+    component: NDArray[np.intp]
+    area_px: NDArray[np.intp]
+    confidence: NDArray[np.float64]
 
-    Examples
-    --------
-    >>> chances(np.array([0.0, 0.5, 0.9])).round(2).tolist()
-    [0.0, 0.5, 0.93]
-    """
-    odds = (confidence / LIMITS.even) ** LIMITS.steepness
-    return np.asarray(odds / (1 + odds))
+    @property
+    def typical_px(self) -> float:
+        """Median area of those of high confidence; 0 without one."""
+        areas = self.area_px[self.confidence >= LIMITS.sure]
+        return float(np.median(areas)) if len(areas) else 0.0
+
+    def sure(self, min_confidence: float, typical_px: float) -> NDArray[np.bool_]:
+        """Return which are confident; beside one that is, less will do for those of typical area."""
+        best = np.zeros(int(self.component.max(initial=0)) + 1)
+        np.maximum.at(best, self.component, self.confidence)
+        relaxed = best[self.component] >= min_confidence
+        relaxed &= self.area_px >= LIMITS.relaxed_area * typical_px
+        least = np.where(relaxed, LIMITS.relaxed * min_confidence, min_confidence)
+        return np.asarray((self.confidence >= least) & (self.component > 0), bool)
+
+
+def _parted(
+    pixels: Flat,
+    components: NDArray[Any],
+    probability: NDArray[np.uint8],
+    marker: NDArray[np.uint8],
+    least: int,
+    marker_rise: float,
+    use_size_prior: bool,
+) -> tuple[Flat, list[_Parts]]:
+    """Return the instance of each pixel; and the parts of crowded components, here and at other rises."""
+    component = components.ravel()[pixels].astype(np.intp)
+    count = int(component.max())
+    foreground = components > 0
+    # Peaks within the foreground only: the marker map outside is ignored.
+    inside = np.where(foreground, marker, 0)
+    high = local_maxima(inside, connectivity=2) & foreground  # type: ignore[no-untyped-call]
+    peaks, peak_count = ndimage.label(high, structure=EIGHT)
+    where = np.flatnonzero(high)
+    component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)
+    # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
+    tall = where[inside.ravel()[where] >= least]
+    component_of_peak[peaks.ravel()[tall]] = components.ravel()[tall]
+    crowded = (np.bincount(component_of_peak[1:], minlength=count + 1) > 1)[component]
+    if not crowded.any():
+        return component, []
+    members, member_of = pixels[crowded], component[crowded]
+    heights = marker.ravel()[members].astype(np.intp)
+    basins = flooded(members, member_of, heights, peaks.ravel()[members], components.shape)
+    basin = basins.of_pixels
+    instances = component.copy()
+    roots, prior = basins.joined(marker_rise * 255, least), None
+    instances[crowded] = count + roots[basin]
+    if use_size_prior:
+        alone = _alone(pixels, component, instances, components.shape)
+        alone &= _confidence(pixels, instances, probability, marker) >= LIMITS.sure
+        prior = SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone]))
+        if prior:
+            roots = basins.joined(marker_rise * 255, least, prior)
+            instances[crowded] = count + roots[basin]
+    # Sums of each basin, from which those of joined ones follow.
+    light = np.bincount(basin, probability.ravel()[members])
+    component_of = np.zeros(roots.size, np.intp)
+    component_of[basin] = member_of
+
+    def parts(numbers: Flat) -> _Parts:
+        joined_px = np.bincount(numbers, basins.areas_px, minlength=roots.size).astype(np.intp)
+        tallest = np.zeros(roots.size)
+        np.maximum.at(tallest, numbers, basins.heights)
+        mean = np.bincount(numbers, light, minlength=roots.size) / np.maximum(joined_px, 1)
+        return _Parts(np.where(joined_px > 0, component_of, 0), joined_px, mean * tallest / 255**2)
+
+    others = (basins.joined(factor * marker_rise * 255, least, prior) for factor in LIMITS.rises)
+    return instances, [parts(numbers) for numbers in (roots, *others)]
 
 
 def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:
@@ -211,24 +267,6 @@ def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ..
     at_edge = (rows == 0) | (rows == shape[0] - 1) | (columns == 0) | (columns == shape[1] - 1)
     alone[instances[at_edge]] = False
     return alone
-
-
-def _relaxed(
-    components: Flat,
-    instances: Flat,
-    confidence: NDArray[np.float64],
-    min_confidence: float,
-    area: NDArray[np.intp] | None,
-) -> NDArray[np.bool_]:
-    """Return which instances touch a confident one and, if areas are given, are of typical area."""
-    component = np.zeros(confidence.size, np.intp)
-    component[instances] = components
-    best = np.zeros(int(component.max()) + 1)
-    np.maximum.at(best, component, confidence)
-    relaxed = (best[component] >= min_confidence) & (component > 0)
-    if area is not None and (sure := confidence >= LIMITS.sure).any():
-        relaxed &= area >= LIMITS.relaxed_area * np.median(area[sure])
-    return np.asarray(relaxed, bool)
 
 
 def _confidence(

@@ -29,7 +29,7 @@ from beadctl.segmentation import artefacts, declump, half_contrast, instances, s
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.quality import Quality, assess
+from beadctl.segmentation.quality import doubt, flags
 
 # Rows of a plane that are compared at once.
 BLANK_ROWS = 256
@@ -47,6 +47,8 @@ class PredictedPlane:
         In which the plane was shown to the network.
     shrink : int
         Factor by which the plane was shrunk for the network.
+    has_larger : bool
+        Whether the scale rule saw larger objects that it could not be sure of.
     found, table : Found and BeadTable, or None
         The beads by these maps, and their measurements without intensities.
     normalisation : Normalisation or None
@@ -56,6 +58,7 @@ class PredictedPlane:
     maps: Maps
     orientation: Orientation = STORED
     shrink: int = 1
+    has_larger: bool = False
     found: Found | None = None
     table: BeadTable | None = None
     normalisation: Normalisation | None = None
@@ -81,9 +84,9 @@ class Segmented:
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
     doubt : float
-        Share of the count that is expected to be wrong; see `beadctl.segmentation.quality.doubt`.
-    quality : tuple of Quality
-        What to know before the count is used.
+        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
+    quality : tuple of str
+        What to know before the count is used; see `beadctl.segmentation.quality.flags`.
     """
 
     labels: NDArray[np.uint32]
@@ -91,7 +94,7 @@ class Segmented:
     filtered: int = 0
     inside: NDArray[np.bool_] | None = None
     doubt: float = 0.0
-    quality: tuple[Quality, ...] = ()
+    quality: tuple[str, ...] = ()
 
 
 def segment_plane(
@@ -186,14 +189,15 @@ def predict_plane(
         trials[factor] = _Trial(shrunk, shown, maps, found, measured)
         return scale.Evidence.of(found, measured)
 
-    factor = scale.chosen(pixels.height, pixels.width, evidence)
+    choice = scale.chosen(pixels.height, pixels.width, evidence)
+    factor, larger = choice.factor, choice.has_larger
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
     by = chosen.shown.normalisation
     if factor > 1 or len(chosen.maps) > 1:
         enlarged = maps.enlarged(factor, pixels.height, pixels.width)
-        return PredictedPlane(enlarged, orientation, factor, normalisation=by)
-    return PredictedPlane(maps, orientation, 1, chosen.found[0], chosen.tables[0], by)
+        return PredictedPlane(enlarged, orientation, factor, larger, normalisation=by)
+    return PredictedPlane(maps, orientation, 1, larger, chosen.found[0], chosen.tables[0], by)
 
 
 def _only_value(pixels: Pixels) -> Any:
@@ -253,7 +257,8 @@ def label_plane(
         pixel_size_um=pixel_size_um,
         parts=parts,
     )
-    doubt, quality = assess(found, table)
+    share = doubt([found], len(table))
+    quality = flags(share, table, labels, stored.values, has_larger=predicted.has_larger)
     kept = options.filters.kept(table)
     inside = options.region.mask((labels.shape[0], labels.shape[1])).inside if options.region else None
     counted = np.ones(len(table), bool) if inside is None else _centred_in(table, inside)
@@ -263,7 +268,7 @@ def label_plane(
     kept &= counted
     if not kept.all():
         labels, table = instances.without(labels, ~kept), table.only(kept)
-    return Segmented(labels, table, filtered, inside, doubt, quality)
+    return Segmented(labels, table, filtered, inside, share, quality)
 
 
 def _beads(

@@ -1,52 +1,43 @@
 """Doubt: which planes to look at before their counts are used.
 
-A bead's confidence is about the probability that it is one, and so is that of an object that was left out.
-Their sums over a plane tell how many beads are expected to be wrong.
+A count that depends on the thresholds is uncertain: doubt is by how much it changes with them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from beadctl.segmentation.causes import causes
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable
 
-
-class Quality(StrEnum):
-    """What to know of a plane before its count is used."""
-
-    DOUBTFUL = "doubtful"
-    DENSE = "dense"
-    SMALL_BEADS = "small-beads"
+DOUBTFUL = "doubtful"
 
 
 @dataclass(frozen=True)
 class QualityLimits:
-    """Limits of the flags.
+    """Limits of the flag.
 
     =============  =====  ======  =====================================================================
     name           value  unit    why
     =============  =====  ======  =====================================================================
-    doubt          0.25   share   planes above are flagged
+    doubt          0.6    ratio   planes above are flagged
     fewest         3      beads   a plane of fewer is judged as if it had so many
-    dense          0.5    share   of a doubtful plane's beads touch others
-    small_px       6      px      median diameter below which a doubtful plane's beads are too small
     =============  =====  ======  =====================================================================
     """
 
-    doubt: float = 0.25
-    fewest: float = 3.0
-    dense: float = 0.5
-    small_px: float = 6.0
+    doubt: float = 0.6
+    fewest: int = 3
 
 
 LIMITS = QualityLimits()
 
 
 def doubt(found: Sequence[Found], count: int) -> float:
-    """Return the expected number of wrong beads over that of all beads, 0..1.
+    """Return the range of the count over other thresholds, relative to the count, 0 or more.
 
     Parameters
     ----------
@@ -57,21 +48,29 @@ def doubt(found: Sequence[Found], count: int) -> float:
 
     Examples
     --------
-    >>> doubt([Found(np.zeros((1, 1), np.uint32), false=6.0, missed=10.0)], count=30)
+    >>> doubt([Found(np.zeros((1, 1), np.uint32), fewest=24, most=36)], count=30)
     0.4
     """
-    missed = sum(one.missed for one in found)
-    return min(1.0, (sum(one.false for one in found) + missed) / max(count + missed, LIMITS.fewest))
+    return sum(one.most - one.fewest for one in found) / max(count, LIMITS.fewest)
 
 
-def assess(found: Found, table: BeadTable) -> tuple[float, tuple[Quality, ...]]:
-    """Return the `doubt` about a plane, and its flags: none, or ``doubtful`` and what may be the cause."""
-    share = doubt([found], len(table))
+def flags(
+    share: float,
+    table: BeadTable,
+    labels: NDArray[np.uint32],
+    image: NDArray[Any],
+    *,
+    has_larger: bool = False,
+) -> tuple[str, ...]:
+    """Return the quality flags of a plane: none, or ``doubtful`` and what may be the cause.
+
+    Parameters
+    ----------
+    share : float
+        The `doubt` about the plane.
+    table, labels, image, has_larger
+        As for `beadctl.segmentation.causes.causes`.
+    """
     if share < LIMITS.doubt:
-        return share, ()
-    flags = [Quality.DOUBTFUL]
-    if len(table) and table.clump.mean() > LIMITS.dense:
-        flags.append(Quality.DENSE)
-    if len(table) and np.median(table.diameter_px) < LIMITS.small_px:
-        flags.append(Quality.SMALL_BEADS)
-    return share, tuple(flags)
+        return ()
+    return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger))

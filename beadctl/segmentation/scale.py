@@ -28,7 +28,7 @@ class ScaleLimits:
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
-    doubt                   0.2    0..1    less doubtful beads of the plane as it is settle its scale
+    doubt                   0.2    ratio   less doubtful beads of the plane as it is settle its scale
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
@@ -73,7 +73,7 @@ class Evidence:
     diameter_px : float
         Mean diameter of the beads, weighted by area, px of the shrunk plane; 0 without beads.
     doubt : float
-        Share of them that is expected to be wrong; see `beadctl.segmentation.quality.doubt`.
+        By how much their number depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
     """
 
     covered: float
@@ -115,16 +115,27 @@ class Evidence:
         """Whether no other scale need be tried: beads, and little doubt about them."""
         return self.covered > 0 and self.doubt < LIMITS.doubt
 
-    def outdoes(self, other: "Evidence") -> bool:
-        """Whether a coarser scale is clearly better than a finer one, the `other`."""
+    def outweighs(self, other: "Evidence") -> bool:
+        """Whether sound beads, and not clumps of small ones, cover clearly more than at a finer scale."""
         return (
             self.diameter_px >= LIMITS.least_diameter_px
             and self.worth > LIMITS.gain * other.worth + LIMITS.more
-            and (self.doubt <= other.doubt or (self.settles and not other.covered))
         )
 
+    def is_surer(self, other: "Evidence") -> bool:
+        """Whether there is no more doubt than at a finer scale."""
+        return self.doubt <= other.doubt or (self.settles and not other.covered)
 
-def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> int:
+
+@dataclass(frozen=True)
+class Choice:
+    """The factor by which a plane is shrunk, and whether larger objects were seen at a scale not taken."""
+
+    factor: int
+    has_larger: bool = False
+
+
+def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
     The plane as it is stands where its beads are hardly in doubt, so small beads are never merged into a
@@ -141,15 +152,20 @@ def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> i
     """
     best, most = 1, evidence_at(1)
     if most.settles:
-        return best
+        return Choice(1)
+    passed_over: list[Evidence] = []
     for factor in FACTORS[1:]:
         edge_px = min(height, width) / factor
         if edge_px < LIMITS.least_edge_px:
             break
         evidence = evidence_at(factor)
-        if evidence.outdoes(most) and evidence.diameter_px <= LIMITS.most_diameter * edge_px:
+        if not evidence.outweighs(most):
+            continue
+        if evidence.is_surer(most) and evidence.diameter_px <= LIMITS.most_diameter * edge_px:
             best, most = factor, evidence
-    return best
+        else:
+            passed_over.append(evidence)
+    return Choice(best, any(one.outweighs(most) for one in passed_over))
 
 
 def sample_windows(height: int, width: int) -> list[Window]:

@@ -6,6 +6,7 @@ The components are packed on a small canvas, so the cost follows the crowded pix
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Basins:
     passes: Flat
 
     def joined(self, rise: float, least: int, prior: SizePrior | None = None) -> Flat:
-        """Return the basin of each pixel, (N,), after joining basins whose peak is low or rises too little.
+        """Join basins whose peak is low or rises too little; return the new number of each, (basins + 1,).
 
         The highest pass goes first, so a peak joins the neighbour from which it is least separated. The rise
         scales with the larger of two basins as far as they have grown. A size prior raises it where dividing
@@ -89,14 +90,12 @@ class Basins:
         prior : SizePrior, optional
             Of the beads that stand alone.
         """
-        owner = np.arange(int(self.number.max()) + 1)
-        height = ndimage.maximum(self.level, self.number, owner).astype(np.intp)
+        height = self.heights
         # Only a low peak, or a pass close below the lower of its two peaks, can join them.
         lower = np.minimum(height[self.pairs[:, 0]], height[self.pairs[:, 1]])
         most = rise * LIMITS.range[1] * (LIMITS.prior_range[1] if prior else 1.0)
         shallow = (lower - self.passes < most) | (lower < least)
-        parent, peak = owner.tolist(), height.tolist()
-        area = np.bincount(self.number.ravel(), minlength=owner.size).tolist()
+        parent, peak, area = list(range(len(height))), height.tolist(), self.areas_px.tolist()
 
         def root(basin: int) -> int:
             while parent[basin] != basin:
@@ -113,8 +112,24 @@ class Basins:
             if peak[low] - saddle < needed or peak[low] < least:
                 parent[low] = high
                 area[high] += area[low]
-        roots = np.array([root(basin) for basin in parent], dtype=np.intp)
-        return np.asarray(roots[self.number.ravel()[self.places]])
+        return np.array([root(basin) for basin in parent], dtype=np.intp)
+
+    @cached_property
+    def heights(self) -> Flat:
+        """Height of the peak of each basin, 0..255, shape (basins + 1,)."""
+        height = np.zeros(len(self.areas_px), np.intp)
+        np.maximum.at(height, self.of_pixels, self.level.ravel()[self.places])
+        return height
+
+    @cached_property
+    def areas_px(self) -> Flat:
+        """Pixels of each basin, shape (basins + 1,)."""
+        return np.bincount(self.of_pixels)
+
+    @cached_property
+    def of_pixels(self) -> Flat:
+        """The basin of each pixel, shape (N,)."""
+        return self.number.ravel()[self.places].astype(np.intp)
 
 
 def _share(one_px: int, other_px: int, prior: SizePrior | None) -> float:

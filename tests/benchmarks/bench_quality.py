@@ -23,7 +23,7 @@ from beadctl.segmentation.plane import segment_plane
 from beadctl.segmentation.quality import LIMITS
 
 WRONG, RIGHT = 0.2, 0.05
-OTHER_LIMITS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+OTHER_LIMITS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Doubt about a plane is the expected share of wrong beads, and flags it above a limit."""
+"""Doubt about a plane is by how much its count depends on the thresholds, and flags it above a limit."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.model.session import Maps
-from beadctl.segmentation.instances import Found, chances
+from beadctl.segmentation.instances import Found, find_beads
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, label_plane
-from beadctl.segmentation.quality import LIMITS, Quality, doubt
+from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt
 
 SIDE = 240
 OPTIONS = SegmentOptions(0.5, 0.2, 1, min_confidence=0.5)
@@ -35,50 +35,67 @@ def judged(confidences, **shape):
     return len(found.table), found.doubt, found.quality
 
 
-@given(
-    st.lists(st.floats(0.51, 1), max_size=12),
-    st.lists(st.floats(0, 0.49), max_size=12),
-)
-def test_doubt_is_the_expected_share_of_wrong_beads(kept, left_out):
-    found = Found(NOTHING, false=sum(1 - c for c in kept), missed=sum(left_out))
-    share = doubt([found], len(kept))
-    assert 0 <= share <= 1
-    wrong = sum(1 - c for c in kept) + sum(left_out)
-    if len(kept) >= LIMITS.fewest:
-        assert share == pytest.approx(wrong / (len(kept) + sum(left_out)))
+def flat(confidences):
+    """Squares of these confidences, whose markers are as high as their probabilities."""
+    plane = np.zeros((20, 20 * len(confidences) + 20), np.uint8)
+    for number, confidence in enumerate(confidences):
+        plane[6:14, 20 * number + 6 : 20 * number + 14] = round(255 * confidence**0.5)
+    return plane
+
+
+@given(st.lists(st.floats(0.02, 1.0), min_size=1, max_size=12))
+def test_the_range_is_that_of_the_counts_at_other_confidences(confidences):
+    plane = flat(confidences)
+    at = {"threshold": 0.1, "marker_threshold": 0.1, "min_area_px": 1, "use_size_prior": False}
+    found = find_beads(plane, plane, min_confidence=0.5, **at)
+    lenient, strict = (find_beads(plane, plane, min_confidence=c, **at).labels.max() for c in (0.3, 0.7))
+    assert (found.fewest, found.most) == (strict, lenient)
+
+
+def test_the_range_is_that_of_the_counts_at_other_rises():
+    # Two peaks of 0.9 with a pass of 0.8 between: a rise of 0.1.
+    row = np.interp(np.arange(40), [0, 10, 20, 30, 39], [0.5, 0.9, 0.8, 0.9, 0.5])
+    marker = np.rint(255 * np.tile(row, (12, 1))).astype(np.uint8)
+    probability = np.full_like(marker, 255)
+
+    def found(rise):
+        return find_beads(
+            probability, marker, threshold=0.5, marker_threshold=0.1, min_area_px=1, marker_rise=rise
+        )
+
+    counts = {rise: int(found(rise).labels.max()) for rise in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)}
+    assert set(counts.values()) == {1, 2}
+    for rise in (0.02, 0.04, 0.08, 0.16):
+        around = [counts[rise / 2], counts[rise], counts[2 * rise]]
+        assert (found(rise).fewest, found(rise).most) == (min(around), max(around))
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_doubt_is_the_range_relative_to_the_count(fewest, more, count):
+    share = doubt([Found(NOTHING, fewest, fewest + more)], count)
+    assert share == pytest.approx(more / max(count, LIMITS.fewest))
 
 
 def test_sure_beads_and_an_empty_plane_raise_no_doubt():
     assert judged([]) == (0, 0.0, ())
-    count, share, flags = judged([1.0] * 20)
-    assert (count, flags) == (20, ())
-    assert share < 0.05
+    assert judged([1.0] * 20) == (20, 0.0, ())
 
 
 def test_half_sure_beads_are_doubtful():
     count, share, flags = judged([0.52] * 20)
-    assert count == 20
-    assert share == pytest.approx(1 - chances(np.array([0.52]))[0], abs=0.02)
-    assert flags == (Quality.DOUBTFUL,)
-
-
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=9))
-def test_the_chance_of_a_bead_grows_with_its_confidence(confidences):
-    found = chances(np.sort(confidences))
-    assert ((found >= 0) & (found <= 1)).all()
-    assert (np.diff(found) >= 0).all()
+    assert (count, share) == (20, 1.0)
+    assert flags[0] == DOUBTFUL
 
 
 def test_objects_that_were_left_out_are_doubtful_too():
     # Below the foreground's threshold they are no objects.
     probability = np.full(30, 0.52)
-    plane = maps(probability)
     options = SegmentOptions(0.5, 0.2, 1, min_confidence=0.6)
-    found = label_plane(PredictedPlane(plane), np.zeros((SIDE, SIDE)), options)
-    assert (len(found.table), found.doubt, found.quality) == (0, 1.0, (Quality.DOUBTFUL,))
+    found = label_plane(PredictedPlane(maps(probability)), np.zeros((SIDE, SIDE)), options)
+    assert (len(found.table), found.doubt, found.quality[0]) == (0, 10.0, DOUBTFUL)
 
 
-def test_doubtful_beads_that_touch_or_are_small_are_said():
-    assert judged([0.52] * 40, pitch_px=12)[2] == (Quality.DOUBTFUL, Quality.DENSE)
-    assert judged([0.52] * 40, radius_px=2)[2] == (Quality.DOUBTFUL, Quality.SMALL_BEADS)
+def test_causes_are_said_of_doubtful_planes_alone():
+    assert "dense" in judged([0.52] * 40, pitch_px=12)[2]
+    assert "small-beads" in judged([0.52] * 40, radius_px=2)[2]
     assert judged([1.0] * 40, pitch_px=12)[2] == ()

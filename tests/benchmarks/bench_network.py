@@ -1,0 +1,79 @@
+"""The network of a model file against that of another, in time and in multiplications a pixel.
+
+    python tests/benchmarks/bench_network.py OTHER [--model FILE] [--size 1024] [--pairs 11] [--threads 1]
+
+Both run alternately on one tile of noise in one process; the median of the paired ratios of their times is
+printed: below 1, FILE (the default model) is faster than OTHER.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+
+from beadctl.model.session import DEFAULT_MODEL, Model
+
+
+def seconds(model: Model, tile: np.ndarray) -> float:
+    """Return how long one run over a tile takes."""
+    start = time.perf_counter()
+    model.run(tile)
+    return time.perf_counter() - start
+
+
+def multiplications(path: Path, size: int) -> float:
+    """Return the multiplications of all convolutions over those of one pixel of a tile."""
+    graph = onnx.load(path)
+    for axis, length in zip(graph.graph.input[0].type.tensor_type.shape.dim, (1, None, size, size), strict=True):
+        if length:
+            axis.dim_value = length
+    known = shape_inference.infer_shapes(graph).graph
+    shapes = {one.name: [d.dim_value for d in one.type.tensor_type.shape.dim] for one in known.value_info}
+    shapes |= {one.name: [1, 1, size, size] for one in known.output}
+    weights = {one.name: numpy_helper.to_array(one) for one in known.initializer}
+    total = 0.0
+    for node in known.node:
+        if node.op_type == "Conv":
+            kernel = weights[node.input[1]]
+            total += kernel.size * float(np.prod(shapes[node.output[0]][2:]))
+        elif node.op_type == "ConvTranspose":
+            kernel = weights[node.input[1]]
+            total += kernel.size * float(np.prod(shapes[node.input[0]][2:]))
+    return total / size**2
+
+
+def main() -> None:
+    """Print both networks' cost and the ratio of their times."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("other", type=Path)
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    models = [Model(path, "cpu", args.threads) for path in (args.model, args.other)]
+    rng = np.random.default_rng(0)
+    tiles = [
+        rng.standard_normal((1, one.facts.normalisation.channels, args.size, args.size), np.float32)
+        for one in models
+    ]
+    ratios, times = [], []
+    for _ in range(args.pairs + 1):
+        first, second = (seconds(model, tile) for model, tile in zip(models, tiles, strict=True))
+        times.append((first, second))
+        ratios.append(first / second)
+    megapixels = args.size**2 / 1e6
+    for path, taken in zip((args.model, args.other), zip(*times[1:], strict=True), strict=True):
+        thousands = multiplications(path, args.size) / 1000
+        print(f"{path}: {thousands:.2f} thousand multiplications a pixel, {min(taken) / megapixels:.3f} s/Mpx")
+    print(f"median ratio of the times: {statistics.median(ratios[1:]):.3f}")
+
+
+if __name__ == "__main__":
+    main()
