@@ -57,11 +57,12 @@ def audit(
         detector = bead_detector(session, arguments.segment_options(settings, session.facts))
     with messages.progress(len(samples), "auditing") as advance:
         audited = audit_samples(samples, reading=reading, detector=detector, on_pair=advance)
-    console.print_rows(output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited))
-    messages.info(table.summary(audited))
     if out:
         table.write(out / "audit.csv", audited)
         page.write(out / "audit.html", audited, reading)
-    if fix:
-        messages.info(fixing.summary(fixing.fix(audited, fix, reading)))
+    fixed = fixing.fix(audited, fix, reading) if fix else None
+    console.print_rows(output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited))
+    messages.info(table.summary(audited))
+    if fixed:
+        messages.info(fixing.summary(fixed))
     return ExitCode.of(failed=table.any_bad(audited))

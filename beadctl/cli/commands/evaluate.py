@@ -73,9 +73,9 @@ def evaluate(
     scored = scoring.evaluate(samples, session, arguments.segment_options(settings, session.facts), messages)
     messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(session, scored)
+    if out:
+        scoring.write_scores(out, scored, result)
     console.print_record(
         output.format.chosen(console.Form.JSON), result, ("figure", "value"), scoring.rows(result)
     )
-    if out:
-        scoring.write_scores(out, scored, result)
     return ExitCode.of(failed=any(one.score is None for one in scored))
