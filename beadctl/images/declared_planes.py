@@ -16,8 +16,12 @@ from beadctl.images.failure import damaged
 from beadctl.images.limits import Limits
 from beadctl.images.tiff_directories import Directories, read_directories
 
-MOST_MIXED = 30_000
-"""Pages of several kinds, and levels of pyramids, which tifffile compares each with each other."""
+MOST_MIXED, MOST_DESCRIBED = 8_000, 30_000
+"""Pages of several kinds, and levels of pyramids, which tifffile compares each with each other: of any file,
+and of one whose metadata say what they are."""
+
+MOST_KINDS = 1_000
+"""Sizes and encodings of pages, which are compared each with each other too."""
 
 ELEMENTS_A_PLANE = 20
 """Of OME-XML: OME-XML of more elements takes minutes to read."""
@@ -46,8 +50,10 @@ def check_declared(path: Path, tif: TiffFile, pages: Directories, limits: Limits
         If planes or pages are more than allowed, in the file or the set that it names; or a file of the set
         is a device or a pipe.
     """
-    if pages.count > MOST_MIXED and (not pages.are_alike or pages.count > len(pages.pixels)):
-        fault = f"has {pages.count:,} pages of several kinds; {MOST_MIXED:,} can be read"
+    most = MOST_DESCRIBED if tif.is_ome or tif.is_lsm else MOST_MIXED
+    is_mixed = not pages.are_alike or pages.count > len(pages.pixels)
+    if pages.kinds > MOST_KINDS or (pages.count > most and is_mixed):
+        fault = f"has {pages.count:,} pages of {pages.kinds:,} kinds; {most:,} of {MOST_KINDS:,} can be read"
         raise ImageError(f"{path}: {fault}; split it into several files")
     # tifffile computes the pages of some files from the first few.
     limits.check_planes(path, len(tif.pages))

@@ -35,13 +35,14 @@ class Directories:
         Width times length of each.
     are_alike : bool
         Whether all are of one size and encoding.
-    count : int
-        Their number and that of their sub-directories.
+    count, kinds : int
+        Their number with that of their sub-directories, and of the sizes and encodings among them.
     """
 
     pixels: tuple[int, ...] = ()
     are_alike: bool = True
     count: int = 0
+    kinds: int = 0
 
 
 def read_directories(path: Path, limits: Limits) -> Directories:
@@ -102,18 +103,18 @@ class _Walk:
     count: int = 0
     stored: int = 0
     subs: list[int] = field(default_factory=list)
+    kinds: set[frozenset[_Tag]] = field(default_factory=set)
 
     def directories(self) -> Directories:
         pixels: list[int] = []
-        kinds: set[frozenset[_Tag]] = set()
         for tags in self._chain():
             known = {
                 code: self._number(kind, value) for code, kind, _, value in tags if code in (WIDTH, LENGTH)
             }
             pixels.append(known.get(WIDTH, 0) * known.get(LENGTH, 0))
-            kinds.add(frozenset(tag for tag in tags if tag[0] in PAGE_TAGS and tag[2] == 1))
+        are_alike = len(self.kinds) <= 1
         self._count_below()
-        return Directories(tuple(pixels), len(kinds) <= 1, self.count)
+        return Directories(tuple(pixels), are_alike, self.count, len(self.kinds))
 
     def _chain(self) -> Iterator[list[_Tag]]:
         self.file.seek(self.layout.first)
@@ -164,6 +165,7 @@ class _Walk:
                 self.stored += stored
                 if code == DESCRIPTION and stored > DESCRIPTION_BYTES:
                     raise damaged(self.path, f"a description of {stored:,} bytes")
+        self.kinds.add(frozenset(tag for tag in tags if tag[0] in PAGE_TAGS and tag[2] == 1))
         # MetaMorph has UIC1 values of UIC2 planes, which tifffile reads one by one.
         planes = max((count for code, _, count, _ in tags if code == UIC2), default=1)
         self.stored += sum(

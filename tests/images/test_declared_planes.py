@@ -107,7 +107,25 @@ def test_pages_of_several_kinds_are_limited_because_each_is_compared_with_each(t
     for _ in range(20):
         mixed.point(before, mixed.add())
         before = mixed.last
-    assert "21 pages of several kinds" in read_error(mixed.write(tmp_path / "mixed.tif"))
+    assert "21 pages of 2 kinds" in read_error(mixed.write(tmp_path / "mixed.tif"))
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_kinds_of_pages_are_limited(tmp_path, monkeypatch, below):
+    monkeypatch.setattr(declared_planes, "MOST_KINDS", 7)
+
+    def written(kinds):
+        file, heights = Directories(), range(1, kinds)
+        places = [file.add(height=height) for height in heights] if below else []
+        tag = [(330, 4, len(places), file.append(struct.pack(f"<{len(places)}I", *places)))] if below else []
+        file.add(first=True, height=kinds, extra=tag)
+        for height in () if below else heights:
+            before = file.last
+            file.point(before, file.add(height=height))
+        return file.write(tmp_path / f"{kinds}.tif")
+
+    assert len(open_image(written(7), ReadOptions(series=0)).planes) == 1
+    assert "8 pages of 8 kinds" in read_error(written(8))
 
 
 def micro_manager(path, frame, planned):

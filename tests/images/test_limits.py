@@ -90,11 +90,16 @@ def write_bombs(folder):
     pages.write(folder / "pages.tif")
     (folder / "ifd_1e6.tif").write_bytes(empty_chain(10**6))
     (folder / "frames.gif").write_bytes(frames(100_001))
+    kinds, before = Directories(), 4
+    for height in range(1, 10_001):
+        kinds.point(before, kinds.add(height=height))
+        before = kinds.last
+    kinds.write(folder / "kinds.tif")
     said = dict.fromkeys(
         ("count.ome.tif", "z.ome.tif", "t.ome.tif", "pages.tif", "ifd_1e6.tif"), "images.max_planes"
     )
     said |= {"wide.ome.tif": "images.max_pixels", "wider.ome.tif": "images.max_planes"}
-    said["frames.gif"] = "images.max_planes"
+    said |= {"frames.gif": "images.max_planes", "kinds.tif": "10,000 pages of 10,000 kinds"}
     for suffix in ("png", "p.png", "j2k", "jpg", "gif", "bmp"):
         (folder / f"large.{suffix}").write_bytes(raster(suffix))
         said[f"large.{suffix}"] = "implausible"
