@@ -59,9 +59,7 @@ def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
 
 def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:
     """Return which images are a group of fields, if any, and print what belongs to none."""
-    counting = settings.counting
-    given = counting.group_by, counting.sample_sheet, counting.depth_um, counting.dilution
-    groups = Grouping.of(images, *given)
+    groups = Grouping.of(images, **settings.counting.model_dump())
     if groups:
         messages.notes(groups.notes(images))
     return groups

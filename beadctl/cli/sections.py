@@ -323,6 +323,9 @@ class Counting(Section):
         description="Factor by which the stock was diluted, such as 10 or 10+-0.2 [from --group-by or the "
         "sample sheet, else 1].",
     )
+    dilution_series: bool = Field(
+        False, description="Fit the dilutions of each sample: slope, proportionality, linear range, plot."
+    )
 
 
 class OutputSection(Section):

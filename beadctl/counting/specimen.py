@@ -4,7 +4,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from beadctl.errors import SettingsError
 PARTS = ("sample", "dilution", "replicate")
 COLUMNS = ("file", *PARTS)
 NEEDED = ("file", "sample")
+# Dilutions of a series.
+LEAST_LEVELS = 3
 # Names in a message.
 MOST_NAMES = 3
 
@@ -129,6 +131,26 @@ def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
             f"{sheet}: has no line for {some(missing)}; add one, or leave images out by --exclude"
         )
     return found
+
+
+def require_levels(specimens: Iterable[Specimen]) -> None:
+    """Refuse samples that are no dilution series.
+
+    Raises
+    ------
+    SettingsError
+        If a sample has fewer than three dilutions.
+    """
+    levels: dict[str, set[float]] = {}
+    for one in specimens:
+        levels.setdefault(one.sample, set()).update(() if one.dilution is None else (one.dilution,))
+    for sample, found in levels.items():
+        if len(found) < LEAST_LEVELS:
+            has = some([f"{factor:g}x" for factor in sorted(found)]) or "none"
+            raise SettingsError(
+                f"--dilution-series: sample {sample or 'without name'} has too few dilutions ({has}); "
+                f"it takes {LEAST_LEVELS}, from (?P<dilution>[0-9]+) in --group-by, or from --sample-sheet"
+            )
 
 
 def _rows(sheet: Path) -> list[tuple[int, dict[str, str]]]:

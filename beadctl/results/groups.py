@@ -9,16 +9,19 @@ from typing import Any
 
 from beadctl.console import Messages, fail, shown
 from beadctl.counting.concentration import concentration
+from beadctl.counting.dilution import require_packages
 from beadctl.counting.groups import Field, GroupStatistics, group_statistics
 from beadctl.counting.measured import Measured
-from beadctl.counting.specimen import Specimen, by_expression, by_sheet, some
+from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels, some
 from beadctl.errors import SettingsError
-from beadctl.files import name_text, write_csv
+from beadctl.files import cell, name_text, write_csv
 from beadctl.images import Found
 from beadctl.results.ledger import Row
 
 FILE = "groups.csv"
 UM2_PER_MM2 = 1e6
+# Columns of dilution factors.
+DILUTIONS = ("dilution", "linear_from", "linear_to")
 # Relative difference between pixel sizes that are one size written with fewer digits.
 SAME_PIXEL_SIZE = 1e-3
 
@@ -104,20 +107,25 @@ class Grouping:
         What each image shows, by its name in counts.csv; images that are missing belong to no group.
     depth_um, dilution : Measured or None
         Depth of the chamber; dilution of all images that state none themselves.
+    series : bool
+        Whether the dilutions of each sample are fitted as a series.
     """
 
     specimens: Mapping[str, Specimen]
     depth_um: Measured | None = None
     dilution: Measured | None = None
+    series: bool = False
 
     @classmethod
     def of(
         cls,
         found: Sequence[Found],
-        expression: str | None,
-        sheet: Path | None,
-        depth_um: str | None,
-        dilution: str | None,
+        group_by: str | None = None,
+        sample_sheet: Path | None = None,
+        depth_um: str | None = None,
+        dilution: str | None = None,
+        *,
+        dilution_series: bool = False,
     ) -> "Grouping | None":
         """Return the groups of the images of a run; None where neither groups nor a depth are given.
 
@@ -125,34 +133,41 @@ class Grouping:
         ----------
         found : sequence of Found
             The images.
-        expression, sheet : str and Path, or None
+        group_by, sample_sheet : str and Path, or None
             See `beadctl.counting.specimen`; without both all images are one group.
         depth_um, dilution : str or None
             As `beadctl.counting.measured.Measured` reads them.
+        dilution_series : bool
+            Whether the dilutions of each sample are fitted as a series.
 
         Raises
         ------
         SettingsError
             If these contradict each other, or do not fit the images.
+        MissingExtraError
+            If a package for dilution series is not installed.
         """
         if dilution and not depth_um:
             raise SettingsError(f"--dilution {dilution}: beads per mL need the depth too; give --depth-um")
-        if expression and sheet:
+        if group_by and sample_sheet:
             raise SettingsError("--group-by and --sample-sheet: both name the groups; give one of them")
         names = [name_text(item.name) for item in found]
-        if expression:
-            specimens = by_expression(names, expression)
-        elif sheet:
-            specimens = by_sheet(names, sheet)
-        elif depth_um:
+        if group_by:
+            specimens = by_expression(names, group_by)
+        elif sample_sheet:
+            specimens = by_sheet(names, sample_sheet)
+        elif depth_um or dilution_series:
             specimens = dict.fromkeys(names, Specimen("all"))
         else:
             return None
         if dilution and any(one.dilution is not None for one in specimens.values()):
-            source = "--sample-sheet" if sheet else "--group-by"
+            source = "--sample-sheet" if sample_sheet else "--group-by"
             raise SettingsError(f"--dilution {dilution}: {source} gives dilutions too; leave out one of them")
+        if dilution_series:
+            require_packages()
+            require_levels(specimens.values())
         depth, factor = (Measured.parse(text) if text else None for text in (depth_um, dilution))
-        return cls(specimens, depth, factor)
+        return cls(specimens, depth, factor, dilution_series)
 
     def notes(self, found: Sequence[Found]) -> Iterator[tuple[bool, str]]:
         """Yield which images belong to no group, as (is a warning, a line)."""
@@ -181,17 +196,14 @@ class Grouping:
         )
         if not counted:
             return dataclasses.replace(group, reason="none of its images has a count")
-        sizes = sorted({row.pixel_size_um or 0.0 for row in counted})
-        if sizes[-1] > sizes[0] * (1 + SAME_PIXEL_SIZE):
-            texts = [f"{size:g} um" if size else "unknown" for size in sizes]
-            reason = f"its images differ in pixel size ({', '.join(texts)}); group them apart"
+        if reason := mixed_pixel_sizes(counted):
             return dataclasses.replace(group, reason=reason)
-        in_um = sizes[0] > 0
+        in_um = counted[0].field_area_um2 is not None
         fields = [
             Field(
                 f"{row.image} {row.position}".strip(),
                 row.count or 0,
-                (row.field_area_um2 if in_um else row.field_area_px) or math.nan,
+                area_of(row),
                 self.specimens[row.image].replicate,
             )
             for row in counted
@@ -215,6 +227,25 @@ class Grouping:
             beads_per_ml_low=stock.interval.low,
             beads_per_ml_high=stock.interval.high,
         )
+
+
+def in_words(column: str, value: object) -> str:
+    """Return a value as a table for people has it: dilutions in full, other figures with four digits."""
+    return cell(value) if column in DILUTIONS else shown(value)
+
+
+def mixed_pixel_sizes(rows: Sequence[Row]) -> str:
+    """Return why planes cannot be compared: their pixel sizes, if they differ; else an empty text."""
+    sizes = sorted({row.pixel_size_um or 0.0 for row in rows})
+    if sizes[-1] <= sizes[0] * (1 + SAME_PIXEL_SIZE):
+        return ""
+    texts = [f"{size:g} um" if size else "unknown" for size in sizes]
+    return f"its images differ in pixel size ({', '.join(texts)}); group them apart"
+
+
+def area_of(row: Row) -> float:
+    """Return the area of a plane's field, um2, or px where the pixel size is unknown."""
+    return row.field_area_um2 or row.field_area_px or math.nan
 
 
 def _of_counts(statistics: GroupStatistics) -> dict[str, Any]:
@@ -243,16 +274,15 @@ def _of_area(statistics: GroupStatistics) -> dict[str, Any]:
     }
 
 
-def write_groups(folder: Path | None, rows: Sequence[GroupRow]) -> None:
-    """Write groups.csv into a folder of results, if there are a folder and a group."""
-    if folder and rows:
-        write_csv(folder / FILE, COLUMNS, map(vars, rows), rounded=True)
+def write_groups(folder: Path, rows: Sequence[GroupRow]) -> None:
+    """Write groups.csv."""
+    write_csv(folder / FILE, COLUMNS, map(vars, rows), rounded=True)
 
 
 def tell_groups(rows: Sequence[GroupRow], messages: Messages) -> bool:
     """Print the groups for people and a line for each that lacks figures; return whether there is one."""
     used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
-    table = [[shown(getattr(row, name)) for name in used] for row in rows]
+    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
     messages.table("Groups", [HEADS[name] for name in used], table)
     for row in rows:
         if row.reason:

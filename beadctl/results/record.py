@@ -14,7 +14,8 @@ from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
 HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
-RUN_FILES = (*HASHED_FILES, "groups.csv", "run.json")
+SUMMARY_FILES = ("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png")
+RUN_FILES = (*HASHED_FILES, *SUMMARY_FILES, "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9
 

@@ -1,4 +1,4 @@
-"""``count --group-by``, ``--sample-sheet``, ``--depth-um`` and ``--dilution``."""
+"""``count`` with groups, sample sheets, depths, dilutions and dilution series."""
 
 import csv
 from pathlib import Path
@@ -102,3 +102,73 @@ def test_a_table_that_is_not_ours_is_kept(count, series):
     Path("out/groups.csv").write_text("mine")
     assert count(series, "-o", "out", "--group-by", "A").code == 3
     assert Path("out/groups.csv").read_text() == "mine"
+
+
+@pytest.fixture
+def dilutions(tmp_path):
+    """Counts that follow the dilution, two fields each."""
+    folder = tmp_path / "dilutions"
+    folder.mkdir()
+    for factor, counts in ((1, (10, 9)), (2, (5, 5)), (4, (2, 3)), (16, (1, 0))):
+        for field, count in enumerate(counts):
+            Image.fromarray(discs(count, 64, 128)[0]).save(folder / f"{factor}x_{field}.png")
+    return folder
+
+
+DILUTION = ("--group-by", r"(?P<dilution>\d+)x", "--dilution-series")
+
+
+def test_a_dilution_series(count, dilutions):
+    said = count(dilutions, "-o", "out", *DILUTION)
+    assert said.code == 0
+    assert "Dilution series" in said.err
+    (row,) = table("out/dilution_series.csv")
+    assert (row["levels"], row["fields"], row["beads"], row["outside"]) == ("4", "8", "35", "")
+    assert (row["linear_from"], row["linear_to"]) == ("1", "16")
+    assert float(row["slope_low"]) < -1 < float(row["slope_high"])
+    levels = table("out/dilution_levels.csv")
+    assert [(level["dilution"], level["mean_count"]) for level in levels] == [
+        ("1", "9.5"),
+        ("2", "5"),
+        ("4", "2.5"),
+        ("16", "0.5"),
+    ]
+    with Image.open("out/dilution.png") as picture:
+        assert picture.width == 1100
+    assert len(table("out/groups.csv")) == 4
+    # Without a folder the report is on standard error alone.
+    assert "Dilution series" in count(dilutions, *DILUTION).err
+
+
+def test_a_sample_without_beads_has_no_fit(count, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for factor in (1, 2, 4):
+        Image.fromarray(discs(0, 64, 128)[0]).save(folder / f"{factor}x.png")
+    said = count(folder, "-o", "out", *DILUTION)
+    assert said.code == 1
+    assert "no fit: 3 dilutions, 0 of them with beads" in said.error
+    assert not Path("out/dilution.png").exists()
+    assert table("out/dilution_series.csv")[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--group-by", r"(?P<dilution>\d+)x_0", "--include", "1x*,2x*"), "too few dilutions (1x, 2x)"),
+        (("--group-by", "x"), "sample x has too few dilutions (none)"),
+        ((), "sample all has too few dilutions (none)"),
+    ],
+)
+def test_what_is_no_series_is_one_line(count, dilutions, flags, words):
+    said = count(dilutions, "-o", "out", *flags, "--dilution-series")
+    assert said.code == 2
+    assert words in said.error
+    assert not Path("out").exists()
+
+
+def test_without_statsmodels_the_extra_is_named(count, dilutions, monkeypatch):
+    monkeypatch.setattr("beadctl.counting.dilution.find_spec", lambda name: None)
+    said = count(dilutions, *DILUTION)
+    assert said.code == 3
+    assert said.error == 'error: statsmodels is not installed; pip install "beadctl[stats]"'

@@ -19,6 +19,7 @@ from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import InMemory, InputName, NetworkInput, levels_of
 from beadctl.results.groups import COLUMNS as GROUP_COLUMNS
 from beadctl.results.ledger import COLUMNS
+from beadctl.results.series import LEVEL_COLUMNS, SERIES_COLUMNS
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
 from beadctl.simulate import render
@@ -188,6 +189,8 @@ def table_of(page: Path, heading: str) -> list[str]:
 
 def test_columns_are_listed():
     assert sorted(table_of(guide("counting"), "Columns of counts.csv")) == sorted(COLUMNS)
-    assert sorted(table_of(guide("counting"), "Columns of groups.csv")) == sorted(GROUP_COLUMNS)
+    tables = {"groups": GROUP_COLUMNS, "dilution_series": SERIES_COLUMNS, "dilution_levels": LEVEL_COLUMNS}
+    for name, columns in tables.items():
+        assert sorted(table_of(guide("counting"), f"Columns of {name}.csv")) == sorted(columns), name
     named = table_of(guide("counting"), "Columns of beads.csv")
     assert sorted(named) == sorted(("image", "plane", *BEAD_COLUMNS, *FLAGS))

@@ -123,6 +123,3 @@ def test_the_table_is_read_back(tmp_path):
         (read,) = csv.DictReader(file)
     assert tuple(read) == COLUMNS
     assert (read["sample"], read["fields"], read["mean_count"], read["dilution"]) == ("A", "2", "5.5", "")
-    write_groups(None, rows)
-    write_groups(tmp_path / "none", [])
-    assert not (tmp_path / "none").exists()

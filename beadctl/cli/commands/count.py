@@ -16,15 +16,15 @@ from beadctl.errors import ExitCode
     output="out_dir format overwrite",
 )
 def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
-    """Print one row for each plane; with -o also write counts.csv and beads.csv, and groups.csv of groups.
+    """Print one row for each plane; with -o also write counts.csv and beads.csv, and tables of groups.
 
     Example: beadctl count images --format csv > counts.csv
     """
     from beadctl.cli import arguments
-    from beadctl.results.groups import tell_groups, write_groups
     from beadctl.results.ledger import COLUMNS, Row
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
+    from beadctl.results.summary import Summary
     from beadctl.results.tables import HEADS
 
     settings = loaded.settings
@@ -51,8 +51,8 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
         messages=messages,
         on_row=take,
     )
-    groups = grouping.rows(grouped) if grouping else []
-    write_groups(output.out_dir, groups)
+    summary = Summary.of(grouping, grouped)
+    summary.write(output.out_dir)
     table.end()
-    lacking = tell_groups(groups, messages)
+    lacking = summary.tell(messages)
     return ExitCode.of(failed=lacking or tally.failed)

@@ -1,0 +1,307 @@
+"""Dilution series: whether counts follow the dilution, and over which range.
+
+In the style of ISO 20391-2: fields at several dilutions, a proportional fit, its residuals and an index of
+proportionality.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from beadctl.counting.interval import CONFIDENCE, Interval
+from beadctl.counting.specimen import LEAST_LEVELS
+from beadctl.errors import MissingExtraError
+
+# Probability below which scatter or a lack of fit is taken for real.
+SIGNIFICANCE = 1 - CONFIDENCE
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DilutedField:
+    """The count of a field of a diluted sample.
+
+    Attributes
+    ----------
+    dilution : float
+        Factor by which the stock was diluted, above 0.
+    count : int
+        Beads.
+    area : float
+        Of the field, above 0, in one unit for all fields of a series.
+    """
+
+    dilution: float
+    count: int
+    area: float = 1.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """One dilution of a series.
+
+    Attributes
+    ----------
+    dilution, fields : float and int
+        Factor, and number of fields.
+    mean, fitted : float
+        Count of a field of the mean area: measured, and of the proportional fit.
+    residual : float
+        ``mean / fitted - 1``.
+    linear : bool
+        Whether it belongs to the linear range.
+    """
+
+    dilution: float
+    fields: int
+    mean: float
+    fitted: float
+    residual: float
+    linear: bool
+
+
+@dataclass(frozen=True)
+class DilutionSeries:
+    """Fits of a dilution series; nan is "unknown".
+
+    Attributes
+    ----------
+    levels : tuple of Level
+        From the least dilution to the greatest.
+    alpha : float
+        Over-dispersion: the variance of a count of mean m is ``m + alpha m**2``; 0 is a Poisson distribution.
+    slope, slope_interval : float and Interval
+        Of log count against log dilution, with 95 % interval; -1 where counts follow the dilution.
+    stock, stock_interval : float and Interval
+        Count of a field of the undiluted stock by the proportional fit, with 95 % interval.
+    r2, r2_log : float
+        Share of the variance of the counts that the proportional fit explains; squared correlation of the
+        logarithms of dilution and mean count, over levels with beads.
+    proportionality_index : float
+        Mean of the levels' absolute residuals; 0 where counts follow the dilution.
+    proportional_p : float
+        Of the test that the means of all levels are proportional to one over the dilution.
+    """
+
+    levels: tuple[Level, ...]
+    alpha: float
+    slope: float
+    slope_interval: Interval
+    stock: float
+    stock_interval: Interval
+    r2: float
+    r2_log: float
+    proportionality_index: float
+    proportional_p: float
+
+    @property
+    def linear_range(self) -> tuple[float, float] | None:
+        """Least and greatest dilution of the linear range, or None."""
+        inside = [level.dilution for level in self.levels if level.linear]
+        return (inside[0], inside[-1]) if inside else None
+
+    @property
+    def outside(self) -> tuple[float, ...]:
+        """Dilutions outside the linear range."""
+        return tuple(level.dilution for level in self.levels if not level.linear)
+
+
+def dilution_series(fields: Sequence[DilutedField]) -> DilutionSeries:
+    """Fit a dilution series by generalised linear models with logarithmic link, in which zeros are counts.
+
+    The proportional fit has one parameter, the count of the stock; the other one also the slope of log count
+    against log dilution. Counts are Poisson distributed, or negative binomial where they scatter more about
+    the fit (p < 0.05, Pearson's chi-squared): then alpha is the value at which that statistic equals its
+    degrees of freedom (Breslow, Extra-Poisson variation in log-linear models, Applied Statistics 33 (1984),
+    38-44). Intervals are Wald's with Student's quantile for the fields minus the parameters.
+
+    The linear range is the longest run of three or more neighbouring levels whose means are proportional to
+    one over the dilution by a likelihood ratio test (p >= 0.05), of equally long ones that with more beads;
+    alpha for this test is that of the fields about the means of their levels, where these have several.
+
+    Parameters
+    ----------
+    fields : sequence of DilutedField
+        Of three or more dilutions, with beads at two of them at least.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer dilutions, or fewer with beads.
+
+    Examples
+    --------
+    >>> counts = {1: (98, 104), 10: (9, 11), 100: (1, 0)}
+    >>> series = dilution_series([DilutedField(d, n) for d, both in counts.items() for n in both])
+    >>> round(series.slope, 2), series.linear_range
+    (-1.04, (1.0, 100.0))
+    """
+    ordered = sorted(fields, key=lambda field: field.dilution)
+    counts = np.array([field.count for field in ordered], float)
+    areas = np.array([field.area for field in ordered], float)
+    factors, level = np.unique([field.dilution for field in ordered], return_inverse=True)
+    beads = np.bincount(level, counts).astype(float)
+    if factors.size < LEAST_LEVELS or np.count_nonzero(beads) < 2:
+        raise ValueError(f"{factors.size} dilutions, {np.count_nonzero(beads)} of them with beads")
+    dilution = factors[level]
+    relative = areas / areas.mean()
+    expected_shape = relative / dilution
+
+    means = beads / np.bincount(level, relative)
+    proportional = _fit(counts, np.ones((counts.size, 1)), np.log(expected_shape))
+    log_log = _fit(counts, np.stack([np.ones(counts.size), np.log(dilution)], axis=1), np.log(relative))
+    pure = _alpha(counts, means[level] * relative, counts.size - factors.size)
+    lack = _LackOfFit(
+        counts, np.log(relative), np.log(dilution), level, log_log.alpha if pure is None else pure
+    )
+    linear = _linear_range(lack, beads)
+
+    fitted = math.exp(proportional.parameters[0]) / factors
+    residuals = means / fitted - 1
+    scaled, line = counts / relative, fitted[level]
+    total = float(((scaled - scaled.mean()) ** 2).sum())
+    low, high = proportional.interval(0)
+    return DilutionSeries(
+        levels=tuple(
+            Level(float(factor), int(n), float(mean), float(fit), float(residual), k in linear)
+            for k, (factor, n, mean, fit, residual) in enumerate(
+                zip(factors, np.bincount(level), means, fitted, residuals, strict=True)
+            )
+        ),
+        alpha=log_log.alpha,
+        slope=float(log_log.parameters[1]),
+        slope_interval=Interval(*log_log.interval(1)),
+        stock=math.exp(proportional.parameters[0]),
+        stock_interval=Interval(math.exp(low), math.exp(high)),
+        r2=1 - float(((scaled - line) ** 2).sum()) / total if total else math.nan,
+        r2_log=_squared_correlation(np.log(factors[beads > 0]), np.log(means[beads > 0])),
+        proportionality_index=float(np.abs(residuals).mean()),
+        proportional_p=lack.p(0, factors.size),
+    )
+
+
+def require_packages() -> None:
+    """Refuse a dilution series where the packages for its fits and its plot are not installed.
+
+    Raises
+    ------
+    MissingExtraError
+        It names the ``pip install``.
+    """
+    for package in ("statsmodels", "matplotlib"):
+        if find_spec(package) is None:
+            raise MissingExtraError(f'{package} is not installed; pip install "beadctl[stats]"')
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Parameters of a model with logarithmic link, their standard errors, and the over-dispersion."""
+
+    parameters: Column
+    errors: Column
+    degrees: int
+    alpha: float
+
+    def interval(self, index: int) -> tuple[float, float]:
+        half = float(special.stdtrit(self.degrees, (1 + CONFIDENCE) / 2) * self.errors[index])
+        return float(self.parameters[index]) - half, float(self.parameters[index]) + half
+
+
+def _fit(counts: Column, design: Column, offset: Column) -> _Fit:
+    """Fit a Poisson model, and a negative binomial one if the counts scatter more."""
+    degrees = counts.size - design.shape[1]
+    found = _glm(counts, design, offset, 0.0)
+    alpha = _alpha(counts, found.fittedvalues, degrees) or 0.0
+    for _ in range(20 if alpha else 0):
+        # The fit and its over-dispersion depend on each other.
+        found = _glm(counts, design, offset, alpha)
+        before, alpha = alpha, _solved_alpha(counts, found.fittedvalues, degrees)
+        if math.isclose(alpha, before, rel_tol=1e-6, abs_tol=1e-12):
+            break
+    return _Fit(np.asarray(found.params), np.asarray(found.bse), degrees, alpha)
+
+
+def _glm(counts: Column, design: Column, offset: Column, alpha: float) -> Any:
+    from statsmodels.genmod.families import NegativeBinomial, Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
+
+    family = NegativeBinomial(alpha=alpha) if alpha else Poisson()
+    with warnings.catch_warnings():
+        # Equal counts are fitted exactly.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        return GLM(counts, design, offset=offset, family=family).fit(maxiter=200, scale=1.0)
+
+
+def _pearson(counts: Column, mean: Column, alpha: float) -> float:
+    # A level without beads has the mean 0 and fits.
+    known = mean > 0
+    variance = mean[known] + alpha * mean[known] ** 2
+    return float(((counts[known] - mean[known]) ** 2 / variance).sum())
+
+
+def _alpha(counts: Column, mean: Column, degrees: int) -> float | None:
+    """Return the over-dispersion of counts about means, 0 where it is not significant; None: unknown."""
+    if degrees < 1:
+        return None
+    p = special.chdtrc(degrees, _pearson(counts, mean, 0.0))
+    return _solved_alpha(counts, mean, degrees) if p < SIGNIFICANCE else 0.0
+
+
+def _solved_alpha(counts: Column, mean: Column, degrees: int) -> float:
+    def excess(alpha: float) -> float:
+        return _pearson(counts, mean, alpha) - degrees
+
+    high = 1.0
+    if excess(0.0) <= 0:
+        return 0.0
+    while excess(high) > 0 and high < 1e6:
+        high *= 4
+    return float(optimize.brentq(excess, 0.0, high)) if excess(high) < 0 else high
+
+
+class _LackOfFit:
+    """Likelihood ratio tests that the means of neighbouring levels are proportional to 1 / dilution."""
+
+    def __init__(
+        self, counts: Column, log_area: Column, log_dilution: Column, level: NDArray[np.intp], alpha: float
+    ) -> None:
+        self._counts, self._log_area, self._log_dilution = counts, log_area, log_dilution
+        self._level, self._alpha = level, alpha
+        self._alone = [self._deviance(level == k, log_area) for k in range(int(level.max()) + 1)]
+
+    def p(self, first: int, end: int) -> float:
+        """Return the p value of the levels from `first` to before `end`; 1 where they have no bead."""
+        inside = (self._level >= first) & (self._level < end)
+        together = self._deviance(inside, self._log_area - self._log_dilution)
+        return float(special.chdtrc(end - first - 1, max(0.0, together - sum(self._alone[first:end]))))
+
+    def _deviance(self, inside: NDArray[np.bool_], offset: Column) -> float:
+        counts = self._counts[inside]
+        # One count, and a level without beads, are fitted exactly.
+        if counts.size == 1 or not counts.any():
+            return 0.0
+        return float(_glm(counts, np.ones((counts.size, 1)), offset[inside], self._alpha).deviance)
+
+
+def _linear_range(lack: _LackOfFit, beads: Column) -> range:
+    """Return the levels of the linear range."""
+    best, score = range(0), (0, 0.0)
+    for first in range(beads.size):
+        for end in range(first + LEAST_LEVELS, beads.size + 1):
+            inside = float(beads[first:end].sum())
+            if inside and (end - first, inside) > score and lack.p(first, end) >= SIGNIFICANCE:
+                best, score = range(first, end), (end - first, inside)
+    return best
+
+
+def _squared_correlation(x: Column, y: Column) -> float:
+    return float(np.corrcoef(x, y)[0, 1] ** 2) if x.size > 1 and np.ptp(y) > 0 else math.nan

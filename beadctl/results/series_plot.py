@@ -1,0 +1,93 @@
+"""Dilution series as a picture: counts with the proportional fit, and residuals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beadctl.counting.dilution import DilutedField, DilutionSeries
+from beadctl.files import atomic
+from beadctl.results.series import SampleSeries
+
+FILE = "dilution.png"
+# Of Okabe and Ito's colour-blind safe palette.
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8c8c8c"
+WIDTH_IN, HEIGHT_IN, DPI = 10.0, 3.6, 110
+
+
+def draw(folder: Path, series: Sequence[SampleSeries]) -> None:
+    """Write dilution.png: two panels for each sample that has a fit; none without one."""
+    fitted = [(one, one.found) for one in series if one.found]
+    if not fitted:
+        return
+    # The object interface leaves the process's own pyplot state and backend alone.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * len(fitted)), layout="constrained")
+    panels = figure.subplots(len(fitted), 2, squeeze=False)
+    for (counts, residuals), (one, found) in zip(panels, fitted, strict=True):
+        _counts(counts, one, found)
+        _residuals(residuals, found)
+    with atomic(folder / FILE) as temporary:
+        figure.savefig(temporary, dpi=DPI)
+
+
+def _counts(axes: Any, one: SampleSeries, found: DilutionSeries) -> None:
+    factors = np.array([level.dilution for level in found.levels])
+    mean_area = float(np.mean([field.area for field in one.fields]))
+    scaled = [_scaled(field, mean_area) for field in one.fields]
+    lowest = min((count for count in scaled if count > 0), default=1.0)
+    axes.plot(
+        [field.dilution for field in one.fields], scaled, "o", ms=4, alpha=0.5, color=GREY, label="field"
+    )
+    for linear, colour, label in (
+        (True, BLUE, "mean, in the linear range"),
+        (False, ORANGE, "mean, outside"),
+    ):
+        inside = [level for level in found.levels if level.linear is linear]
+        if inside:
+            means = [level.mean for level in inside]
+            axes.plot([level.dilution for level in inside], means, "o", ms=7, color=colour, label=label)
+    axes.plot(
+        factors, found.stock / factors, "-", color="black", lw=1.2, label="proportional to 1 / dilution"
+    )
+    axes.set_xscale("log")
+    # Zeros have a place below the least count.
+    axes.set_yscale("symlog", linthresh=lowest, linscale=0.4)
+    axes.set_ylim(-0.1 * lowest, 1.6 * max(*scaled, found.stock / factors[0]))
+    _label(axes, "beads a field")
+    low, high = found.slope_interval.low, found.slope_interval.high
+    name = f"{one.sample}: " if one.sample else ""
+    axes.set_title(f"{name}slope {found.slope:.2f} ({low:.2f} to {high:.2f})", fontsize=10, loc="left")
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _scaled(field: DilutedField, mean_area: float) -> float:
+    return field.count / field.area * mean_area
+
+
+def _residuals(axes: Any, found: DilutionSeries) -> None:
+    for level in found.levels:
+        colour = BLUE if level.linear else ORANGE
+        axes.plot([level.dilution] * 2, [0, 100 * level.residual], "-", lw=1.5, color=colour)
+        axes.plot([level.dilution], [100 * level.residual], "o", ms=7, color=colour)
+    axes.axhline(0, color="black", lw=1.2)
+    axes.set_xscale("log")
+    _label(axes, "mean minus fit, % of the fit")
+    p = found.proportional_p
+    text = f"p {p:.2g}" if math.isfinite(p) else ""
+    axes.set_title(
+        f"proportionality index {found.proportionality_index:.2f}, {text}", fontsize=10, loc="left"
+    )
+
+
+def _label(axes: Any, text: str) -> None:
+    axes.set_xlabel("dilution factor", fontsize=9)
+    axes.set_ylabel(text, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

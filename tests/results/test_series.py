@@ -1,0 +1,60 @@
+"""From the rows of planes to dilution series: what is pooled, refused and left out."""
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from beadctl.images import Found
+from beadctl.results.groups import Grouping
+from beadctl.results.ledger import Row
+from beadctl.results.series import level_rows, series_of, series_row
+from beadctl.results.summary import Summary
+
+COUNTS = {"A_1x": 100, "A_2x": 49, "A_4x": 26, "B_1x": 40, "B_3x": 12, "B_9x": 5}
+
+
+def grouping(series=True):
+    found = [Found(PurePosixPath(f"{name}.tif"), PurePosixPath(f"{name}.tif")) for name in COUNTS]
+    return Grouping.of(found, r"(?P<sample>\w)_(?P<dilution>\d+)x", dilution_series=series)
+
+
+def planes(um=0.5, **counts):
+    return [
+        Row(
+            f"{name}.tif", 0, "", "ok", count, pixel_size_um=um, field_area_px=100, field_area_um2=100 * um**2
+        )
+        for name, count in (COUNTS | counts).items()
+    ]
+
+
+def test_samples_are_apart():
+    series = series_of(grouping(), planes())
+    assert [(one.sample, len(one.fields)) for one in series] == [("A", 3), ("B", 3)]
+    first, second = map(series_row, series)
+    assert (first.beads, first.levels, second.beads) == (175, 3, 57)
+    assert first.stock_count == pytest.approx(175 / (1 + 0.5 + 0.25))
+    levels = list(level_rows(series))
+    assert [(level.sample, level.dilution, level.mean_count) for level in levels[2:4]] == [
+        ("A", 4, pytest.approx(26)),
+        ("B", 1, pytest.approx(40)),
+    ]
+
+
+def test_planes_without_a_count_are_left_out_and_two_levels_have_no_fit():
+    rows = planes(B_9x=None)
+    _, second = series_of(grouping(), rows)
+    assert second.found is None
+    assert "2 dilutions, 2 of them with beads" in series_row(second).reason
+    assert list(level_rows([second])) == []
+
+
+def test_pixel_sizes_that_differ_are_a_reason():
+    first, second = series_of(grouping(), planes()[:2] + planes(um=0.65)[2:])
+    assert "differ in pixel size" in first.reason
+    assert second.found
+
+
+def test_series_are_made_only_if_asked_for():
+    assert Summary.of(grouping(series=False), planes()).series == ()
+    assert len(Summary.of(grouping(), planes()).series) == 2
+    assert Summary.of(None, planes()) == Summary()
