@@ -32,6 +32,8 @@ COMMANDS = {
     "info": ("info", "info", "Describe the installation, the settings, an image or a model."),
     "completions": ("completions", "completions", "Print the script for Tab completion in a shell."),
 }
+# What makes a path unusable that was given, wherever it is met first.
+PATH_FAULTS = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
 # Packages that only an extra installs, and its name.
 EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
 
@@ -146,8 +148,8 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         sys.stdout = None
         return ExitCode.SOME_FAILED
     except OSError as error:
-        if isinstance(error, PermissionError) and error.filename is not None:
-            console.fail(f"{error.filename}: {error.strerror}; check its permissions")
+        if error.filename is not None and error.errno in PATH_FAULTS:
+            console.fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
             return ExitCode.NOTHING_DONE
         # Typer prints help and version itself; an error of a file has the file's name.
         if error.filename is not None or error.errno != errno.ENOSPC:

@@ -197,7 +197,7 @@ class _Walk:
     def __init__(
         self, exclude: Sequence[Path], suffixes: Sequence[str] | None = None, *, recursive: bool = True
     ) -> None:
-        self._excluded = [path.resolve() for path in exclude]
+        self._excluded = [_real(path) for path in exclude]
         self._what, self._recursive = "images" if suffixes is None else "annotations", recursive
         self._suffixes = (*IMAGE_SUFFIXES, *filter(extra.is_installed, extra.PACKAGES))
         if suffixes is not None:

@@ -56,7 +56,7 @@ def write_tables(
 
     for name in ledger.images(folder):
         if name not in own and (entry := entry_of(PurePosixPath(name))):
-            (others if Path(entry.source).exists() else gone).append(name)
+            (others if _is_there(Path(entry.source)) else gone).append(name)
 
     def own_result(name: PurePosixPath) -> ImageResult:
         state, entry = tally.images.get(name_text(name)), entry_of(name)
@@ -85,6 +85,14 @@ def write_tables(
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), beads(), rounded=True)
     return others, gone
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether a file exists; one in a closed folder cannot be seen."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def flagged(row: Row) -> str:

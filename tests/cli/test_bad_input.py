@@ -229,6 +229,17 @@ def test_a_path_below_a_closed_folder(run, good, monkeypatch):
     one_line(run("count", good, "-m", "closed/m.onnx"), 3, "closed/m.onnx: Permission denied")
 
 
+def test_an_output_folder_with_an_impossible_name(work, good):
+    one_line(work(good, "-o", 300 * "x"), 3, 300 * "x", "check the path")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no right to make links")
+def test_a_link_to_itself_as_output_or_region(work, good):
+    Path("loop").symlink_to("loop")
+    one_line(work(good, "-o", "loop"), 3, "loop: cannot be written")
+    one_line(work(good, "--region", "loop"), 2, "loop")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the folder of a process cannot be removed there")
 def test_a_working_folder_that_was_removed(run, good, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()

@@ -211,6 +211,22 @@ def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     assert "dark.png" not in {bead["image"] for bead in table("out/beads.csv")}
 
 
+def test_an_image_in_a_folder_that_was_closed_is_left_out_and_said(segment, bead_folder, monkeypatch):
+    segment(bead_folder, "-o", "out")
+    exists = Path.exists
+
+    def refused(self, **named):
+        if self.name == "dark.png":
+            raise PermissionError(13, "Permission denied", str(self))
+        return exists(self, **named)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    said = segment(bead_folder / "rgb.png", "-o", "out")
+    assert said.code == 0
+    assert "images that are no longer there left out: 1, such as dark.png" in said.err
+    assert ("dark.png", 0) not in counts("out/counts.csv")
+
+
 def test_images_of_a_renamed_folder_are_known_by_their_new_place(segment, run, bead_folder):
     segment(bead_folder, "-o", "out")
     moved = bead_folder.rename(bead_folder.with_name("moved"))
