@@ -74,7 +74,7 @@ def find_beads(
     min_area_px: int,
     marker_rise: float = MARKER_RISE,
     min_confidence: float = 0.0,
-    use_size_prior: bool = True,
+    use_size_prior: bool | SizePrior = True,
 ) -> Found:
     """Find every bead of a plane.
 
@@ -100,9 +100,10 @@ def find_beads(
     min_confidence : float
         Least confidence of a bead, 0..1: its mean probability times its marker height; see
         `ConfidenceLimits`.
-    use_size_prior : bool
+    use_size_prior : bool or SizePrior
         Let the sizes of the beads that stand alone raise or lower the rise at which others are divided, and
-        decide which areas are typical.
+        decide which areas are typical. A prior of a stated diameter divides before they do; by it small
+        objects are dropped, and beads of about its size need less confidence.
 
     Raises
     ------
@@ -139,9 +140,15 @@ def find_beads(
     holes, owners = _holes(foreground, labels)
     labels.ravel()[holes] = owners
     areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
-    large = areas >= max(1, min_area_px)
+    least_px: float = max(1, min_area_px)
+    large = areas >= least_px
+    if isinstance(use_size_prior, SizePrior):
+        large &= (areas >= use_size_prior.least_area_px) | _at_edge(pixels, instances, labels.shape)
+        least_px = max(least_px, use_size_prior.least_area_px)
     both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
     confidence = _confidence(*both, probability, marker)
+    if isinstance(use_size_prior, SizePrior):
+        confidence = use_size_prior.raised(confidence, areas)
     component_of = np.zeros(confidence.size, np.intp)
     component_of[instances] = component
     whole = _Parts(component_of, np.bincount(instances), confidence)
@@ -154,9 +161,7 @@ def find_beads(
     for certain in (LIMITS.lenient, LIMITS.strict):
         counts += [int((large & whole.sure(certain, typical_px)).sum())]
     # Holes are left aside here, so only differences tell.
-    others = [
-        int((one.sure(min_confidence, typical_px) & (one.area_px >= min_area_px)).sum()) for one in parted
-    ]
+    others = [int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in parted]
     counts += [counts[0] + other - others[0] for other in others]
     return Found(labels, max(0, min(counts)), max(counts))
 
@@ -192,7 +197,7 @@ def _parted(
     marker: NDArray[np.uint8],
     least: int,
     marker_rise: float,
-    use_size_prior: bool,
+    use_size_prior: bool | SizePrior,
 ) -> tuple[Flat, list[_Parts]]:
     """Return the instance of each pixel; and the parts of crowded components, here and at other rises."""
     component = components.ravel()[pixels].astype(np.intp)
@@ -215,13 +220,14 @@ def _parted(
     basins = flooded(members, member_of, heights, peaks.ravel()[members], components.shape)
     basin = basins.of_pixels
     instances = component.copy()
-    roots, prior = basins.joined(marker_rise * 255, least), None
+    prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
+    roots = basins.joined(marker_rise * 255, least, prior)
     instances[crowded] = count + roots[basin]
     if use_size_prior:
         alone = _alone(pixels, component, instances, components.shape)
         alone &= _confidence(pixels, instances, probability, marker) >= LIMITS.sure
-        prior = SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone]))
-        if prior:
+        if found := SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone])):
+            prior = found
             roots = basins.joined(marker_rise * 255, least, prior)
             instances[crowded] = count + roots[basin]
     # Sums of each basin, from which those of joined ones follow.
@@ -263,10 +269,16 @@ def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ..
     component = np.zeros(int(instances.max()) + 1, np.intp)
     component[instances] = components
     alone: NDArray[np.bool_] = (np.bincount(component) == 1)[component] & (component > 0)
+    return alone & ~_at_edge(pixels, instances, shape)
+
+
+def _at_edge(pixels: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which instances have a pixel on the edge of the plane."""
     rows, columns = np.divmod(pixels, shape[1])
-    at_edge = (rows == 0) | (rows == shape[0] - 1) | (columns == 0) | (columns == shape[1] - 1)
-    alone[instances[at_edge]] = False
-    return alone
+    outer = (rows == 0) | (rows == shape[0] - 1) | (columns == 0) | (columns == shape[1] - 1)
+    at_edge = np.zeros(int(instances.max()) + 1, bool)
+    at_edge[instances[outer]] = True
+    return at_edge
 
 
 def _confidence(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from beadctl.annotations.region import CountedRegion
+from beadctl.errors import ImageError
 from beadctl.files import fingerprint
 from beadctl.images import ReadOptions
 from beadctl.model.metadata import ModelFacts
@@ -35,7 +36,8 @@ class SegmentOptions:
     read : ReadOptions
         How image files are read.
     diameter : Diameter or None
-        Of a typical bead, which sets the scale of the network's input; None to find it for each plane.
+        Of a typical bead, by which the scale of the network's input is chosen and beads are judged; None to
+        find it for each plane.
     tile_size : int
         Edge of a block, px; it changes memory and time, never the result.
     filters : Filters
@@ -101,14 +103,26 @@ class SegmentOptions:
         )
 
     def in_px(self, pixel_size_um: float | None) -> "SegmentOptions":
-        """Return the options for a plane of this pixel size, um: the sizes of the filters in px.
+        """Return the options for a plane of this pixel size, um: the diameter and the filters' sizes in px.
 
         Raises
         ------
         ImageError
             If a size is in um and the pixel size is unknown.
         """
-        return dataclasses.replace(self, filters=self.filters.in_px(pixel_size_um))
+        diameter = self.diameter
+        if diameter:
+            diameter_px = diameter.in_px(pixel_size_um)
+            if diameter_px is None:
+                raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
+            diameter = Diameter(diameter_px, "px")
+        return dataclasses.replace(self, diameter=diameter, filters=self.filters.in_px(pixel_size_um))
+
+    def shrunk(self, factor: int) -> "SegmentOptions":
+        """Return the options for the maps of a plane shrunk by a factor, with a diameter as much less."""
+        if not self.diameter or factor == 1:
+            return self
+        return dataclasses.replace(self, diameter=Diameter(self.diameter.value / factor, "px"))
 
     def fingerprint(self, model: Model) -> str:
         """Return what, besides an image's content, decides its result."""

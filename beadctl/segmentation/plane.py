@@ -30,6 +30,7 @@ from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.quality import doubt, flags
+from beadctl.segmentation.size_prior import SizePrior
 
 # Rows of a plane that are compared at once.
 BLANK_ROWS = 256
@@ -151,7 +152,7 @@ def predict_plane(
     pixel_size_um: float | None = None,
     levels: Levels | None = None,
 ) -> PredictedPlane:
-    """Run the network over a plane, at the stated scale or at the one that the scale rule chooses.
+    """Run the network over a plane, at the scale that the scale rule chooses.
 
     Parameters and errors are those of `segment_plane`.
     """
@@ -162,17 +163,6 @@ def predict_plane(
         if not np.isfinite(blank):
             raise ImageError(f"all of its pixels are {blank}; export it again")
         return PredictedPlane(Maps(np.zeros((pixels.height, pixels.width), np.uint8)), orientation)
-    if options.diameter:
-        diameter_px = options.diameter.in_px(pixel_size_um)
-        if diameter_px is None:
-            raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
-        factor = scale.factor_for(diameter_px)
-        shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
-        shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
-        maps = model.maps(shrunk, shown=shown, tile_size=options.tile_size)
-        enlarged = maps.enlarged(factor, pixels.height, pixels.width)
-        return PredictedPlane(enlarged, orientation, factor, normalisation=shown.normalisation)
-
     trials: dict[int, _Trial] = {}
 
     def evidence(factor: int) -> scale.Evidence:
@@ -184,12 +174,13 @@ def predict_plane(
             window: model.maps(shrunk, window, shown=shown, tile_size=options.tile_size)
             for window in scale.sample_windows(shrunk.height, shrunk.width)
         }
-        found = [find_beads(one, options) for one in maps.values()]
+        found = [find_beads(one, options.shrunk(factor)) for one in maps.values()]
         measured = [_measured(beads.labels, one) for beads, one in zip(found, maps.values(), strict=True)]
         trials[factor] = _Trial(shrunk, shown, maps, found, measured)
         return scale.Evidence.of(found, measured)
 
-    choice = scale.chosen(pixels.height, pixels.width, evidence)
+    factors = scale.factors_for(options.diameter.value if options.diameter else None)
+    choice = scale.chosen(pixels.height, pixels.width, evidence, factors)
     factor, larger = choice.factor, choice.has_larger
     chosen = trials[factor]
     maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
@@ -308,12 +299,13 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
     maps : Maps
         Of a plane or a window of it.
     options : SegmentOptions
-        Thresholds and least area; beads on the border and the filters come later.
+        Thresholds and sizes, these in px; beads on the border and the filters come later.
     shrink : int
         Factor by which the plane was shrunk for these maps.
     """
     least_px = max(options.min_area_px, options.min_area_network_px * shrink**2)
     asked_px = options.filters.min_area.in_px(None) if options.filters.min_area else None
+    stated = SizePrior.stated(options.diameter.value, asked_px) if options.diameter else True
     return instances.find_beads(
         maps.probability,
         maps.marker,
@@ -322,4 +314,5 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
         min_area_px=min(least_px, int(asked_px)) if asked_px else least_px,
         marker_rise=options.marker_rise,
         min_confidence=options.min_confidence,
+        use_size_prior=stated,
     )

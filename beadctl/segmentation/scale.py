@@ -24,7 +24,7 @@ class ScaleLimits:
     ======================  =====  ======  ===============================================================
     name                    value  unit    why
     ======================  =====  ======  ===============================================================
-    largest_diameter_px     64     px      a stated bead larger than this is shrunk; training had up to 100
+    stated_px               16, 64 px      sizes to which a stated bead is brought; training had up to 100
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
@@ -39,7 +39,7 @@ class ScaleLimits:
     ======================  =====  ======  ===============================================================
     """
 
-    largest_diameter_px: float = 64.0
+    stated_px: tuple[float, float] = (16.0, 64.0)
     confidence: float = 0.5
     solidity: float = 0.88
     aspect: float = 2.0
@@ -56,10 +56,16 @@ class ScaleLimits:
 LIMITS = ScaleLimits()
 
 
-def factor_for(diameter_px: float) -> int:
-    """Return the smallest factor that brings a bead down to 64 px, or the largest there is."""
-    limit = LIMITS.largest_diameter_px
-    return next((factor for factor in FACTORS if diameter_px / factor <= limit), FACTORS[-1])
+def factors_for(diameter_px: float | None) -> tuple[int, ...]:
+    """Return the factors to choose from for beads of this diameter: all where it is unknown.
+
+    They bring a bead to 16 to 64 px. A smaller one is seen as it is, one above 1024 px shrunk by the most.
+    """
+    if diameter_px is None:
+        return FACTORS
+    least, most = LIMITS.stated_px
+    within = tuple(factor for factor in FACTORS if least <= diameter_px / factor <= most)
+    return within or (FACTORS[0 if diameter_px < least else -1],)
 
 
 @dataclass(frozen=True)
@@ -135,10 +141,12 @@ class Choice:
     has_larger: bool = False
 
 
-def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> Choice:
+def chosen(
+    height: int, width: int, evidence_at: Callable[[int], Evidence], factors: Sequence[int] = FACTORS
+) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
-    The plane as it is stands where its beads are hardly in doubt, so small beads are never merged into a
+    The finest scale stands where its beads are hardly in doubt, so small beads are never merged into a
     large one. Else a coarser scale is taken where sound beads cover clearly more of the plane, with no more
     doubt, and are at least 16 px in the shrunk plane and no wider than 0.4 of its shorter edge.
 
@@ -149,12 +157,14 @@ def chosen(height: int, width: int, evidence_at: Callable[[int], Evidence]) -> C
     evidence_at : callable
         ``evidence_at(factor)`` sums up the beads that the network finds on the shrunk plane or windows of it;
         called for as few factors as possible, finest first.
+    factors : sequence of int
+        To choose from, smallest first; see `factors_for`.
     """
-    best, most = 1, evidence_at(1)
+    best, most = factors[0], evidence_at(factors[0])
     if most.settles:
-        return Choice(1)
+        return Choice(best)
     passed_over: list[Evidence] = []
-    for factor in FACTORS[1:]:
+    for factor in factors[1:]:
         edge_px = min(height, width) / factor
         if edge_px < LIMITS.least_edge_px:
             break

@@ -18,7 +18,7 @@ from beadctl.segmentation import measure, scale
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane, predict_plane
-from beadctl.segmentation.scale import Evidence, chosen, factor_for, sample_windows
+from beadctl.segmentation.scale import Evidence, chosen, factors_for, sample_windows
 from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render
 
@@ -44,11 +44,10 @@ def test_micrometres_become_pixels_by_the_pixel_size():
 
 
 @given(st.floats(0.1, 2000))
-def test_a_stated_bead_is_shrunk_no_more_than_it_takes(diameter_px):
-    factor = factor_for(diameter_px)
-    assert factor in scale.FACTORS
-    assert diameter_px / factor <= scale.LIMITS.largest_diameter_px or factor == scale.FACTORS[-1]
-    assert factor == 1 or diameter_px / (factor / 2) > scale.LIMITS.largest_diameter_px
+def test_a_stated_bead_is_brought_to_between_16_and_64_px_where_a_factor_does(diameter_px):
+    fitting = tuple(factor for factor in scale.FACTORS if 16 <= diameter_px / factor <= 64)
+    assert factors_for(diameter_px) == (fitting or ((1,) if diameter_px < 16 else (16,)))
+    assert factors_for(None) == scale.FACTORS
 
 
 def table(*shapes):
@@ -123,6 +122,18 @@ def test_a_coarser_scale_must_be_clearly_better_and_no_more_in_doubt():
     assert chosen_of(fine, seen(0.38), seen(0.49), fine, fine)[0] == 4
     assert chosen_of(fine, seen(0.31), fine, fine, fine)[0] == 1
     assert chosen_of(fine, seen(0.45, doubt=0.6), fine, fine, fine)[0] == 1
+
+
+def test_only_the_scales_that_fit_a_stated_diameter_are_tried():
+    asked = []
+
+    def look(factor):
+        asked.append(factor)
+        return seen(0.1 * factor)
+
+    chosen(5000, 5000, look, factors_for(100))
+    chosen(5000, 5000, look, factors_for(12))
+    assert asked == [2, 4, 1]
 
 
 def test_clumps_of_small_beads_do_not_speak_for_a_coarser_scale():
