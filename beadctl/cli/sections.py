@@ -261,7 +261,8 @@ class Inference(Section):
     model: Path | None = Field(None, description="Model file (.onnx) [the default model in the package].")
     device: Device = Field("auto", description="auto, cpu, cuda or cuda:N.")
     diameter: Annotated[str, BeforeValidator(_text)] | None = Field(
-        None, description="Typical bead, such as 12px or 5um [found for each image]."
+        None,
+        description="Diameter of a typical bead, such as 12px or 5um, to within a third [found for each image].",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads [those granted to the job].")
     tile_size: int = Field(
