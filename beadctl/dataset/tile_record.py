@@ -51,7 +51,7 @@ class TileRecord:
             found = json.loads(_path(out_dir, stem).read_text(encoding="utf-8"))
             rows = tuple(TileRow.of(out_dir, row) for row in found.pop("rows"))
             return cls(**found, rows=rows)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
 

@@ -194,7 +194,7 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
         return Entry(str(content["key"]), source, ImageResult(rows, beads), written)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         remedy = "remove it and run again, or run with --overwrite"
         raise OutputError(f"{path}: cannot be read; {remedy}") from None
 

@@ -130,7 +130,7 @@ def _record(folder: Path) -> Mapping[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise OutputError(f"{path}: is missing, so nothing is known of the run; run again") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
         raise _unreadable(folder)

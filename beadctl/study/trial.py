@@ -126,7 +126,7 @@ def _require_same_plan(trial: Trial, folder: Path) -> None:
     """Refuse a run of another budget or network; patience may differ, because it ends no trial."""
     try:
         before = current_names(json.loads((folder / FACTS).read_text(encoding="utf-8"))["plan"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # A run that failed before it started has no plan.
         return
     # JSON has no tuples and no infinity.

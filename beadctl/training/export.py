@@ -285,7 +285,7 @@ def _tiles_of(run: Path) -> Path | None:
     """Return the tiles that a run was trained on, by its ``run.json``."""
     try:
         tiles = json.loads((run / "run.json").read_text(encoding="utf-8"))["data"]["tiles"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return Path(tiles) if tiles else None
 

@@ -212,6 +212,7 @@ def test_the_constructor_reads_no_other_source(monkeypatch):
         ("[trian]\nlr = 1\n", r"unknown section \[trian\]; did you mean train\?"),
         ("[train]\nlr = \n", "not valid TOML"),
         ("[train\n", "not valid TOML"),
+        pytest.param(f"[train]\nlr = {10**5 * '['}", "not valid TOML", id="nested"),
         ("train = 3\n", r"train is a section; write \[train\]"),
         ("[train]\nlr = 'fast'\n", r"train.lr = 'fast' \(from beadctl.toml\)"),
         ("[train]\nepochs = 1.5\n", "train.epochs = 1.5"),

@@ -78,7 +78,15 @@ def test_keys_differ_when_anything_differs():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"key": 1}', '{"key": "k", "rows": [{"x": 1}], "beads": []}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        pytest.param(10**5 * "[", id="nested"),
+        '{"key": 1}',
+        '{"key": "k", "rows": [{"x": 1}], "beads": []}',
+    ],
 )
 def test_a_broken_part_is_one_line(tmp_path, text):
     name = PurePosixPath("a.tif")

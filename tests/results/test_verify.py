@@ -92,7 +92,17 @@ def test_a_rerun_that_skips_everything_is_verified(run, results, bead_folder, mo
     assert run("verify", results).code == 0
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', '{"model_sha256": 3}', '{"options": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        pytest.param(10**5 * "[", id="nested"),
+        '{"files": 3}',
+        '{"model_sha256": 3}',
+        '{"options": 3}',
+    ],
+)
 def test_a_broken_record_is_one_line(run, results, text):
     (results / "run.json").write_text(text)
     said = run("verify", results)
