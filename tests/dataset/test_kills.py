@@ -37,9 +37,9 @@ def content(out):
 def expected(cutting, tmp_path_factory):
     """The files of a cutting, and how long it took."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    undisturbed(folder, *cutting, "--size", 64)
     # The first process waits for the imports.
-    seconds = undisturbed(folder, *cutting, "--size", 32, "--overwrite")
+    undisturbed(folder, "--version")
+    seconds = undisturbed(folder, *cutting, "--size", 32)
     return content(folder / "out"), seconds
 
 
@@ -65,7 +65,7 @@ def kill_and_rerun(kill, cutting, expected, folder):
     assert content(out) == files
 
 
-@pytest.mark.parametrize("kill", range(4))
+@pytest.mark.parametrize("kill", range(3))
 def test_a_killed_cutting_is_taken_up_to_the_byte(kill, cutting, expected, tmp_path):
     kill_and_rerun(kill, cutting, expected, tmp_path)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 # What `tile` and `train` import while they run; what is not installed is left out.
 IMPORTED = (
     "pytest", "imagecodecs", "skimage.segmentation", "matplotlib.figure", "matplotlib.backends.backend_agg",
-    "torch.utils.data", "beadctl.cli.commands.tile", "beadctl.cli.commands.train", "beadctl.cli.main",
-    "beadctl.cli.arguments", "beadctl.annotations.pairing", "beadctl.audit.spot_check",
-    "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.training_arguments",
-    "beadctl.training.run",
+    "torch._dynamo", "torch.utils.data", "beadctl.cli.main", "beadctl.cli.arguments",
+    "beadctl.cli.commands.tile", "beadctl.annotations.pairing", "beadctl.audit.spot_check",
+    "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.commands.train",
+    "beadctl.cli.training_arguments", "beadctl.training.run",
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def content(folder):
 @pytest.fixture(scope="module")
 def training(tiles):
     """The words of a training into ``run``; it measures gradients too."""
-    network = ("--size", 32, "--width", 4, "--depth", 2, "--lr", 0.01, "--batch-size", 2, "--epochs", 4)
+    network = ("--size", 32, "--width", 4, "--depth", 2, "--lr", 0.01, "--batch-size", 2, "--epochs", 3)
     process = ("--device", "cpu", "--threads", 1, "--workers", 0)
     return "train", "--tiles", tiles, "-o", "run", *network, *process, "--gradient-audit"
 
@@ -55,13 +55,10 @@ def training(tiles):
 def expected(training, tmp_path_factory):
     """The files of a training, and how long it took."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    undisturbed(folder, *training)
-    again = tmp_path_factory.mktemp("again")
     # The first process waits for the imports.
-    seconds = undisturbed(again, *training)
-    files = content(folder / "run")
-    assert files == content(again / "run")
-    return files, seconds
+    undisturbed(folder, "--version")
+    seconds = undisturbed(folder, *training)
+    return content(folder / "run"), seconds
 
 
 def kill_and_resume(kill, training, expected, folder):
@@ -77,7 +74,7 @@ def kill_and_resume(kill, training, expected, folder):
     assert content(run) == files
 
 
-@pytest.mark.parametrize("kill", range(4))
+@pytest.mark.parametrize("kill", range(3))
 def test_a_killed_training_is_resumed_to_the_bit(kill, training, expected, tmp_path):
     kill_and_resume(kill, training, expected, tmp_path)
 
