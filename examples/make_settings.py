@@ -54,6 +54,7 @@ EXAMPLES: dict[str, object] = {
     "counting.sample_sheet": "samples.csv",
     "counting.depth_um": "100+-2",
     "counting.dilution": "10",
+    "counting.manual": "manual.csv",
     "output.out_dir": "results",
 }
 WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

@@ -7,7 +7,9 @@ from typing import Any
 from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
+from beadctl.counting.manual import manual_counts
 from beadctl.dataset.tiling import TilingOptions
+from beadctl.files import name_text
 from beadctl.images import Found, Limits, ReadOptions, Selection, search
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
@@ -59,10 +61,16 @@ def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
 
 def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:
     """Return which images are a group of fields, if any, and print what belongs to none."""
-    groups = Grouping.of(images, **settings.counting.model_dump())
+    groups = Grouping.of(images, **settings.counting.model_dump(exclude={"manual"}))
     if groups:
         messages.notes(groups.notes(images))
     return groups
+
+
+def manual(settings: Settings, images: Sequence[Found]) -> dict[tuple[str, int], int]:
+    """Return the manual counts of planes, if there are any."""
+    path = settings.counting.manual
+    return manual_counts([name_text(item.name) for item in images], path) if path else {}
 
 
 def tile_options(settings: Settings) -> TilingOptions:

@@ -327,6 +327,10 @@ class Counting(Section):
     dilution_series: bool = Field(
         False, description="Fit the dilutions of each sample: slope, proportionality, linear range, plot."
     )
+    manual: Path | None = Field(
+        None,
+        description="CSV file with the columns file, count and plane of manual counts to compare with.",
+    )
 
 
 class OutputSection(Section):

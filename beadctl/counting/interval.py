@@ -45,8 +45,24 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
 def mean_interval(mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE) -> Interval:
     """Return Student's interval of a mean that cannot be negative.
 
-    The ends are ``mean -+ t(1 - a/2; n - 1) standard_error``, the lower one at least 0; nan for fewer than
-    two values.
+    It is that of `difference_interval`, its lower end at least 0.
+
+    Examples
+    --------
+    >>> ends = mean_interval(50.0, 2.0, 5)
+    >>> round(ends.low, 2), round(ends.high, 2)
+    (44.45, 55.55)
+    """
+    ends = difference_interval(mean, standard_error, n, confidence)
+    return Interval(math.nan if math.isnan(ends.low) else max(0.0, ends.low), ends.high)
+
+
+def difference_interval(
+    mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE
+) -> Interval:
+    """Return Student's interval of a mean, of differences for example.
+
+    The ends are ``mean -+ t(1 - a/2; n - 1) standard_error``; nan for fewer than two values.
 
     Parameters
     ----------
@@ -59,11 +75,11 @@ def mean_interval(mean: float, standard_error: float, n: int, confidence: float 
 
     Examples
     --------
-    >>> ends = mean_interval(50.0, 2.0, 5)
+    >>> ends = difference_interval(1.0, 2.0, 5)
     >>> round(ends.low, 2), round(ends.high, 2)
-    (44.45, 55.55)
+    (-4.55, 6.55)
     """
     if n < 2:
         return Interval(math.nan, math.nan)
     half = float(special.stdtrit(n - 1, (1 + confidence) / 2)) * standard_error
-    return Interval(max(0.0, mean - half), mean + half)
+    return Interval(mean - half, mean + half)

@@ -1,22 +1,17 @@
 """Which sample, dilution and replicate each image shows: by its name, or by a sample sheet."""
 
-import csv
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from beadctl.counting.sheet import read_sheet, some
 from beadctl.errors import SettingsError
 
 PARTS = ("sample", "dilution", "replicate")
-COLUMNS = ("file", *PARTS)
-NEEDED = ("file", "sample")
 # Dilutions of a series.
 LEAST_LEVELS = 3
-# Names in a message.
-MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -89,16 +84,15 @@ def by_expression(names: Sequence[str], expression: str) -> dict[str, Specimen]:
 def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
     """Return the specimen of each image, as a sample sheet says.
 
-    The sheet is a CSV file with the columns ``file`` and ``sample``, and ``dilution`` and ``replicate`` where
-    there are any; others are ignored. A file is named by its path below the input folder, or by its name
-    alone where only one image has it.
+    The sheet has the columns ``file`` and ``sample``, and ``dilution`` and ``replicate`` where there are any;
+    see `beadctl.counting.sheet.read_sheet`.
 
     Parameters
     ----------
     names : sequence of str
         Images by their path below the input folder.
     sheet : Path
-        The CSV file, in UTF-8, with commas, semicolons or tabs.
+        The CSV file.
 
     Raises
     ------
@@ -106,26 +100,15 @@ def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
         If it cannot be read, lacks a column, names a file twice, or one that is no image of the run, or lacks
         an image.
     """
-    alone = Counter(name.rpartition("/")[2] for name in names)
-    by_file = {base: name for name in names if alone[base := name.rpartition("/")[2]] == 1}
-    by_file |= {name: name for name in names}
     found: dict[str, Specimen] = {}
-    unknown = []
-    for line, row in _rows(sheet):
-        place = f"{sheet}, line {line}"
-        name = by_file.get(row["file"])
-        if name is None:
-            unknown.append(row["file"])
-        elif name in found:
-            raise SettingsError(f"{place}: {name} is already named above; remove one of the lines")
-        elif not row["sample"]:
-            raise SettingsError(f"{place}: {name} has no sample; name it")
-        else:
-            dilution = _factor(row["dilution"], place) if row["dilution"] else None
-            found[name] = Specimen(row["sample"], dilution, row["replicate"])
-    if unknown:
-        what = "no images of this run, or names of several"
-        raise SettingsError(f"{sheet}: {some(unknown)}: {what}; write files as in counts.csv")
+    for line in read_sheet(sheet, names, "sample", ("dilution", "replicate")):
+        sample, dilution = line.cells["sample"], line.cells["dilution"]
+        if line.image in found:
+            raise SettingsError(f"{line.place}: {line.image} is already named above; remove one of the lines")
+        if not sample:
+            raise SettingsError(f"{line.place}: {line.image} has no sample; name it")
+        factor = _factor(dilution, line.place) if dilution else None
+        found[line.image] = Specimen(sample, factor, line.cells["replicate"])
     if missing := [name for name in names if name not in found]:
         raise SettingsError(
             f"{sheet}: has no line for {some(missing)}; add one, or leave images out by --exclude"
@@ -153,32 +136,6 @@ def require_levels(specimens: Iterable[Specimen]) -> None:
             )
 
 
-def _rows(sheet: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the lines of a sample sheet with their numbers, all of `COLUMNS` in each."""
-    try:
-        with sheet.open(newline="", encoding="utf-8-sig") as file:
-            head = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=head.count)
-            reader = csv.DictReader(file, delimiter=delimiter, restval="")
-            columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-            if lacking := [name for name in NEEDED if name not in columns]:
-                raise SettingsError(
-                    f"{sheet}: has no column {lacking[0]}; its first line is {','.join(COLUMNS)}"
-                )
-            return [
-                (
-                    reader.line_num,
-                    {name: row[columns[name]].strip() if name in columns else "" for name in COLUMNS},
-                )
-                for row in reader
-            ]
-    except OSError as error:
-        raise SettingsError(f"{sheet}: cannot be read ({error.strerror}); check --sample-sheet") from None
-    except (csv.Error, UnicodeDecodeError):
-        raise SettingsError(f"{sheet}: is no CSV file in UTF-8; save it as one") from None
-
-
 def _factor(text: str, place: str) -> float:
     """Return a dilution factor from text such as ``10`` or ``10x``."""
     try:
@@ -188,9 +145,3 @@ def _factor(text: str, place: str) -> float:
     if not 0 < factor < math.inf:
         raise SettingsError(f"{place}: {text} is no dilution factor; write a number above 0, such as 10")
     return factor
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more

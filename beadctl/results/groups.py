@@ -12,7 +12,8 @@ from beadctl.counting.concentration import concentration
 from beadctl.counting.dilution import require_packages
 from beadctl.counting.groups import Field, GroupStatistics, group_statistics
 from beadctl.counting.measured import Measured
-from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels, some
+from beadctl.counting.sheet import some
+from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels
 from beadctl.errors import SettingsError
 from beadctl.files import cell, name_text, write_csv
 from beadctl.images import Found

@@ -14,7 +14,10 @@ from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
 HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
-SUMMARY_FILES = ("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png")
+SUMMARY_FILES = (
+    *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png"),
+    *("agreement.csv", "agreement.png"),
+)
 RUN_FILES = (*HASHED_FILES, *SUMMARY_FILES, "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9

@@ -172,3 +172,43 @@ def test_without_statsmodels_the_extra_is_named(count, dilutions, monkeypatch):
     said = count(dilutions, *DILUTION)
     assert said.code == 3
     assert said.error == 'error: statsmodels is not installed; pip install "beadctl[stats]"'
+
+
+def test_agreement_with_manual_counts(count, dilutions):
+    """Of beads that are all found, with one field that a person counted twice too high."""
+    counts = {"1x_0": 10, "1x_1": 9, "2x_0": 5, "2x_1": 5, "4x_0": 2, "4x_1": 6}
+    lines = ["image,count", *(f"{name}.png,{number}" for name, number in counts.items()), "16x_0.png,"]
+    Path("manual.csv").write_text("\n".join(lines) + "\n")
+    said = count(dilutions, "-o", "out", "--manual", "manual.csv")
+    assert said.code == 0
+    assert "Agreement with manual counts" in said.err
+    whole, few, more = table("out/agreement.csv")
+    assert [row["band"] for row in (whole, few, more)] == ["all", "0-9", "10-99"]
+    assert [row["planes"] for row in (whole, few, more)] == ["6", "5", "1"]
+    assert (whole["bias"], whole["mape"]) == ("-0.5", "0.0833333")
+    assert (more["bias"], more["bias_low"], more["concordance"]) == ("0", "", "")
+    with Image.open("out/agreement.png") as picture:
+        assert picture.width == 1100
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,count\nother.png,3\n", "manual.csv: other.png: no images of this run"),
+        ("file,beads\n1x_0.png,3\n", "manual.csv: has no column count"),
+        ("file,count\n1x_0.png,many\n", "line 2: many is no count"),
+        ("file,count\n1x_0.png,-1\n", "line 2: -1 is no count"),
+        ("file,count\n1x_0.png,2.5\n", "line 2: 2.5 is no count"),
+        ("file,count,plane\n1x_0.png,2,first\n", "line 2: first is no plane"),
+        ("file,count\n1x_0.png,2\n1x_0.png,3\n", "line 3: 1x_0.png is already counted above"),
+        ("file,count\n1x_0.png,\n", "manual.csv: has no count"),
+        (None, "manual.csv: cannot be read"),
+    ],
+)
+def test_manual_counts_that_are_refused(count, dilutions, text, words):
+    if text is not None:
+        Path("manual.csv").write_text(text)
+    said = count(dilutions, "-o", "out", "--manual", "manual.csv")
+    assert said.code == 2
+    assert words in said.error
+    assert not Path("out").exists()

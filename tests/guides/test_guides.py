@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import InMemory, InputName, NetworkInput, levels_of
+from beadctl.results.compared import COLUMNS as AGREEMENT_COLUMNS
 from beadctl.results.groups import COLUMNS as GROUP_COLUMNS
 from beadctl.results.ledger import COLUMNS
 from beadctl.results.series import LEVEL_COLUMNS, SERIES_COLUMNS
@@ -189,7 +190,12 @@ def table_of(page: Path, heading: str) -> list[str]:
 
 def test_columns_are_listed():
     assert sorted(table_of(guide("counting"), "Columns of counts.csv")) == sorted(COLUMNS)
-    tables = {"groups": GROUP_COLUMNS, "dilution_series": SERIES_COLUMNS, "dilution_levels": LEVEL_COLUMNS}
+    tables = {
+        "groups": GROUP_COLUMNS,
+        "dilution_series": SERIES_COLUMNS,
+        "dilution_levels": LEVEL_COLUMNS,
+        "agreement": AGREEMENT_COLUMNS,
+    }
     for name, columns in tables.items():
         assert sorted(table_of(guide("counting"), f"Columns of {name}.csv")) == sorted(columns), name
     named = table_of(guide("counting"), "Columns of beads.csv")

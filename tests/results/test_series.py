@@ -55,6 +55,6 @@ def test_pixel_sizes_that_differ_are_a_reason():
 
 
 def test_series_are_made_only_if_asked_for():
-    assert Summary.of(grouping(series=False), planes()).series == ()
-    assert len(Summary.of(grouping(), planes()).series) == 2
-    assert Summary.of(None, planes()) == Summary()
+    assert Summary.of(grouping(series=False), {}, planes()).series == ()
+    assert len(Summary.of(grouping(), {}, planes()).series) == 2
+    assert Summary.of(None, {}, planes()) == Summary()

@@ -31,15 +31,15 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
     output = settings.output
     outputs = Outputs(output.out_dir, (), output.overwrite)
     images = arguments.images(settings, inputs, messages)
-    grouping = arguments.grouping(settings, images, messages)
+    grouping, manual = arguments.grouping(settings, images, messages), arguments.manual(settings, images)
     session = arguments.session(settings, messages)
     table = console.RowPrinter(output.format, COLUMNS, HEADS)
-    grouped: list[Row] = []
+    planes: list[Row] = []
 
     def take(row: Row) -> None:
         table.row(row.cells())
-        if grouping:
-            grouped.append(row)
+        if grouping or manual:
+            planes.append(row)
 
     tally = process(
         inputs,
@@ -51,7 +51,7 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
         messages=messages,
         on_row=take,
     )
-    summary = Summary.of(grouping, grouped)
+    summary = Summary.of(grouping, manual, planes)
     summary.write(output.out_dir)
     table.end()
     lacking = summary.tell(messages)

@@ -1,0 +1,52 @@
+"""Manual counts of images, as people write them in a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from beadctl.counting.sheet import read_sheet
+from beadctl.errors import SettingsError
+
+
+def manual_counts(names: Sequence[str], path: Path) -> dict[tuple[str, int], int]:
+    """Return the manual count of each plane that has one, by image and number of the plane.
+
+    The table is a CSV file with the columns ``file`` (or ``image``, as in counts.csv) and ``count``, and
+    ``plane`` for stacks; lines without a count are left out.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Images by their path below the input folder.
+    path : Path
+        The CSV file.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, lacks a column, has a count that is none, names a plane twice or a file that is
+        no image of the run, or has no count at all.
+    """
+    found: dict[tuple[str, int], int] = {}
+    for line in read_sheet(path, names, "count", ("plane",)):
+        text = line.cells["count"]
+        if not text:
+            continue
+        plane = line.image, _number(line.cells["plane"] or "0", "plane", line.place)
+        if plane in found:
+            raise SettingsError(
+                f"{line.place}: {line.image} is already counted above; remove one of the lines"
+            )
+        found[plane] = _number(text, "count", line.place)
+    if not found:
+        raise SettingsError(f"{path}: has no count; fill in its column count")
+    return found
+
+
+def _number(text: str, what: str, place: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if value < 0 or not value.is_integer():
+        raise SettingsError(f"{place}: {text} is no {what}; write a whole number")
+    return int(value)

@@ -1,0 +1,92 @@
+"""Tables that people write about their images: CSV with a line for each file."""
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from beadctl.errors import SettingsError
+
+FILE = "file"
+# Its name in counts.csv.
+FILE_TOO = "image"
+# Names in a message.
+MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: its place for messages, the image that it is about, and its cells by column."""
+
+    place: str
+    image: str
+    cells: Mapping[str, str]
+
+
+def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence[str]) -> list[Line]:
+    """Read a table of images: the column ``file`` (or ``image``), one more that it needs, and others.
+
+    Other columns are ignored, and those of `optional` that are missing are empty. A file is named by its path
+    below the input folder, or by its name alone where only one image has it.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV file, in UTF-8, with commas, semicolons or tabs.
+    names : sequence of str
+        Images by their path below the input folder.
+    needed, optional : str and sequence of str
+        Names of columns.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, lacks a column, or names a file that is no image of the run.
+    """
+    alone = Counter(map(_base, names))
+    by_file = {_base(name): name for name in names if alone[_base(name)] == 1} | {
+        name: name for name in names
+    }
+    columns = (FILE, needed, *optional)
+    rows = _rows(path, columns)
+    if unknown := [row[FILE] for _, row in rows if row[FILE] not in by_file]:
+        what = "no images of this run, or names of several"
+        raise SettingsError(f"{path}: {some(unknown)}: {what}; write files as in counts.csv")
+    return [Line(f"{path}, line {number}", by_file[row[FILE]], row) for number, row in rows]
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return the lines of a table with their numbers, all of `columns` in each."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count), restval="")
+            given = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+            given.setdefault(FILE, given.get(FILE_TOO, ""))
+            if lacking := [name for name in columns[:2] if not given.get(name)]:
+                raise SettingsError(
+                    f"{path}: has no column {lacking[0]}; its first line is {','.join(columns)}"
+                )
+            return [
+                (
+                    reader.line_num,
+                    {name: row[given[name]].strip() if name in given else "" for name in columns},
+                )
+                for row in reader
+            ]
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); check its path") from None
+    except (csv.Error, UnicodeDecodeError):
+        raise SettingsError(f"{path}: is no CSV file in UTF-8; save it as one") from None

@@ -1,0 +1,91 @@
+"""Agreement equals other forms of the same figures, and the intervals hold the truth."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from beadctl.counting.agreement import agreement, bands
+
+PAIRS = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 2000)), min_size=2, max_size=20)
+
+
+@given(PAIRS)
+def test_bias_and_limits(pairs):
+    x, y = np.array(pairs, float).T
+    found = agreement(*zip(*pairs, strict=True))
+    difference = x - y
+    assert (found.fields, found.bias) == (len(pairs), pytest.approx(difference.mean()))
+    limits = stats.norm.interval(0.95, difference.mean(), difference.std(ddof=1))
+    assert (found.limits.low, found.limits.high) == pytest.approx(limits, nan_ok=True) or np.ptp(
+        difference
+    ) == 0
+    test = stats.ttest_rel(x, y)
+    if np.ptp(difference) > 0:
+        expected = test.confidence_interval(0.95)
+        ends = found.bias_interval
+        assert (ends.low, ends.high) == pytest.approx((expected.low, expected.high))
+    if (y > 0).any():
+        assert found.mape == pytest.approx(np.mean(np.abs(x / np.where(y > 0, y, np.nan) - 1)[y > 0]))
+    else:
+        assert math.isnan(found.mape)
+
+
+@given(PAIRS)
+def test_the_concordance_is_the_correlation_times_the_accuracy(pairs):
+    """Lin's second form: r over the mean of scale and location shift."""
+    x, y = np.array(pairs, float).T
+    found = agreement(*zip(*pairs, strict=True))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        assert math.isnan(found.concordance)
+        return
+    scale, shift = x.std() / y.std(), (x.mean() - y.mean()) / math.sqrt(x.std() * y.std())
+    accuracy = 2 / (scale + 1 / scale + shift**2)
+    assert found.concordance == pytest.approx(stats.pearsonr(x, y).statistic * accuracy, abs=1e-9)
+    ends = found.concordance_interval
+    assert math.isnan(ends.low) or -1 <= ends.low <= found.concordance <= ends.high <= 1
+
+
+def test_equal_counts_agree():
+    found = agreement([3, 50, 700], [3, 50, 700])
+    assert (found.bias, found.concordance, found.mape) == (0, pytest.approx(1), 0)
+    assert (found.limits.low, found.limits.high) == (0, 0)
+
+
+def test_one_plane_has_a_bias_alone():
+    found = agreement([5], [4])
+    assert (found.bias, found.mape) == (1, 0.25)
+    assert math.isnan(found.limits.low)
+    assert math.isnan(found.bias_interval.high)
+    assert math.isnan(found.concordance)
+
+
+@given(PAIRS)
+def test_bands_hold_each_plane_once(pairs):
+    found = list(bands(*zip(*pairs, strict=True)))
+    assert sum(one.fields for _, one in found) == len(pairs)
+    assert [name for name, _ in found] == [
+        name
+        for name, low, high in (
+            ("0-9", 0, 9),
+            ("10-99", 10, 99),
+            ("100-999", 100, 999),
+            ("1000-", 1000, 9999),
+        )
+        if any(low <= manual <= high for _, manual in pairs)
+    ]
+
+
+@pytest.mark.parametrize(("shift", "noise"), [(0, 10), (5, 15), (10, 5)])
+def test_coverage_of_the_concordance(shift, noise):
+    """Of normal counts, for which the true coefficient is known."""
+    rng, held, trials = np.random.default_rng(2), 0, 1000
+    truth = 2 * 40**2 / (2 * 40**2 + noise**2 + shift**2)
+    for _ in range(trials):
+        manual = rng.normal(200, 40, 30)
+        ends = agreement(manual + shift + rng.normal(0, noise, 30), manual).concordance_interval
+        held += ends.low <= truth <= ends.high
+    assert 0.92 <= held / trials <= 0.98
