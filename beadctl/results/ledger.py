@@ -202,7 +202,7 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
 def images(out_dir: Path) -> list[str]:
     """Return the images that the ledger of a folder knows, sorted."""
     parts = out_dir / FOLDER / PARTS
-    found = []
+    found = list[str]()
     for folder, _, files in os.walk(parts):
         below = PurePosixPath(Path(folder).relative_to(parts).as_posix())
         names = (name for name in files if name.endswith(".json") and not name.startswith(TEMPORARY))

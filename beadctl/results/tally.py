@@ -42,8 +42,8 @@ class Tally:
     def add(self, result: ImageResult) -> None:
         """Count the result of an image."""
         rows = result.rows
-        state = dataclasses.replace(result, beads=()) if result.failed else rows[0].status
-        self.images[rows[0].image] = state
+        failed = dataclasses.replace(result, beads=()) if result.failed else None
+        self.images[rows[0].image] = failed or rows[0].status
         self.first += rows[: max(0, SHOWN - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)
