@@ -7,6 +7,7 @@ continued, and no other file is taken for a result. The tables are composed of t
 """
 
 import dataclasses
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -194,7 +195,10 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
         return Entry(str(content["key"]), source, ImageResult(rows, beads), written)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            # An image of such a name has no results.
+            return None
         remedy = "remove it and run again, or run with --overwrite"
         raise OutputError(f"{path}: cannot be read; {remedy}") from None
 
