@@ -24,7 +24,7 @@ class ScaleLimits:
     ======================  =====  ======  ===============================================================
     name                    value  unit    why
     ======================  =====  ======  ===============================================================
-    stated_px               16, 64 px      sizes to which a stated bead is brought; training had up to 100
+    stated_px               16, 80 px      sizes at which a stated bead is shown; training had up to 100
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
@@ -39,7 +39,7 @@ class ScaleLimits:
     ======================  =====  ======  ===============================================================
     """
 
-    stated_px: tuple[float, float] = (16.0, 64.0)
+    stated_px: tuple[float, float] = (16.0, 80.0)
     confidence: float = 0.5
     solidity: float = 0.88
     aspect: float = 2.0
@@ -59,7 +59,7 @@ LIMITS = ScaleLimits()
 def factors_for(diameter_px: float | None) -> tuple[int, ...]:
     """Return the factors to choose from for beads of this diameter: all where it is unknown.
 
-    They bring a bead to 16 to 64 px. A smaller one is seen as it is, one above 1024 px shrunk by the most.
+    They bring a bead to 16 to 80 px. A smaller one is seen as it is, one above 1280 px shrunk by the most.
     """
     if diameter_px is None:
         return FACTORS

@@ -44,8 +44,8 @@ def test_micrometres_become_pixels_by_the_pixel_size():
 
 
 @given(st.floats(0.1, 2000))
-def test_a_stated_bead_is_brought_to_between_16_and_64_px_where_a_factor_does(diameter_px):
-    fitting = tuple(factor for factor in scale.FACTORS if 16 <= diameter_px / factor <= 64)
+def test_a_stated_bead_is_shown_at_16_to_80_px_where_a_factor_does(diameter_px):
+    fitting = tuple(factor for factor in scale.FACTORS if 16 <= diameter_px / factor <= 80)
     assert factors_for(diameter_px) == (fitting or ((1,) if diameter_px < 16 else (16,)))
     assert factors_for(None) == scale.FACTORS
 
@@ -131,7 +131,7 @@ def test_only_the_scales_that_fit_a_stated_diameter_are_tried():
         asked.append(factor)
         return seen(0.1 * factor)
 
-    chosen(5000, 5000, look, factors_for(100))
+    chosen(5000, 5000, look, factors_for(120))
     chosen(5000, 5000, look, factors_for(12))
     assert asked == [2, 4, 1]
 
@@ -218,7 +218,7 @@ def test_the_command_line_takes_a_diameter_and_tells_the_factor(run, tmp_path, m
     def segment(*arguments):
         return run("segment", tmp_path / "a.tif", "-m", model_path, "--overwrite", *arguments)
 
-    for text, factor in (("10px", 1), ("200px", 4)):
+    for text, factor in (("10px", 1), ("450px", 8)):
         said = segment("--diameter", text)
         assert said.code == 0, said.err
         assert json.loads(Path("segmented/run.json").read_text())["options"]["diameter"]["value"] > 0
