@@ -21,7 +21,6 @@ AFTER_MAPS = (
     "beadctl.segmentation.artefacts.artefacts",
     "beadctl.segmentation.half_contrast.at_half_contrast",
     "beadctl.segmentation.measure.bead_intensities",
-    "beadctl.segmentation.plane.assess",
     "beadctl.results.formats.overlays.encode",
     "beadctl.results.formats.masks.encode",
     "beadctl.results.formats.masks.write",
