@@ -262,7 +262,7 @@ class Inference(Section):
     device: Device = Field("auto", description="auto, cpu, cuda or cuda:N.")
     diameter: Annotated[str, BeforeValidator(_text)] | None = Field(
         None,
-        description="Diameter of a typical bead, such as 12px or 5um, to within a third [found for each image].",
+        description="Diameter of a typical bead, 12px or 5um, to within a third [found for each image].",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads [those granted to the job].")
     tile_size: int = Field(

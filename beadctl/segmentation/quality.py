@@ -24,12 +24,12 @@ class QualityLimits:
     =============  =====  ======  =====================================================================
     name           value  unit    why
     =============  =====  ======  =====================================================================
-    doubt          0.6    ratio   planes above are flagged
+    doubt          0.5    ratio   planes above are flagged
     fewest         3      beads   a plane of fewer is judged as if it had so many
     =============  =====  ======  =====================================================================
     """
 
-    doubt: float = 0.6
+    doubt: float = 0.5
     fewest: int = 3
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from beadctl.images import Window
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.quality import LIMITS as QUALITY
 from beadctl.segmentation.quality import doubt
 
 FACTORS = (1, 2, 4, 8, 16)
@@ -28,7 +29,6 @@ class ScaleLimits:
     confidence              0.5    0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
-    doubt                   0.2    ratio   less doubtful beads of the plane as it is settle its scale
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
@@ -43,7 +43,6 @@ class ScaleLimits:
     confidence: float = 0.5
     solidity: float = 0.88
     aspect: float = 2.0
-    doubt: float = 0.2
     gain: float = 1.2
     more: float = 0.02
     least_diameter_px: float = 16.0
@@ -118,8 +117,8 @@ class Evidence:
 
     @property
     def settles(self) -> bool:
-        """Whether no other scale need be tried: beads, and little doubt about them."""
-        return self.covered > 0 and self.doubt < LIMITS.doubt
+        """Whether no other scale need be tried: there are beads, and they are not doubtful."""
+        return self.covered > 0 and self.doubt < QUALITY.doubt
 
     def outweighs(self, other: "Evidence") -> bool:
         """Whether sound beads, and not clumps of small ones, cover clearly more than at a finer scale."""

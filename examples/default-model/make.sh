@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the model in the package: make.sh OUT [REAL] [START]. REAL holds the real images of the model card, a folder with
 # images/ and masks/ for each set; without it, simulated scenes alone are used. START is the model file to start from
-# (that of version 0.2 for the model in the package); without it, weights are random. It ends with OUT/bead.onnx and its
+# (its predecessor for the model in the package); without it, weights are random. It ends with OUT/bead.onnx and its
 # figures on scenes that were used neither in training nor in calibration. After a stop, the same command resumes.
 set -euo pipefail
 out=$1 real=${2:-} start=${3:-}
@@ -15,14 +15,15 @@ tiles() { # NAME VAL_FRACTION: tiles of 384 px of OUT/NAME or REAL/NAME
         --val-fraction "$2" --test-fraction 0 -q --overwrite >"$out/$1.csv"
 }
 folders=()
-for seed in 181 182; do
+for seed in 191 192; do
     [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 4500 --size 384 --seed $seed -q \
         --overwrite
     tiles scenes-$seed 0.008
     folders+=("$out/tiles/scenes-$seed")
 done
 if [[ -n $real ]]; then
-    for set in dsb2018=3 emps=1 stem_np=2 yeast_pc=2; do
+    [[ -d $out/stem_np_half ]] || python "$here/halve.py" "$real/stem_np" "$out/stem_np_half"
+    for set in dsb2018=5 emps=1 stem_np=2 stem_np_half=6 yeast_pc=2; do
         tiles "${set%=*}" 0.05
         folders+=("$out/tiles/$set")
     done
@@ -34,7 +35,7 @@ if [[ ! -f $run.finished ]]; then
     flags=(--config "$here/beadctl.toml" --tiles "$out/training" -o "$run")
     [[ -z $start ]] || flags+=(--from "$start")
     [[ ! -f $run/last.pt ]] || flags+=(--resume)
-    python "$here/train_widened.py" train "${flags[@]}"
+    beadctl train "${flags[@]}"
     touch "$run.finished"
 fi
 [[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"

@@ -68,9 +68,9 @@ def table(*shapes):
     return measure.measure(labels, None, probability)
 
 
-def evidence(*tables, missed=0.0):
+def evidence(*tables):
     """Sum up tables, each of a window of 60 px width with as many strips as it has beads."""
-    windows = [Found(np.zeros((60 * max(1, len(one)), 60), np.uint32), missed=missed) for one in tables]
+    windows = [Found(np.zeros((60 * max(1, len(one)), 60), np.uint32)) for one in tables]
     return Evidence.of(windows, tables)
 
 
@@ -104,7 +104,7 @@ def chosen_of(*answers, height=5000, width=5000):
         asked.append(factor)
         return answers[scale.FACTORS.index(factor)]
 
-    return chosen(height, width, look), asked
+    return chosen(height, width, look).factor, asked
 
 
 def test_beads_that_are_hardly_in_doubt_settle_the_scale():

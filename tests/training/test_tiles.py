@@ -1,6 +1,5 @@
 """Tiles as they are trained on, and those that cannot be."""
 
-
 import numpy as np
 import pytest
 import tifffile
