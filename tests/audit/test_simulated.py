@@ -40,7 +40,7 @@ def test_pairs_that_edges_mistake_are_looked_at_with_the_model(run, tmp_path, ca
     """Among them packed lenses, of which the model sees the bright centres."""
     samples = simulated(run, tmp_path / "s", 12, 101)
     edges_alone = [one.sample.name for one in audit(samples) if one.result.verdict is Verdict.BAD]
-    assert len(edges_alone) >= 3
+    assert len(edges_alone) >= 2
     assert looked_bad(samples, capsys) <= 1
     assert len(audited_bad(samples)) <= 1
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -33,7 +34,7 @@ SCENE_PX = 400
 PREDICTION_RULES = ("scale",)
 
 
-def _limits(**changed: float) -> Callable[[], contextlib.AbstractContextManager[object]]:
+def _limits(**changed: Any) -> Callable[[], contextlib.AbstractContextManager[object]]:
     return lambda: mock.patch.object(instances, "LIMITS", dataclasses.replace(instances.LIMITS, **changed))
 
 

@@ -112,7 +112,7 @@ def test_beads_that_are_hardly_in_doubt_settle_the_scale():
     nothing = seen(0.0, covered=0.0, doubt=0.0, diameter_px=0.0)
     assert chosen_of(*[nothing] * 5) == (1, [1, 2, 4, 8, 16])
     assert chosen_of(nothing, seen(0.5, doubt=0.1), nothing, nothing, nothing)[0] == 2
-    assert chosen_of(nothing, seen(0.5, doubt=0.4), nothing, nothing, nothing)[0] == 1
+    assert chosen_of(nothing, seen(0.5, doubt=0.6), nothing, nothing, nothing)[0] == 1
 
 
 def test_a_coarser_scale_must_be_clearly_better_and_no_more_in_doubt():
@@ -121,7 +121,7 @@ def test_a_coarser_scale_must_be_clearly_better_and_no_more_in_doubt():
     assert chosen_of(fine, seen(0.45), fine, fine, fine)[0] == 2
     assert chosen_of(fine, seen(0.38), seen(0.49), fine, fine)[0] == 4
     assert chosen_of(fine, seen(0.31), fine, fine, fine)[0] == 1
-    assert chosen_of(fine, seen(0.45, doubt=0.6), fine, fine, fine)[0] == 1
+    assert chosen_of(fine, seen(0.45, doubt=0.7), fine, fine, fine)[0] == 1
 
 
 def test_only_the_scales_that_fit_a_stated_diameter_are_tried():
