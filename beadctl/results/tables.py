@@ -99,7 +99,7 @@ def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
     share = f"it changes by {row.doubt or 0:.0%} with the thresholds"
-    return f"{place}: count {row.count} is {row.quality}: {share}"
+    return f"{place}: count {row.count} is {row.quality.replace(' ', ', ')}: {share}"
 
 
 def summary(tally: Tally) -> list[list[str]]:
