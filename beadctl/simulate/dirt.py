@@ -1,4 +1,4 @@
-"""Dirt of strong contrast: crystals, clots, lumps, fibres, grids, print, residues, smears, glints and grit.
+"""Dirt of strong contrast: crystals, clots, lumps, fragments, fibres, grids, print, residues, smears, glints, grit.
 
 Every function returns the absorption, about -1..1, float32 of the image's shape; negative gathers light.
 """
@@ -137,6 +137,32 @@ def _lumps(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     return np.asarray(np.clip(total, -1, 1.2), np.float32)
 
 
+def _fragments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
+    """Broken pieces with a ragged outline and an uneven inside, from specks to planks."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    hull = np.zeros(shape, np.float32)
+    for _ in range(int(log_uniform(rng, 4, 60))):
+        x, y = _place(rng, shape)
+        turn = rng.uniform(0, np.pi)
+        length = max(7.0, size_px * log_uniform(rng, 0.2, 3))
+        width = max(4.0, length * rng.uniform(0.25, 0.9))
+        u = (columns - x) * np.float32(np.cos(turn)) + (rows - y) * np.float32(np.sin(turn))
+        v = (rows - y) * np.float32(np.cos(turn)) - (columns - x) * np.float32(np.sin(turn))
+        # 1 at the middle, 0 on the ellipse of the piece.
+        depth = 1 - np.hypot(2 * u / np.float32(length), 2 * v / np.float32(width))
+        # Depth in px: outlines of small and large pieces are equally ragged.
+        hull = np.maximum(hull, np.clip(depth * np.float32(width / 2) + 2, 0, None))
+    ragged = hull - 2
+    for grain_px in (log_uniform(rng, 1.5, 4), log_uniform(rng, 4, 15)):
+        ragged = ragged + grain_px * rng.uniform(0.3, 0.9) * smooth_field(rng, shape, grain_px)
+    solid = np.clip(np.where(hull > 0, ragged, 0), 0, 1).astype(np.float32)
+    flecks = np.clip(smooth_field(rng, shape, log_uniform(rng, 1.5, 5)) - rng.uniform(0.5, 2.0), 0, 2)
+    total = _mottled(rng, solid) * (1 - rng.uniform(0.2, 1.2) * flecks)
+    if rng.random() < 0.5:
+        total = total + rng.uniform(0.2, 1.0) * _refracting(rng, solid)
+    return np.asarray(np.clip(total, -1, 1.2), np.float32)
+
+
 def _filaments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Thick fibres and hairs, opaque or with dark edges and a bright core."""
     picture, pen = _canvas(shape)
@@ -252,13 +278,14 @@ Dirt = Callable[[np.random.Generator, Shape, float], Floats]
 DIRT: dict[str, Dirt] = {
     draw.__name__[1:]: draw
     for draw in (
-        _crystals, _clots, _lumps, _filaments, _grids, _print, _residues, _smears, _glints, _grit,
+        _crystals, _clots, _lumps, _fragments, _filaments, _grids, _print, _residues, _smears, _glints, _grit,
     )
 }  # fmt: skip
 _WEIGHTS = dict.fromkeys(DIRT, 1.0) | {
     "crystals": 4.0,
     "clots": 2.5,
     "lumps": 4.0,
+    "fragments": 6.0,
     "filaments": 3.0,
     "grids": 0.6,
     "smears": 0.6,

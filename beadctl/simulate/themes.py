@@ -230,10 +230,10 @@ def _yeast(rng: np.random.Generator, shape: Shape) -> ScenePlan:
 
 # Weight of each theme among all scenes, and the function that draws its plan.
 THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]]] = {
-    "varied": (0.28, varied_plan),
+    "varied": (0.26, varied_plan),
     "clusters": (0.06, clustered_plan),
-    "heaps": (0.13, _heaps),
-    "packed": (0.13, _packed),
+    "heaps": (0.16, _heaps),
+    "packed": (0.11, _packed),
     "polarities": (0.04, _polarities),
     "foam": (0.03, _foam),
     "hollow": (0.05, _hollow),
@@ -241,6 +241,6 @@ THEMES: dict[str, tuple[float, Callable[[np.random.Generator, Shape], ScenePlan]
     "unequal": (0.04, _unequal),
     "few": (0.03, _few),
     "yeast": (0.02, _yeast),
-    "support": (0.08, support_plan),
-    "dirt": (0.1, dirt_plan),
+    "support": (0.1, support_plan),
+    "dirt": (0.13, dirt_plan),
 }
