@@ -1,0 +1,93 @@
+"""Arrays of the size of a plane: in memory, or in a temporary file where they are too large for it.
+
+A file without a name disappears with its array, however the process ends. Its pages count as memory of the
+process while they are mapped, so loops over bands of rows give them back with `release`.
+"""
+
+import math
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beadctl.errors import OutputError
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+# Larger arrays are files.
+IN_MEMORY_BYTES = 2**28
+# Pixels that are worked on at a time.
+BAND_PX = 2**22
+
+
+def zeros(
+    shape: tuple[int, ...],
+    dtype: "DTypeLike",
+    *,
+    most_bytes: int = IN_MEMORY_BYTES,
+    folder: Path | None = None,
+) -> "NDArray[Any]":
+    """Return an array of zeros.
+
+    Parameters
+    ----------
+    shape, dtype
+        As for `numpy.zeros`.
+    most_bytes : int
+        Size above which it is a file.
+    folder : Path, optional
+        Where the file lies; by default the system's folder of temporary files.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be made or the disk is too small for it.
+
+    Examples
+    --------
+    >>> zeros((2, 3), "uint8", most_bytes=0).tolist()
+    [[0, 0, 0], [0, 0, 0]]
+    """
+    import numpy as np
+
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= most_bytes or not size:
+        return np.zeros(shape, dtype)
+    where = folder or Path(tempfile.gettempdir())
+    try:
+        with tempfile.TemporaryFile(dir=where) as file:
+            # Writing to a mapped file on a full disk would end the process by a signal.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return np.memmap(file, dtype=np.dtype(dtype), mode="r+", shape=shape)
+    except OSError as error:
+        need = f"{size / 2**30:.1f} GiB for a plane of this size"
+        raise OutputError(f"{where}: no room ({error.strerror}); it needs {need}; set TMPDIR") from None
+
+
+def release(*arrays: "NDArray[Any]") -> None:
+    """Give the memory of arrays that are files back to the system; their content stays."""
+    for array in arrays:
+        base: Any = array
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = getattr(base, "base", None)
+        if base is not None and hasattr(base, "madvise"):
+            base.madvise(mmap.MADV_DONTNEED)
+
+
+def bands(height: int, width: int, *, px: int = BAND_PX) -> Iterator[slice]:
+    """Yield the rows of a plane in bands of about `px` pixels, top first.
+
+    Examples
+    --------
+    >>> [(rows.start, rows.stop) for rows in bands(5, 10, px=20)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    step = max(1, px // max(1, width))
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))
