@@ -1,20 +1,92 @@
 """CPU threads that a job may use, and names of devices."""
 
+import math
 import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 # Environment variables in which batch schedulers grant CPUs without setting the process's affinity.
-SCHEDULER_CPUS = ("SLURM_CPUS_PER_TASK", "PBS_NCPUS", "NCPUS", "NSLOTS", "OMP_NUM_THREADS")
+SCHEDULER_CPUS = (
+    "SLURM_CPUS_PER_TASK",
+    "SLURM_CPUS_ON_NODE",
+    "PBS_NCPUS",
+    "PBS_NUM_PPN",
+    "NCPUS",
+    "NSLOTS",
+    "OMP_NUM_THREADS",
+)
+PROCESS_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use, by its affinity and the job's environment."""
-    granted = [int(os.environ[name]) for name in SCHEDULER_CPUS if os.environ.get(name, "").isdigit()]
-    return max(1, min([_present_cpus(), *granted]))
+    """Return the number of CPUs that this process may use.
+
+    It is the least of its affinity, the quotas of its control groups (Linux), and the job's environment.
+    """
+    return max(1, min([_present_cpus(), *_granted(), *quotas(PROCESS_GROUPS, GROUPS)]))
 
 
 def threads(asked: int | None) -> int:
     """Return the number of CPU threads to start: as asked for, up to the CPUs, or what the job may use."""
     return usable_cpus() if asked is None else min(asked, _present_cpus())
+
+
+def quotas(process_groups: Path, groups: Path) -> Iterator[int]:
+    """Yield the CPU quotas of a process's control groups and the groups above them, rounded up to CPUs.
+
+    Containers and batch systems limit the CPU time of a job in this way; more threads than the quota has CPUs
+    use it up early in each period, and then all of them wait.
+
+    Parameters
+    ----------
+    process_groups, groups : Path
+        ``/proc/self/cgroup`` and ``/sys/fs/cgroup``, of version 1 or 2; what is missing sets no quota.
+
+    Examples
+    --------
+    >>> list(quotas(Path("no such file"), Path("no such folder")))
+    []
+    """
+    for line in _text(process_groups).splitlines():
+        _, _, group = line.partition(":")
+        controllers, _, name = group.partition(":")
+        if not name.startswith("/") or (controllers and "cpu" not in controllers.split(",")):
+            continue
+        # A group outside the namespace of its container begins with "/..".
+        parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
+        folder = groups / controllers
+        for depth in range(len(parts), -1, -1):
+            yield from _quota(folder.joinpath(*parts[:depth]), is_first_version=bool(controllers))
+
+
+def _quota(group: Path, *, is_first_version: bool) -> Iterator[int]:
+    """Yield the quota of one control group, if it has one."""
+    if is_first_version:
+        words = [_text(group / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
+    else:
+        words = _text(group / "cpu.max").split()
+    try:
+        quota_us, period_us = map(int, words)
+    except ValueError:
+        # "max 100000", or no file.
+        return
+    if quota_us > 0 and period_us > 0:
+        yield math.ceil(quota_us / period_us)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _granted() -> Iterator[int]:
+    for name in SCHEDULER_CPUS:
+        # OMP_NUM_THREADS may be a list, whose first number is that of the outermost level.
+        number = os.environ.get(name, "").partition(",")[0].strip()
+        if number.isdecimal():
+            yield int(number)
 
 
 def _present_cpus() -> int:
