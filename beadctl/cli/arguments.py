@@ -40,7 +40,10 @@ def session(settings: Settings, messages: Messages) -> Model:
 
 
 def segment_options(
-    settings: Settings, facts: ModelFacts, region: CountedRegion | None = None
+    settings: Settings,
+    facts: ModelFacts,
+    region: CountedRegion | None = None,
+    counting_frame: str | None = None,
 ) -> SegmentOptions:
     """Return how planes become beads: as the settings say, else as the model file says."""
     return SegmentOptions.of(
@@ -50,13 +53,15 @@ def segment_options(
         diameter=settings.inference.diameter,
         tile_size=settings.inference.tile_size,
         region=region,
+        counting_frame=counting_frame,
     )
 
 
 def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
-    """Return how planes become beads, and in which region these are counted."""
+    """Return how planes become beads, and in which part of them these are counted."""
     data = settings.data
-    return segment_options(settings, facts, CountedRegion.of(data.region, data.region_exclude))
+    region = CountedRegion.of(data.region, data.region_exclude)
+    return segment_options(settings, facts, region, data.counting_frame)
 
 
 def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:

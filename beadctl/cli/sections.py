@@ -103,6 +103,11 @@ class Data(Section):
     region_exclude: str | None = Field(
         None, min_length=1, description="Leave beads in this region out; given as for --region."
     )
+    counting_frame: DiameterText | None = Field(
+        None,
+        description="Count by an unbiased frame this far inside the image, as wide as the largest bead, such "
+        "as 20px or 5um [the whole image].",
+    )
     annotations: AnnotationFormat = Field(
         AnnotationFormat.AUTO, description="Format of the annotations; auto detects it by their content."
     )

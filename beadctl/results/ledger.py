@@ -48,7 +48,7 @@ class Row:
     shrink : int or None
         Factor by which the plane was shrunk for the network.
     field_area_px, field_area_um2 : int and float, or None
-        Area in which beads are counted: that of the region, or of the plane.
+        Area in which beads are counted: that of the region or of the counting frame, or of the plane.
     filtered : int or None
         Beads that the filters left out; they are not counted.
     doubt : float or None

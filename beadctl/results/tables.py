@@ -12,6 +12,7 @@ from beadctl.results import ledger
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs
 from beadctl.results.tally import Tally
+from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -98,8 +99,11 @@ def _is_there(path: Path) -> bool:
 def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
+    count, flags = f"{place}: count {row.count}", row.quality.split()
+    if flags == [NARROW_GUARD]:
+        return f"{count} holds beads that the image's border cuts: give --counting-frame a wider guard"
     share = f"it changes by {row.doubt or 0:.0%} with the thresholds"
-    return f"{place}: count {row.count} is {row.quality.replace(' ', ', ')}: {share}"
+    return f"{count} is {', '.join(flags)}: {share}"
 
 
 def summary(tally: Tally) -> list[list[str]]:

@@ -12,7 +12,9 @@ from beadctl.files import fingerprint
 from beadctl.images import ReadOptions
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model
+from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.filters import Filters
+from beadctl.segmentation.frame import CountingFrame
 from beadctl.segmentation.sizes import Diameter
 from beadctl.segmentation.watershed import MARKER_RISE
 
@@ -44,6 +46,8 @@ class SegmentOptions:
         Limits on the size and shape of the finished beads.
     region : CountedRegion or None
         Where beads are counted: those with their centroid in a pixel of it. The network gets the whole plane.
+    frame : CountingFrame or None
+        By which beads are counted without bias at the border.
     """
 
     threshold: float
@@ -58,6 +62,7 @@ class SegmentOptions:
     tile_size: int = 1024
     filters: Filters = field(default_factory=Filters)
     region: CountedRegion | None = None
+    frame: CountingFrame | None = None
 
     @classmethod
     def of(
@@ -69,6 +74,7 @@ class SegmentOptions:
         diameter: str | None = None,
         tile_size: int = 1024,
         region: CountedRegion | None = None,
+        counting_frame: str | None = None,
     ) -> "SegmentOptions":
         """Complete the settings with the numbers of the model file.
 
@@ -80,13 +86,17 @@ class SegmentOptions:
             ``threshold marker_threshold marker_rise min_confidence exclude_border``, and those of `Filters`.
         read, diameter, tile_size, region
             As the attributes; the diameter as text, such as ``12px``.
+        counting_frame : str, optional
+            Width of the counting frame's guard, as text too.
 
         Raises
         ------
         SettingsError
-            If `diameter` is not a diameter, or a filter is not one.
+            If `diameter` is not a diameter, or a filter or the frame is not one, or region and frame exclude
+            each other.
         """
         min_confidence = asked.get("min_confidence")
+        rule = CountRule.of(asked, region, counting_frame)
         return cls(
             threshold=asked.get("threshold") or facts.threshold,
             marker_threshold=asked.get("marker_threshold") or facts.marker_threshold,
@@ -94,16 +104,19 @@ class SegmentOptions:
             min_confidence=facts.min_confidence if min_confidence is None else min_confidence,
             min_area_px=1,
             min_area_network_px=facts.min_area_px,
-            exclude_border=bool(asked.get("exclude_border")),
             read=read,
             diameter=Diameter.parse(diameter) if diameter else None,
             tile_size=tile_size,
-            filters=Filters.of(asked),
-            region=region,
+            **vars(rule),
         )
 
+    @property
+    def rule(self) -> CountRule:
+        """Which of the finished beads are counted."""
+        return CountRule(self.filters, self.exclude_border, self.region, self.frame)
+
     def in_px(self, pixel_size_um: float | None) -> "SegmentOptions":
-        """Return the options for a plane of this pixel size, um: the diameter and the filters' sizes in px.
+        """Return the options for a plane of this pixel size, um: all sizes in px.
 
         Raises
         ------
@@ -116,7 +129,9 @@ class SegmentOptions:
             if diameter_px is None:
                 raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
             diameter = Diameter(diameter_px, "px")
-        return dataclasses.replace(self, diameter=diameter, filters=self.filters.in_px(pixel_size_um))
+        frame = self.frame.in_px(pixel_size_um) if self.frame else None
+        filters = self.filters.in_px(pixel_size_um)
+        return dataclasses.replace(self, diameter=diameter, filters=filters, frame=frame)
 
     def shrunk(self, factor: int) -> "SegmentOptions":
         """Return the options for the maps of a plane shrunk by a factor, with a diameter as much less."""

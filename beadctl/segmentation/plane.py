@@ -87,7 +87,8 @@ class Segmented:
     doubt : float
         By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
     quality : tuple of str
-        What to know before the count is used; see `beadctl.segmentation.quality.flags`.
+        What to know before the count is used; see `beadctl.segmentation.quality.flags` and
+        `beadctl.segmentation.count_rule.Counted`.
     """
 
     labels: NDArray[np.uint32]
@@ -250,16 +251,11 @@ def label_plane(
     )
     share = doubt([found], len(table))
     quality = flags(share, table, labels, stored.values, has_larger=predicted.has_larger)
-    kept = options.filters.kept(table)
-    inside = options.region.mask((labels.shape[0], labels.shape[1])).inside if options.region else None
-    counted = np.ones(len(table), bool) if inside is None else _centred_in(table, inside)
-    if options.exclude_border:
-        counted &= ~table.border
-    filtered = int((counted & ~kept).sum())
-    kept &= counted
-    if not kept.all():
-        labels, table = instances.without(labels, ~kept), table.only(kept)
-    return Segmented(labels, table, filtered, inside, share, quality)
+    counted = options.rule.counted(labels, table)
+    if not counted.kept.all():
+        labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
+    quality += counted.quality
+    return Segmented(labels, table, counted.filtered, counted.inside, share, quality)
 
 
 def _beads(
@@ -279,12 +275,6 @@ def _beads(
     if not parts and predicted.orientation == STORED:
         return labels, parts
     return instances.renumbered(predicted.orientation.back(labels), parts)
-
-
-def _centred_in(table: BeadTable, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which beads have their centroid in a pixel of `inside`; a pixel includes its lower edges."""
-    row, column = (np.floor(centre + 0.5).astype(np.intp) for centre in (table.y_px, table.x_px))
-    return np.asarray(inside[row, column], bool)
 
 
 def _measured(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:

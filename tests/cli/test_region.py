@@ -241,3 +241,55 @@ def test_filters_and_region_leave_out_together(segment, ten):
     assert segment(ten, "-o", "out", "--region", LEFT, "--min-area", "50000").code == 0
     assert table("out/counts.csv")[0]["count"] == "0"
     assert table("out/beads.csv") == []
+
+
+def test_a_counting_frame_counts_beads_whole_at_two_of_its_borders(segment, ten):
+    save = "--save", "masks,overlays"
+    assert segment(ten, "-o", "whole", *save).code == 0
+    assert segment(ten, "-o", "frame", *save, "--counting-frame", "14px", "--pixel-size", "0.5").code == 0
+    whole = tifffile.imread("whole/masks/ten_masks.tif")
+    inside, left, below = (
+        set(np.unique(part)) for part in (whole[14:82, 14:114], whole[:, :14], whole[82:, :114])
+    )
+    counted = inside - left - below - {0}
+    (row,) = table("frame/counts.csv")
+    assert (int(row["count"]), row["quality"]) == (len(counted), "")
+    assert (row["field_area_px"], row["field_area_um2"]) == (str(68 * 100), str(68 * 100 // 4))
+    assert float(row["density_per_mm2"]) == pytest.approx(len(counted) / (34 * 50) * 1e6, rel=1e-5)
+    # The label image holds these beads, with their parts outside the frame.
+    framed = tifffile.imread("frame/masks/ten_masks.tif")
+    np.testing.assert_array_equal(framed > 0, np.isin(whole, list(counted)))
+    assert not np.array_equal(framed > 0, (framed > 0) & np.pad(np.ones((68, 100), bool), 14))
+
+
+def test_a_counting_frame_whose_guard_is_narrower_than_the_beads_is_said(segment, tmp_path):
+    image = np.full((96, 128), 60, np.uint8)
+    rows, columns = np.indices(image.shape)
+    for y, x in ((2, 60), (50, 50)):
+        image[np.hypot(rows - y, columns - x) < 6] = 200
+    tifffile.imwrite(tmp_path / "cut.tif", image)
+    said = segment("cut.tif", "-o", "out", "--counting-frame", "2px")
+    assert said.code == 0
+    assert "cut.tif: count 2 holds beads that the image's border cuts" in said.err
+    assert table("out/counts.csv")[0]["quality"] == "narrow-guard"
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (("--counting-frame", "20px", "--exclude-border"), 2, "leave out --exclude-border"),
+        (("--counting-frame", "20px", "--region", LEFT), 2, "leave out --region"),
+        (("--counting-frame", "wide"), 2, "not a diameter; give it as 12px or 5um"),
+        (("--counting-frame", "5um"), 1, "ten.tif: its pixel size is unknown; give --pixel-size"),
+        (
+            ("--counting-frame", "48px"),
+            1,
+            "ten.tif: --counting-frame: a guard of 48 px leaves nothing of its",
+        ),
+    ],
+)
+def test_counting_frames_that_are_refused(segment, ten, flags, code, words):
+    said = segment(ten, "-o", "out", *flags)
+    assert said.code == code
+    assert words in said.error
+    assert Path("out").exists() == (code == 1)

@@ -24,7 +24,9 @@ STRINGS = {
     "data.axes": ("ZYX", "TYX", "CYX"),
     "inference.device": ("cpu", "cuda", "cuda:1"),
     **dict.fromkeys(("instances.min_area", "instances.max_area"), ("60", "60px", "25um2")),
-    **dict.fromkeys(("instances.min_diameter", "instances.max_diameter"), ("9", "9.5px", "4um")),
+    **dict.fromkeys(
+        ("instances.min_diameter", "instances.max_diameter", "data.counting_frame"), ("9", "9.5px", "4um")
+    ),
     **dict.fromkeys(("counting.depth_um", "counting.dilution"), ("100", "10+-0.5", "2.5±0.1")),
 }
 

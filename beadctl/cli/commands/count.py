@@ -9,7 +9,8 @@ from beadctl.errors import ExitCode
 
 @options.command(
     log=True,
-    data="include exclude recursive axes channel plane series pixel_size region region_exclude",
+    data="include exclude recursive axes channel plane series pixel_size region region_exclude "
+    "counting_frame",
     inference="*",
     instances="*",
     counting="*",
