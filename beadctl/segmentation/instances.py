@@ -7,16 +7,17 @@ half-hidden bead has a slanting one-pixel ridge, which 4-connected peaks would b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.morphology import local_maxima
 
+from beadctl import scratch
+from beadctl.segmentation.basins import MARKER_RISE, Basins, basins_of
+from beadctl.segmentation.holes import Holes, holes_of
 from beadctl.segmentation.size_prior import SizePrior
-from beadctl.segmentation.watershed import EIGHT, MARKER_RISE, Flat, divided_by_distance, flooded
+from beadctl.segmentation.watershed import Flat
 
 
 @dataclass(frozen=True)
@@ -121,48 +122,42 @@ def find_beads(
             plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != probability.shape
         ):
             raise ValueError(f"the {name} map is {plane.dtype} {plane.shape}, not a uint8 plane of one shape")
-    labels = np.zeros(probability.shape, dtype=np.uint32)
-    foreground = probability >= _level(threshold)
-    components, count = ndimage.label(foreground, structure=EIGHT)
-    if not count:
+    level, least, rise = _level(threshold), _level(marker_threshold), marker_rise * 255
+    labels, basins = basins_of(probability, marker, level, least)
+    if not len(basins.pairs) and len(basins.height) == 1:
         return Found(labels)
-    pixels = np.flatnonzero(foreground)
-    component = components.ravel()[pixels].astype(np.intp)
-    parted: list[_Parts] = []
+    prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
+    others: list[_Parts] = []
     if marker is None:
-        instances = divided_by_distance(pixels, component, labels.shape).astype(np.intp)
+        instance = np.arange(len(basins.height))
     else:
-        least = _level(marker_threshold)
-        instances, parted = _parted(
-            pixels, components, probability, marker, least, marker_rise, use_size_prior
-        )
-    labels.ravel()[pixels] = instances
-    holes, owners = _holes(foreground, labels)
-    labels.ravel()[holes] = owners
-    areas = np.bincount(instances) + np.bincount(owners, minlength=int(instances.max()) + 1)
+        instance = basins.joined(rise, least, prior)
+        if use_size_prior and (found := _prior_of(basins, instance)):
+            prior = found
+            instance = basins.joined(rise, least, prior)
+        others = [
+            _Parts.of(basins, basins.joined(factor * rise, least, prior)) for factor in (1.0, *LIMITS.rises)
+        ]
+    whole = _Parts.of(basins, instance)
+    holes = holes_of(labels, instance[basins.of_number], whole.area_px, probability, marker)
+    areas, confidence = _filled(basins, instance, holes)
     least_px: float = max(1, min_area_px)
     large = areas >= least_px
     if isinstance(use_size_prior, SizePrior):
-        large &= (areas >= use_size_prior.least_area_px) | _at_edge(pixels, instances, labels.shape)
+        large &= (areas >= use_size_prior.least_area_px) | _any(basins.at_edge, instance)
         least_px = max(least_px, use_size_prior.least_area_px)
-    both = np.concatenate((pixels, holes)), np.concatenate((instances, owners))
-    confidence = _confidence(*both, probability, marker)
-    if isinstance(use_size_prior, SizePrior):
         confidence = use_size_prior.raised(confidence, areas)
-    component_of = np.zeros(confidence.size, np.intp)
-    component_of[instances] = component
-    whole = _Parts(component_of, np.bincount(instances), confidence)
+    whole = replace(whole, confidence=confidence)
     typical_px = whole.typical_px if use_size_prior else 0.0
     kept = large & whole.sure(min_confidence, typical_px)
-    numbers = _numbers(pixels, instances, kept)
-    labels.ravel()[pixels] = numbers[instances]
-    labels.ravel()[holes] = numbers[owners]
     counts = [int(kept.sum())]
     for certain in (LIMITS.lenient, LIMITS.strict):
         counts += [int((large & whole.sure(certain, typical_px)).sum())]
     # Holes are left aside here, so only differences tell.
-    others = [int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in parted]
-    counts += [counts[0] + other - others[0] for other in others]
+    at_rises = [int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in others]
+    counts += [counts[0] + other - at_rises[0] for other in at_rises]
+    number = _numbers(basins, instance, kept)
+    _renumber(labels, np.concatenate((number[instance[basins.of_number]], number[holes.owner])))
     return Found(labels, max(0, min(counts)), max(counts))
 
 
@@ -170,9 +165,18 @@ def find_beads(
 class _Parts:
     """Instances by their numbers: component, 0 for a number that is not used; area; confidence; each (n,)."""
 
-    component: NDArray[np.intp]
-    area_px: NDArray[np.intp]
+    component: Flat
+    area_px: Flat
     confidence: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, basins: Basins, instance: Flat) -> "_Parts":
+        """Sum up basins, (n,), by the instance that each belongs to; holes are left aside."""
+        count = len(instance)
+        area_px = np.bincount(instance, basins.area_px, count).astype(np.intp)
+        component = np.where(area_px > 0, basins.component, 0)
+        height = _highest(basins.height, instance, count)
+        return cls(component, area_px, _confidence(np.bincount(instance, basins.light, count), area_px, height))
 
     @property
     def typical_px(self) -> float:
@@ -190,151 +194,95 @@ class _Parts:
         return np.asarray((self.confidence >= least) & (self.component > 0), bool)
 
 
-def _parted(
-    pixels: Flat,
-    components: NDArray[Any],
-    probability: NDArray[np.uint8],
-    marker: NDArray[np.uint8],
-    least: int,
-    marker_rise: float,
-    use_size_prior: bool | SizePrior,
-) -> tuple[Flat, list[_Parts]]:
-    """Return the instance of each pixel; and the parts of crowded components, here and at other rises."""
-    component = components.ravel()[pixels].astype(np.intp)
-    count = int(component.max())
-    foreground = components > 0
-    # Peaks within the foreground only: the marker map outside is ignored.
-    inside = np.where(foreground, marker, 0)
-    high = local_maxima(inside, connectivity=2) & foreground  # type: ignore[no-untyped-call]
-    peaks, peak_count = ndimage.label(high, structure=EIGHT)
-    where = np.flatnonzero(high)
-    component_of_peak = np.zeros(peak_count + 1, dtype=np.intp)
-    # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
-    tall = where[inside.ravel()[where] >= least]
-    component_of_peak[peaks.ravel()[tall]] = components.ravel()[tall]
-    crowded = (np.bincount(component_of_peak[1:], minlength=count + 1) > 1)[component]
-    if not crowded.any():
-        return component, []
-    members, member_of = pixels[crowded], component[crowded]
-    heights = marker.ravel()[members].astype(np.intp)
-    basins = flooded(members, member_of, heights, peaks.ravel()[members], components.shape)
-    basin = basins.of_pixels
-    instances = component.copy()
-    prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
-    roots = basins.joined(marker_rise * 255, least, prior)
-    instances[crowded] = count + roots[basin]
-    if use_size_prior:
-        alone = _alone(pixels, component, instances, components.shape)
-        alone &= _confidence(pixels, instances, probability, marker) >= LIMITS.sure
-        if found := SizePrior.of(np.sqrt(4 / np.pi * np.bincount(instances)[alone])):
-            prior = found
-            roots = basins.joined(marker_rise * 255, least, prior)
-            instances[crowded] = count + roots[basin]
-    # Sums of each basin, from which those of joined ones follow.
-    light = np.bincount(basin, probability.ravel()[members])
-    component_of = np.zeros(roots.size, np.intp)
-    component_of[basin] = member_of
+def _prior_of(basins: Basins, instance: Flat) -> SizePrior | None:
+    """Return the sizes of sure instances that are alone in their component, with no pixel on the edge."""
+    parts = _Parts.of(basins, instance)
+    alone = (np.bincount(parts.component) == 1)[parts.component] & (parts.component > 0)
+    alone &= ~_any(basins.at_edge, instance) & (parts.confidence >= LIMITS.sure)
+    return SizePrior.of(np.sqrt(4 / np.pi * parts.area_px[alone]))
 
-    def parts(numbers: Flat) -> _Parts:
-        joined_px = np.bincount(numbers, basins.areas_px, minlength=roots.size).astype(np.intp)
-        tallest = np.zeros(roots.size)
-        np.maximum.at(tallest, numbers, basins.heights)
-        mean = np.bincount(numbers, light, minlength=roots.size) / np.maximum(joined_px, 1)
-        return _Parts(np.where(joined_px > 0, component_of, 0), joined_px, mean * tallest / 255**2)
 
-    others = (basins.joined(factor * marker_rise * 255, least, prior) for factor in LIMITS.rises)
-    return instances, [parts(numbers) for numbers in (roots, *others)]
+def _filled(basins: Basins, instance: Flat, holes: Holes) -> tuple[Flat, NDArray[np.float64]]:
+    """Return area and confidence of instances, (n,), their holes included."""
+    count, owned = len(instance), holes.owner > 0
+    both = np.concatenate((instance, holes.owner[owned]))
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate((getattr(basins, name), getattr(holes, name)[owned]))
+
+    area_px = np.bincount(both, column("area_px"), count).astype(np.intp)
+    light = np.bincount(both, column("light"), count)
+    return area_px, _confidence(light, area_px, _highest(column("height"), both, count))
+
+
+def _confidence(
+    light: NDArray[np.float64], area_px: NDArray[Any], height: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the mean probability of instances times their marker height, 0..1."""
+    return np.asarray(light / np.maximum(area_px, 1) / 255 * height / 255)
+
+
+def _highest(height: Flat, instance: Flat, count: int) -> Flat:
+    highest = np.zeros(count, np.intp)
+    np.maximum.at(highest, instance, height)
+    return highest
+
+
+def _any(flag: NDArray[np.bool_], instance: Flat) -> NDArray[np.bool_]:
+    """Return which instances have a basin of a flag, (n,)."""
+    return np.bincount(instance, flag, len(instance)) > 0
+
+
+def _numbers(basins: Basins, instance: Flat, kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Give the kept instances the numbers 1..n in order of their first pixel, and the others 0."""
+    first = np.full(len(instance), np.iinfo(np.int64).max)
+    np.minimum.at(first, instance, basins.first)
+    return _in_order(first, kept)
+
+
+def _in_order(first: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    numbers = np.zeros(kept.size, dtype=np.uint32)
+    survivors = np.flatnonzero(kept)
+    numbers[survivors[np.argsort(first[survivors])]] = np.arange(1, survivors.size + 1)
+    return numbers
+
+
+def _renumber(labels: NDArray[np.uint32], number: NDArray[np.uint32]) -> None:
+    """Replace each label of a label image by its number."""
+    for rows in scratch.bands(*labels.shape):
+        labels[rows] = number[labels[rows]]
+        scratch.release(labels)
 
 
 def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Return labels 1..n without the removed ones, shape (n,), and the others renumbered from 1."""
-    numbers = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
-    return numbers[labels]
+    number = np.append(0, np.where(removed, 0, np.cumsum(~removed))).astype(np.uint32)
+    result = scratch.zeros(labels.shape, np.uint32)
+    for rows in scratch.bands(*labels.shape):
+        result[rows] = number[labels[rows]]
+        scratch.release(labels, result)
+    return result
 
 
 def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArray[np.uint32], list[int]]:
     """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
-    labels = np.ascontiguousarray(labels)
-    pixels = np.flatnonzero(labels)
-    instances = labels.ravel()[pixels].astype(np.intp)
-    count = int(instances.max(initial=0))
-    numbers = _numbers(pixels, instances, np.arange(count + 1) > 0)
-    result = np.zeros_like(labels)
-    result.ravel()[pixels] = numbers[instances]
-    return result, sorted(numbers[list(parts)].tolist())
-
-
-def _alone(pixels: Flat, components: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return which instances are alone in their component, with no pixel on the edge of the plane."""
-    component = np.zeros(int(instances.max()) + 1, np.intp)
-    component[instances] = components
-    alone: NDArray[np.bool_] = (np.bincount(component) == 1)[component] & (component > 0)
-    return alone & ~_at_edge(pixels, instances, shape)
-
-
-def _at_edge(pixels: Flat, instances: Flat, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return which instances have a pixel on the edge of the plane."""
-    rows, columns = np.divmod(pixels, shape[1])
-    outer = (rows == 0) | (rows == shape[0] - 1) | (columns == 0) | (columns == shape[1] - 1)
-    at_edge = np.zeros(int(instances.max()) + 1, bool)
-    at_edge[instances[outer]] = True
-    return at_edge
-
-
-def _confidence(
-    pixels: Flat, instances: Flat, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
-) -> NDArray[np.float64]:
-    """Return the mean probability of each instance times its marker height, 0..1."""
-    areas = np.maximum(np.bincount(instances), 1)
-    mean = np.bincount(instances, weights=probability.ravel()[pixels]) / areas / 255
-    if marker is None:
-        return mean
-    height = np.zeros(areas.size, np.uint8)
-    np.maximum.at(height, instances, marker.ravel()[pixels])
-    return mean * height / 255
+    count, width = 0, labels.shape[1]
+    first = np.full(1, np.iinfo(np.int64).max)
+    for rows in scratch.bands(*labels.shape):
+        distinct, place = np.unique(labels[rows], return_index=True)
+        count = max(count, int(distinct[-1]))
+        first = np.append(first, np.full(max(0, count + 1 - len(first)), np.iinfo(np.int64).max))
+        first[distinct] = np.minimum(first[distinct], rows.start * width + place)
+        scratch.release(labels)
+    present = first < np.iinfo(np.int64).max
+    present[0] = False
+    number = _in_order(first, present)
+    result = scratch.zeros(labels.shape, np.uint32)
+    for rows in scratch.bands(*labels.shape):
+        result[rows] = number[labels[rows]]
+        scratch.release(labels, result)
+    return result, sorted(number[list(parts)].tolist())
 
 
 def _level(threshold: float) -> int:
     return max(1, round(threshold * 255))
-
-
-def _holes(foreground: NDArray[np.bool_], labels: NDArray[np.uint32]) -> tuple[Flat, NDArray[np.intp]]:
-    """Return the pixels of holes enclosed by one instance and no larger than it, and its label for each."""
-    # Background is 4-connected, the dual of the 8-connected foreground: a closed outline may have corners.
-    background, count = ndimage.label(~foreground)
-    hole = np.ones(count + 1, dtype=bool)
-    outside = _edge(background)
-    hole[np.append(outside, 0)] = False
-    if not hole.any():
-        return np.empty(0, np.intp), np.empty(0, np.intp)
-    # Excluding the largest component by comparison avoids a look-up for every pixel of the plane.
-    huge = int(np.bincount(outside)[1:].argmax()) + 1 if outside.any() else 0
-    pixels = np.flatnonzero((background != huge) & ~foreground)
-    holes = background.ravel()[pixels]
-    pixels, holes = pixels[hole[holes]], holes[hole[holes]]
-    lowest = np.full(count + 1, np.iinfo(np.intp).max)
-    highest = np.zeros(count + 1, dtype=np.intp)
-    width = foreground.shape[1]
-    for step in (-width, -1, 1, width):
-        neighbours = labels.ravel()[pixels + step].astype(np.intp)
-        rim = neighbours > 0
-        np.minimum.at(lowest, holes[rim], neighbours[rim])
-        np.maximum.at(highest, holes[rim], neighbours[rim])
-    small = np.bincount(holes, minlength=count + 1) <= np.bincount(labels.ravel())[highest]
-    fill = ((lowest == highest) & small)[holes]
-    return pixels[fill], highest[holes[fill]]
-
-
-def _edge(labels: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
-
-
-def _numbers(pixels: Flat, instances: Flat, kept: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Give the kept instances the numbers 1..n in order of their first pixel, and the others 0."""
-    first = np.zeros(kept.size, dtype=np.intp)
-    # The last assignment to an index wins: going backwards leaves the first pixel.
-    first[instances[::-1]] = pixels[::-1]
-    survivors = np.flatnonzero(kept)
-    numbers = np.zeros(kept.size, dtype=np.uint32)
-    numbers[survivors[np.argsort(first[survivors])]] = np.arange(1, survivors.size + 1)
-    return numbers

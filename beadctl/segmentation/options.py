@@ -16,7 +16,7 @@ from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.frame import CountingFrame
 from beadctl.segmentation.sizes import Diameter
-from beadctl.segmentation.watershed import MARKER_RISE
+from beadctl.segmentation.basins import MARKER_RISE
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from beadctl.evaluation import metrics
+from beadctl.segmentation import basins as basins_module
 from beadctl.segmentation import instances
-from beadctl.segmentation import watershed as watershed_module
 from beadctl.segmentation.measure import measure
-from beadctl.segmentation.watershed import RiseLimits
+from beadctl.segmentation.basins import RiseLimits
 
 EIGHT = np.ones((3, 3), dtype=bool)
 FULL = {"threshold": 0.5, "marker_threshold": 0.5, "min_area_px": 1}
@@ -165,7 +165,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, marker_threshold, rise):
     probability, seed = noisy_scene(random, 64)
     seed[probability < 128] = 0
     with pytest.MonkeyPatch.context() as all_sizes_alike:
-        all_sizes_alike.setattr(watershed_module, "LIMITS", RiseLimits(range=(1.0, 1.0)))
+        all_sizes_alike.setattr(basins_module, "LIMITS", RiseLimits(range=(1.0, 1.0)))
         found = instances.find_beads(
             probability,
             seed,

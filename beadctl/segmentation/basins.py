@@ -1,0 +1,370 @@
+"""The basins of a plane's marker map, one for each of its peaks, and the joining of those that are one bead.
+
+A plane is flooded cell by cell. A basin is known by the first pixel of its peak, so the parts of it that lie
+in two cells are one; what a cell sees of a basin without its peak has no pass to rise above, and is joined.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.morphology import local_maxima
+
+from beadctl import scratch
+from beadctl.segmentation.cells import EDGE_PX, Cell, cells
+from beadctl.segmentation.size_prior import SizePrior
+from beadctl.segmentation.watershed import EIGHT, Flat, Ids, divided_by_distance, flooded
+
+# Least rise of a peak of the marker map, for beads of `RiseLimits.diameter_px`, where the model has no own.
+MARKER_RISE = 0.07
+
+
+@dataclass(frozen=True)
+class RiseLimits:
+    """How far a peak rises above the pass to a higher one, to be a bead of its own.
+
+    ==============  ========  ======  ========================================================================
+    name            value     unit    why
+    ==============  ========  ======  ========================================================================
+    diameter_px     10.0      px      beads for which the stated rise of the marker map holds
+    power           1.5       --      growth of the rise with the diameter (chosen on simulated scenes): the
+                                      map's errors spread over more of a large bead
+    range           0.3, 6.0  factor  of that growth
+    prior_weight    0.5       --      share of the log-odds of the size prior: the map depends on sizes too
+    prior_range     1/8, 8    factor  of the size prior's influence
+    ==============  ========  ======  ========================================================================
+    """
+
+    diameter_px: float = 10.0
+    power: float = 1.5
+    range: tuple[float, float] = (0.3, 6.0)
+    prior_weight: float = 0.5
+    prior_range: tuple[float, float] = (1 / 8, 8.0)
+
+
+LIMITS = RiseLimits()
+
+
+@dataclass(frozen=True)
+class Basins:
+    """The basins of a plane, numbered 1..n in raster order of their peaks; columns have a place 0 for none.
+
+    Attributes
+    ----------
+    of_number : ndarray of intp
+        The basin of each number in the label image that the cells left.
+    area_px, light, height : ndarray of int64, float64 and intp, shape (n + 1,)
+        Pixels; sum of the probability, 0..255 each; and largest value of the marker map, 0..255.
+    first : ndarray of int64, shape (n + 1,)
+        Flat index of the first pixel.
+    at_edge : ndarray of bool, shape (n + 1,)
+        Whether a pixel lies on the edge of the plane.
+    pairs, passes : ndarray of intp, shape (M, 2) and (M,)
+        Neighbouring basins, and height of the pass between them, highest first.
+    """
+
+    of_number: Flat
+    area_px: NDArray[np.int64]
+    light: NDArray[np.float64]
+    height: Flat
+    first: NDArray[np.int64]
+    at_edge: NDArray[np.bool_]
+    pairs: Flat
+    passes: Flat
+
+    def joined(self, rise: float, least: int, prior: SizePrior | None = None) -> Flat:
+        """Join basins whose peak is low or rises too little; return the new number of each, (n + 1,).
+
+        The highest pass goes first, so a peak joins the neighbour from which it is least separated. The rise
+        scales with the larger of two basins as far as they have grown. A size prior raises it where dividing
+        would part beads of typical size, and lowers it where joining would exceed the typical size.
+
+        Parameters
+        ----------
+        rise, least : float and int
+            Least rise of a peak, for beads of 10 px, and its least height, 0..255.
+        prior : SizePrior, optional
+            Of the beads that stand alone.
+        """
+        # Only a low peak, or a pass close below the lower of its two peaks, can join them.
+        lower = np.minimum(self.height[self.pairs[:, 0]], self.height[self.pairs[:, 1]])
+        most = rise * LIMITS.range[1] * (LIMITS.prior_range[1] if prior else 1.0)
+        shallow = (lower - self.passes < most) | (lower < least)
+        parent, peak, area = list(range(len(self.height))), self.height.tolist(), self.area_px.tolist()
+
+        def root(basin: int) -> int:
+            while parent[basin] != basin:
+                parent[basin] = parent[parent[basin]]
+                basin = parent[basin]
+            return basin
+
+        pairs, passes = self.pairs[shallow].tolist(), self.passes[shallow].tolist()
+        for (one, other), saddle in zip(pairs, passes, strict=True):
+            low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
+            if low == high:
+                continue
+            needed = rise * _share(area[low], area[high], prior)
+            if peak[low] - saddle < needed or peak[low] < least:
+                parent[low] = high
+                area[high] += area[low]
+        return np.array([root(basin) for basin in parent], dtype=np.intp)
+
+    @cached_property
+    def component(self) -> Flat:
+        """The component of the foreground that each basin belongs to, 1..m, shape (n + 1,); 0 for none."""
+        size = len(self.height)
+        edges = (np.ones(len(self.pairs), bool), (self.pairs[:, 0], self.pairs[:, 1]))
+        _, found = connected_components(coo_array(edges, shape=(size, size)), directed=False)
+        component = np.asarray(found, np.intp) + 1
+        component[0] = 0
+        return component
+
+
+def basins_of(
+    probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None, level: int, least: int
+) -> tuple[NDArray[np.uint32], Basins]:
+    """Flood a plane; return the number of each pixel's basin in its cell, uint32 (H, W), and the basins.
+
+    Parameters
+    ----------
+    probability, marker : ndarray of uint8, shape (H, W)
+        The maps, 0..255 for 0..1. Without a marker map, basins are the parts of components as the distance
+        transform divides them, all of height 255; such a plane is one cell.
+    level, least : int
+        Least probability of foreground, and least height of a peak, 0..255.
+    """
+    height, width = probability.shape
+    labels = scratch.zeros((height, width), np.uint32)
+    edge_px = EDGE_PX if marker is not None else max(height, width, 1)
+    numbered, parts = 0, []
+    for cell in cells(height, width, edge_px=edge_px):
+        found = _flooded_cell(probability, marker, cell, level, least)
+        inner = found.number[cell.inner]
+        labels[cell.core.slices] = np.where(inner > 0, inner + numbered, 0)
+        parts.append(_part(found, cell, probability, marker))
+        numbered += len(found.key)
+        scratch.release(labels, probability, *(() if marker is None else (marker,)))
+    return labels, _joined_cells(parts, labels, marker)
+
+
+@dataclass(frozen=True)
+class _Flooded:
+    """The basins of a cell's window.
+
+    Attributes
+    ----------
+    number : ndarray of intp, shape (h, w)
+        The number of each pixel's basin, 0 for none; not every number is used.
+    key : ndarray of int64
+        By number, the pixel of the plane by which the basin is known: the first of its peak.
+    """
+
+    number: Flat
+    key: NDArray[np.int64]
+
+
+def _flooded_cell(
+    probability: NDArray[np.uint8],
+    marker: NDArray[np.uint8] | None,
+    cell: Cell,
+    level: int,
+    least: int,
+) -> _Flooded:
+    """Flood the components of a cell's window from their peaks."""
+    foreground = probability[cell.window.slices] >= level
+    components, count = ndimage.label(foreground, structure=EIGHT)
+    pixels = np.flatnonzero(foreground)
+    component = components.ravel()[pixels].astype(np.intp)
+    number = np.zeros(foreground.shape, np.intp)
+    if not pixels.size:
+        return _Flooded(number, np.zeros(1, np.int64))
+    if marker is None:
+        number.ravel()[pixels] = parts = divided_by_distance(pixels, component, foreground.shape)
+        return _Flooded(number, _in_plane(_first(pixels, parts), cell, probability.shape))
+    # Peaks within the foreground only: the marker map outside is ignored.
+    heights = np.where(foreground, marker[cell.window.slices], 0)
+    high = local_maxima(heights, connectivity=2) & foreground  # type: ignore[no-untyped-call]
+    peaks, _ = ndimage.label(high, structure=EIGHT)
+    where = np.flatnonzero(high)
+    peak, owner = peaks.ravel()[where].astype(np.intp), components.ravel()[where]
+    # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
+    component_of = np.zeros(int(peak.max(initial=0)) + 1, np.intp)
+    tall = heights.ravel()[where] >= least
+    component_of[peak[tall]] = owner[tall]
+    crowded = np.bincount(component_of[1:], minlength=count + 1) > 1
+    crowded[_cut_off(components, cell, probability.shape)] = True
+    crowded[0] = False
+    of_basin, chosen = component, crowded[component]
+    first = _first(pixels, component)
+    if chosen.any():
+        members, member_of = pixels[chosen], component[chosen]
+        # A component without a peak, whose marker map is 0, is one basin.
+        has_peak = np.zeros(count + 1, bool)
+        has_peak[owner] = True
+        seeds = np.where(has_peak[member_of], peaks.ravel()[members], component_of.size + member_of)
+        basin = flooded(members, member_of, heights.ravel()[members].astype(np.intp), seeds, heights.shape)
+        # Components, then peaks, then components without a peak.
+        of_basin = component.copy()
+        of_basin[chosen] = count + 1 + basin
+        first = np.concatenate((first, _first(where, peak), first))
+    number.ravel()[pixels] = of_basin
+    return _Flooded(number, _in_plane(first, cell, probability.shape))
+
+
+def _cut_off(components: Ids, cell: Cell, shape: tuple[int, ...]) -> Ids:
+    """Return the components that may go on beyond the window of a cell."""
+    window = cell.window
+    sides = (
+        (window.top > 0, components[0]),
+        (window.bottom < shape[0], components[-1]),
+        (window.left > 0, components[:, 0]),
+        (window.right < shape[1], components[:, -1]),
+    )
+    return np.concatenate([components[:0, 0], *(side for within, side in sides if within)])
+
+
+def _first(pixels: Flat, numbers: Ids) -> Flat:
+    """Return the first of ascending pixels that has each number, 0 for a number that none has."""
+    first = np.zeros(int(numbers.max(initial=0)) + 1, np.intp)
+    # The last assignment to an index wins: going backwards leaves the first pixel.
+    first[numbers[::-1]] = pixels[::-1]
+    return first
+
+
+def _in_plane(pixels: Flat, cell: Cell, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return flat pixels of the window of a cell as those of the plane."""
+    rows, columns = np.divmod(pixels, cell.window.width)
+    return np.asarray((rows + cell.window.top) * shape[1] + columns + cell.window.left, np.int64)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the pixels of a cell say of its basins, as columns of `Basins`, by their number in the cell."""
+
+    key: NDArray[np.int64]
+    area_px: NDArray[np.int64]
+    light: NDArray[np.float64]
+    height: Flat
+    first: NDArray[np.int64]
+    at_edge: NDArray[np.bool_]
+
+
+def _part(
+    found: _Flooded, cell: Cell, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
+) -> _Part:
+    """Sum up the basins of a cell over its own pixels."""
+    number, size = found.number[cell.inner], len(found.key)
+    pixels = np.flatnonzero(number)
+    own = number.ravel()[pixels]
+    height = np.zeros(size, np.uint8)
+    if marker is None:
+        height[own] = 255
+    else:
+        np.maximum.at(height, own, marker[cell.core.slices].ravel()[pixels])
+    first = np.zeros(size, np.intp)
+    first[own[::-1]] = pixels[::-1]
+    core, shape = cell.core, probability.shape
+    at_edge = np.zeros(size, bool)
+    for is_edge, side in (
+        (core.top == 0, number[0]),
+        (core.bottom == shape[0], number[-1]),
+        (core.left == 0, number[:, 0]),
+        (core.right == shape[1], number[:, -1]),
+    ):
+        at_edge[side[side > 0]] |= is_edge
+    return _Part(
+        found.key,
+        np.bincount(own, minlength=size),
+        np.bincount(own, probability[core.slices].ravel()[pixels], size),
+        height.astype(np.intp),
+        _in_plane(first, Cell(core, core), shape),
+        at_edge,
+    )
+
+
+def _joined_cells(
+    parts: list[_Part], labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None
+) -> Basins:
+    """Make one table of those of the cells: a basin that several saw has one number."""
+    area_px = np.concatenate([part.area_px for part in parts])
+    used = np.flatnonzero(area_px)
+    keys, inverse = np.unique(np.concatenate([part.key for part in parts])[used], return_inverse=True)
+    basin, size = inverse + 1, len(keys) + 1
+    of_number = np.zeros(area_px.size, np.intp)
+    of_number[used] = basin
+
+    def column(name: str) -> NDArray[Any]:
+        return np.asarray(np.concatenate([getattr(part, name) for part in parts])[used])
+
+    height, at_edge = np.zeros(size, np.intp), np.zeros(size, bool)
+    np.maximum.at(height, basin, column("height"))
+    np.logical_or.at(at_edge, basin, column("at_edge"))
+    first = np.full(size, np.iinfo(np.int64).max)
+    np.minimum.at(first, basin, column("first"))
+    return Basins(
+        of_number,
+        np.bincount(basin, column("area_px"), size).astype(np.int64),
+        np.bincount(basin, column("light"), size),
+        height,
+        first,
+        at_edge,
+        *_passes(labels, of_number, size, marker),
+    )
+
+
+def _passes(
+    labels: NDArray[np.uint32], of_number: Flat, size: int, marker: NDArray[np.uint8] | None
+) -> tuple[Flat, Flat]:
+    """Return pairs of neighbouring basins, (N, 2), and the heights of their passes, (N,), highest first."""
+    found = [np.empty(0, np.intp)]
+    for rows in scratch.bands(*labels.shape):
+        # A band has the first row of the next, to which its last one has neighbours.
+        band = slice(rows.start, rows.stop + 1)
+        level = None if marker is None else marker[band]
+        found.append(_borders(of_number[labels[band]], level, size))
+        scratch.release(labels, *(() if marker is None else (marker,)))
+    pair, height = np.divmod(_highest(np.concatenate(found)), 256)
+    order = np.argsort(-height, kind="stable")
+    return np.stack(np.divmod(pair[order], size), axis=1), height[order]
+
+
+def _borders(basins: Flat, level: NDArray[np.uint8] | None, size: int) -> Flat:
+    """Return each pair of neighbouring basins with the height of its highest pass, as one number."""
+    found = []
+    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = (slice(0, basins.shape[0] - down), slice(max(0, -across), basins.shape[1] - max(0, across)))
+        there = (slice(down, None), slice(max(0, across), basins.shape[1] + min(0, across)))
+        one, other = basins[here], basins[there]
+        border = np.flatnonzero((one != other) & (one > 0) & (other > 0))
+        one, other = one.ravel()[border], other.ravel()[border]
+        pair = np.minimum(one, other) * size + np.maximum(one, other)
+        height: Any = 0
+        if level is not None:
+            height = np.minimum(level[here].ravel()[border], level[there].ravel()[border])
+        found.append(pair * 256 + height)
+    return _highest(np.concatenate(found))
+
+
+def _highest(coded: Flat) -> Flat:
+    """Keep of each pair the one of the greatest height."""
+    coded = np.unique(coded)
+    pair = coded // 256
+    return coded[np.append(pair[1:] != pair[:-1], True)[: len(pair)]]
+
+
+def _share(one_px: int, other_px: int, prior: SizePrior | None) -> float:
+    """Return the factor on the rise for two basins of these areas."""
+    diameter_px = math.sqrt(4 / math.pi * max(one_px, other_px))
+    grown = float((diameter_px / LIMITS.diameter_px) ** LIMITS.power)
+    share = min(max(grown, LIMITS.range[0]), LIMITS.range[1])
+    if prior is None:
+        return share
+    apart = (prior.oddness(one_px) + prior.oddness(other_px)) / 2
+    odds = math.exp(LIMITS.prior_weight * (apart - prior.oddness(one_px + other_px)))
+    return share * min(max(odds, LIMITS.prior_range[0]), LIMITS.prior_range[1])
