@@ -7,6 +7,7 @@
 """
 
 from beadctl.simulate.scene import Scene, render
+from beadctl.simulate.suspension import draw_suspension, render_suspension
 from beadctl.simulate.writing import write
 
-__all__ = ["Scene", "render", "write"]
+__all__ = ["Scene", "draw_suspension", "render", "render_suspension", "write"]

@@ -8,10 +8,10 @@ from scipy.ndimage import maximum_filter
 
 from beadctl.simulate.acquisition import Acquired, acquire
 from beadctl.simulate.debris import inscription
-from beadctl.simulate.drawing import Beads, Floats, Labels, circles, consecutive
+from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, circles, consecutive
 from beadctl.simulate.fields import Field, draw_field
 from beadctl.simulate.optics import Grey, draw_camera, exposed
-from beadctl.simulate.plan import draw_beads
+from beadctl.simulate.plan import ScenePlan, draw_beads
 from beadctl.simulate.surrounds import cut_labels, draw_surround, enclose
 from beadctl.simulate.themes import draw_plan
 
@@ -56,6 +56,16 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     plan = draw_plan(rng, shape)
     beads = draw_beads(rng, plan, shape) if plan.arrangement.count else circles([], [], [])
+    return recorded(rng, plan, beads, shape)
+
+
+def recorded(
+    rng: np.random.Generator, plan: ScenePlan, beads: Beads, shape: Shape, *, surrounded: bool = True
+) -> Scene:
+    """Return the scene of beads that are already placed, of a height and width `shape`, px.
+
+    `surrounded` is whether some scenes have a constant surround, which hides a part of the beads.
+    """
     field = draw_field(rng, plan, beads, shape)
     strength = _strength(field.labels, field.signal, len(field.beads))
     weakest = float(np.quantile(strength, 0.05)) if len(strength) else float(rng.uniform(0.1, 0.5))
@@ -67,7 +77,8 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     labels = cut_labels(labels, acquired.visible)
     surround = "none"
     electrons = plan.kind == "sphere" or plan.theme == "support"
-    if rng.random() < SURROUNDED["electrons" if electrons else "dirt" if plan.theme == "dirt" else "other"]:
+    share = SURROUNDED["electrons" if electrons else "dirt" if plan.theme == "dirt" else "other"]
+    if surrounded and rng.random() < share:
         surround, inside = draw_surround(rng, shape, electrons=electrons)
         image = enclose(rng, image, surround, inside, noise, 0.0 if plan.kind == "transmitted" else None)
         labels = cut_labels(labels, inside >= 0.5)

@@ -9,6 +9,7 @@ from beadctl.errors import OutputError
 from beadctl.files import write_csv
 from beadctl.images.tiff_write import write_tiff
 from beadctl.simulate.scene import Fact, render
+from beadctl.simulate.suspension import draw_suspension
 
 
 def write(
@@ -17,6 +18,7 @@ def write(
     size: int,
     seed: int,
     *,
+    suspensions: bool = False,
     overwrite: bool = False,
     on_image: Callable[[Path], None] | None = None,
 ) -> list[Path]:
@@ -33,6 +35,8 @@ def write(
         Number of images; side of the square images, px.
     seed
         Random seed, at least 0.
+    suspensions
+        Whether the scenes are fields of suspensions, see `draw_suspension`, instead of all kinds.
     overwrite
         Whether to replace images of an earlier run.
     on_image
@@ -50,8 +54,9 @@ def write(
                 raise OutputError(f"{old}: already exists; choose another folder or pass --overwrite")
     paths: list[Path] = []
     rows: list[dict[str, Fact]] = []
+    draw = draw_suspension if suspensions else render
     for index in range(count):
-        scene = render(np.random.default_rng([seed, index]), size)
+        scene = draw(np.random.default_rng([seed, index]), size)
         path = images / f"sim_{index:05d}.tif"
         write_tiff(path, scene.image, software="beadctl simulate")
         is_wide = scene.labels.max(initial=0) > 65535

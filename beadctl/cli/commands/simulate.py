@@ -16,6 +16,10 @@ def simulate(
     messages: Messages,
     out: Annotated[Path, typer.Argument(help="Folder to write images/, masks/ and manifest.csv to.")],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of images.")] = 50,
+    suspensions: Annotated[
+        bool,
+        typer.Option("--suspensions", help="Beads of one look at random places, as in a chamber."),
+    ] = False,
 ) -> None:
     """Write simulated bead images with exact label images; the same seed gives the same bytes.
 
@@ -25,5 +29,13 @@ def simulate(
 
     data, overwrite = loaded.settings.data, loaded.settings.output.overwrite
     with messages.progress(count, "simulating") as advance:
-        paths = write(out, count, data.size, data.seed, overwrite=overwrite, on_image=advance)
+        paths = write(
+            out,
+            count,
+            data.size,
+            data.seed,
+            suspensions=suspensions,
+            overwrite=overwrite,
+            on_image=advance,
+        )
     messages.info(f"{len(paths)} images in {out / 'images'}, their label images in {out / 'masks'}")
