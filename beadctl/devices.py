@@ -15,6 +15,9 @@ SCHEDULER_CPUS = (
     "NSLOTS",
     "OMP_NUM_THREADS",
 )
+# Devices of a network, and their names with a number or, of OpenVINO, with its own name of the device.
+DEVICE_KINDS = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino")
+DEVICE_PATTERN = r"^(auto|cpu|coreml|(cuda|tensorrt|directml)(:\d+)?|openvino(:[A-Z]+(\.\d+)?)?)$"
 PROCESS_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -92,10 +95,3 @@ def _granted() -> Iterator[int]:
 def _present_cpus() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def cuda_index(device: str) -> int | None:
-    """Return N of ``cuda:N``, 0 for ``cuda``, None for any other device."""
-    if not device.startswith("cuda"):
-        return None
-    return int(device.partition(":")[2] or 0)

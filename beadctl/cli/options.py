@@ -15,6 +15,7 @@ import typer
 
 from beadctl.cli.settings import load, section_of
 from beadctl.console import Messages, logged
+from beadctl.devices import DEVICE_KINDS
 from beadctl.files import cell
 from beadctl.results.formats import Output
 
@@ -135,7 +136,7 @@ def list_of(family: type[StrEnum]) -> Callable[[str], list[str]]:
 
 
 def _devices(incomplete: str) -> list[str]:
-    return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]
+    return [name for name in DEVICE_KINDS if name.startswith(incomplete)]
 
 
 _COMPLETIONS = {"inference.device": _devices, "output.save": list_of(Output)}

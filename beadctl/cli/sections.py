@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
 from beadctl.counting.measured import Measured
+from beadctl.devices import DEVICE_PATTERN
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
 from beadctl.results.formats import Output
@@ -22,7 +23,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 Weight = Annotated[float, Field(ge=0.0)]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+Device = Annotated[str, Field(pattern=DEVICE_PATTERN)]
 
 
 def _list(value: object) -> object:
@@ -264,7 +265,11 @@ class Inference(Section):
     """The model file and how it is run."""
 
     model: Path | None = Field(None, description="Model file (.onnx) [the default model in the package].")
-    device: Device = Field("auto", description="auto, cpu, cuda or cuda:N.")
+    device: Device = Field(
+        "auto",
+        description="auto (cuda where it works, else cpu), cpu, cuda, tensorrt, directml, coreml, openvino; "
+        "or one of several, as cuda:1 or openvino:GPU.",
+    )
     diameter: Annotated[str, BeforeValidator(_text)] | None = Field(
         None,
         description="Diameter of a typical bead, 12px or 5um, to within a third [found for each image].",

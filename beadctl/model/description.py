@@ -8,10 +8,15 @@ from pathlib import Path
 
 from beadctl import __version__
 from beadctl.devices import usable_cpus
-from beadctl.model.runtime import GPU_ADVICE, providers
+from beadctl.model.runtime import GPU_ADVICE, listed_devices, providers
 from beadctl.model.session import DEFAULT_MODEL, Model, installed_builds
 
-PACKAGES = ("numpy", "scipy", "scikit-image", "tifffile", "imagecodecs", "torch", "onnx")
+# Packages and, of optional ones, the extra that installs them.
+PACKAGES = {
+    **dict.fromkeys(("numpy", "scipy", "scikit-image", "tifffile", "imagecodecs"), ""),
+    **dict.fromkeys(("torch", "onnx"), "train"),
+    "openvino": "openvino",
+}
 
 
 def describe_installation() -> list[tuple[str, str]]:
@@ -23,15 +28,16 @@ def describe_installation() -> list[tuple[str, str]]:
         rows.append(
             ("warning", f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
         )
-    for package in PACKAGES:
+    for package, extra in PACKAGES.items():
         try:
             rows.append((package, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
-            rows.append((package, 'not installed (pip install "beadctl[train]")'))
+            rows.append((package, f'not installed (pip install "beadctl[{extra}]")'))
     default = f"{DEFAULT_MODEL.name} (in the package), {_mebibytes(DEFAULT_MODEL)}"
     return [
         *rows,
         ("providers", ", ".join(providers())),
+        ("devices", ", ".join(listed_devices())),
         ("CPU threads", str(usable_cpus())),
         ("device auto is", Model(DEFAULT_MODEL).device),
         ("default model", default),

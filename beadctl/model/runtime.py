@@ -4,18 +4,68 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beadctl.devices import cuda_index
 from beadctl.errors import DeviceError, ModelError
+from beadctl.model import openvino_session
 
-CPU_BUILD, GPU_BUILD = "onnxruntime", "onnxruntime-gpu"
+# Builds of onnxruntime; all install into the same folder.
+BUILDS = CPU_BUILD, GPU_BUILD, DIRECTML_BUILD = "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"
 GPU_ADVICE = (
     f"install the GPU build with: pip uninstall -y {CPU_BUILD} {GPU_BUILD} && "
     f'pip install "{GPU_BUILD}[cuda,cudnn]"'
 )
+CPU_PROVIDER = "CPUExecutionProvider"
+# With it a session tells which provider runs each node.
+RECORD_NODES = "session.record_ep_graph_assignment_info"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider of onnxruntime.
+
+    Attributes
+    ----------
+    name, title : str
+        As onnxruntime and its maker call it.
+    advice : str
+        How to get it, for the message where it is missing.
+    is_numbered : bool
+        Whether there may be several such devices.
+    options : mapping
+        For its sessions.
+    """
+
+    name: str
+    title: str
+    advice: str
+    is_numbered: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+PROVIDERS = {
+    "cuda": Provider(
+        "CUDAExecutionProvider", "CUDA", GPU_ADVICE, options={"cudnn_conv_algo_search": "HEURISTIC"}
+    ),
+    "tensorrt": Provider(
+        "TensorrtExecutionProvider", "TensorRT", f"{GPU_ADVICE}, and TensorRT with: pip install tensorrt"
+    ),
+    "directml": Provider(
+        "DmlExecutionProvider",
+        "DirectML",
+        f"on Windows, install it with: pip uninstall -y {CPU_BUILD} && pip install {DIRECTML_BUILD}",
+    ),
+    "coreml": Provider(
+        "CoreMLExecutionProvider",
+        "CoreML",
+        "run beadctl on macOS",
+        is_numbered=False,
+        options={"ModelFormat": "MLProgram"},
+    ),
+}
 
 
 def providers() -> list[str]:
@@ -25,23 +75,83 @@ def providers() -> list[str]:
     return list(onnxruntime.get_available_providers())
 
 
+def listed_devices() -> list[str]:
+    """Return the devices that what is installed claims to have; to use one may still fail."""
+    listed = providers()
+    return [
+        "cpu",
+        *(kind for kind, provider in PROVIDERS.items() if provider.name in listed),
+        *(f"openvino:{name}" for name in openvino_session.device_names()),
+    ]
+
+
 def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
     """Open a session on exactly the device that was asked for; return it and the device's name.
 
+    Parameters
+    ----------
+    path, threads : Path and int
+        The ``.onnx`` file, and the CPU threads.
+    device : str
+        ``auto`` is CUDA where it works, else the CPU.
+
     Raises
     ------
-    ModelError, DeviceError
+    ModelError, DeviceError, MissingExtraError
         As for `beadctl.model.session.Model`.
     """
+    kind, _, index = device.partition(":")
+    if kind in PROVIDERS:
+        return _on_provider(path, device, threads)
+    if kind == "openvino":
+        described, _ = _on_cpu(path, 1)
+        return openvino_session.open_session(path, described, index or "CPU", threads)
+    if kind == "auto" and PROVIDERS["cuda"].name in providers():
+        with contextlib.suppress(DeviceError):
+            return _on_provider(path, "cuda", threads)
+    return _on_cpu(path, threads)
+
+
+def _on_cpu(path: Path, threads: int) -> tuple[Any, str]:
+    try:
+        return _session(path, threads, [CPU_PROVIDER]), "cpu"
+    except Exception as error:
+        # onnxruntime has an exception class for each status; all mean that the file is unusable.
+        raise ModelError(f"{path}: not a model that onnxruntime can run ({first_line(error)})") from None
+
+
+def _on_provider(path: Path, device: str, threads: int) -> tuple[Any, str]:
+    """Open a session on a provider; DeviceError if it is missing, does not start, or runs no convolution."""
+    kind, _, index = device.partition(":")
+    provider = PROVIDERS[kind]
+    if provider.name not in providers():
+        raise DeviceError(
+            f"--device {device}: this onnxruntime has no {provider.title}; {provider.advice}, "
+            "or use --device cpu"
+        )
+    numbered = {"device_id": index or "0"} if provider.is_numbered else {}
+    try:
+        session = _session(path, threads, [(provider.name, {**provider.options, **numbered})])
+    except Exception as error:
+        raise DeviceError(f"--device {device}: {first_line(error)}; use --device cpu") from None
+    # onnxruntime itself only warns, and uses the CPU.
+    if session.get_providers()[0] != provider.name:
+        raise DeviceError(
+            f"--device {device}: onnxruntime could not start {provider.title} (driver or libraries "
+            "missing?); see beadctl info, or use --device cpu"
+        )
+    elsewhere = _convolutions_elsewhere(session, provider.name)
+    if elsewhere:
+        raise DeviceError(
+            f"--device {device}: {provider.title} leaves {elsewhere} of the convolutions of {path} to the "
+            "CPU; use --device cpu"
+        )
+    return session, f"{kind}:{index or 0}" if provider.is_numbered else kind
+
+
+def _session(path: Path, threads: int, chosen: list[Any]) -> Any:
     import onnxruntime
 
-    index = cuda_index(device)
-    cuda_provider = "CUDAExecutionProvider"
-    listed = cuda_provider in onnxruntime.get_available_providers()
-    if index is not None and not listed:
-        raise DeviceError(
-            f"--device {device}: this onnxruntime has no CUDA; {GPU_ADVICE}, or use --device cpu"
-        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -49,32 +159,22 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
     options.enable_mem_pattern = False
     # Each of its errors is an exception too.
     options.log_severity_level = 4
-    if listed and device != "cpu":
-        if hasattr(onnxruntime, "preload_dlls"):
-            with _stdout_kept():
-                onnxruntime.preload_dlls()
-        cuda = (cuda_provider, {"device_id": str(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})
-        try:
-            with _stdout_kept():
-                session = onnxruntime.InferenceSession(path, options, providers=[cuda])
-        except Exception as error:
-            if index is not None:
-                raise DeviceError(f"--device {device}: {first_line(error)}; use --device cpu") from None
-        else:
-            if session.get_providers()[0] == cuda_provider:
-                return session, f"cuda:{index or 0}"
-            if index is not None:
-                raise DeviceError(
-                    f"--device {device}: onnxruntime could not start CUDA (driver or libraries missing?); "
-                    "see beadctl info, or use --device cpu"
-                )
-    try:
-        with _stdout_kept():
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # onnxruntime has an exception class for each status; all mean that the file is unusable.
-        raise ModelError(f"{path}: not a model that onnxruntime can run ({first_line(error)})") from None
-    return session, "cpu"
+    options.add_session_config_entry(RECORD_NODES, "1")
+    with _stdout_kept():
+        # Those of the packages that the extras of the GPU build install.
+        if chosen != [CPU_PROVIDER] and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+        return onnxruntime.InferenceSession(path, options, providers=chosen)
+
+
+def _convolutions_elsewhere(session: Any, provider: str) -> int:
+    """Return how many convolutions of a session another provider runs; 0 where it does not tell."""
+    tell = getattr(session, "get_provider_graph_assignment_info", None)
+    if tell is None:
+        return 0
+    return sum(
+        node.op_type == "Conv" for part in tell() if part.ep_name != provider for node in part.get_nodes()
+    )
 
 
 def first_line(error: Exception) -> str:

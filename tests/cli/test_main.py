@@ -240,7 +240,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "export": {"run", "out"},
         "audit": {"images", "masks", "fix", "find"},
         "simulate": {"out", "count"},
-        "info": {"file", "show_settings"},
+        "info": {"file", "show_settings", "show_devices"},
         "completions": {"shell"},
     }
     group = typer.main.get_command(main.application())
@@ -296,6 +296,16 @@ def test_info_describes_images_models_and_the_installation(run, model_path, bead
     assert said.code == 0
     assert __version__ in said.out
     assert "CPUExecutionProvider" in said.out
+
+
+def test_info_compares_devices_and_the_cpu_is_the_first(run, model_path):
+    said = run("info", model_path, "--devices", "--format", "csv")
+    assert said.code == 0
+    first = rows_of(said.out)[0]
+    assert (first["device"], float(first["largest_difference"]), first["failure"]) == ("cpu", 0.0, "")
+    assert float(first["ms_per_mpx"]) > 0
+    absent = run("info", "absent.onnx", "--devices")
+    assert (absent.code, absent.out) == (3, "")
 
 
 def test_simulate_writes_as_many_images_as_asked(run, tmp_path):

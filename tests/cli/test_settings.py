@@ -22,7 +22,7 @@ from beadctl.results.formats import Output
 KEYS = [f"{section}.{field}" for section, field in settings.fields()]
 STRINGS = {
     "data.axes": ("ZYX", "TYX", "CYX"),
-    "inference.device": ("cpu", "cuda", "cuda:1"),
+    "inference.device": ("cpu", "cuda:1", "openvino:GPU.1"),
     **dict.fromkeys(("instances.min_area", "instances.max_area"), ("60", "60px", "25um2")),
     **dict.fromkeys(
         ("instances.min_diameter", "instances.max_diameter", "data.counting_frame"), ("9", "9.5px", "4um")

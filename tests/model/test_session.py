@@ -1,4 +1,4 @@
-"""Running a model file: maps independent of blocks and threads, the requested device, older files."""
+"""Running a model file: maps independent of blocks and threads, older files."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from helpers.model import write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.errors import DeviceError, ModelError
+from beadctl.errors import ModelError
 from beadctl.images import InMemory, InputName, Levels, NetworkInput, Window, open_image
 from beadctl.model.blocks import blocks
 from beadctl.model.metadata import METADATA_KEY
@@ -247,29 +247,6 @@ def test_a_file_that_names_the_median_sees_the_plane_as_before_schema_3(tmp_path
     wanted = model.run(np.pad(ready, missing, mode="reflect")[None, None])
     for found, answer in zip(model.maps(PLANE).planes, wanted, strict=True):
         np.testing.assert_allclose(found / 255, answer[0, 0, :101, :143], atol=0.5 / 255 + 1e-5)
-
-
-@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
-@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_a_missing_device_is_refused(model_path, device):
-    with pytest.raises(DeviceError, match=rf"--device {device}: .*--device cpu") as caught:
-        Model(model_path, device)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_device_that_fails_to_start_is_refused_and_auto_uses_the_cpu(model_path, monkeypatch):
-    """onnxruntime lists a provider that cannot start, and would use the CPU without an error."""
-    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
-    real = onnxruntime.InferenceSession
-    monkeypatch.setattr(
-        onnxruntime,
-        "InferenceSession",
-        lambda path, options, providers: real(path, options, providers=["CPUExecutionProvider"]),
-    )
-    with pytest.raises(DeviceError, match="could not start CUDA"):
-        Model(model_path, "cuda")
-    assert Model(model_path, "auto").device == "cpu"
 
 
 def test_other_files_are_refused(model_path, tmp_path):

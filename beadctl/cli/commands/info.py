@@ -1,5 +1,6 @@
-"""``beadctl info``: versions and devices, the effective settings, or the facts of a file."""
+"""``beadctl info``: versions, the effective settings, the facts of a file, or the devices compared."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,12 @@ def info(
     show_settings: Annotated[
         bool, typer.Option("--settings", help="Print every setting and where its value comes from.")
     ] = False,
+    show_devices: Annotated[
+        bool,
+        typer.Option("--devices", help="Run the model on each device that is installed, and compare them."),
+    ] = False,
 ) -> None:
-    """Print versions and devices, the effective settings, or the facts of an image or a model.
+    """Print versions, the effective settings, the facts of an image or a model, or the devices compared.
 
     Prints a table, in a pipe too.
 
@@ -29,6 +34,11 @@ def info(
     form = loaded.settings.output.format.chosen(console.Form.TABLE)
     if show_settings:
         console.print_rows(form, ("setting", "value", "from"), loaded.rows())
+        return
+    if show_devices:
+        from beadctl.model.device_trial import COLUMNS, try_devices
+
+        console.print_rows(form, COLUMNS, map(astuple, try_devices(file)))
         return
     from beadctl.cli import arguments
     from beadctl.images.description import describe_image
