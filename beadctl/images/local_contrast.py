@@ -5,13 +5,15 @@ percentiles of the whole plane cannot. Mean and deviation are taken on a coarse 
 any window has the values of the whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from beadctl import scratch
 
 Floats = NDArray[np.float32]
 
@@ -35,6 +37,8 @@ class ContrastLimits:
 
 
 LIMITS = ContrastLimits()
+# Width of the Gaussian windows, in standard deviations.
+TRUNCATE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +50,18 @@ class BlockSums:
     squares: NDArray[np.float64]
 
     @classmethod
-    def joined(cls, bands: Sequence["BlockSums"]) -> "BlockSums":
+    def joined(cls, bands: Iterable["BlockSums"], height: int, width: int) -> "BlockSums":
         """Return the sums of a plane from those of its bands of rows, each a multiple of the grid high."""
-        return cls(*(np.concatenate([getattr(band, name) for band in bands]) for name in vars(bands[0])))
+        grid = -(-height // LIMITS.block_px), -(-width // LIMITS.block_px)
+        whole = cls(*(scratch.zeros(grid, np.float64) for _ in range(3)))
+        row = 0
+        for band in bands:
+            for name, plane in vars(whole).items():
+                part = getattr(band, name)
+                plane[row : row + len(part)] = part
+                scratch.release(plane)
+            row += len(band.count)
+        return whole
 
     @classmethod
     def of(cls, values: Floats) -> "BlockSums":
@@ -60,14 +73,24 @@ class BlockSums:
 
     def around(self, sigma_px: float) -> "LocalContrast":
         """Return mean and deviation under a Gaussian window of this standard deviation, px."""
-        count, total, squares = (
-            ndimage.gaussian_filter(part, sigma_px / LIMITS.block_px, mode="constant", truncate=3.0)
-            for part in (self.count, self.total, self.squares)
-        )
-        count = np.maximum(count, 1e-9)
-        mean = total / count
-        variance = np.maximum(squares / count - mean * mean, 0.0)
-        return LocalContrast(mean.astype(np.float32), np.sqrt(variance + LIMITS.floor**2).astype(np.float32))
+        sigma = sigma_px / LIMITS.block_px
+        # Beyond this a window of scipy's filter has no weight.
+        reach = int(TRUNCATE * sigma + 0.5)
+        mean, deviation = (scratch.zeros(self.count.shape, np.float32) for _ in range(2))
+        for rows in scratch.bands(*self.count.shape):
+            first = max(0, rows.start - reach)
+            count, total, squares = (
+                ndimage.gaussian_filter(
+                    part[first : rows.stop + reach], sigma, mode="constant", truncate=TRUNCATE
+                )[rows.start - first :][: rows.stop - rows.start]
+                for part in (self.count, self.total, self.squares)
+            )
+            count = np.maximum(count, 1e-9)
+            middle = total / count
+            variance = np.maximum(squares / count - middle * middle, 0.0)
+            mean[rows], deviation[rows] = middle, np.sqrt(variance + LIMITS.floor**2)
+            scratch.release(self.count, self.total, self.squares, mean, deviation)
+        return LocalContrast(mean, deviation)
 
 
 @dataclass(frozen=True, eq=False)

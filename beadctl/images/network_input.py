@@ -78,11 +78,12 @@ class NetworkInput:
         normalisation = name.normalisation(levels or measure_levels(pixels))
         if not name.sigmas_px:
             return cls(normalisation, ())
-        strips = []
-        for top in range(0, pixels.height, BAND_ROWS):
-            band = pixels.read(Window(top, 0, min(BAND_ROWS, pixels.height - top), pixels.width))
-            strips += [BlockSums.of(normalisation.scaled(band[rows])) for rows in _strips(band)]
-        sums = BlockSums.joined(strips)
+        bands = (
+            pixels.read(Window(top, 0, min(BAND_ROWS, pixels.height - top), pixels.width))
+            for top in range(0, pixels.height, BAND_ROWS)
+        )
+        strips = (BlockSums.of(normalisation.scaled(band[rows])) for band in bands for rows in _strips(band))
+        sums = BlockSums.joined(strips, pixels.height, pixels.width)
         return cls(normalisation, tuple(sums.around(sigma_px) for sigma_px in name.sigmas_px))
 
     def apply(self, pixels: NDArray[Any], top: int = 0, left: int = 0) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
 from beadctl.images.conversion import Conversion
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.window import Window
@@ -144,7 +145,20 @@ class _OpenPlane:
         return self.conversion.apply(self.samples.read(window))
 
     def read_all(self) -> NDArray[Any]:
-        return self.read(Window(0, 0, self.height, self.width))
+        bands = scratch.bands(self.height, self.width)
+        first = next(bands)
+        part = self._rows(first)
+        if first.stop == self.height:
+            return part
+        whole = scratch.zeros((self.height, self.width), part.dtype)
+        whole[first] = part
+        for rows in bands:
+            whole[rows] = self._rows(rows)
+            scratch.release(whole)
+        return whole
+
+    def _rows(self, rows: slice) -> NDArray[Any]:
+        return self.read(Window(rows.start, 0, rows.stop - rows.start, self.width))
 
     def intensities(self, image: NDArray[Any]) -> Intensities:
         if not self.conversion.weights:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
 from beadctl.images import Pixels, Window
 
 
@@ -78,7 +79,7 @@ def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> N
     """
     if factor == 1:
         return plane[: shape[0], : shape[1]]
-    result = np.empty(shape, np.uint8)
+    result = scratch.zeros(shape, np.uint8)
     above, below, down = _neighbours(shape[0], factor, plane.shape[0])
     before, after, across = _neighbours(shape[1], factor, plane.shape[1])
     whole = (2 * factor) ** 2
@@ -89,6 +90,7 @@ def enlarged(plane: NDArray[np.uint8], factor: int, shape: tuple[int, int]) -> N
         blend = plane[above[rows]].astype(np.int32) * (2 * factor - weight) + plane[below[rows]] * weight
         blend = blend[:, before] * (2 * factor - across) + blend[:, after] * across
         result[rows] = (blend + whole // 2) // whole
+        scratch.release(plane, result)
     return result
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import devices
+from beadctl import devices, scratch
 from beadctl.console import Messages, stopping
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
@@ -185,7 +185,7 @@ class Model:
         def channels(part: Window) -> NDArray[np.float32]:
             return shown.apply(pixels.read(part), part.top, part.left)
 
-        planes = [np.empty((window.height, window.width), np.uint8) for _ in self._outputs]
+        planes = [scratch.zeros((window.height, window.width), np.uint8) for _ in self._outputs]
         halo, stride = self.facts.halo, self.facts.stride
         for block in blocks(
             pixels.height, pixels.width, window, tile_size=tile_size, halo=halo, stride=stride
@@ -205,6 +205,7 @@ class Model:
             columns = slice(core.left - window.left, core.right - window.left)
             for plane, part in zip(planes, parts, strict=True):
                 plane[rows, columns] = part
+            scratch.release(*planes)
         return Maps(*planes)
 
     def _run_once(self) -> None:

@@ -288,9 +288,7 @@ def _part(
     )
 
 
-def _joined_cells(
-    parts: list[_Part], labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None
-) -> Basins:
+def _joined_cells(parts: list[_Part], labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None) -> Basins:
     """Make one table of those of the cells: a basin that several saw has one number."""
     area_px = np.concatenate([part.area_px for part in parts])
     used = np.flatnonzero(area_px)

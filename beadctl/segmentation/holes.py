@@ -57,7 +57,7 @@ def holes_of(
     ties = [np.empty((2, 0), np.intp)]
     above = np.zeros(labels.shape[1], np.intp)
     for rows in scratch.bands(*labels.shape):
-        # Background is 4-connected, the dual of the 8-connected foreground: a closed outline may have corners.
+        # 4-connected, the dual of the 8-connected foreground: a closed outline may have corners.
         pieces, count = ndimage.label(labels[rows] == 0)
         top, bottom = (np.where(side > 0, side + (last - 1), 0) for side in (pieces[0], pieces[-1]))
         ties.append(np.stack((above, top))[:, (above > 0) & (top > 0)] - numbered)

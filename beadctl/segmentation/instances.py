@@ -154,7 +154,9 @@ def find_beads(
     for certain in (LIMITS.lenient, LIMITS.strict):
         counts += [int((large & whole.sure(certain, typical_px)).sum())]
     # Holes are left aside here, so only differences tell.
-    at_rises = [int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in others]
+    at_rises = [
+        int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in others
+    ]
     counts += [counts[0] + other - at_rises[0] for other in at_rises]
     number = _numbers(basins, instance, kept)
     _renumber(labels, np.concatenate((number[instance[basins.of_number]], number[holes.owner])))
@@ -176,7 +178,9 @@ class _Parts:
         area_px = np.bincount(instance, basins.area_px, count).astype(np.intp)
         component = np.where(area_px > 0, basins.component, 0)
         height = _highest(basins.height, instance, count)
-        return cls(component, area_px, _confidence(np.bincount(instance, basins.light, count), area_px, height))
+        return cls(
+            component, area_px, _confidence(np.bincount(instance, basins.light, count), area_px, height)
+        )
 
     @property
     def typical_px(self) -> float:

@@ -12,11 +12,11 @@ from beadctl.files import fingerprint
 from beadctl.images import ReadOptions
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model
+from beadctl.segmentation.basins import MARKER_RISE
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.frame import CountingFrame
 from beadctl.segmentation.sizes import Diameter
-from beadctl.segmentation.basins import MARKER_RISE
 
 
 @dataclass(frozen=True)

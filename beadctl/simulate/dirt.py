@@ -1,4 +1,4 @@
-"""Dirt of strong contrast: crystals, clots, lumps, fragments, fibres, grids, print, residues, smears, glints, grit.
+"""Dirt of strong contrast: crystals, clots, lumps, fragments, fibres, grids, print, smears, glints and more.
 
 Every function returns the absorption, about -1..1, float32 of the image's shape; negative gathers light.
 """

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beadctl import scratch
 from beadctl.images.local_contrast import LIMITS, BlockSums
 
 BLOCK = LIMITS.block_px
@@ -84,7 +85,7 @@ def test_sums_of_bands_are_those_of_the_plane(shape, bands):
     values = plane(shape)
     tops = [BLOCK * int(row) for row in np.cumsum([0, *bands])]
     parts = [values[top:bottom] for top, bottom in zip(tops, [*tops[1:], shape[0]], strict=True)]
-    joined = BlockSums.joined([BlockSums.of(part) for part in parts if len(part)])
+    joined = BlockSums.joined((BlockSums.of(part) for part in parts if len(part)), *shape)
     whole = BlockSums.of(values)
     for name in ("count", "total", "squares"):
         np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
@@ -166,3 +167,21 @@ def test_a_bead_beside_a_much_brighter_object_keeps_its_contrast():
     found, wanted = (contrast(image.astype(np.float32)) for image in (beside, alone))
     assert wanted[bead].min() > 1
     np.testing.assert_allclose(found[bead], wanted[bead], atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 300), st.integers(1, 90)),
+    band=st.integers(1, 40),
+    sigma_px=st.sampled_from([8.0, 32.0]),
+)
+def test_windows_of_bands_are_those_of_the_plane(shape, band, sigma_px):
+    values = np.random.default_rng(shape[0]).normal(size=shape).astype(np.float32)
+    sums = BlockSums.of(values)
+    whole = sums.around(sigma_px)
+    with pytest.MonkeyPatch.context() as small:
+        bands = scratch.bands
+        small.setattr(scratch, "bands", lambda height, width: bands(height, width, px=band * width))
+        parts = sums.around(sigma_px)
+    np.testing.assert_array_equal(parts.mean, whole.mean)
+    np.testing.assert_array_equal(parts.deviation, whole.deviation)

@@ -12,8 +12,8 @@ from skimage.segmentation import watershed
 from beadctl.evaluation import metrics
 from beadctl.segmentation import basins as basins_module
 from beadctl.segmentation import instances
-from beadctl.segmentation.measure import measure
 from beadctl.segmentation.basins import RiseLimits
+from beadctl.segmentation.measure import measure
 
 EIGHT = np.ones((3, 3), dtype=bool)
 FULL = {"threshold": 0.5, "marker_threshold": 0.5, "min_area_px": 1}
