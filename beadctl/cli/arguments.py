@@ -9,12 +9,20 @@ from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
 from beadctl.counting.manual import manual_counts
 from beadctl.dataset.tiling import TilingOptions
+from beadctl.errors import SettingsError
 from beadctl.files import name_text
-from beadctl.images import Found, Limits, ReadOptions, Selection, search
+from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.results.groups import Grouping
+from beadctl.results.sources import ByLabels, ByNetwork
+from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
+
+# Settings of `instances` by which maps of a network become beads.
+OF_THE_NETWORK = tuple(
+    f"instances.{name}" for name in ("threshold", "marker_threshold", "marker_rise", "min_confidence")
+)
 
 
 def read_options(settings: Settings) -> ReadOptions:
@@ -26,11 +34,33 @@ def read_options(settings: Settings) -> ReadOptions:
 def images(settings: Settings, inputs: Sequence[Path], messages: Messages) -> tuple[Found, ...]:
     """Return the images in files, folders and lists of files, and print what is left out."""
     data = settings.data
-    # A mask image that is the region may lie beside the images.
-    regions = [Path(text) for text in (data.region, data.region_exclude) if text]
-    found = search(inputs, regions, Selection(data.include, data.exclude, data.recursive))
+    found = search(inputs, _regions(settings), Selection(data.include, data.exclude, data.recursive))
     messages.notes(found.notes())
     return found.images
+
+
+def counted_images(
+    settings: Settings,
+    inputs: Sequence[Path] | None,
+    labels: Sequence[Path] | None,
+    messages: Messages,
+) -> tuple[Found, ...]:
+    """Return the images in files and folders, or the label images, and print what is left out."""
+    if bool(inputs) == bool(labels):
+        what = "give images, or label images of another program with --labels"
+        raise SettingsError(f"{what}{', not both' * bool(inputs)}")
+    if inputs:
+        return images(settings, inputs, messages)
+    data = settings.data
+    selection = Selection(data.include, data.exclude, data.recursive)
+    found = search_labels(labels or (), _regions(settings), selection)
+    messages.notes(found.notes())
+    return found.images
+
+
+def _regions(settings: Settings) -> list[Path]:
+    # A mask image that is the region may lie beside the images.
+    return [Path(text) for text in (settings.data.region, settings.data.region_exclude) if text]
 
 
 def session(settings: Settings, messages: Messages) -> Model:
@@ -57,11 +87,23 @@ def segment_options(
     )
 
 
-def counting_options(settings: Settings, facts: ModelFacts) -> SegmentOptions:
-    """Return how planes become beads, and in which part of them these are counted."""
-    data = settings.data
+def by_network(settings: Settings, messages: Messages) -> ByNetwork:
+    """Open the model file, which finds the beads, and print the device that runs it."""
+    data, model = settings.data, session(settings, messages)
     region = CountedRegion.of(data.region, data.region_exclude)
-    return segment_options(settings, facts, region, data.counting_frame)
+    return ByNetwork(model, segment_options(settings, model.facts, region, data.counting_frame))
+
+
+def by_labels(loaded: Loaded) -> ByLabels:
+    """Return how the beads of label images are counted; flags that only a network obeys are refused."""
+    settings, data = loaded.settings, loaded.settings.data
+    flags = [key for key, origin in loaded.origins.items() if origin == "flag"]
+    if unused := [key for key in flags if key.startswith("inference.") or key in OF_THE_NETWORK]:
+        flag = unused[0].partition(".")[2].replace("_", "-")
+        raise SettingsError(f"--labels: no network finds the beads; leave out --{flag}")
+    region = CountedRegion.of(data.region, data.region_exclude)
+    rule = CountRule.of(settings.instances.model_dump(), region, data.counting_frame)
+    return ByLabels(read_options(settings), rule)
 
 
 def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:

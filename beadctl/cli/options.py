@@ -215,6 +215,15 @@ GradientAudit = Annotated[
     ),
 ]
 
-Inputs = Annotated[
-    list[Path], typer.Argument(help="Images, folders of images, or lists of files: @FILE, or - for stdin.")
+_INPUTS = typer.Argument(help="Images, folders of images, or lists of files: @FILE, or - for stdin.")
+Inputs = Annotated[list[Path], _INPUTS]
+OptionalInputs = Annotated[list[Path] | None, _INPUTS]
+Labels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--labels",
+        help="Count the beads of label images that another program made, in a folder or a file, without a "
+        "network.",
+        rich_help_panel=INPUT,
+    ),
 ]

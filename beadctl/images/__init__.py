@@ -15,7 +15,7 @@
 """
 
 from beadctl.images.companions import PARTS, RESULTS_MARK
-from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, survey
+from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, search_labels, survey
 from beadctl.images.image import Image, content_sha256, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.limits import Limits
@@ -56,5 +56,6 @@ __all__ = [
     "oriented",
     "saturated_pixels",
     "search",
+    "search_labels",
     "survey",
 ]

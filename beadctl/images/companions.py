@@ -64,6 +64,18 @@ def is_in_mask_folder(name: PurePosixPath) -> bool:
     return not _MASK_FOLDERS.isdisjoint(part.casefold() for part in name.parts[:-1])
 
 
+def is_label_image(name: PurePosixPath) -> bool:
+    """Return whether the name of a file made of an image says that it is a label image or a mask."""
+    own = stem(name)
+    before = _ADDED_BEFORE.match(own)
+    kinds = [before[1]] if before else [after[3] for after in _ADDED_AFTER.finditer(own)]
+    return (
+        any(word in kind for kind in kinds for word in ("mask", "label"))
+        if kinds
+        else is_in_mask_folder(name)
+    )
+
+
 def origins(name: PurePosixPath) -> set[str]:
     """Return the stems that an image may have of which this file was made."""
     own = stem(name)

@@ -12,7 +12,15 @@ from pathlib import Path, PurePosixPath
 
 from beadctl.errors import ImageError
 from beadctl.images import extra
-from beadctl.images.companions import RESULTS_MARK, Results, is_in_mask_folder, named, origins, stem
+from beadctl.images.companions import (
+    RESULTS_MARK,
+    Results,
+    is_in_mask_folder,
+    is_label_image,
+    named,
+    origins,
+    stem,
+)
 from beadctl.images.lists import expanded
 
 IMAGE_SUFFIXES = (
@@ -90,17 +98,20 @@ class Search:
         Number of the other files in folders, by their suffix in lower case.
     made : tuple of Path
         Masks and overlays that beadctl wrote, which are left out.
+    companions_are : str
+        What the companions are, in words.
     """
 
     images: tuple[Found, ...]
     companions: tuple[Path, ...] = ()
     others: Counter[str] = field(default_factory=Counter)
     made: tuple[Path, ...] = ()
+    companions_are: str = "masks or overlays of these images"
 
     def notes(self) -> Iterator[tuple[bool, str]]:
         """Yield what is left out, as (is a warning, a line)."""
         if self.companions:
-            what = named("masks or overlays of these images", self.companions)
+            what = named(self.companions_are, self.companions)
             yield True, f"left out: {what}; to use them, give the files themselves"
         if self.made:
             yield False, self.left_out()
@@ -167,20 +178,47 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     line (or ended by NUL, as ``find -print0`` writes them), and ``-``, such lines on standard input. A file
     that is an input itself is never left out as a mask or overlay.
     """
+    walk, chosen, companions = _searched(inputs, exclude, selection)
+    kept = _without(chosen, companions)
+    if not kept:
+        raise ImageError(f"none of {len(chosen)} images is left by --include and --exclude; change them")
+    return Search(kept, tuple(item.path for item in companions), walk.others, tuple(walk.made))
+
+
+def search_labels(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
+    """Return the label images in files, folders and lists of files.
+
+    Where some have names that say they are label images of others in the same search, such as
+    ``a_cp_masks.tif`` beside ``a.tif``, only these are, and files that are an input themselves. Else all are.
+    Parameters and errors are those of `search`.
+    """
+    walk, chosen, companions = _searched(inputs, exclude, selection)
+    masks = [item for item in companions if is_label_image(item.name)]
+    rest = [item for item in _without(chosen, masks) if masks and item.path not in walk.given]
+    what = "images, and what is made of them, beside their label images"
+    paths = tuple(item.path for item in rest)
+    return Search(_without(chosen, rest), paths, walk.others, tuple(walk.made), what)
+
+
+def _without(found: Sequence[Found], left_out: Sequence[Found]) -> tuple[Found, ...]:
+    names = {item.path for item in left_out}
+    return tuple(item for item in found if item.path not in names)
+
+
+def _searched(
+    inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
+) -> "tuple[_Walk, list[Found], list[Found]]":
+    """Return a search, the files that the selection leaves, and those of them that are made of others."""
     walk = _Walk(exclude, recursive=selection.recursive)
     images = walk.found(expanded(inputs))
     stems = {stem(item.name) for item in images if not is_in_mask_folder(item.name)}
     chosen = [item for item in images if selection.has(item.name)]
-    companions = tuple(
-        item.path
-        for item in chosen
-        if item.path not in walk.given and not stems.isdisjoint(origins(item.name))
-    )
-    left_out = set(companions)
-    kept = tuple(item for item in chosen if item.path not in left_out)
-    if not kept:
+    if not chosen:
         raise ImageError(f"none of {len(images)} images is left by --include and --exclude; change them")
-    return Search(kept, companions, walk.others, tuple(walk.made))
+    companions = [
+        item for item in chosen if item.path not in walk.given and not stems.isdisjoint(origins(item.name))
+    ]
+    return walk, chosen, companions
 
 
 class _Walk:

@@ -9,11 +9,9 @@ from pathlib import Path, PurePosixPath
 from beadctl.errors import OutputError
 from beadctl.files import sha256
 from beadctl.images import Found
-from beadctl.model.session import Model
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
 from beadctl.results.ledger import Entry
-from beadctl.segmentation.options import SegmentOptions
 
 DEFAULT_FOLDER = Path("segmented")
 # Of a name, on nearly all file systems.
@@ -74,8 +72,15 @@ def is_short(image: PurePosixPath, outputs: Outputs) -> bool:
     return max(len(os.fsencode(path.name)) for path in paths) <= MOST_BYTES
 
 
-def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions, outputs: Outputs) -> None:
+def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
     """Refuse, before any work, what would share a file or replace a result.
+
+    Parameters
+    ----------
+    found, outputs : sequence of Found and Outputs
+        The images, and where their results go.
+    key : str
+        Of the source of the beads; see `beadctl.results.sources.Source`.
 
     Raises
     ------
@@ -102,7 +107,6 @@ def check_outputs(found: Sequence[Found], model: Model, options: SegmentOptions,
             )
     if outputs.folder is None or outputs.overwrite:
         return
-    key = options.fingerprint(model)
     for item in found:
         if not is_short(item.name, outputs):
             continue

@@ -1,5 +1,7 @@
 """From the beads of a plane to its row of counts.csv."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,15 +14,15 @@ from beadctl.segmentation.touching import group_sizes
 UM2_PER_MM2 = 1e6
 
 
-def row_of(plane: Plane, shrink: int, segmented: Segmented) -> Row:
+def row_of(plane: Plane, shrink: int | None, segmented: Segmented) -> Row:
     """Return the row of a segmented plane, without the name of its image.
 
     Parameters
     ----------
     plane : Plane
         The plane of an image.
-    shrink : int
-        Factor by which it was shrunk for the network.
+    shrink : int or None
+        Factor by which it was shrunk for the network, if one looked at it.
     segmented : Segmented
         Its beads.
     """
@@ -48,7 +50,7 @@ def row_of(plane: Plane, shrink: int, segmented: Segmented) -> Row:
         sd_diameter_px=sd,
         mean_diameter_um=mean_um,
         covered_fraction=float(table.area_px.sum() / field_px),
-        mean_confidence=float(np.mean(table.confidence)) if count else None,
+        mean_confidence=_known(np.mean(table.confidence)) if count else None,
         shrink=shrink,
         filtered=segmented.filtered,
         doubt=segmented.doubt,
@@ -72,6 +74,10 @@ def row_of(plane: Plane, shrink: int, segmented: Segmented) -> Row:
 def _sizes(diameters: NDArray[np.float64]) -> list[float]:
     """Return the mean and the 10th, 50th and 90th percentile."""
     return [float(diameters.mean()), *map(float, np.percentile(diameters, [10, 50, 90]))]
+
+
+def _known(value: np.floating[Any]) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _times(value: float | None, um: float | None) -> float | None:

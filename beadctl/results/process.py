@@ -1,7 +1,6 @@
 """A whole run over images: checks first, then images in order, tables and record in any case."""
 
 import contextlib
-import dataclasses
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,21 +9,20 @@ from typing import Any
 from beadctl import __version__, console, lock
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
-from beadctl.model.session import Model, installed_builds
 from beadctl.results import ledger, run
 from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
+from beadctl.results.sources import Source
 from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
-from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.filters import Filters
 
 
 def process(
     inputs: Sequence[Path],
     found: Sequence[Found],
-    model: Model,
-    options: SegmentOptions,
+    source: Source,
     outputs: Outputs,
     *,
     settings: Mapping[str, Mapping[str, Any]],
@@ -37,8 +35,8 @@ def process(
     ----------
     inputs, found : sequence of Path and of Found
         Files and folders as the user gave them, for the record, and the images in them.
-    model, options : Model and SegmentOptions
-        The opened model, and how planes become beads.
+    source : Source
+        Where the beads come from.
     outputs : Outputs
         What is written, and where.
     settings : mapping
@@ -54,12 +52,12 @@ def process(
         If results could be written no longer: the message says which of them are missing.
     """
     folder = outputs.folder
-    facts = {"inputs": [str(path) for path in inputs]} | _facts(found, model, options, settings)
+    facts = {"inputs": [str(path) for path in inputs]} | _facts(found, source, settings)
     tally = Tally()
 
     def tables() -> None:
         if folder:
-            others, gone = write_tables(folder, found, tally, options.fingerprint(model), outputs)
+            others, gone = write_tables(folder, found, tally, source.key, outputs)
             if others:
                 messages.info(f"{folder}/counts.csv: images of earlier runs kept: {len(others)}")
             if gone:
@@ -68,7 +66,7 @@ def process(
 
     with contextlib.ExitStack() as stack:
         check = stack.enter_context(lock.held(folder, messages.info)).check if folder else lambda: None
-        check_outputs(found, model, options, outputs)
+        check_outputs(found, source.key, outputs)
         if folder:
             if not (folder / ledger.FOLDER).exists():
                 require_free(folder, RUN_FILES, outputs.overwrite)
@@ -78,7 +76,7 @@ def process(
             # A rerun with these settings must not overwrite unless it is asked to again.
             saved = {**settings, "output": {**settings["output"], "overwrite": False}}
             write_text(folder / "settings.toml", toml_text(saved))
-        advance = stack.enter_context(messages.progress(len(found), "segmenting"))
+        advance = stack.enter_context(messages.progress(len(found), source.work))
 
         def take(result: ImageResult) -> None:
             tally.add(result)
@@ -91,35 +89,28 @@ def process(
                     messages.warn(flagged(row))
             advance(failed=result.failed)
 
-        run.run(found, model, options, outputs, take, check)
-    _say_doubts(tally, options, messages)
+        run.run(found, source, outputs, take, check)
+    _say_doubts(tally, source.rule.filters, messages)
     return tally
 
 
-def _say_doubts(tally: Tally, options: SegmentOptions, messages: console.Messages) -> None:
+def _say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:
     """Say how many counts have a flag, and what the filters left out."""
     if tally.flagged:
         what = f"{tally.flagged} of {tally.counted} counts have a quality flag"
         messages.warn(f"{what}; look at the overlays before use")
-    if options.filters.names and tally.counted:
-        messages.info(options.filters.note(tally.filtered, tally.beads))
+    if filters.names and tally.counted:
+        messages.info(filters.note(tally.filtered, tally.beads))
 
 
-def _facts(
-    found: Sequence[Found], model: Model, options: SegmentOptions, settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def _facts(found: Sequence[Found], source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ``run.json`` says of a run before it starts."""
     return {
         "beadctl": __version__,
         "python": platform.python_version(),
-        "onnxruntime": installed_builds(),
         "host": platform.node(),
         "images": len(found),
-        "model": str(model.path.absolute()),
-        "model_sha256": model.sha256,
         "device_asked": settings["inference"]["device"],
-        "device_used": model.device,
-        "threads": model.threads,
-        "options": dataclasses.asdict(options),
+        **source.facts(),
         "settings": settings,
     }

@@ -10,22 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
 from beadctl.files import name_text
-from beadctl.images import Found, Intensities, Plane, content_sha256, intensities_of, open_image
-from beadctl.model.session import Model
+from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.gate import Gate, done_of, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
+from beadctl.results.sources import FoundPlane, Source
 from beadctl.results.written import Stamp, discard, publish, staged
-from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20
@@ -33,8 +29,7 @@ OVERLAPPED_PX = 64 * 2**20
 
 def run(
     found: Sequence[Found],
-    model: Model,
-    options: SegmentOptions,
+    source: Source,
     outputs: Outputs,
     take: Callable[[ImageResult], None],
     check: Callable[[], None] = lambda: None,
@@ -47,7 +42,7 @@ def run(
 
     Parameters
     ----------
-    found, model, options, outputs
+    found, source, outputs
         As for `beadctl.results.process.process`.
     take, check : callable
         Called in this thread with each result; called before an image's files are written, to end the run by
@@ -59,7 +54,7 @@ def run(
         If results cannot be written: the run ends, because no further image could be written either.
     """
     gate = Gate(check)
-    key = options.fingerprint(model)
+    key = source.key
     network, worker = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("network", "label"))
     waiting: list[Future[ImageResult]] = []
 
@@ -71,7 +66,7 @@ def run(
 
     try:
         for item in found:
-            started = network.submit(_start, item, model, options, outputs, key, worker, gate)
+            started = network.submit(_start, item, source, outputs, key, worker, gate)
             waiting.append(wait_for(started))
             if len(waiting) > 1:
                 take_first()
@@ -88,8 +83,7 @@ def run(
 
 def _start(
     item: Found,
-    model: Model,
-    options: SegmentOptions,
+    source: Source,
     outputs: Outputs,
     key: str,
     worker: ThreadPoolExecutor,
@@ -103,8 +97,8 @@ def _start(
         earlier = _earlier(item, outputs, image_key)
         if earlier:
             return worker.submit(_skip, item, earlier, outputs, gate)
-        image = open_image(item.path, options.read)
-        labelled = [_plane(plane, model, options, outputs, worker) for plane in image.planes]
+        image = open_image(item.path, source.read)
+        labelled = [_plane(plane, source, outputs, worker) for plane in image.planes]
     except Exception as error:
         return worker.submit(ledger.failed, item.name, _reason(error, item.path))
     return worker.submit(_finish, item, labelled, outputs, image_key, gate)
@@ -146,41 +140,30 @@ class _Plane:
     encoded: Mapping[Output, Any] = dataclasses.field(default_factory=dict)
 
 
-def _plane(
-    plane: Plane, model: Model, options: SegmentOptions, outputs: Outputs, worker: ThreadPoolExecutor
-) -> Future[_Plane]:
+def _plane(plane: Plane, source: Source, outputs: Outputs, worker: ThreadPoolExecutor) -> Future[_Plane]:
     """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
     try:
-        if options.region:
-            for note in options.region.mask((plane.height, plane.width)).notes:
+        if source.rule.region:
+            for note in source.rule.region.mask((plane.height, plane.width)).notes:
                 warnings.warn(FileNote(plane.path, note), stacklevel=1)
-        with plane.open() as pixels:
-            predicted = predict_plane(pixels, model, options, pixel_size_um=plane.pixel_size_um)
-            image = pixels.read_all()
-            measured = intensities_of(pixels, image)
+        finish = source.begin(plane)
     except Exception as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    future = worker.submit(_label, plane, predicted, image, measured, options, outputs)
+    future = worker.submit(_finished, plane, finish, outputs)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
     return future
 
 
-def _label(
-    plane: Plane,
-    predicted: PredictedPlane,
-    image: NDArray[Any],
-    measured: Intensities,
-    options: SegmentOptions,
-    outputs: Outputs,
-) -> _Plane:
+def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) -> _Plane:
     try:
-        segmented = label_plane(predicted, image, options, plane.pixel_size_um, measured)
+        found = finish()
         kept = outputs.save if outputs.folder else ()
-        encoded = {output: format_of(output).encode(image, segmented, plane) for output in kept}
+        encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
-    return _Plane(row_of(plane, predicted.shrink, segmented), tuple(segmented.table.rows()), encoded)
+    row = row_of(plane, found.shrink, found.segmented)
+    return _Plane(row, tuple(found.segmented.table.rows()), encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:

@@ -11,9 +11,11 @@ from beadctl.images import Found
 from beadctl.results import ledger
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs
+from beadctl.results.sources import SHARED_LABELS
 from beadctl.results.tally import Tally
 from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
+from beadctl.segmentation.quality import DOUBTFUL
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
 HEADS = {
@@ -25,6 +27,12 @@ HEADS = {
     "mean_diameter_um": "diameter um",
     "quality": "quality",
     "reason": "reason",
+}
+# Flags that stand without `doubtful` -> what is wrong, and what to do.
+REMEDIES = {
+    NARROW_GUARD: "beads in the counting frame are cut by the image's border; give --counting-frame a wider "
+    "distance",
+    SHARED_LABELS: "separate beads share a number and count as one; give each bead its own number",
 }
 
 
@@ -100,10 +108,9 @@ def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
     count, flags = f"{place}: count {row.count}", row.quality.split()
-    if flags == [NARROW_GUARD]:
-        return f"{count} holds beads that the image's border cuts: give --counting-frame a wider guard"
-    share = f"it changes by {row.doubt or 0:.0%} with the thresholds"
-    return f"{count} is {', '.join(flags)}: {share}"
+    if DOUBTFUL in flags:
+        return f"{count} is {', '.join(flags)}: it changes by {row.doubt or 0:.0%} with the thresholds"
+    return f"{count}: {'; '.join(REMEDIES.get(flag, flag) for flag in flags)}"
 
 
 def summary(tally: Tally) -> list[list[str]]:

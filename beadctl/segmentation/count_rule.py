@@ -1,5 +1,6 @@
 """Which of the finished beads of a plane are counted, and in which part of it."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +84,11 @@ class CountRule:
             other = "--region and --region-exclude" if region else "--exclude-border"
             raise SettingsError(f"{SETTING}: counts by a rule of its own; leave out {other}, or the frame")
         return cls(Filters.of(asked), exclude_border, region, frame)
+
+    def in_px(self, pixel_size_um: float | None) -> "CountRule":
+        """Return the rule with all sizes in px; an ImageError where one is in um and these are unknown."""
+        frame = self.frame.in_px(pixel_size_um) if self.frame else None
+        return dataclasses.replace(self, filters=self.filters.in_px(pixel_size_um), frame=frame)
 
     def counted(self, labels: NDArray[np.uint32], table: BeadTable) -> Counted:
         """Return which beads are counted; sizes have to be in px.

@@ -129,9 +129,7 @@ class SegmentOptions:
             if diameter_px is None:
                 raise ImageError("its pixel size is unknown; give --pixel-size, or --diameter in px")
             diameter = Diameter(diameter_px, "px")
-        frame = self.frame.in_px(pixel_size_um) if self.frame else None
-        filters = self.filters.in_px(pixel_size_um)
-        return dataclasses.replace(self, diameter=diameter, filters=filters, frame=frame)
+        return dataclasses.replace(self, diameter=diameter, **vars(self.rule.in_px(pixel_size_um)))
 
     def shrunk(self, factor: int) -> "SegmentOptions":
         """Return the options for the maps of a plane shrunk by a factor, with a diameter as much less."""

@@ -84,8 +84,9 @@ class Segmented:
         Beads that the filters left out; they are in neither.
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
-    doubt : float
-        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
+    doubt : float or None
+        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`. None where
+        no network found the beads.
     quality : tuple of str
         What to know before the count is used; see `beadctl.segmentation.quality.flags` and
         `beadctl.segmentation.count_rule.Counted`.
@@ -95,7 +96,7 @@ class Segmented:
     table: BeadTable
     filtered: int = 0
     inside: NDArray[np.bool_] | None = None
-    doubt: float = 0.0
+    doubt: float | None = 0.0
     quality: tuple[str, ...] = ()
 
 

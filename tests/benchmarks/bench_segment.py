@@ -28,6 +28,7 @@ from beadctl.results import run
 from beadctl.results.formats import Output
 from beadctl.results.ledger import ImageResult
 from beadctl.results.outputs import Outputs
+from beadctl.results.sources import ByNetwork
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.simulate import write
 
@@ -78,7 +79,8 @@ def whole(found: list[Found], model: Model, save: tuple[Output, ...]) -> float:
         outputs = Outputs(Path(folder), save)
         start = time.perf_counter()
         results: list[ImageResult] = []
-        run.run(found, model, SegmentOptions.of(model.facts), outputs, results.append)
+        source = ByNetwork(model, SegmentOptions.of(model.facts))
+        run.run(found, source, outputs, results.append)
         assert not any(result.failed for result in results)
         return time.perf_counter() - start
 

@@ -270,7 +270,7 @@ def test_a_counting_frame_whose_guard_is_narrower_than_the_beads_is_said(segment
     tifffile.imwrite(tmp_path / "cut.tif", image)
     said = segment("cut.tif", "-o", "out", "--counting-frame", "2px")
     assert said.code == 0
-    assert "cut.tif: count 2 holds beads that the image's border cuts" in said.err
+    assert "cut.tif: count 2: beads in the counting frame are cut by the image's border" in said.err
     assert table("out/counts.csv")[0]["quality"] == "narrow-guard"
 
 

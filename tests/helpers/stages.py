@@ -11,11 +11,11 @@ import numpy as np
 from beadctl.cli.main import main
 from beadctl.images import Normalisation
 from beadctl.model.session import Maps
-from beadctl.results import run
+from beadctl.results import sources
 from beadctl.segmentation.plane import PredictedPlane
 
 EDGE_PX, STEP_PX = 8192, 56
-BEFORE_MAPS = ("beadctl.results.run.predict_plane", "beadctl.model.session.read_reflected")
+BEFORE_MAPS = ("beadctl.results.sources.predict_plane", "beadctl.model.session.read_reflected")
 AFTER_MAPS = (
     "beadctl.segmentation.instances.find_beads",
     "beadctl.segmentation.artefacts.artefacts",
@@ -57,6 +57,7 @@ def tell(stage: str) -> None:
 if __name__ == "__main__":
     stage = sys.argv.pop(1)
     if stage in AFTER_MAPS:
-        run.predict_plane = lambda *_, **__: PredictedPlane(maps(), normalisation=Normalisation(0.0, 100.0))
+        normalisation = Normalisation(0.0, 100.0)
+        sources.predict_plane = lambda *_, **__: PredictedPlane(maps(), normalisation=normalisation)
     tell(stage)
     main()

@@ -15,6 +15,7 @@ from helpers.images import discs
 from beadctl import files, lock
 from beadctl.errors import OutputError
 from beadctl.results import run as results_run
+from beadctl.results import sources
 
 IMAGES = 4
 
@@ -103,7 +104,7 @@ def test_a_run_goes_on_once_there_is_room(segment, few, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_folder_that_is_removed_in_the_middle_ends_the_run(segment, few, monkeypatch, replaced):
-    out, real, calls = Path("out"), results_run.label_plane, []
+    out, real, calls = Path("out"), sources.label_plane, []
 
     def label_plane(*arguments):
         calls.append(arguments)
@@ -113,7 +114,7 @@ def test_a_folder_that_is_removed_in_the_middle_ends_the_run(segment, few, monke
                 out.mkdir()
         return real(*arguments)
 
-    monkeypatch.setattr(results_run, "label_plane", label_plane)
+    monkeypatch.setattr(sources, "label_plane", label_plane)
     said = segment(few, "-o", out)
     assert said.code == 1
     assert said.err.count("error: ") == 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,14 @@ from PIL import Image
 
 from beadctl.cli import main
 from beadctl.images import open_image
-from beadctl.results import run as results_run
 from beadctl.results.ledger import COLUMNS
+
+# Functions that an image goes through -> the module that calls them.
+STAGES = {
+    "open_image": "beadctl.results.run",
+    "predict_plane": "beadctl.results.sources",
+    "label_plane": "beadctl.results.sources",
+}
 
 
 def table(path):
@@ -153,9 +160,10 @@ def test_a_new_image_joins_the_table(segment, bead_folder):
     assert len(table("out/beads.csv")) == sum(counts("out/counts.csv").values())
 
 
-@pytest.mark.parametrize("stage", ["open_image", "predict_plane", "label_plane"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_an_internal_error_of_one_image_is_its_row(segment, bead_folder, monkeypatch, stage):
-    real, calls = getattr(results_run, stage), []
+    module = import_module(STAGES[stage])
+    real, calls = getattr(module, stage), []
 
     def broken(*arguments, **named):
         calls.append(arguments)
@@ -164,7 +172,7 @@ def test_an_internal_error_of_one_image_is_its_row(segment, bead_folder, monkeyp
         return real(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results_run, stage, broken)
+        patch.setattr(module, stage, broken)
         said = segment(bead_folder, "-o", "out")
     assert said.code == 1
     assert (
@@ -488,10 +496,10 @@ def test_an_interrupted_run_keeps_what_is_done(segment, many, model_path, number
 
 SLOW = """
 import sys, time
+from importlib import import_module
 from beadctl.cli.main import main
-from beadctl.results import run
-stage, calls = sys.argv.pop(1), []
-real = getattr(run, stage)
+module, stage, calls = import_module(sys.argv.pop(1)), sys.argv.pop(1), []
+real = getattr(module, stage)
 
 def slow(*arguments, **named):
     calls.append(1)
@@ -500,18 +508,18 @@ def slow(*arguments, **named):
         time.sleep(60)
     return real(*arguments, **named)
 
-setattr(run, stage, slow)
+setattr(module, stage, slow)
 main()
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("stage", ["open_image", "predict_plane", "label_plane"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_signal_waits_for_no_slow_step(segment, many, model_path, stage):
     """A plane of a gigapixel is labelled for minutes, and a batch system kills after seconds."""
     words = ["segment", many, "-m", model_path, "-o", "out", "-q"]
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, stage, *map(str, words)],
+        [sys.executable, "-c", SLOW, STAGES[stage], stage, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -100,7 +100,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
         image = open_image(path)
         if len(image.planes) != 1:
             raise AnnotationError(f"{path}: has {len(image.planes)} planes; a mask has one")
-        indices = _palette_indices(path, image)
+        indices = palette_indices(path, image)
         values = _plane(image) if indices is None else indices
     except ImageError as error:
         raise AnnotationError(str(error)) from None
@@ -180,7 +180,7 @@ def _plane(image: Image) -> NDArray[Any]:
         return plane.conversion.stored(pixels.read_all())
 
 
-def _palette_indices(path: Path, image: Image) -> NDArray[Any] | None:
+def palette_indices(path: Path, image: Image) -> NDArray[Any] | None:
     """Return the indices of a palette that is a display; other grey palettes store brightness.
 
     Displays are palettes with colours, and the inverting lookup table of ImageJ.

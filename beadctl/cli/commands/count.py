@@ -16,7 +16,12 @@ from beadctl.errors import ExitCode
     counting="*",
     output="out_dir format overwrite",
 )
-def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
+def count(
+    loaded: Loaded,
+    messages: Messages,
+    inputs: options.OptionalInputs = None,
+    labels: options.Labels = None,
+) -> ExitCode:
     """Print one row for each plane; with -o also write counts.csv and beads.csv, and tables of groups.
 
     Example: beadctl count images --format csv > counts.csv
@@ -31,9 +36,9 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
     settings = loaded.settings
     output = settings.output
     outputs = Outputs(output.out_dir, (), output.overwrite)
-    images = arguments.images(settings, inputs, messages)
+    images = arguments.counted_images(settings, inputs, labels, messages)
     grouping, manual = arguments.grouping(settings, images, messages), arguments.manual(settings, images)
-    session = arguments.session(settings, messages)
+    source = arguments.by_labels(loaded) if labels else arguments.by_network(settings, messages)
     table = console.RowPrinter(output.format, COLUMNS, HEADS)
     planes: list[Row] = []
 
@@ -43,10 +48,9 @@ def count(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCod
             planes.append(row)
 
     tally = process(
-        inputs,
+        inputs or labels or (),
         images,
-        session,
-        arguments.counting_options(settings, session.facts),
+        source,
         outputs,
         settings=arguments.plain(settings),
         messages=messages,

@@ -29,12 +29,10 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
     output = settings.output
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
     images = arguments.images(settings, inputs, messages)
-    session = arguments.session(settings, messages)
     tally = process(
         inputs,
         images,
-        session,
-        arguments.counting_options(settings, session.facts),
+        arguments.by_network(settings, messages),
         outputs,
         settings=arguments.plain(settings),
         messages=messages,

@@ -1,0 +1,163 @@
+"""Where the beads of a plane come from: the network, or a label image that another program made."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.annotations.label_image import read_label_image
+from beadctl.files import fingerprint
+from beadctl.images import Plane, ReadOptions, intensities_of
+from beadctl.model.session import Model, installed_builds
+from beadctl.segmentation.count_rule import CountRule
+from beadctl.segmentation.measure import measure
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import Segmented, label_plane, predict_plane
+
+SHARED_LABELS = "shared-labels"
+
+
+@dataclass(frozen=True)
+class FoundPlane:
+    """A plane and its beads.
+
+    Attributes
+    ----------
+    image : ndarray, shape (H, W)
+        The plane, in its own units, or the label image itself.
+    segmented : Segmented
+        Its beads.
+    shrink : int or None
+        Factor by which the plane was shrunk for the network, if one looked at it.
+    """
+
+    image: NDArray[Any]
+    segmented: Segmented
+    shrink: int | None = None
+
+
+class Source(Protocol):
+    """Where the beads of planes come from; the same for every image of a run."""
+
+    @property
+    def read(self) -> ReadOptions:
+        """How image files are read."""
+
+    @property
+    def rule(self) -> CountRule:
+        """Which of the finished beads are counted."""
+
+    @property
+    def work(self) -> str:
+        """What is done with an image, for the progress."""
+
+    @property
+    def key(self) -> str:
+        """What, besides an image's content, decides its result."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what ``run.json`` says of it."""
+
+    def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
+        """Read a plane, and run what needs the network; the function that is returned does the rest."""
+
+
+@dataclass(frozen=True)
+class ByNetwork:
+    """Beads that the network of a model file finds."""
+
+    model: Model
+    options: SegmentOptions
+    work = "segmenting"
+
+    @property
+    def read(self) -> ReadOptions:
+        """How image files are read."""
+        return self.options.read
+
+    @property
+    def rule(self) -> CountRule:
+        """Which of the finished beads are counted."""
+        return self.options.rule
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of model and options."""
+        return self.options.fingerprint(self.model)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the model, the runtime and the options."""
+        return {
+            "onnxruntime": installed_builds(),
+            "model": str(self.model.path.absolute()),
+            "model_sha256": self.model.sha256,
+            "device_used": self.model.device,
+            "threads": self.model.threads,
+            "options": dataclasses.asdict(self.options),
+        }
+
+    def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
+        """Run the network over a plane; errors are those of `beadctl.segmentation.plane.segment_plane`."""
+        with plane.open() as pixels:
+            predicted = predict_plane(pixels, self.model, self.options, pixel_size_um=plane.pixel_size_um)
+            image = pixels.read_all()
+            measured = intensities_of(pixels, image)
+
+        def finish() -> FoundPlane:
+            segmented = label_plane(predicted, image, self.options, plane.pixel_size_um, measured)
+            return FoundPlane(image, segmented, predicted.shrink)
+
+        return finish
+
+
+@dataclass(frozen=True)
+class ByLabels:
+    """Beads of label images."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    rule: CountRule = field(default_factory=CountRule)
+    work = "measuring"
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the options."""
+        options = self._options()
+        del options["read"]["limits"]
+        options["region"] = self.rule.region and self.rule.region.identity
+        return fingerprint("labels", options)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the options."""
+        return {"options": self._options()}
+
+    def _options(self) -> dict[str, Any]:
+        return {"read": dataclasses.asdict(self.read), **dataclasses.asdict(self.rule)}
+
+    def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
+        """Read the labels of a plane.
+
+        Raises
+        ------
+        ImageError, AnnotationError
+            If it cannot be read, is no label image, or the region or the counting frame does not fit it.
+        """
+        found = read_label_image(plane)
+        rule = self.rule.in_px(plane.pixel_size_um)
+
+        def finish() -> FoundPlane:
+            labels = found.labels
+            table = measure(labels, pixel_size_um=plane.pixel_size_um)
+            counted = rule.counted(labels, table)
+            kept = dataclasses.replace(table.only(counted.kept), label=table.label[counted.kept])
+            is_kept = np.zeros(int(labels.max(initial=0)) + 1, bool)
+            is_kept[kept.label] = True
+            quality = (SHARED_LABELS,) * bool(found.shared) + counted.quality
+            segmented = Segmented(
+                np.where(is_kept[labels], labels, 0), kept, counted.filtered, counted.inside, None, quality
+            )
+            return FoundPlane(labels, segmented)
+
+        return finish
