@@ -50,16 +50,30 @@ def quotas(process_groups: Path, groups: Path) -> Iterator[int]:
     >>> list(quotas(Path("no such file"), Path("no such folder")))
     []
     """
+    for folder, is_first_version in control_groups(process_groups, groups, "cpu"):
+        yield from _quota(folder, is_first_version=is_first_version)
+
+
+def control_groups(process_groups: Path, groups: Path, controller: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the folders of a process's control groups and the groups above them, and if of version 1.
+
+    Parameters
+    ----------
+    process_groups, groups : Path
+        As for `quotas`.
+    controller : str
+        Of which the groups are: ``cpu`` or ``memory``.
+    """
     for line in _text(process_groups).splitlines():
         _, _, group = line.partition(":")
         controllers, _, name = group.partition(":")
-        if not name.startswith("/") or (controllers and "cpu" not in controllers.split(",")):
+        if not name.startswith("/") or (controllers and controller not in controllers.split(",")):
             continue
         # A group outside the namespace of its container begins with "/..".
         parts = [part for part in PurePosixPath(name).parts if part not in ("/", "..")]
         folder = groups / controllers
         for depth in range(len(parts), -1, -1):
-            yield from _quota(folder.joinpath(*parts[:depth]), is_first_version=bool(controllers))
+            yield folder.joinpath(*parts[:depth]), bool(controllers)
 
 
 def _quota(group: Path, *, is_first_version: bool) -> Iterator[int]:

@@ -17,17 +17,23 @@ from beadctl.errors import OutputError
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-# Larger arrays are files.
+# Larger arrays are files, unless `keep_in_memory` says otherwise.
 IN_MEMORY_BYTES = 2**28
 # Pixels that are worked on at a time.
 BAND_PX = 2**22
+_kept = [IN_MEMORY_BYTES]
+
+
+def keep_in_memory(most_bytes: int) -> None:
+    """Set the size up to which arrays of this process are in memory, in bytes."""
+    _kept[0] = most_bytes
 
 
 def zeros(
     shape: tuple[int, ...],
     dtype: "DTypeLike",
     *,
-    most_bytes: int = IN_MEMORY_BYTES,
+    most_bytes: int | None = None,
     folder: Path | None = None,
 ) -> "NDArray[Any]":
     """Return an array of zeros.
@@ -36,8 +42,8 @@ def zeros(
     ----------
     shape, dtype
         As for `numpy.zeros`.
-    most_bytes : int
-        Size above which it is a file.
+    most_bytes : int, optional
+        Size above which it is a file; by default that of `keep_in_memory`.
     folder : Path, optional
         Where the file lies; by default the system's folder of temporary files.
 
@@ -54,7 +60,7 @@ def zeros(
     import numpy as np
 
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size <= most_bytes or not size:
+    if size <= (_kept[0] if most_bytes is None else most_bytes) or not size:
         return np.zeros(shape, dtype)
     where = folder or Path(tempfile.gettempdir())
     try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
@@ -12,6 +13,7 @@ from beadctl.dataset.tiling import TilingOptions
 from beadctl.errors import SettingsError
 from beadctl.files import name_text
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
+from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.results.groups import Grouping
@@ -66,7 +68,13 @@ def _regions(settings: Settings) -> list[Path]:
 def session(settings: Settings, messages: Messages) -> Model:
     """Open the model file, and print the device that runs it."""
     inference = settings.inference
+    scratch.keep_in_memory(memory_plan(settings).array_bytes)
     return open_model(inference.model, inference.device, inference.threads, messages)
+
+
+def memory_plan(settings: Settings) -> MemoryPlan:
+    """Return the tile size, and what is kept in memory."""
+    return MemoryPlan.of(settings.inference.max_memory, settings.inference.tile_size)
 
 
 def segment_options(
@@ -81,7 +89,7 @@ def segment_options(
         settings.instances.model_dump(),
         read=read_options(settings),
         diameter=settings.inference.diameter,
-        tile_size=settings.inference.tile_size,
+        tile_size=memory_plan(settings).tile_size,
         region=region,
         counting_frame=counting_frame,
     )

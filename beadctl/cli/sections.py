@@ -275,8 +275,11 @@ class Inference(Section):
         description="Diameter of a typical bead, 12px or 5um, to within a third [found for each image].",
     )
     threads: int | None = Field(None, ge=1, description="CPU threads [those granted to the job].")
-    tile_size: int = Field(
-        1024, ge=0, description="Edge of a block without its halo, px; 0: the whole image."
+    tile_size: int | None = Field(
+        None, ge=0, description="Edge of a block without its halo, px; 0: the whole image [by --max-memory]."
+    )
+    max_memory: Annotated[str, BeforeValidator(_text)] | None = Field(
+        None, description="Memory that the run may use, such as 2G [what is free and granted to the job]."
     )
 
 
