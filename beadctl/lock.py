@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from beadctl.console import stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.files import TEMPORARY
 
@@ -62,27 +63,20 @@ def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
 
     created = [path for path in (folder, *folder.parents) if not path.exists()]
     path = folder / NAME
+    lease = SoftFileLease(
+        path, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
+    )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lease = SoftFileLease(
-            path, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
-        )
-        _acquire(lease, folder, say)
-        with path.open("a", encoding="utf-8") as file:
-            # filelock reads over lines that it does not know.
-            file.write(f"machine={_machine()}\nsince={datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n")
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be written ({error.strerror or error}); choose another place with -o"
-        ) from None
-    try:
-        remove_stale(folder)
+        with stopping.held():
+            _acquire(lease, folder, say)
+            remove_stale(folder)
         yield Held(folder, lease)
     finally:
-        lease.release()
-        for empty in created:
-            with contextlib.suppress(OSError):
-                empty.rmdir()
+        with stopping.held():
+            lease.release()
+            for empty in created:
+                with contextlib.suppress(OSError):
+                    empty.rmdir()
 
 
 def remove_stale(folder: Path) -> None:
@@ -98,6 +92,20 @@ def remove_stale(folder: Path) -> None:
 
 
 def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -> None:
+    """Create the folder and acquire its lock, or raise an `OutputError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _await(lease, folder, say)
+        with (folder / NAME).open("a", encoding="utf-8") as file:
+            # filelock reads over lines that it does not know.
+            file.write(f"machine={_machine()}\nsince={datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n")
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error}); choose another place with -o"
+        ) from None
+
+
+def _await(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -> None:
     """Acquire the lock, or raise an `OutputError` as soon as its holder is seen to be alive."""
     from filelock import LeaseSettingsMismatch, Timeout
 
@@ -122,6 +130,7 @@ def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -
             first, began = None, time.monotonic()
         elif alive:
             raise OutputError(f"{folder}: in use by {holder}; wait until it has ended, or choose another -o")
+        stopping.check()
         time.sleep(POLL_S)
 
 

@@ -2,6 +2,7 @@
 
 import _thread
 import contextlib
+import math
 import os
 import signal
 import threading
@@ -18,13 +19,21 @@ from beadctl.files import remove_temporaries
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 # Work that has not ended so long after a signal is left, unless it is `finishing`.
 GRACE_S = 1.8
+POLL_S = 0.1
 SHOW_CURSOR = "\x1b[?25h"
 
 
 class _Finishing:
-    """What `finishing` holds while the end of some work is written."""
+    """What `finishing` holds while the end of some work is written, and when it last ended."""
 
     lock = threading.Lock()
+    active = False
+    ended_s = -math.inf
+
+
+class _Held:
+    """Whether a first signal waits for `check`."""
+
     active = False
 
 
@@ -59,7 +68,7 @@ def listening() -> Iterator[StopRequest]:
     def stop(number: int) -> None:
         # A lock of `threading` may be held where the signal came; a bare thread needs none.
         _thread.start_new_thread(_leave_later, (number,))
-        if not _Finishing.active:
+        if not (_Finishing.active or _Held.active):
             raise Interrupted(number)
 
     _listening.append(request)
@@ -112,12 +121,26 @@ def check() -> None:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Let a signal end the block only where it calls `check`: no step of it is then done by half."""
+    before = _Held.active
+    try:
+        _Held.active = True
+        yield
+    finally:
+        _Held.active = before
+
+
+@contextmanager
 def finishing() -> Iterator[None]:
     """Let nothing but a second Ctrl-C end the process while the main thread writes what is finished."""
     _Finishing.active = True
     try:
         with _Finishing.lock:
-            yield
+            try:
+                yield
+            finally:
+                _Finishing.ended_s = time.monotonic()
     finally:
         _Finishing.active = False
 
@@ -132,16 +155,17 @@ def last_words() -> Iterator[None]:
 
 def _leave_later(number: int) -> None:
     time.sleep(GRACE_S)
-    with _Finishing.lock:
-        pass
-    # The main thread may have been finishing; now it ends by itself, unless it hangs.
-    time.sleep(GRACE_S / 10)
-    with _Finishing.lock:
-        if _listening:
-            stop = Interrupted(number)
-            with contextlib.suppress(OSError):
-                os.write(2, f"error: {stop}\n".encode())
-            leave(stop.exit_code)
+    while True:
+        with _Finishing.lock:
+            # What follows the end of some work, such as its tables, has as long again.
+            if time.monotonic() - _Finishing.ended_s >= GRACE_S:
+                if _listening:
+                    stop = Interrupted(number)
+                    with contextlib.suppress(OSError):
+                        os.write(2, f"error: {stop}\n".encode())
+                    leave(stop.exit_code)
+                return
+        time.sleep(POLL_S)
 
 
 def leave(code: ExitCode) -> None:

@@ -1,45 +1,49 @@
-"""What lets a run be given up at any moment: waiting that a signal ends, and files that are written whole."""
+"""What lets a run be given up at any moment: waiting that a signal ends, and results that are whole."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import contextmanager
 from typing import TypeVar
 
 from beadctl.console import stopping
+from beadctl.results.ledger import ImageResult
 
 T = TypeVar("T")
-POLL_S = 0.5
-# The time from the end of a task to that of its future.
-SETTLE_S = 0.1
+POLL_S = 0.1
 
 
 class Gate:
-    """Lets the files of one image at a time be written, and no further ones once it is closed.
+    """Lets one result at a time be written and handed over, as one step, and none once it is closed.
 
     Parameters
     ----------
     check : callable
-        Called before files are written; raises what is to end the run.
+        Called before a result is written; raises what is to end the run.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check, self._lock, self._closed = check, threading.Lock(), False
+        self._passed = deque[ImageResult]()
 
-    @contextmanager
-    def passed(self) -> Iterator[None]:
-        """Hold the gate while files are written; CancelledError if it is closed."""
+    def let_pass(self, write: Callable[[], ImageResult]) -> None:
+        """Keep for `passed` the result that `write` writes and returns; CancelledError at a closed gate."""
         with self._lock:
             if self._closed:
                 raise CancelledError
             # Where one image cannot be written, no further one is.
             self._closed = True
             self._check()
-            yield
+            self._passed.append(write())
             self._closed = False
 
+    def passed(self) -> Iterator[ImageResult]:
+        """Yield the results that have passed, each once."""
+        while self._passed:
+            yield self._passed.popleft()
+
     def close(self) -> None:
-        """Close the gate as soon as nobody holds it."""
+        """Close the gate as soon as nothing passes."""
         with self._lock:
             self._closed = True
 
@@ -48,12 +52,6 @@ def wait_for(future: Future[T]) -> T:
     """Return the result of a future; a signal ends the waiting on every platform."""
     while not wait([future], timeout=POLL_S).done:
         stopping.check()
-    return future.result()
-
-
-def done_of(futures: Sequence[Future[T]]) -> Iterator[T]:
-    """Yield the results of the futures that have one."""
-    wait(futures, timeout=SETTLE_S)
-    for future in futures:
-        if future.done() and not future.cancelled() and future.exception() is None:
-            yield future.result()
+    result = future.result()
+    stopping.check()
+    return result

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from beadctl.console import stopping
 from beadctl.errors import OutputError
 from beadctl.files import sha256
 from beadctl.images import Found
@@ -108,6 +109,7 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
     if outputs.folder is None or outputs.overwrite:
         return
     for item in found:
+        stopping.check()
         if not is_short(item.name, outputs):
             continue
         entry = ledger.read(outputs.folder, item.name)

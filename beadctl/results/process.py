@@ -2,11 +2,14 @@
 
 import contextlib
 import platform
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from beadctl import __version__, console, lock
+from beadctl.console import stopping
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run
@@ -64,7 +67,12 @@ def process(
                 left = f"{len(gone)}, such as {gone[0]}"
                 messages.warn(f"{folder}/counts.csv: images that are no longer there left out: {left}")
 
-    with contextlib.ExitStack() as stack:
+    untold = deque[ImageResult]()
+    tell = partial(_tell, untold, messages, on_row)
+    # A signal is raised between two images alone: else words, tables and record would tell different things.
+    with stopping.held(), contextlib.ExitStack() as stack:
+        # Words may have to wait for whoever reads them, so they come after the files.
+        stack.callback(tell)
         check = stack.enter_context(lock.held(folder, messages.info)).check if folder else lambda: None
         check_outputs(found, source.key, outputs)
         if folder:
@@ -80,18 +88,24 @@ def process(
 
         def take(result: ImageResult) -> None:
             tally.add(result)
-            for row in result.rows:
-                on_row(row)
-                console.event("image", **row.cells())
-                if row.status == "failed":
-                    console.fail(f"{row.image}: {row.reason}")
-                elif row.quality:
-                    messages.warn(flagged(row))
+            untold.append(result)
             advance(failed=result.failed)
 
-        run.run(found, source, outputs, take, check)
+        run.run(found, source, outputs, take, tell, check)
     _say_doubts(tally, source.rule.filters, messages)
     return tally
+
+
+def _tell(untold: deque[ImageResult], messages: console.Messages, on_row: Callable[[Row], None]) -> None:
+    """Say what became of each image that was done since the last call."""
+    while untold:
+        for row in untold.popleft().rows:
+            on_row(row)
+            console.event("image", **row.cells())
+            if row.status == "failed":
+                console.fail(f"{row.image}: {row.reason}")
+            elif row.quality:
+                messages.warn(flagged(row))
 
 
 def _say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:

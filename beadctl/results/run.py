@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from beadctl.files import name_text
 from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
-from beadctl.results.gate import Gate, done_of, wait_for
+from beadctl.results.gate import Gate, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
@@ -32,21 +34,24 @@ def run(
     source: Source,
     outputs: Outputs,
     take: Callable[[ImageResult], None],
+    tell: Callable[[], None] = lambda: None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Process images in order, and call `take` with the result of each when it is complete.
 
     An image that fails is a row with the reason, and the others go on. One thread runs the network on an
     image while another labels, measures and writes the one before; this one only waits, so that a signal
-    ends the run at once. The image whose files are being written then is still taken.
+    ends the run at once. What is written of an image is taken, whenever the signal comes, if the caller
+    holds signals (`beadctl.console.stopping.held`).
 
     Parameters
     ----------
     found, source, outputs
         As for `beadctl.results.process.process`.
-    take, check : callable
-        Called in this thread with each result; called before an image's files are written, to end the run by
-        an exception.
+    take, tell, check : callable
+        Called in this thread with each result, in which nothing may fail or wait; called after results were
+        taken, but not at the end of a run that is given up; called before an image's files are written, to
+        end the run by an exception.
 
     Raises
     ------
@@ -56,13 +61,16 @@ def run(
     gate = Gate(check)
     key = source.key
     network, worker = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("network", "label"))
-    waiting: list[Future[ImageResult]] = []
+    waiting = deque[Future[None]]()
+
+    def take_passed() -> None:
+        for result in gate.passed():
+            take(result)
 
     def take_first() -> None:
-        # Taken from the list when it is there: what is done in the meantime must not be lost.
-        result = wait_for(waiting[0])
-        del waiting[0]
-        take(result)
+        wait_for(waiting.popleft())
+        take_passed()
+        tell()
 
     try:
         for item in found:
@@ -77,8 +85,7 @@ def run(
         with stopping.finishing():
             gate.close()
             worker.shutdown(wait=False, cancel_futures=True)
-            for result in done_of(waiting):
-                take(result)
+            take_passed()
 
 
 def _start(
@@ -88,27 +95,26 @@ def _start(
     key: str,
     worker: ThreadPoolExecutor,
     gate: Gate,
-) -> Future[ImageResult]:
-    """Run the network over an image's planes; the future gives its result once its files are written."""
+) -> Future[None]:
+    """Run the network over an image's planes; the future ends once its result has passed the gate."""
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
         image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
         earlier = _earlier(item, outputs, image_key)
         if earlier:
-            return worker.submit(_skip, item, earlier, outputs, gate)
+            return worker.submit(gate.let_pass, partial(_skip, item, earlier, outputs))
         image = open_image(item.path, source.read)
         labelled = [_plane(plane, source, outputs, worker) for plane in image.planes]
     except Exception as error:
-        return worker.submit(ledger.failed, item.name, _reason(error, item.path))
+        return worker.submit(gate.let_pass, partial(ledger.failed, item.name, _reason(error, item.path)))
     return worker.submit(_finish, item, labelled, outputs, image_key, gate)
 
 
-def _skip(item: Found, entry: Entry, outputs: Outputs, gate: Gate) -> ImageResult:
+def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     """Return the result of an earlier run; its entry is told where the image is now."""
     if outputs.folder and entry.written is not None and entry.source != source_of(item):
-        with gate.passed():
-            ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)))
+        ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)))
     return ledger.skipped(entry.result)
 
 
@@ -160,10 +166,10 @@ def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) 
         found = finish()
         kept = outputs.save if outputs.folder else ()
         encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
+        row = row_of(plane, found.shrink, found.segmented)
+        return _Plane(row, tuple(found.segmented.table.rows()), encoded)
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
-    row = row_of(plane, found.shrink, found.segmented)
-    return _Plane(row, tuple(found.segmented.table.rows()), encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:
@@ -173,7 +179,7 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 
 def _finish(
     item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str, gate: Gate
-) -> ImageResult:
+) -> None:
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
     name = name_text(item.name)
@@ -181,17 +187,15 @@ def _finish(
         tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
         tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),
     )
-    if outputs.folder is None:
-        return result
-    with gate.passed():
-        return _written(item, planes, result, outputs, image_key)
+    gate.let_pass(lambda: _written(item, planes, result, outputs, image_key))
 
 
 def _written(
     item: Found, planes: Sequence[_Plane], result: ImageResult, outputs: Outputs, image_key: str
 ) -> ImageResult:
     """Write the files of an image's result and its part of the ledger, and return what became of it."""
-    assert outputs.folder is not None
+    if outputs.folder is None:
+        return result
     earlier = None
     # An unreadable entry is replaced with --overwrite, and has ended the run without.
     with contextlib.suppress(OutputError):

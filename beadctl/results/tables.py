@@ -76,7 +76,7 @@ def write_tables(
         # Of an image that was not reached, an earlier result counts if all its files are there.
         files = outputs.all_paths(name, len(entry.result.rows)) if entry and not state else []
         if entry and (state or not outputs.overwrite) and all(path.exists() for path in files):
-            return entry.result
+            return entry.result if state or entry.result.failed else ledger.skipped(entry.result)
         return ledger.failed(name, "not reached: the run was stopped")
 
     def results() -> Iterator[ImageResult]:

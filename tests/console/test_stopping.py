@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 # Two seconds, and what a machine with other work may take longer.
 PROMPT_S = 6
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
-# The work of a command: BODY runs where `beadctl info` would.
+# The work of a command: BODY runs where `beadctl info` would, and a signal comes while it rests.
 WORK = """
 import signal, sys, time, threading
 from beadctl.cli import main
@@ -22,8 +22,11 @@ from beadctl.files import atomic
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-def run():
+def rest():
     print("ready", flush=True)
+    time.sleep(30)
+
+def run():
     BODY
 
 main.application = lambda _: lambda **__: run()
@@ -59,7 +62,7 @@ def test_a_signal_is_one_line_and_says_how_far_the_work_was(number):
     body = """
 with Messages().progress(3, "scoring") as advance:
     advance()
-    time.sleep(30)"""
+    rest()"""
     code, _, err, _ = end(start(body), number)
     word = "interrupted" if number == signal.SIGINT else "terminated"
     assert code == CODES[number]
@@ -72,9 +75,9 @@ with Messages().progress(3, "scoring") as advance:
     "body",
     [
         # A library that loses the exception, and one step that no exception reaches.
-        "try:\n    time.sleep(30)\nexcept BaseException:\n    pass\ntime.sleep(30)",
-        "for _ in range(2):\n    try:\n        time.sleep(30)\n    except BaseException:\n        pass",
-        "try:\n    time.sleep(30)\nfinally:\n    time.sleep(30)",
+        "try:\n    rest()\nexcept BaseException:\n    pass\ntime.sleep(30)",
+        "for _ in range(2):\n    try:\n        rest()\n    except BaseException:\n        pass",
+        "try:\n    rest()\nfinally:\n    time.sleep(30)",
     ],
 )
 def test_a_signal_that_is_lost_ends_the_process_all_the_same(body):
@@ -85,7 +88,7 @@ def test_a_signal_that_is_lost_ends_the_process_all_the_same(body):
 
 def test_another_error_after_a_signal_is_no_traceback():
     code, _, err, _ = end(
-        start("try:\n    time.sleep(30)\nexcept BaseException:\n    raise ImportError"), signal.SIGTERM
+        start("try:\n    rest()\nexcept BaseException:\n    raise ImportError"), signal.SIGTERM
     )
     assert code == 143
     assert "Traceback" not in err
@@ -94,7 +97,7 @@ def test_another_error_after_a_signal_is_no_traceback():
 def test_long_work_asks_whether_a_signal_came():
     body = """
 try:
-    time.sleep(30)
+    rest()
 except BaseException:
     pass
 try:
@@ -106,9 +109,23 @@ except BaseException:
     assert (code, out) == (143, "asked\n")
 
 
+def test_a_signal_that_is_held_ends_the_work_where_it_asks():
+    body = """
+with stopping.held():
+    print("ready", flush=True)
+    before = time.monotonic()
+    while time.monotonic() < before + 1:
+        pass
+    print("held", flush=True)
+    stopping.check()
+    print("not reached", flush=True)"""
+    code, out, _, _ = end(start(body), signal.SIGTERM)
+    assert (code, out) == (143, "held\n")
+
+
 FLUSH = """
 try:
-    time.sleep(30)
+    rest()
 finally:
     with stopping.finishing():
         time.sleep(4)
