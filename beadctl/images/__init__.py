@@ -17,7 +17,7 @@
 from beadctl.images.companions import PARTS, RESULTS_MARK
 from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, search_labels, survey
 from beadctl.images.image import Image, content_sha256, only_plane, open_image
-from beadctl.images.intensities import Intensities, saturated_pixels
+from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
 from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
@@ -58,4 +58,5 @@ __all__ = [
     "search",
     "search_labels",
     "survey",
+    "top_level",
 ]

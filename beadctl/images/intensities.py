@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
+
 _CAMERA_BITS = (8, 10, 12, 14, 16)
 _TOP_LEVELS = {2**bits - 1 for bits in _CAMERA_BITS}
 _SHIFTS = {(2**bits - 1) << (16 - bits): 16 - bits for bits in (10, 12, 14)}
@@ -40,10 +42,45 @@ def saturated_pixels(samples: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     samples : sequence of ndarray, each of shape (H, W)
         Colours of the pixels, or their grey levels alone.
     """
-    first = samples[0]
-    if first.dtype.kind in "uif" and first.size:
-        top = max(sample.max() for sample in samples)
-        shift = _SHIFTS.get(int(top), 0) if first.dtype.kind in "ui" else 0
-        if top in _TOP_LEVELS or (shift and not any((s & (2**shift - 1)).any() for s in samples)):
-            return np.asarray(np.logical_or.reduce([sample == top for sample in samples]))
-    return np.zeros(first.shape, dtype=bool)
+    pixels = scratch.zeros(samples[0].shape, bool)
+    level = top_level(samples)
+    if level is not None:
+        for rows in scratch.bands(*pixels.shape):
+            for sample in samples:
+                pixels[rows] |= sample[rows] == level
+            scratch.release(pixels, *samples)
+    return pixels
+
+
+def top_level(samples: Sequence[NDArray[Any]]) -> Any:
+    """Return the camera's top grey level, or None if the samples do not reach it.
+
+    Parameters are those of `saturated_pixels`.
+    """
+    kind = samples[0].dtype.kind
+    if kind not in "uif" or not samples[0].size:
+        return None
+    top = max(_highest(sample) for sample in samples)
+    if top in _TOP_LEVELS:
+        return top
+    shift = _SHIFTS.get(int(top), 0) if kind in "ui" else 0
+    return top if shift and not any(_uses(sample, 2**shift - 1) for sample in samples) else None
+
+
+def _highest(sample: NDArray[Any]) -> Any:
+    """Return the highest value of a plane; nan if it has one."""
+    highest = []
+    for rows in scratch.bands(*sample.shape):
+        highest.append(sample[rows].max())
+        scratch.release(sample)
+    return np.max(highest)
+
+
+def _uses(sample: NDArray[Any], bits: int) -> bool:
+    """Return whether a pixel has one of these bits."""
+    for rows in scratch.bands(*sample.shape):
+        used = bool((sample[rows] & bits).any())
+        scratch.release(sample)
+        if used:
+            return True
+    return False

@@ -1,5 +1,6 @@
 """Least, median and largest intensity of beads, and the background around each."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.segmentation.runs import Column, Flat, Runs
+from beadctl import scratch
+from beadctl.segmentation.runs import Column, Flat, Part, Runs
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class RingLimits:
     ==========  =====  ========  ==================================================================
     width_px    5.0    px        least distance that the ring reaches: pixels enough for a median
     share       0.25   diameter  reach around larger beads, whose blurred edge is wider
-    batch_px    2**21  px        pixels of beads and rings at a time, to bound memory
+    batch_px    2**21  px        pixels of beads and rings at a time, to bound memory; a larger bead is read
+                                 in strips, and only its values are kept
     ==========  =====  ========  ==================================================================
     """
 
@@ -65,46 +68,100 @@ def bead_intensities(
     diameter_px : ndarray of float64, shape (N,)
         Diameters of the beads in the order of `runs.labels`.
     """
-    near, values = _near(labels).ravel(), image.ravel()
+    near = _near(labels)
     reach = np.maximum(LIMITS.width_px, LIMITS.share * diameter_px)
+    extent = diameter_px + 2 * reach
     columns = [np.full(diameter_px.size, np.nan) for _ in range(4)]
-    for beads, rows in _batches(runs, diameter_px + 2 * reach):
-        bead, start = runs.bead[rows] - beads.start, runs.row[rows] * labels.shape[1] + runs.first[rows]
-        length = runs.last[rows] - runs.first[rows] + 1
-        count = beads.stop - beads.start
-        own = np.bincount(bead, length, count).astype(np.intp)
-        found = _order_statistics(values[_pixels(start, length)], own)
-        around, owner = _around(runs, rows, reach, beads.start, labels.shape)
-        free = ~near[around]
-        ring, owner = values[around[free]], owner[free]
-        finite = np.isfinite(ring)
-        ring, owner = ring[finite], owner[finite]
-        found.append(_order_statistics(ring, np.bincount(owner, minlength=count))[1])
-        for column, part in zip(columns, found, strict=True):
-            column[beads] = part
+    for beads, part, owner in _batches(runs, extent, labels.shape):
+        radius = reach[part.bead]
+        step = LIMITS.batch_px / extent[beads[0]] if beads.size == 1 else labels.shape[0]
+        strips = [
+            _values(image, near, part, owner, radius, rows)
+            for rows in _strips(part, radius, step, labels.shape)
+        ]
+        own, ring, ring_owner = (np.concatenate(values) for values in zip(*strips, strict=True))
+        own_px = np.bincount(owner, part.length, beads.size).astype(np.intp)
+        found = _order_statistics(own, own_px)
+        found.append(_order_statistics(ring, np.bincount(ring_owner, minlength=beads.size))[1])
+        for column, values in zip(columns, found, strict=True):
+            column[beads] = values
     return BeadIntensities(*columns)
 
 
 def _near(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Return the pixels of beads and those that touch one, 8-connected."""
-    beads: NDArray[np.bool_] = labels != 0
-    tall = beads.copy()
-    tall[1:] |= beads[:-1]
-    tall[:-1] |= beads[1:]
-    near = tall.copy()
-    near[:, 1:] |= tall[:, :-1]
-    near[:, :-1] |= tall[:, 1:]
+    near = scratch.zeros(labels.shape, bool)
+    for rows in scratch.bands(*labels.shape):
+        top = max(0, rows.start - 1)
+        beads = np.asarray(labels[top : rows.stop + 1]) != 0
+        tall = beads.copy()
+        tall[1:] |= beads[:-1]
+        tall[:-1] |= beads[1:]
+        tall = tall[rows.start - top :][: rows.stop - rows.start]
+        near[rows] = tall
+        near[rows, 1:] |= tall[:, :-1]
+        near[rows, :-1] |= tall[:, 1:]
+        scratch.release(labels, near)
     return near
 
 
-def _batches(runs: Runs, extent_px: Column) -> Iterator[tuple[slice, Flat]]:
-    """Yield ranges of beads, and the indices of their runs, one bead after the other."""
-    order = np.argsort(runs.bead, kind="stable")
-    batch = np.cumsum(np.square(extent_px)) // LIMITS.batch_px
-    cuts = [*np.flatnonzero(np.diff(batch, prepend=-1)).tolist(), batch.size]
-    at = np.searchsorted(runs.bead[order], cuts)
-    for number in range(len(cuts) - 1):
-        yield slice(cuts[number], cuts[number + 1]), order[at[number] : at[number + 1]]
+def _batches(
+    runs: Runs, extent_px: Column, shape: tuple[int, ...]
+) -> Iterator[tuple[Flat, Part, NDArray[np.intp]]]:
+    """Yield beads, their runs, one bead after the other, and the place among the beads of each run.
+
+    The beads of a batch begin in one band of rows; one of more than `RingLimits.batch_px` is alone.
+    """
+    tops = np.empty(extent_px.size, runs.row.dtype)
+    # The last assignment to an index wins: going backwards leaves the first run.
+    tops[runs.bead[::-1]] = runs.row[::-1]
+    beads = np.argsort(tops, kind="stable")
+    rank = np.empty(beads.size, np.int32)
+    rank[beads] = np.arange(beads.size)
+    order = np.argsort(rank[runs.bead], kind="stable")
+    ends = np.append(0, np.cumsum(np.bincount(runs.bead, minlength=beads.size)[beads]))
+    box_px = np.square(extent_px[beads])
+    batch = np.cumsum(box_px) // LIMITS.batch_px
+    band = np.searchsorted([rows.stop for rows in scratch.bands(*shape)], tops[beads], side="right")
+    large = box_px > LIMITS.batch_px
+    begins = large | np.append(False, large)[:-1]
+    for number in (batch, band):
+        begins |= np.diff(number, prepend=-1) != 0
+    cuts = [*np.flatnonzero(begins).tolist(), beads.size]
+    for start, stop in itertools.pairwise(cuts):
+        part = runs.part(order[ends[start] : ends[stop]])
+        yield beads[start:stop], part, np.asarray(rank[part.bead] - start, np.intp)
+
+
+def _strips(part: Part, radius: Column, step: float, shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield the rows within reach of runs, in strips of `step` rows."""
+    reach = int(radius.max())
+    bottom = min(shape[0], int(part.row.max()) + reach + 1)
+    height = max(1, int(step))
+    for top in range(max(0, int(part.row.min()) - reach), bottom, height):
+        yield slice(top, min(top + height, bottom))
+
+
+def _values(
+    image: NDArray[Any], near: NDArray[np.bool_], part: Part, owner: Flat, radius: Column, rows: slice
+) -> tuple[NDArray[Any], NDArray[Any], Flat]:
+    """Return what some rows have of beads: their values, those of rings, and the bead of each of these."""
+    inside = (part.row >= rows.start) & (part.row < rows.stop)
+    start, length = part.row * image.shape[1] + part.first, part.length
+    own = _taken(image, _pixels(start[inside], length[inside]))
+    around, ring_owner = _around(part, owner, radius, rows, image.shape)
+    free = ~_taken(near, around)
+    ring, ring_owner = _taken(image, around[free]), ring_owner[free]
+    finite = np.isfinite(ring)
+    scratch.release(image, near)
+    return own, ring[finite], ring_owner[finite]
+
+
+def _taken(plane: NDArray[Any], at: Flat) -> NDArray[Any]:
+    """Return the flat pixels of a plane, without a copy of one that is not contiguous."""
+    if plane.flags.c_contiguous:
+        return np.asarray(plane.reshape(-1)[at])
+    return np.asarray(plane[np.unravel_index(at, plane.shape)])
 
 
 def _pixels(start: Flat, length: Flat) -> Flat:
@@ -114,8 +171,8 @@ def _pixels(start: Flat, length: Flat) -> Flat:
 
 
 def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
-    """Return minimum, median and maximum of groups of values, which lie one after the other."""
-    values, end = values.copy(), np.cumsum(counts)
+    """Return minimum, median and maximum of groups of values, one after the other, and sort these."""
+    end = np.cumsum(counts)
     start = end - counts
     # One short sort after the other is faster than one sort of all by group and value.
     for first, last in zip(start.tolist(), end.tolist(), strict=True):
@@ -136,25 +193,24 @@ def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
 
 
 def _around(
-    runs: Runs, rows: Flat, reach: Column, first_bead: int, shape: tuple[int, ...]
+    part: Part, owner: Flat, radius: Column, rows: slice, shape: tuple[int, ...]
 ) -> tuple[Flat, Flat]:
-    """Return the pixels within reach of beads, each once a bead, and their bead from 0, in its order."""
+    """Return the pixels of some rows within reach of beads, each once a bead, and their bead, in order."""
     height, width = shape
     # Each run is widened into the rows above and below; the union of a bead's widened runs is its disc-shaped
     # dilation. Beads lie one after the other on a line of whole planes.
-    radius = reach[runs.bead[rows]]
     down_px = np.floor(radius).astype(np.intp)
-    steps = 2 * down_px + 1
-    run = np.repeat(np.arange(rows.size), steps)
-    down = _pixels(-down_px, steps)
+    highest = np.maximum(-down_px, rows.start - part.row)
+    steps = np.maximum(np.minimum(down_px, rows.stop - 1 - part.row) - highest + 1, 0)
+    run = np.repeat(np.arange(part.row.size), steps)
+    if not run.size:
+        return run, run
+    down = _pixels(highest, steps)
     across = np.floor(np.sqrt(np.square(radius[run]) - np.square(down))).astype(np.intp)
-    row = runs.row[rows][run] + down
-    inside = (row >= 0) & (row < height)
-    run, across, row = run[inside], across[inside], row[inside]
-    line = ((runs.bead[rows][run] - first_bead) * height + row) * width
-    start = line + np.maximum(runs.first[rows][run] - across, 0)
-    end = line + np.minimum(runs.last[rows][run] + across, width - 1)
-    order = np.argsort(start)
+    line = (owner[run] * height + part.row[run] + down) * width
+    start = line + np.maximum(part.first[run] - across, 0)
+    end = line + np.minimum(part.last[run] + across, width - 1)
+    order = np.argsort(start, kind="stable")
     start, end = start[order], np.maximum.accumulate(end[order])
     apart = np.flatnonzero(np.append(True, start[1:] > end[:-1]))
     start, end = start[apart], end[np.append(apart[1:] - 1, end.size - 1)]

@@ -1,22 +1,24 @@
 """From a label image to one row of measurements a bead.
 
 Sums run over *runs*, the horizontal stretches of one label: far fewer than pixels, with closed forms for the
-sums of x and of x squared. Only intensities need every pixel.
+sums of x and of x squared. Only intensities need every pixel. Planes are read in bands of rows, so memory
+grows with beads and runs alone: about 200 bytes a bead for the table, and 40 a run for the work.
 """
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.images import saturated_pixels
+from beadctl import scratch
+from beadctl.images import top_level
 from beadctl.segmentation import touching
 from beadctl.segmentation.intensity import BeadIntensities, bead_intensities
-from beadctl.segmentation.runs import Column, Runs, runs_of
+from beadctl.segmentation.runs import Column, Part, Runs, runs_of
 
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
 
@@ -25,6 +27,9 @@ LOW_CONFIDENCE = 0.6
 
 # Share of saturated pixels from which a bead is flagged.
 _SATURATED = 0.1
+
+# Beads of which rows are made at a time.
+_ROWS = 4096
 
 # Length that an outline pixel adds to the perimeter, by its number of edge neighbours (rows, 0..4) and corner
 # neighbours (columns, 0..4) on the outline: 1 where the outline is straight, sqrt 2 where it slants.
@@ -121,19 +126,23 @@ class BeadTable:
 
     def only(self, kept: NDArray[np.bool_]) -> "BeadTable":
         """Return the measurements of some of the beads, bool (N,), which get the labels 1..n."""
-        columns = {field.name: getattr(self, field.name)[kept] for field in fields(self)}
-        return BeadTable(**{**columns, "label": np.arange(1, int(kept.sum()) + 1)})
+        return replace(self._some(kept), label=np.arange(1, int(kept.sum()) + 1))
 
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
         """Yield each bead as plain Python values keyed by `COLUMNS`, in that order; unknown is None."""
-        columns = [
-            self.flags
-            if name == "flags"
-            else [None if value != value else value for value in getattr(self, name).tolist()]
-            for name in COLUMNS
-        ]
-        for values in zip(*columns, strict=True):
-            yield dict(zip(COLUMNS, values, strict=True))
+        for start in range(0, len(self), _ROWS):
+            some = self._some(slice(start, start + _ROWS))
+            columns = [
+                some.flags
+                if name == "flags"
+                else [None if value != value else value for value in getattr(some, name).tolist()]
+                for name in COLUMNS
+            ]
+            for values in zip(*columns, strict=True):
+                yield dict(zip(COLUMNS, values, strict=True))
+
+    def _some(self, which: slice | NDArray[np.bool_]) -> "BeadTable":
+        return BeadTable(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
 
 _MEASURED = [field.name for field in fields(BeadTable) if field.name not in FLAGS]
@@ -189,17 +198,21 @@ def measure(
         raise ValueError(f"the label image has {labels.ndim} axes, not 2")
     runs = runs_of(labels)
     unknown = np.full(runs.labels.size, np.nan)
-    length = runs.last - runs.first + 1
-    area = runs.sums(length)
-    y = runs.sums(length * runs.row) / area
-    x = runs.sums(length * (runs.first + runs.last)) / 2 / area
+    bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
+    area = runs.area_px
+    down, across, at_edge = runs.sums(
+        lambda part: (
+            part.length * part.row,
+            part.length * (part.first + part.last),
+            (part.row == 0) | (part.row == bottom) | (part.first == 0) | (part.last == right),
+        )
+    )
+    y, x = down / area, across / 2 / area
     major, minor = _axes(runs, area, y, x)
     perimeter = _perimeters(labels, runs)
     with np.errstate(divide="ignore"):
         roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
     diameter = np.sqrt(4 * area / np.pi)
-    bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
-    at_edge = (runs.row == 0) | (runs.row == bottom) | (runs.first == 0) | (runs.last == right)
     height = 1.0 if marker is None else runs.highest(marker) / 255
     total = unknown if image is None else runs.totals(image)
     greys = (
@@ -221,7 +234,7 @@ def measure(
         confidence=unknown if probability is None else runs.means(probability) / 255 * height,
         area_um2=area * um**2,
         diameter_um=diameter * um,
-        border=runs.sums(at_edge) > 0,
+        border=at_edge > 0,
         clump=np.isin(runs.labels, touching.pairs(labels)),
         declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
@@ -240,45 +253,65 @@ def _saturated(
 ) -> NDArray[np.bool_]:
     if image is None or not image.size:
         return np.zeros(runs.labels.size, dtype=bool)
-    pixels = saturated_pixels([image]) if saturated is None else saturated
-    return np.asarray(runs.means(pixels) >= _SATURATED)
+    if saturated is not None:
+        return np.asarray(runs.means(saturated) >= _SATURATED)
+    level = top_level([image])
+    if level is None:
+        return np.zeros(runs.labels.size, dtype=bool)
+    return np.asarray(runs.means(image, lambda rows: rows == level) >= _SATURATED)
 
 
 def _axes(runs: Runs, area: Column, y: Column, x: Column) -> tuple[Column, Column]:
     """Full axes, 4 sqrt(eigenvalue) of the covariance of pixel centres."""
     # Relative to the whole pixel nearest the centroid, coordinates have exact sums of squares.
     near_y, near_x = np.rint(y), np.rint(x)
-    length = runs.last - runs.first + 1
-    dy = runs.row - near_y[runs.bead]
-    middle = (runs.first + runs.last) / 2 - near_x[runs.bead]
-    yy = runs.sums(length * dy**2) / area - (y - near_y) ** 2
-    xy = runs.sums(length * dy * middle) / area - (y - near_y) * (x - near_x)
-    # A run of n pixels has the variance (n**2 - 1) / 12 of the discrete uniform distribution.
-    xx = runs.sums(length * (middle**2 + (length**2 - 1) / 12)) / area - (x - near_x) ** 2
+
+    def moments(part: Part) -> tuple[NDArray[Any], ...]:
+        length, dy = part.length, part.row - near_y[part.bead]
+        middle = (part.first + part.last) / 2 - near_x[part.bead]
+        # A run of n pixels has the variance (n**2 - 1) / 12 of the discrete uniform distribution.
+        return length * dy**2, length * dy * middle, length * (middle**2 + (length**2 - 1) / 12)
+
+    down, both, across = runs.sums(moments)
+    yy = down / area - (y - near_y) ** 2
+    xy = both / area - (y - near_y) * (x - near_x)
+    xx = across / area - (x - near_x) ** 2
     half_trace, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     major = 4 * np.sqrt(np.maximum(half_trace + spread, 0))
     return major, 4 * np.sqrt(np.maximum(half_trace - spread, 0))
 
 
 def _perimeters(labels: NDArray[Any], runs: Runs) -> Column:
-    """Length of each bead's outline, that of its holes included, in px."""
-    plane = np.pad(labels, 1)
+    """Length of each bead's outline, that of its holes included, in px; summed in raster order."""
+    total = np.zeros(runs.labels.size)
+    for rows in scratch.bands(*labels.shape):
+        label, length = _outline(labels, rows)
+        np.add.at(total, np.searchsorted(runs.labels, label), length)
+        scratch.release(labels)
+    return total
+
+
+def _outline(labels: NDArray[Any], rows: slice) -> tuple[NDArray[Any], Column]:
+    """Return label and length of the pixels of some rows that lie on the outline of a bead."""
+    # Whether a neighbour lies on the outline is told by its own neighbours: two rows more on each side.
+    top, bottom = max(0, rows.start - 2), min(labels.shape[0], rows.stop + 2)
+    above, below = 2 - (rows.start - top), 2 - (bottom - rows.stop)
+    plane = np.pad(np.asarray(labels[top:bottom]), ((above, below), (1, 1)))
     across = plane[1:-1, 1:] == plane[1:-1, :-1]
     down = plane[1:, 1:-1] == plane[:-1, 1:-1]
     inside = across[:, 1:] & across[:, :-1] & down[1:] & down[:-1]
-    outline = np.pad((labels != 0) & ~inside, 1)
-    at = np.flatnonzero(outline)
-    own = plane.ravel()[at]
+    outline = np.zeros(plane.shape, bool)
+    outline[1:-1, 1:-1] = (plane[1:-1, 1:-1] != 0) & ~inside
     stride = plane.shape[1]
+    at = np.flatnonzero(outline[2:-2]) + 2 * stride
+    own = plane.ravel()[at]
 
-    def neighbours(*steps: int) -> NDArray[np.intp]:
-        count = np.zeros(at.size, dtype=np.intp)
+    def neighbours(*steps: int) -> NDArray[np.uint8]:
+        count = np.zeros(at.size, dtype=np.uint8)
         for step in steps:
             count += outline.ravel()[at + step] & (plane.ravel()[at + step] == own)
         return count
 
     beside = neighbours(-stride, -1, 1, stride)
     cornerwise = neighbours(-stride - 1, -stride + 1, stride - 1, stride + 1)
-    bead = np.searchsorted(runs.labels, own)
-    length = np.bincount(bead, weights=_PASS_PX[beside, cornerwise], minlength=runs.labels.size)
-    return length.astype(np.float64)
+    return own, _PASS_PX[beside, cornerwise]

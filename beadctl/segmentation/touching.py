@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from beadctl import scratch
+
 
 def pairs(labels: NDArray[Any]) -> NDArray[np.int64]:
     """Return the pairs of labels that touch, 8-connected: shape (N, 2), the smaller label first.
@@ -21,14 +23,19 @@ def pairs(labels: NDArray[Any]) -> NDArray[np.int64]:
     >>> pairs(np.array([[1, 1, 0], [0, 0, 2], [3, 0, 0]])).tolist()
     [[1, 2]]
     """
-    found = []
-    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one = labels[: labels.shape[0] - down, max(0, -across) : labels.shape[1] - max(0, across)]
-        other = labels[down:, max(0, across) : labels.shape[1] + min(0, across)]
-        met = (one != other) & (one != 0) & (other != 0)
-        first, second = one[met].astype(np.uint64), other[met].astype(np.uint64)
-        # Two labels of 32 bits as one number, which is faster to sort.
-        found.append(np.minimum(first, second) << np.uint64(32) | np.maximum(first, second))
+    found = [np.zeros(0, np.uint64)]
+    for rows in scratch.bands(*labels.shape):
+        # With the row below, of which the pairs across belong to the next band.
+        band = np.asarray(labels[rows.start : rows.stop + 1])
+        for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            height = min(rows.stop - rows.start, len(band) - down)
+            one = band[:height, max(0, -across) : band.shape[1] - max(0, across)]
+            other = band[down : height + down, max(0, across) : band.shape[1] + min(0, across)]
+            met = (one != other) & (one != 0) & (other != 0)
+            first, second = one[met].astype(np.uint64), other[met].astype(np.uint64)
+            # Two labels of 32 bits as one number, which is faster to sort.
+            found.append(np.unique(np.minimum(first, second) << np.uint64(32) | np.maximum(first, second)))
+        scratch.release(labels)
     both = np.unique(np.concatenate(found))
     return np.stack([both >> np.uint64(32), both & np.uint64(0xFFFFFFFF)], axis=-1).astype(np.int64)
 

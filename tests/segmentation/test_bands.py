@@ -1,0 +1,137 @@
+"""Planes are measured in bands of rows: the bands change nothing, to the last bit, and bound the memory."""
+
+import contextlib
+from functools import partial
+
+import numpy as np
+import pytest
+from helpers import whole_plane
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from beadctl import scratch
+from beadctl.images import saturated_pixels
+from beadctl.segmentation import intensity, touching
+from beadctl.segmentation.intensity import RingLimits
+from beadctl.segmentation.measure import measure
+from beadctl.segmentation.runs import boxes
+
+SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=24)
+LABELS = hnp.arrays(np.uint32, SHAPES, elements=st.sampled_from((0, 0, 0, 1, 2, 7)))
+# From one row at a time to the whole plane.
+BANDS_PX = st.sampled_from((1, 30, 50, 75, 120, 200, 10_000))
+DTYPES = st.sampled_from(("u1", "u2", "i4", "f4", "f8", "?"))
+
+
+@contextlib.contextmanager
+def in_bands(px, batch_px=2**21):
+    """Read planes in bands of some pixels, with files for planes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scratch, "bands", partial(scratch.bands, px=px))
+        patch.setattr(scratch, "zeros", partial(scratch.zeros, most_bytes=0))
+        patch.setattr(intensity, "LIMITS", RingLimits(batch_px=batch_px))
+        yield
+
+
+def mapped(plane):
+    """A plane as a file."""
+    array = scratch.zeros(plane.shape, plane.dtype, most_bytes=0)
+    array[...] = plane
+    return array
+
+
+def assert_measures_as_whole(labels, rng, dtype, px, batch_px, turned=False):
+    image = rng.normal(200, 60, labels.shape).astype(dtype)
+    probability, marker = (rng.integers(0, 256, labels.shape).astype(np.uint8) for _ in "ab")
+    planes = [plane.T if turned else plane for plane in (labels, image, probability, marker)]
+    expected = whole_plane.measured(*planes)
+    with in_bands(px, batch_px):
+        table = measure(*(mapped(plane.T).T if turned else mapped(plane) for plane in planes))
+    for name, column in expected.items():
+        np.testing.assert_array_equal(getattr(table, name), column, err_msg=name)
+
+
+@settings(max_examples=150)
+@given(
+    labels=LABELS,
+    random=st.integers(0, 2**32),
+    dtype=DTYPES,
+    px=BANDS_PX,
+    batch_px=st.sampled_from((1, 200, 2**21)),
+    turned=st.booleans(),
+)
+def test_any_label_image(labels, random, dtype, px, batch_px, turned):
+    assert_measures_as_whole(labels, np.random.default_rng(random), dtype, px, batch_px, turned)
+
+
+@settings(max_examples=20)
+@given(
+    random=st.integers(0, 2**32),
+    sigma=st.floats(1, 9),
+    px=st.sampled_from((150, 1000, 4000, 10**6)),
+    batch_px=st.sampled_from((100, 3000, 2**21)),
+)
+def test_blobs_in_any_order(random, sigma, px, batch_px):
+    rng = np.random.default_rng(random)
+    blobs = ndimage.gaussian_filter(rng.normal(size=(120, 150)), sigma)
+    labels, count = ndimage.label(blobs > blobs.std() / 2)
+    numbers = np.append(0, rng.permutation(count) + 1).astype(np.uint32)
+    # A cut through the beads, so that many touch.
+    labels = numbers[labels] + count * (np.arange(150) > 70) * (labels > 0)
+    assert_measures_as_whole(labels.astype(np.uint32), rng, "f4", px, batch_px)
+
+
+@given(
+    labels=LABELS,
+    top=st.sampled_from((255, 1023, 65535, 65472, 65520, 65532, 17)),
+    low_bits=st.booleans(),
+    dtype=st.sampled_from(("u2", "i4", "f4")),
+    px=BANDS_PX,
+)
+def test_the_top_grey_level(labels, top, low_bits, dtype, px):
+    """Also where only one band reaches it, or uses the bits below it."""
+    one = np.where(labels == 7, top, 64).astype(dtype)
+    other = np.where(labels == 2, top - low_bits, 128).astype(dtype)
+    expected = whole_plane.saturated_pixels([one, other])
+    of_beads = whole_plane.measured(labels, one, *[labels.astype(np.uint8)] * 2)["saturated"]
+    with in_bands(px):
+        np.testing.assert_array_equal(saturated_pixels([one, other]), expected)
+        np.testing.assert_array_equal(measure(labels, one).saturated, of_beads)
+        np.testing.assert_array_equal(
+            measure(labels, one, saturated=expected).saturated,
+            whole_plane.measured(labels, one, *[labels.astype(np.uint8)] * 2, expected)["saturated"],
+        )
+
+
+def test_a_value_that_is_no_number_hides_the_top_level_in_any_band():
+    image = np.full((40, 3), 255, np.float32)
+    for row in (0, 20, 39):
+        broken = image.copy()
+        broken[row, 1] = np.nan
+        with in_bands(6):
+            assert not saturated_pixels([broken]).any()
+
+
+@given(labels=LABELS, px=BANDS_PX)
+def test_pairs_over_the_border_of_bands(labels, px):
+    with in_bands(px):
+        np.testing.assert_array_equal(touching.pairs(labels), whole_plane.pairs(labels))
+
+
+@given(labels=LABELS, px=BANDS_PX)
+def test_boxes_are_those_of_scipy(labels, px):
+    present = np.unique(labels[labels > 0])
+    expected = ndimage.find_objects(labels.astype(np.int64))
+    for chosen in (present, present[1:]):
+        with in_bands(px):
+            assert boxes(labels, chosen) == [expected[label - 1] for label in chosen]
+
+
+def test_a_row_whose_moments_need_more_than_32_bits():
+    width = 150_000
+    labels = np.ones((3, width), np.uint32)
+    table = measure(labels)
+    assert table.x_px[0] == (width - 1) / 2
+    assert table.major_axis_px[0] == pytest.approx(4 * np.sqrt((width**2 - 1) / 12), rel=1e-12)
