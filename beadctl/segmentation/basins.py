@@ -5,6 +5,7 @@ in two cells are one; what a cell sees of a basin without its peak has no pass t
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -145,9 +146,13 @@ def basins_of(
     numbered, parts = 0, []
     for cell in cells(height, width, edge_px=edge_px):
         found = _flooded_cell(probability, marker, cell, level, least)
-        inner = found.number[cell.inner]
-        labels[cell.core.slices] = np.where(inner > 0, inner + numbered, 0)
-        parts.append(_part(found, cell, probability, marker))
+        number = found.number[cell.inner]
+        pixels = np.flatnonzero(number)
+        own = number.ravel()[pixels].astype(np.intp)
+        inner = np.zeros(number.shape, np.uint32)
+        inner.ravel()[pixels] = own + numbered
+        labels[cell.core.slices] = inner
+        parts.append(_part(pixels, own, found.key, cell, probability, marker))
         numbered += len(found.key)
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
     return labels, _joined_cells(parts, labels, marker)
@@ -159,13 +164,13 @@ class _Flooded:
 
     Attributes
     ----------
-    number : ndarray of intp, shape (h, w)
+    number : ndarray of int32, shape (h, w)
         The number of each pixel's basin, 0 for none; not every number is used.
     key : ndarray of int64
         By number, the pixel of the plane by which the basin is known: the first of its peak.
     """
 
-    number: Flat
+    number: NDArray[np.int32]
     key: NDArray[np.int64]
 
 
@@ -181,7 +186,7 @@ def _flooded_cell(
     components, count = ndimage.label(foreground, structure=EIGHT)
     pixels = np.flatnonzero(foreground)
     component = components.ravel()[pixels].astype(np.intp)
-    number = np.zeros(foreground.shape, np.intp)
+    number = np.zeros(foreground.shape, np.int32)
     if not pixels.size:
         return _Flooded(number, np.zeros(1, np.int64))
     if marker is None:
@@ -256,32 +261,31 @@ class _Part:
 
 
 def _part(
-    found: _Flooded, cell: Cell, probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None
+    pixels: Flat,
+    own: Flat,
+    key: NDArray[np.int64],
+    cell: Cell,
+    probability: NDArray[np.uint8],
+    marker: NDArray[np.uint8] | None,
 ) -> _Part:
-    """Sum up the basins of a cell over its own pixels."""
-    number, size = found.number[cell.inner], len(found.key)
-    pixels = np.flatnonzero(number)
-    own = number.ravel()[pixels]
+    """Sum up the basins of a cell over its own pixels, flat in its core, by the basin of each."""
+    size, core, shape = len(key), cell.core, probability.shape
     height = np.zeros(size, np.uint8)
     if marker is None:
         height[own] = 255
     else:
-        np.maximum.at(height, own, marker[cell.core.slices].ravel()[pixels])
+        np.maximum.at(height, own, marker[core.slices].ravel()[pixels])
     first = np.zeros(size, np.intp)
     first[own[::-1]] = pixels[::-1]
-    core, shape = cell.core, probability.shape
+    rows, columns = np.divmod(pixels, core.width)
+    outer = (rows == -core.top) | (rows == shape[0] - 1 - core.top)
+    outer |= (columns == -core.left) | (columns == shape[1] - 1 - core.left)
     at_edge = np.zeros(size, bool)
-    for is_edge, side in (
-        (core.top == 0, number[0]),
-        (core.bottom == shape[0], number[-1]),
-        (core.left == 0, number[:, 0]),
-        (core.right == shape[1], number[:, -1]),
-    ):
-        at_edge[side[side > 0]] |= is_edge
+    at_edge[own[outer]] = True
     return _Part(
-        found.key,
+        key,
         np.bincount(own, minlength=size),
-        np.bincount(own, probability[core.slices].ravel()[pixels], size),
+        np.bincount(own, probability[core.slices].ravel()[pixels], size).astype(np.float64),
         height.astype(np.intp),
         _in_plane(first, Cell(core, core), shape),
         at_edge,
@@ -308,7 +312,7 @@ def _joined_cells(parts: list[_Part], labels: NDArray[np.uint32], marker: NDArra
     return Basins(
         of_number,
         np.bincount(basin, column("area_px"), size).astype(np.int64),
-        np.bincount(basin, column("light"), size),
+        np.bincount(basin, column("light"), size).astype(np.float64),
         height,
         first,
         at_edge,
@@ -324,36 +328,39 @@ def _passes(
     for rows in scratch.bands(*labels.shape):
         # A band has the first row of the next, to which its last one has neighbours.
         band = slice(rows.start, rows.stop + 1)
-        level = None if marker is None else marker[band]
-        found.append(_borders(of_number[labels[band]], level, size))
+        for one, other, height in _borders(labels[band], None if marker is None else marker[band]):
+            first, second = of_number[one], of_number[other]
+            apart = first != second
+            first, second = first[apart], second[apart]
+            pair = np.minimum(first, second) * size + np.maximum(first, second)
+            found.append(_highest(pair * 256 + height[apart]))
         scratch.release(labels, *(() if marker is None else (marker,)))
     pair, height = np.divmod(_highest(np.concatenate(found)), 256)
     order = np.argsort(-height, kind="stable")
     return np.stack(np.divmod(pair[order], size), axis=1), height[order]
 
 
-def _borders(basins: Flat, level: NDArray[np.uint8] | None, size: int) -> Flat:
-    """Return each pair of neighbouring basins with the height of its highest pass, as one number."""
-    found = []
-    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        here = (slice(0, basins.shape[0] - down), slice(max(0, -across), basins.shape[1] - max(0, across)))
-        there = (slice(down, None), slice(max(0, across), basins.shape[1] + min(0, across)))
-        one, other = basins[here], basins[there]
-        border = np.flatnonzero((one != other) & (one > 0) & (other > 0))
-        one, other = one.ravel()[border], other.ravel()[border]
-        pair = np.minimum(one, other) * size + np.maximum(one, other)
-        height: Any = 0
+def _borders(labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield by direction the numbers of neighbouring pixels that differ, and the lower marker of both."""
+    number = np.pad(labels, ((0, 1), (1, 1))).ravel()
+    level = None if marker is None else np.pad(marker, ((0, 1), (1, 1))).ravel()
+    pixels = np.flatnonzero(number)
+    own = number[pixels]
+    width = labels.shape[1] + 2
+    for step in (1, width, width + 1, width - 1):
+        other = number[pixels + step]
+        met = np.flatnonzero((other != own) & (other > 0))
+        height = np.zeros(met.size, np.intp)
         if level is not None:
-            height = np.minimum(level[here].ravel()[border], level[there].ravel()[border])
-        found.append(pair * 256 + height)
-    return _highest(np.concatenate(found))
+            height += np.minimum(level[pixels[met]], level[pixels[met] + step])
+        yield own[met], other[met], height
 
 
 def _highest(coded: Flat) -> Flat:
     """Keep of each pair the one of the greatest height."""
     coded = np.unique(coded)
     pair = coded // 256
-    return coded[np.append(pair[1:] != pair[:-1], True)[: len(pair)]]
+    return np.asarray(coded[np.append(pair[1:] != pair[:-1], True)[: len(pair)]], np.intp)
 
 
 def _share(one_px: int, other_px: int, prior: SizePrior | None) -> float:

@@ -63,8 +63,12 @@ def holes_of(
         ties.append(np.stack((above, top))[:, (above > 0) & (top > 0)] - numbered)
         above = bottom
         is_open = _open(pieces, count, rows, labels.shape[0])
-        pixels = np.flatnonzero(~is_open[pieces])
+        # Leaving out the background around everything by comparison avoids a look-up for every pixel.
+        beside = np.bincount(pieces[pieces[:, 0] > 0, 0], minlength=1)
+        pixels = np.flatnonzero((pieces != beside.argmax()) & (pieces > 0))
         piece = pieces.ravel()[pixels].astype(np.intp) - 1
+        closed = ~is_open[1:][piece]
+        pixels, piece = pixels[closed], piece[closed]
         pixels += rows.start * labels.shape[1]
         parts.append(_measured(labels, instance_of, pixels, piece, is_open[1:], probability, marker))
         labels.ravel()[pixels] = piece + last
@@ -85,7 +89,9 @@ class _Pieces:
     highest: Flat
 
 
-def _open(pieces: NDArray[np.int32], count: int, rows: slice, height_px: int) -> NDArray[np.bool_]:
+def _open(
+    pieces: NDArray[np.signedinteger[Any]], count: int, rows: slice, height_px: int
+) -> NDArray[np.bool_]:
     """Return which pieces of a band reach the edge of the plane, (count + 1,); place 0, no piece, does."""
     is_open = np.zeros(count + 1, bool)
     is_open[0] = True
@@ -122,7 +128,7 @@ def _measured(
     return _Pieces(
         is_open,
         np.bincount(piece, minlength=count),
-        np.bincount(piece, probability.ravel()[pixels], count),
+        np.bincount(piece, probability.ravel()[pixels], count).astype(np.float64),
         height.astype(np.intp),
         lowest,
         highest,

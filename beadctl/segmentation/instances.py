@@ -219,9 +219,7 @@ def _filled(basins: Basins, instance: Flat, holes: Holes) -> tuple[Flat, NDArray
     return area_px, _confidence(light, area_px, _highest(column("height"), both, count))
 
 
-def _confidence(
-    light: NDArray[np.float64], area_px: NDArray[Any], height: NDArray[Any]
-) -> NDArray[np.float64]:
+def _confidence(light: NDArray[Any], area_px: NDArray[Any], height: NDArray[Any]) -> NDArray[np.float64]:
     """Return the mean probability of instances times their marker height, 0..1."""
     return np.asarray(light / np.maximum(area_px, 1) / 255 * height / 255)
 
@@ -254,7 +252,9 @@ def _in_order(first: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.u
 def _renumber(labels: NDArray[np.uint32], number: NDArray[np.uint32]) -> None:
     """Replace each label of a label image by its number."""
     for rows in scratch.bands(*labels.shape):
-        labels[rows] = number[labels[rows]]
+        band = labels[rows].ravel()
+        pixels = np.flatnonzero(band)
+        band[pixels] = number[band[pixels]]
         scratch.release(labels)
 
 

@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
 from beadctl.files import atomic
 from beadctl.images import Plane
 from beadctl.results.formats import stem
@@ -67,6 +68,7 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> EncodedMa
             segments.append(
                 bytes(imagecodecs.zlib_encode(np.ascontiguousarray(part, "<u4").tobytes(), level=1))
             )
+        scratch.release(labels)
     return EncodedMask(plane, tuple(segments))
 
 

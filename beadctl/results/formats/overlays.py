@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
 from beadctl.files import atomic
 from beadctl.images import Plane
 from beadctl.results.formats import plane_names
@@ -53,7 +54,7 @@ def paint(
         Where beads are counted: the rest is drawn at half its brightness, behind a white line.
     """
     step = -(-max(image.shape) // LARGEST_PX)
-    image, labels = image[::step, ::step], labels[::step, ::step]
+    image, labels = _thinned(image, step), _thinned(labels, step)
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
     sample = sample[np.isfinite(sample)]
     low, high = np.percentile(sample, [0.5, 99.5]) if sample.size else (0.0, 1.0)
@@ -63,12 +64,23 @@ def paint(
     greys = (clipped - np.float32(low)) * np.float32((GREYS - 1) / span)
     picture: NDArray[np.uint8] = np.clip(greys, 0, GREYS - 1).astype(np.uint8)
     if inside is not None:
-        inside = inside[::step, ::step]
+        inside = _thinned(inside, step)
         picture[~inside] //= 2
         picture[_at_change(inside) & inside] = GREYS - 1
     outline = np.flatnonzero(_at_change(labels) & (labels > 0))
     picture.ravel()[outline] = GREYS + labels.ravel()[outline] % len(OUTLINES)
     return picture
+
+
+def _thinned(plane: NDArray[Any], step: int) -> NDArray[Any]:
+    """Return every so many rows and columns of a plane."""
+    if step == 1:
+        return plane
+    parts = []
+    for rows in scratch.bands(-(-len(plane) // step), plane.shape[1]):
+        parts.append(plane[rows.start * step : rows.stop * step : step, ::step].copy())
+        scratch.release(plane)
+    return np.concatenate(parts)
 
 
 def _at_change(values: NDArray[Any]) -> NDArray[np.bool_]:
