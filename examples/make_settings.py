@@ -42,6 +42,8 @@ EXAMPLES: dict[str, object] = {
     "inference.model": "bead.onnx",
     "inference.diameter": "12px",
     "inference.threads": 4,
+    "inference.tile_size": 1024,
+    "inference.max_memory": "2G",
     "instances.threshold": 0.5,
     "instances.marker_threshold": 0.5,
     "instances.marker_rise": 0.07,
@@ -56,6 +58,8 @@ EXAMPLES: dict[str, object] = {
     "counting.depth_um": "100+-2",
     "counting.dilution": "10",
     "counting.manual": "manual.csv",
+    "counting.nominal_um": 1.0,
+    "counting.tolerance": "5%",
     "output.out_dir": "results",
 }
 WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

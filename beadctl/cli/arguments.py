@@ -8,16 +8,14 @@ from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Messages
-from beadctl.counting.manual import manual_counts
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.errors import SettingsError
-from beadctl.files import name_text
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
-from beadctl.results.groups import Grouping
-from beadctl.results.sources import ByLabels, ByNetwork
+from beadctl.results.sources import ByLabels, ByNetwork, Source
+from beadctl.results.summary import Statistics
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
 
@@ -102,6 +100,11 @@ def by_network(settings: Settings, messages: Messages) -> ByNetwork:
     return ByNetwork(model, segment_options(settings, model.facts, region, data.counting_frame))
 
 
+def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> Source:
+    """Return where the beads come from: label images if there are any, else the network."""
+    return by_labels(loaded) if labels else by_network(loaded.settings, messages)
+
+
 def by_labels(loaded: Loaded) -> ByLabels:
     """Return how the beads of label images are counted; flags that only a network obeys are refused."""
     settings, data = loaded.settings, loaded.settings.data
@@ -114,18 +117,11 @@ def by_labels(loaded: Loaded) -> ByLabels:
     return ByLabels(read_options(settings), rule)
 
 
-def grouping(settings: Settings, images: Sequence[Found], messages: Messages) -> Grouping | None:
-    """Return which images are a group of fields, if any, and print what belongs to none."""
-    groups = Grouping.of(images, **settings.counting.model_dump(exclude={"manual"}))
-    if groups:
-        messages.notes(groups.notes(images))
-    return groups
-
-
-def manual(settings: Settings, images: Sequence[Found]) -> dict[tuple[str, int], int]:
-    """Return the manual counts of planes, if there are any."""
-    path = settings.counting.manual
-    return manual_counts([name_text(item.name) for item in images], path) if path else {}
+def statistics(settings: Settings, images: Sequence[Found], messages: Messages) -> Statistics:
+    """Return which statistics of the counts are asked for, and print what is left out of them."""
+    asked = Statistics.of(images, **settings.counting.model_dump())
+    messages.notes(asked.notes(images))
+    return asked
 
 
 def tile_options(settings: Settings) -> TilingOptions:

@@ -344,6 +344,15 @@ class Counting(Section):
         None,
         description="CSV file with the columns file, count and plane of manual counts to compare with.",
     )
+    sizes: bool = Field(False, description="Report diameters: mean, D10, D50, D90, modes, histogram, plot.")
+    nominal_um: float | None = Field(
+        None, gt=0, description="Nominal diameter of the beads, um; reports the share within --tolerance."
+    )
+    tolerance: str | None = Field(
+        None,
+        min_length=1,
+        description="How far a bead may differ from the nominal diameter, such as 5% or 0.1um [5%].",
+    )
 
 
 class OutputSection(Section):

@@ -83,7 +83,7 @@ def agreement_rows(pairs: Sequence[Compared]) -> list[AgreementRow]:
 
 
 def write_agreement(folder: Path, pairs: Sequence[Compared]) -> None:
-    """Write agreement.csv, and agreement.png where matplotlib is installed."""
+    """Write agreement.csv, and its plot where matplotlib is installed."""
     write_csv(folder / FILE, COLUMNS, map(vars, agreement_rows(pairs)), rounded=True)
     if find_spec("matplotlib"):
         from beadctl.results.compared_plot import draw

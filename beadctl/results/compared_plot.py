@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from beadctl.counting.agreement import agreement
-from beadctl.files import atomic
+from beadctl.results import plots
 from beadctl.results.compared import Compared
+from beadctl.results.plots import BLUE, ORANGE
 
-FILE = "agreement.png"
-# Of Okabe and Ito's colour-blind safe palette.
-BLUE, ORANGE = "#0072b2", "#d55e00"
-SIZE_IN, DPI = (10.0, 4.2), 110
+STEM = "agreement"
+SIZE_IN = (10.0, 4.2)
 
 
 def draw(folder: Path, pairs: Sequence[Compared]) -> None:
-    """Write agreement.png: both counts of each plane, and a plot of Bland and Altman."""
+    """Write agreement.png and agreement.svg: both counts of each plane, and a plot of Bland and Altman."""
     # The object interface leaves the process's own pyplot state and backend alone.
     from matplotlib.figure import Figure
 
@@ -31,22 +29,12 @@ def draw(folder: Path, pairs: Sequence[Compared]) -> None:
     top = 1.05 * max(1, counts.max(), manual.max())
     both.plot([0, top], [0, top], "-", color="black", lw=1)
     both.plot(manual, counts, "o", ms=5, alpha=0.7, color=BLUE)
-    _label(both, "manual count", "count", f"concordance {found.concordance:.3f}, {found.fields} planes")
+    plots.label(both, "manual count", "count", f"concordance {found.concordance:.3f}, {found.fields} planes")
     differences.plot((counts + manual) / 2, counts - manual, "o", ms=5, alpha=0.7, color=BLUE)
     differences.axhline(0, color="black", lw=1)
     differences.axhline(found.bias, color=ORANGE, lw=1.5)
     for limit in (found.limits.low, found.limits.high):
         differences.axhline(limit, color=ORANGE, lw=1.2, ls="--")
     text = f"bias {found.bias:.3g}, limits {found.limits.low:.3g} to {found.limits.high:.3g}"
-    _label(differences, "mean of both counts", "count minus manual count", text)
-    with atomic(folder / FILE) as temporary:
-        figure.savefig(temporary, dpi=DPI)
-
-
-def _label(axes: Any, below: str, beside: str, title: str) -> None:
-    axes.set_xlabel(below, fontsize=9)
-    axes.set_ylabel(beside, fontsize=9)
-    axes.set_title(title, fontsize=10, loc="left")
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plots.label(differences, "mean of both counts", "count minus manual count", text)
+    plots.save(figure, folder, STEM)

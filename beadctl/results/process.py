@@ -13,7 +13,7 @@ from beadctl.console import stopping
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run
-from beadctl.results.ledger import ImageResult, Row
+from beadctl.results.ledger import ImageResult
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.sources import Source
@@ -30,7 +30,7 @@ def process(
     *,
     settings: Mapping[str, Mapping[str, Any]],
     messages: console.Messages,
-    on_row: Callable[[Row], None] = lambda _: None,
+    on_result: Callable[[ImageResult], None] = lambda _: None,
 ) -> Tally:
     """Segment images, write their results and a record of the run, and return what was done.
 
@@ -44,8 +44,8 @@ def process(
         What is written, and where.
     settings : mapping
         The effective settings by section, as plain values, for the record.
-    messages, on_row : Messages and callable
-        Prints failures and progress; called with each plane's row as it is done.
+    messages, on_result : Messages and callable
+        Prints failures and progress; called with the result of each image as it is done.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def process(
                 messages.warn(f"{folder}/counts.csv: images that are no longer there left out: {left}")
 
     untold = deque[ImageResult]()
-    tell = partial(_tell, untold, messages, on_row)
+    tell = partial(_tell, untold, messages, on_result)
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
         # Words may have to wait for whoever reads them, so they come after the files.
@@ -96,11 +96,14 @@ def process(
     return tally
 
 
-def _tell(untold: deque[ImageResult], messages: console.Messages, on_row: Callable[[Row], None]) -> None:
+def _tell(
+    untold: deque[ImageResult], messages: console.Messages, on_result: Callable[[ImageResult], None]
+) -> None:
     """Say what became of each image that was done since the last call."""
     while untold:
-        for row in untold.popleft().rows:
-            on_row(row)
+        result = untold.popleft()
+        on_result(result)
+        for row in result.rows:
             console.event("image", **row.cells())
             if row.status == "failed":
                 console.fail(f"{row.image}: {row.reason}")

@@ -15,8 +15,9 @@ from beadctl.results import ledger
 # What a run writes at the top of its folder.
 HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
 SUMMARY_FILES = (
-    *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png"),
-    *("agreement.csv", "agreement.png"),
+    *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png", "dilution.svg"),
+    *("agreement.csv", "agreement.png", "agreement.svg"),
+    *("sizes.csv", "size_histogram.csv", "sizes.png", "sizes.svg"),
 )
 RUN_FILES = (*HASHED_FILES, *SUMMARY_FILES, "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from beadctl.counting.dilution import DilutedField, DilutionSeries
-from beadctl.files import atomic
+from beadctl.results import plots
+from beadctl.results.plots import BLUE, GREY, ORANGE
 from beadctl.results.series import SampleSeries
 
-FILE = "dilution.png"
-# Of Okabe and Ito's colour-blind safe palette.
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8c8c8c"
-WIDTH_IN, HEIGHT_IN, DPI = 10.0, 3.6, 110
+STEM = "dilution"
+BELOW = "dilution factor"
+WIDTH_IN, HEIGHT_IN = 10.0, 3.6
 
 
 def draw(folder: Path, series: Sequence[SampleSeries]) -> None:
-    """Write dilution.png: two panels for each sample that has a fit; none without one."""
+    """Write dilution.png and dilution.svg: two panels for each sample that has a fit; none without one."""
     fitted = [(one, one.found) for one in series if one.found]
     if not fitted:
         return
@@ -32,8 +32,7 @@ def draw(folder: Path, series: Sequence[SampleSeries]) -> None:
     for (counts, residuals), (one, found) in zip(panels, fitted, strict=True):
         _counts(counts, one, found)
         _residuals(residuals, found)
-    with atomic(folder / FILE) as temporary:
-        figure.savefig(temporary, dpi=DPI)
+    plots.save(figure, folder, STEM)
 
 
 def _counts(axes: Any, one: SampleSeries, found: DilutionSeries) -> None:
@@ -59,10 +58,9 @@ def _counts(axes: Any, one: SampleSeries, found: DilutionSeries) -> None:
     # Zeros have a place below the least count.
     axes.set_yscale("symlog", linthresh=lowest, linscale=0.4)
     axes.set_ylim(-0.1 * lowest, 1.6 * max(*scaled, found.stock / factors[0]))
-    _label(axes, "beads a field")
     low, high = found.slope_interval.low, found.slope_interval.high
     name = f"{one.sample}: " if one.sample else ""
-    axes.set_title(f"{name}slope {found.slope:.2f} ({low:.2f} to {high:.2f})", fontsize=10, loc="left")
+    plots.label(axes, BELOW, "beads a field", f"{name}slope {found.slope:.2f} ({low:.2f} to {high:.2f})")
     axes.legend(fontsize=8, frameon=False)
 
 
@@ -77,17 +75,7 @@ def _residuals(axes: Any, found: DilutionSeries) -> None:
         axes.plot([level.dilution], [100 * level.residual], "o", ms=7, color=colour)
     axes.axhline(0, color="black", lw=1.2)
     axes.set_xscale("log")
-    _label(axes, "mean minus fit, % of the fit")
     p = found.proportional_p
     text = f"p {p:.2g}" if math.isfinite(p) else ""
-    axes.set_title(
-        f"proportionality index {found.proportionality_index:.2f}, {text}", fontsize=10, loc="left"
-    )
-
-
-def _label(axes: Any, text: str) -> None:
-    axes.set_xlabel("dilution factor", fontsize=9)
-    axes.set_ylabel(text, fontsize=9)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    title = f"proportionality index {found.proportionality_index:.2f}, {text}"
+    plots.label(axes, BELOW, "mean minus fit, % of the fit", title)

@@ -1,37 +1,105 @@
-"""What a run tells beside its planes: groups of fields, dilution series, agreement with manual counts."""
+"""What a run tells beside its planes: groups of fields, dilution series, manual counts, diameters."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from beadctl.console import Messages
+from beadctl.counting.manual import manual_counts
+from beadctl.files import name_text
+from beadctl.images import Found
 from beadctl.results.compared import Compared, compared, tell_agreement, write_agreement
 from beadctl.results.groups import Grouping, GroupRow, tell_groups, write_groups
 from beadctl.results.ledger import Row
 from beadctl.results.series import SampleSeries, series_of, tell_series, write_series
+from beadctl.results.sizes import GroupSizes, PlaneSizes, SizeReport, tell_sizes, write_sizes
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Which statistics of a run's counts are asked for.
+
+    Attributes
+    ----------
+    grouping : Grouping or None
+        Which images are a group of fields.
+    manual : mapping of (str, int) to int
+        Manual count of each plane that has one, by image and number of the plane.
+    sizes : SizeReport or None
+        What is reported of diameters.
+    """
+
+    grouping: Grouping | None = None
+    manual: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    sizes: SizeReport | None = None
+
+    @classmethod
+    def of(
+        cls,
+        found: Sequence[Found],
+        *,
+        manual: Path | None = None,
+        sizes: bool = False,
+        nominal_um: float | None = None,
+        tolerance: str | None = None,
+        **groups: Any,
+    ) -> "Statistics":
+        """Read what is asked for.
+
+        Parameters
+        ----------
+        found : sequence of Found
+            The images.
+        manual : Path, optional
+            Table of manual counts; see `beadctl.counting.manual.manual_counts`.
+        sizes, nominal_um, tolerance
+            As for `SizeReport.of`.
+        groups
+            As for `Grouping.of`.
+
+        Raises
+        ------
+        SettingsError
+            If parts of it contradict each other, or do not fit the images.
+        MissingExtraError
+            If a package for dilution series is not installed.
+        """
+        names = [name_text(item.name) for item in found]
+        return cls(
+            Grouping.of(found, **groups),
+            manual_counts(names, manual) if manual else {},
+            SizeReport.of(sizes, nominal_um, tolerance),
+        )
+
+    def notes(self, found: Sequence[Found]) -> Iterator[tuple[bool, str]]:
+        """Yield what is left out of the statistics, as (is a warning, a line)."""
+        if self.grouping:
+            yield from self.grouping.notes(found)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Groups of fields, dilution series, and planes with a manual count."""
+    """Groups of fields, dilution series, planes with a manual count, and diameters."""
 
     groups: tuple[GroupRow, ...] = ()
     series: tuple[SampleSeries, ...] = ()
     compared: tuple[Compared, ...] = ()
+    sizes: tuple[GroupSizes, ...] = ()
 
     @classmethod
-    def of(
-        cls, grouping: Grouping | None, manual: Mapping[tuple[str, int], int], planes: Sequence[Row]
-    ) -> "Summary":
-        """Return the groups of a run's planes, the fits of their dilutions, and those with a manual count."""
+    def of(cls, asked: Statistics, planes: Sequence[Row], sizes: Sequence[PlaneSizes]) -> "Summary":
+        """Return what is asked for of a run's planes and of the diameters in them."""
+        grouping = asked.grouping
         return cls(
             tuple(grouping.rows(planes)) if grouping else (),
             tuple(series_of(grouping, planes)) if grouping and grouping.series else (),
-            tuple(compared(planes, manual)),
+            tuple(compared(planes, asked.manual)),
+            tuple(asked.sizes.groups(sizes, grouping)) if asked.sizes else (),
         )
 
     def write(self, folder: Path | None) -> None:
-        """Write tables and plot into a folder of results, if there is one."""
+        """Write tables and plots into a folder of results, if there is one."""
         if folder and self.groups:
             write_groups(folder, self.groups)
         if folder and self.series:
@@ -41,9 +109,12 @@ class Summary:
             draw(folder, self.series)
         if folder and self.compared:
             write_agreement(folder, self.compared)
+        if folder and self.sizes:
+            write_sizes(folder, self.sizes)
 
     def tell(self, messages: Messages) -> bool:
         """Print the tables for people; return whether a figure is missing, which is an error line."""
         tell_agreement(self.compared, messages)
         lacking = tell_groups(self.groups, messages)
-        return tell_series(self.series, messages) or lacking
+        lacking = tell_series(self.series, messages) or lacking
+        return tell_sizes(self.sizes, messages) or lacking

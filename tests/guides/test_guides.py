@@ -21,6 +21,8 @@ from beadctl.results.compared import COLUMNS as AGREEMENT_COLUMNS
 from beadctl.results.groups import COLUMNS as GROUP_COLUMNS
 from beadctl.results.ledger import COLUMNS
 from beadctl.results.series import LEVEL_COLUMNS, SERIES_COLUMNS
+from beadctl.results.sizes import BAR_COLUMNS
+from beadctl.results.sizes import COLUMNS as SIZE_COLUMNS
 from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
 from beadctl.simulate import render
@@ -195,6 +197,8 @@ def test_columns_are_listed():
         "dilution_series": SERIES_COLUMNS,
         "dilution_levels": LEVEL_COLUMNS,
         "agreement": AGREEMENT_COLUMNS,
+        "sizes": SIZE_COLUMNS,
+        "size_histogram": BAR_COLUMNS,
     }
     for name, columns in tables.items():
         assert sorted(table_of(guide("counting"), f"Columns of {name}.csv")) == sorted(columns), name

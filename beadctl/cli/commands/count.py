@@ -1,6 +1,5 @@
 """``beadctl count``: how many beads each image holds, as a table on standard output."""
 
-from beadctl import console
 from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
@@ -27,37 +26,21 @@ def count(
     Example: beadctl count images --format csv > counts.csv
     """
     from beadctl.cli import arguments
-    from beadctl.results.ledger import COLUMNS, Row
+    from beadctl.results.count_report import CountReport
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
-    from beadctl.results.summary import Summary
-    from beadctl.results.tables import HEADS
 
-    settings = loaded.settings
-    output = settings.output
-    outputs = Outputs(output.out_dir, (), output.overwrite)
+    settings, output = loaded.settings, loaded.settings.output
     images = arguments.counted_images(settings, inputs, labels, messages)
-    grouping, manual = arguments.grouping(settings, images, messages), arguments.manual(settings, images)
-    source = arguments.by_labels(loaded) if labels else arguments.by_network(settings, messages)
-    table = console.RowPrinter(output.format, COLUMNS, HEADS)
-    planes: list[Row] = []
-
-    def take(row: Row) -> None:
-        table.row(row.cells())
-        if grouping or manual:
-            planes.append(row)
-
+    report = CountReport(arguments.statistics(settings, images, messages), output.format)
     tally = process(
         inputs or labels or (),
         images,
-        source,
-        outputs,
+        arguments.source(loaded, labels, messages),
+        Outputs(output.out_dir, (), output.overwrite),
         settings=arguments.plain(settings),
         messages=messages,
-        on_row=take,
+        on_result=report.take,
     )
-    summary = Summary.of(grouping, manual, planes)
-    summary.write(output.out_dir)
-    table.end()
-    lacking = summary.tell(messages)
+    lacking = report.end(output.out_dir, messages)
     return ExitCode.of(failed=lacking or tally.failed)

@@ -1,0 +1,42 @@
+"""What `count` tells: a row for each plane as soon as it is done, and the statistics at the end."""
+
+from pathlib import Path
+
+from beadctl.console import Form, Messages, RowPrinter
+from beadctl.results.ledger import COLUMNS, ImageResult, Row
+from beadctl.results.sizes import PlaneSizes, sizes_of
+from beadctl.results.summary import Statistics, Summary
+from beadctl.results.tables import HEADS
+
+
+class CountReport:
+    """Prints the rows of planes on standard output, and gathers what the statistics need.
+
+    Parameters
+    ----------
+    asked : Statistics
+        Which statistics are asked for.
+    form : Form
+        Form of the table on standard output.
+    """
+
+    def __init__(self, asked: Statistics, form: Form) -> None:
+        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS)
+        self._planes: list[Row] = []
+        self._sizes: list[PlaneSizes] = []
+
+    def take(self, result: ImageResult) -> None:
+        """Take the result of an image."""
+        for row in result.rows:
+            self._table.row(row.cells())
+        if self._asked.grouping or self._asked.manual:
+            self._planes += result.rows
+        if self._asked.sizes:
+            self._sizes += sizes_of(result)
+
+    def end(self, folder: Path | None, messages: Messages) -> bool:
+        """Write the statistics into a folder, if there is one, and print them; return whether some lack."""
+        summary = Summary.of(self._asked, self._planes, self._sizes)
+        summary.write(folder)
+        self._table.end()
+        return summary.tell(messages)

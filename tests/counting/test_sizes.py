@@ -1,0 +1,87 @@
+"""Diameters: percentiles, modes, histogram and share against other implementations, and on known mixtures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from statsmodels.stats.proportion import proportion_confint
+
+from beadctl.counting.sizes import Nominal, modes, share_inside, size_histogram, size_statistics
+from beadctl.errors import SettingsError
+
+DIAMETERS = arrays(float, st.integers(1, 60), elements=st.floats(0.5, 50))
+
+
+@given(DIAMETERS)
+def test_the_figures_are_those_of_pandas(diameters):
+    found, series = size_statistics(diameters), pd.Series(diameters)
+    assert found.mean == pytest.approx(series.mean())
+    assert (found.d10, found.d50, found.d90) == pytest.approx(tuple(series.quantile([0.1, 0.5, 0.9])))
+    if diameters.size > 1:
+        assert found.sd == pytest.approx(series.std(), abs=1e-9)
+        assert found.cv == pytest.approx(series.std() / series.mean(), abs=1e-9)
+    else:
+        assert math.isnan(found.sd)
+
+
+@given(DIAMETERS)
+def test_a_histogram_holds_each_bead_once_and_has_the_area_one(diameters):
+    histogram = size_histogram(diameters)
+    assert histogram.beads.sum() == diameters.size
+    assert histogram.beads.size <= 100
+    assert (histogram.density * np.diff(histogram.edges)).sum() == pytest.approx(1)
+    assert histogram.edges[0] <= diameters.min()
+    assert diameters.max() <= histogram.edges[-1]
+
+
+def test_an_outlier_does_not_make_a_thousand_bars():
+    diameters = np.append(np.random.default_rng(0).normal(5, 0.01, 2000), 500.0)
+    assert size_histogram(diameters).beads.size <= 100
+    assert modes(diameters) == pytest.approx([5], abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_modes_of_mixtures(seed):
+    rng = np.random.default_rng(seed)
+    one = rng.normal(5, 0.3, 400)
+    assert modes(one) == pytest.approx([5], abs=0.15)
+    two = np.append(rng.normal(5, 0.3, 400), rng.normal(8, 0.4, 250))
+    assert modes(two) == pytest.approx([5, 8], abs=0.2)
+    # A tenth as many beads of half the size, and scale changes nothing else.
+    few = np.append(one, rng.normal(2.5, 0.2, 100))
+    assert modes(few) == pytest.approx([5, 2.5], abs=0.2)
+    assert modes(few * 1000) == pytest.approx([1000 * mode for mode in modes(few)])
+    assert len(modes(one[:12])) == 1
+
+
+@given(DIAMETERS)
+def test_there_is_a_mode_and_it_lies_among_the_diameters(diameters):
+    found = modes(diameters)
+    assert found
+    assert all(diameters.min() - 1e-6 <= mode <= diameters.max() + 1e-6 for mode in found)
+
+
+def test_equal_beads_have_one_mode():
+    assert modes(np.full(9, 4.5)) == (4.5,)
+    assert modes(np.array([3.0])) == (3.0,)
+
+
+@given(DIAMETERS, st.floats(0.5, 50), st.floats(0.01, 10))
+def test_the_share_and_its_interval_are_those_of_statsmodels(diameters, nominal, tolerance):
+    found = share_inside(diameters, Nominal(nominal, tolerance))
+    inside = sum(abs(one - nominal) <= tolerance + 1e-9 * nominal for one in diameters.tolist())
+    low, high = proportion_confint(inside, diameters.size, method="wilson")
+    assert found.beads == inside
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_limits_of_a_tolerance_are_inside():
+    assert share_inside(np.array([0.95, 1.05, 0.94, 1.06]), Nominal.parse(1.0, "5%")).beads == 2
+    assert Nominal.parse(2.0, " 0.1 um") == Nominal(2.0, 0.1)
+    for text in ("5", "-5%", "five", "5 mm", ""):
+        with pytest.raises(SettingsError, match=r"write 5% or 0\.1um"):
+            Nominal.parse(1.0, text)
