@@ -35,7 +35,8 @@ __all__ = [
 if TYPE_CHECKING:
     from beadctl.errors import BeadctlError
     from beadctl.evaluation.scoring import score
-    from beadctl.images import InMemory, ReadOptions, find, open_image
+    from beadctl.images import InMemory, ReadOptions, open_image
+    from beadctl.images.find import find
     from beadctl.model.session import DEFAULT_MODEL, Model
     from beadctl.segmentation.options import SegmentOptions
     from beadctl.segmentation.plane import segment_plane

@@ -1,8 +1,9 @@
 """The ledger: one row per image plane, kept so that a rerun skips what is done.
 
-Below ``.beadctl/parts`` there is one JSON file per image with its rows, its beads, where it was, a key made
-of its content, the model and the settings, and the stamps of its output files. It is written before these get
-their names, and the image counts as done only when all exist with these stamps; so a killed run can be
+Below ``.beadctl/parts`` there is one file per image. Its first line is a JSON object with the image's rows,
+where it was, a key made of its content, the model and the settings, and the stamps of its output files; the
+others are the lines of beads.csv, which are read and written one at a time. It is written before the outputs
+get their names, and the image counts as done only when all exist with these stamps; so a killed run can be
 continued, and no other file is taken for a result. The tables are composed of these parts.
 """
 
@@ -10,13 +11,13 @@ import dataclasses
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from beadctl.errors import OutputError
-from beadctl.files import TEMPORARY, name_text, write_text
+from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
 
@@ -112,10 +113,9 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The rows of the planes of one input image, and those of their beads."""
+    """The rows of the planes of one input image."""
 
     rows: tuple[Row, ...]
-    beads: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -134,7 +134,7 @@ class Entry:
     source : str
         Absolute path of the image file; empty in entries of version 0.2.
     result : ImageResult
-        Its rows and beads.
+        Its rows.
     written : mapping of str to Stamp, or None
         Its output files by their path below the folder of results; None in entries of version 0.2, where all
         files with the names of outputs are taken for them.
@@ -154,7 +154,7 @@ def failed(image: PurePosixPath, reason: str) -> ImageResult:
 def skipped(result: ImageResult) -> ImageResult:
     """Return the result of an earlier run as the current run reports it."""
     changes: dict[str, Any] = {"status": "skipped", "reason": "done by an earlier run"}
-    return ImageResult(tuple(dataclasses.replace(row, **changes) for row in result.rows), result.beads)
+    return ImageResult(tuple(dataclasses.replace(row, **changes) for row in result.rows))
 
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
@@ -162,18 +162,32 @@ def path_of(out_dir: Path, image: PurePosixPath) -> Path:
     return out_dir / FOLDER / PARTS / image.with_name(f"{image.name}.json")
 
 
-def save(out_dir: Path, image: PurePosixPath, entry: Entry) -> None:
-    """Write the entry of an image, whole or not at all."""
-    beads = entry.result.beads
+def save(out_dir: Path, image: PurePosixPath, entry: Entry, lines: Iterable[str] = ()) -> None:
+    """Write the entry of an image, and the lines of its beads, whole or not at all."""
     content = {
         "key": entry.key,
         "source": entry.source,
         "rows": [row.cells() for row in entry.result.rows],
-        "beads": [list(bead.values()) for bead in beads],
-        "columns": list(beads[0]) if beads else [],
         "written": {path: vars(stamp) for path, stamp in (entry.written or {}).items()},
     }
-    write_text(path_of(out_dir, image), json.dumps(content))
+    with (
+        atomic(path_of(out_dir, image)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(json.dumps(content) + "\n")
+        file.writelines(lines)
+
+
+def bead_line(image: str, plane: int, bead: Mapping[str, Any]) -> str:
+    """Return the line of beads.csv for a bead of an image by its name in the tables."""
+    return csv_line(map(cell, (image, plane, *bead.values()))) + "\n"
+
+
+def bead_lines(out_dir: Path, image: PurePosixPath) -> Iterator[str]:
+    """Yield the lines of the beads of an image."""
+    with path_of(out_dir, image).open(encoding="utf-8", newline="") as file:
+        next(file)
+        yield from file
 
 
 def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
@@ -186,13 +200,13 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
     """
     path = path_of(out_dir, image)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            content = json.loads(next(file, ""))
         rows = tuple(Row(**row) for row in content["rows"])
-        beads = tuple(dict(zip(content["columns"], bead, strict=True)) for bead in content["beads"])
         stamps = content.get("written")
         written = None if stamps is None else {path: Stamp(**stamp) for path, stamp in stamps.items()}
         source = str(content.get("source", ""))
-        return Entry(str(content["key"]), source, ImageResult(rows, beads), written)
+        return Entry(str(content["key"]), source, ImageResult(rows), written)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

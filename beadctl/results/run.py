@@ -5,7 +5,7 @@ import dataclasses
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source
 from beadctl.results.written import Stamp, discard, publish, staged
+from beadctl.segmentation.measure import BeadTable
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20
@@ -114,7 +115,8 @@ def _start(
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     """Return the result of an earlier run; its entry is told where the image is now."""
     if outputs.folder and entry.written is not None and entry.source != source_of(item):
-        ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)))
+        lines = ledger.bead_lines(outputs.folder, item.name)
+        ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)), lines)
     return ledger.skipped(entry.result)
 
 
@@ -142,7 +144,7 @@ class _Plane:
     """A segmented plane: its row, its beads, and what its outputs keep of it."""
 
     row: Row
-    beads: tuple[dict[str, Any], ...] = ()
+    table: BeadTable | None = None
     encoded: Mapping[Output, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -167,7 +169,7 @@ def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) 
         kept = outputs.save if outputs.folder else ()
         encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
         row = row_of(plane, found.shrink, found.segmented)
-        return _Plane(row, tuple(found.segmented.table.rows()), encoded)
+        return _Plane(row, found.segmented.table, encoded)
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
 
@@ -183,10 +185,7 @@ def _finish(
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
     name = name_text(item.name)
-    result = ImageResult(
-        tuple(dataclasses.replace(plane.row, image=name) for plane in planes),
-        tuple({"image": name, "plane": plane.row.plane, **bead} for plane in planes for bead in plane.beads),
-    )
+    result = ImageResult(tuple(dataclasses.replace(plane.row, image=name) for plane in planes))
     gate.let_pass(lambda: _written(item, planes, result, outputs, image_key))
 
 
@@ -213,12 +212,20 @@ def _written(
             written = kept | {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
             # Outlines of an earlier result would contradict this one.
             discard(outputs.folder, {name: before[name] for name in before.keys() - written.keys()})
-            ledger.save(outputs.folder, item.name, Entry(image_key, source_of(item), result, written))
+            entry = Entry(image_key, source_of(item), result, written)
+            ledger.save(outputs.folder, item.name, entry, _bead_lines(item, planes))
             publish(hidden)
     except OSError as error:
         # Another process removes what is written.
         raise OutputError(f"{outputs.folder}: cannot be written ({error.strerror or error})") from None
     return result
+
+
+def _bead_lines(item: Found, planes: Sequence[_Plane]) -> Iterator[str]:
+    """Yield the lines of beads.csv for an image."""
+    for plane in planes:
+        for bead in plane.table.rows() if plane.table else ():
+            yield ledger.bead_line(name_text(item.name), plane.row.plane, bead)
 
 
 def _not_ours(path: Path) -> str:

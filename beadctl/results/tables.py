@@ -1,12 +1,11 @@
 """The tables of a run: counts.csv, beads.csv, and the summary for a terminal."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from beadctl.console import shown
-from beadctl.files import name_text, write_csv
+from beadctl.files import atomic, csv_line, name_text, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
 from beadctl.results.ledger import Entry, ImageResult, Row
@@ -70,7 +69,7 @@ def write_tables(
     def own_result(name: PurePosixPath) -> ImageResult:
         state, entry = tally.images.get(name_text(name)), entry_of(name)
         if isinstance(state, ImageResult):
-            return dataclasses.replace(state, beads=entry.result.beads) if entry else state
+            return state
         if entry and state == "skipped":
             return ledger.skipped(entry.result)
         # Of an image that was not reached, an earlier result counts if all its files are there.
@@ -79,21 +78,38 @@ def write_tables(
             return entry.result if state or entry.result.failed else ledger.skipped(entry.result)
         return ledger.failed(name, "not reached: the run was stopped")
 
-    def results() -> Iterator[ImageResult]:
-        yield from (own_result(item.name) for item in found)
-        entries = (entry_of(PurePosixPath(name)) for name in others)
-        yield from (entry.result for entry in entries if entry)
+    def results() -> Iterator[tuple[PurePosixPath, ImageResult]]:
+        yield from ((item.name, own_result(item.name)) for item in found)
+        for name in map(PurePosixPath, others):
+            if entry := entry_of(name):
+                yield name, entry.result
 
-    def beads() -> Iterator[Mapping[str, Any]]:
-        for result in results():
-            # Failed planes have no beads, even where an earlier run left some.
-            done = {row.plane for row in result.rows if row.status != "failed"}
-            yield from (bead for bead in result.beads if bead["plane"] in done)
-
-    rows = (row.cells() for result in results() for row in result.rows)
+    rows = (row.cells() for _, result in results() for row in result.rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
-    write_csv(folder / "beads.csv", ("image", "plane", *BEAD_COLUMNS), beads(), rounded=True)
+    done = ((name, result) for name, result in results() if entry_of(name))
+    _write_beads(folder, done)
     return others, gone
+
+
+def _write_beads(folder: Path, results: Iterable[tuple[PurePosixPath, ImageResult]]) -> None:
+    """Write beads.csv of the images that the ledger has."""
+    with (
+        atomic(folder / "beads.csv") as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        file.write(csv_line(("image", "plane", *BEAD_COLUMNS)) + "\n")
+        for image, result in results:
+            file.writelines(_lines(folder, image, result))
+
+
+def _lines(folder: Path, name: PurePosixPath, result: ImageResult) -> Iterator[str]:
+    """Yield the lines of beads.csv for an image, those of its failed planes left out."""
+    lines = ledger.bead_lines(folder, name)
+    if not result.failed:
+        return lines
+    # Failed planes have no beads, even where an earlier run left some.
+    done = {str(row.plane) for row in result.rows if row.status != "failed"}
+    return (line for line in lines if next(csv.reader([line]))[1] in done)
 
 
 def _is_there(path: Path) -> bool:

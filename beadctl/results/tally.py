@@ -1,6 +1,5 @@
 """What a run has done so far, without the rows of all its images, which are in the ledger."""
 
-import dataclasses
 from dataclasses import dataclass, field
 
 from beadctl.results.ledger import ImageResult, Row, Status
@@ -16,8 +15,8 @@ class Tally:
     Attributes
     ----------
     images : dict of str to ImageResult or Status
-        What became of each image, by its name in the tables: a result without beads where a plane failed,
-        else ``ok`` or ``skipped``.
+        What became of each image, by its name in the tables: the result where a plane failed, else ``ok`` or
+        ``skipped``.
     first : list of Row
         The first `SHOWN` planes.
     planes, counted, flagged : int
@@ -42,8 +41,7 @@ class Tally:
     def add(self, result: ImageResult) -> None:
         """Count the result of an image."""
         rows = result.rows
-        failed = dataclasses.replace(result, beads=()) if result.failed else None
-        self.images[rows[0].image] = failed or rows[0].status
+        self.images[rows[0].image] = result if result.failed else rows[0].status
         self.first += rows[: max(0, SHOWN - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)

@@ -452,7 +452,7 @@ def whole_files(out):
         elif path.suffix == ".png":
             Image.open(path).load()
         elif path.suffix == ".json":
-            json.loads(path.read_text())
+            json.loads(path.read_text().partition("\n")[0] if "parts" in path.parts else path.read_text())
     return done
 
 
@@ -622,9 +622,10 @@ def test_a_foreign_picture_of_one_plane_of_a_stack_is_kept(segment, bead_folder)
 def test_masks_of_an_entry_without_stamps_count_as_done(segment, bead_folder):
     segment(bead_folder, "-o", "out", "--save", "masks")
     part = Path("out/.beadctl/parts/dark.png.json")
-    content = json.loads(part.read_text())
+    first, _, beads = part.read_text().partition("\n")
+    content = json.loads(first)
     del content["written"]
-    part.write_text(json.dumps(content))
+    part.write_text(json.dumps(content) + "\n" + beads)
     assert segment(bead_folder, "-o", "out", "--save", "masks").code == 0
     assert {row["status"] for row in table("out/counts.csv")} == {"skipped"}
 

@@ -33,7 +33,7 @@ def test_a_small_run_is_shown_whole():
 
 def test_a_tally_knows_what_became_of_each_image():
     tally = tally_of(2)
-    tally.add(ledger.skipped(ImageResult((Row("done.tif", 0, "", "ok", 5),), ({"label": 1},))))
+    tally.add(ledger.skipped(ImageResult((Row("done.tif", 0, "", "ok", 5),))))
     assert not tally.failed
     failed = ledger.failed(PurePosixPath("bad.tif"), "is no image")
     tally.add(failed)
