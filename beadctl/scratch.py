@@ -8,19 +8,23 @@ import math
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beadctl.errors import OutputError
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
+T = TypeVar("T")
+
 # Larger arrays are files, unless `keep_in_memory` says otherwise.
 IN_MEMORY_BYTES = 2**28
 # Pixels that are worked on at a time.
 BAND_PX = 2**22
+# Windows after which memory is given back: the system maps 16 pages around each that is read.
+ITEMS = 16
 _kept = [IN_MEMORY_BYTES]
 
 
@@ -84,6 +88,31 @@ def release(*arrays: "NDArray[Any]") -> None:
             base = getattr(base, "base", None)
         if base is not None and hasattr(base, "madvise"):
             base.madvise(mmap.MADV_DONTNEED)
+
+
+def copied(array: "NDArray[Any]") -> "NDArray[Any]":
+    """Return a copy of a plane, (H, W), as an array of `zeros`."""
+    result = zeros(array.shape, array.dtype)
+    for rows in bands(*array.shape):
+        result[rows] = array[rows]
+        release(array, result)
+    return result
+
+
+def released(items: Iterable[T], *arrays: "NDArray[Any]") -> Iterator[T]:
+    """Yield items, such as windows that are read of arrays, and give the memory back after some of them.
+
+    Examples
+    --------
+    >>> plane = zeros((2, 2), "uint8", most_bytes=0)
+    >>> [int(plane[row, 0]) for row in released(range(2), plane)]
+    [0, 0]
+    """
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % ITEMS == 0:
+            release(*arrays)
+    release(*arrays)
 
 
 def bands(height: int, width: int, *, px: int = BAND_PX) -> Iterator[slice]:

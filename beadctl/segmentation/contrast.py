@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from beadctl import scratch
 from beadctl.segmentation.measure import BeadTable
 
 # Floor of a pixel under a dark bead, as a share of the background: camera noise or black level.
@@ -41,7 +42,7 @@ def contrasts(
         Width of the background around a bead, px.
     """
     found = np.full(len(chosen), np.nan)
-    for at, bead in enumerate(chosen):
+    for at, bead in scratch.released(enumerate(chosen), labels, image):
         part, pixels = _surroundings(labels, image, table, bead, around_px)
         background = pixels[part == 0]
         if background.size:
@@ -75,7 +76,7 @@ def integrated(
         Whether the beads are darker than the background.
     """
     found = np.full((len(chosen), 2), np.nan)
-    for at, bead in enumerate(chosen):
+    for at, bead in scratch.released(enumerate(chosen), labels, image):
         part, pixels = _surroundings(labels, image, table, bead, around_px)
         outline = part == table.label[bead]
         reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import KDTree
 from skimage.segmentation import watershed
 
+from beadctl import scratch
 from beadctl.segmentation.contrast import contrasts, integrated
 from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.runs import boxes
 from beadctl.segmentation.size_prior import FEWEST, SizePrior
 
 
@@ -114,18 +115,18 @@ def declumped(
     least = max(LIMITS.signal, math.exp(LIMITS.spreads * max(spread, LIMITS.least_spread)))
     beads[beads < least] = 1
     parts = np.rint(np.minimum(beads, LIMITS.layers * table.area_px[large] / bead_px)).astype(int)
-    return _cut(labels, table.label[large][parts > 1], parts[parts > 1])
+    return _cut(labels, table.label[large][parts > 1], parts[parts > 1], int(table.label[-1]))
 
 
 def _cut(
-    labels: NDArray[np.uint32], chosen: NDArray[np.int64], parts: NDArray[np.intp]
+    labels: NDArray[np.uint32], chosen: NDArray[np.int64], parts: NDArray[np.intp], last: int
 ) -> tuple[NDArray[np.uint32], list[int]]:
-    """Cut each chosen label into its number of parts."""
-    result = labels.copy() if len(chosen) else labels
-    boxes = ndimage.find_objects(labels) if len(chosen) else []
-    last, numbers = int(labels.max()), []
-    for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
-        box = boxes[label - 1]
+    """Cut each chosen label into its number of parts; `last` is the highest label."""
+    if not len(chosen):
+        return labels, []
+    result, numbers = scratch.copied(labels), []
+    clumps = zip(chosen.tolist(), parts.tolist(), boxes(labels, chosen), strict=True)
+    for label, count, box in scratch.released(clumps, labels, result):
         inside = labels[box] == label
         pieces = _pieces(inside, count)[inside]
         result[box][inside] = np.where(pieces == 0, label, last + pieces)

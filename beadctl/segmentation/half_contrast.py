@@ -4,12 +4,16 @@ The range that the network is shown is that of nearly all pixels. A few beads in
 it: they are cut off at its end, their blurred edges too, and are outlined too large.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from beadctl import scratch
 from beadctl.images import Normalisation
 from beadctl.images.normalisation import LIMITS
+from beadctl.segmentation.runs import boxes
 from beadctl.segmentation.watershed import EIGHT
 
 # Share of a bead's pixels that are clipped, from which it is outlined again.
@@ -42,22 +46,47 @@ def at_half_contrast(
     >>> int(at_half_contrast(labels, image, Normalisation(0.0, 0.1)).sum())
     15
     """
-    clipped = (labels > 0) & (np.abs(normalisation.scaled(image)) > LIMITS.clip)
-    if not clipped.any():
+    clipped_px = _counted(_clipped(labels, image, normalisation))
+    if not clipped_px.any():
         return labels
-    areas = np.bincount(labels.ravel())
-    mostly = np.bincount(labels[clipped], minlength=areas.size) > MOSTLY * areas
-    chosen = np.flatnonzero(mostly[1:]) + 1
+    areas_px = _counted(_all(labels))
+    chosen = np.flatnonzero(clipped_px[1:] > MOSTLY * areas_px[1 : clipped_px.size]) + 1
     if not chosen.size:
         return labels
-    result, places = labels.copy(), ndimage.find_objects(labels.astype(np.int64))
-    for label in chosen:
-        window = tuple(
-            slice(max(0, one.start - MARGIN_PX), one.stop + MARGIN_PX) for one in places[label - 1]
-        )
+    result = scratch.copied(labels)
+    places = zip(chosen, boxes(labels, chosen), strict=True)
+    for label, place in scratch.released(places, labels, image, result):
+        window = tuple(slice(max(0, one.start - MARGIN_PX), one.stop + MARGIN_PX) for one in place)
         part = labels[window]
         result[window][(part == label) & ~_above_half(part, image[window], label)] = 0
     return result
+
+
+def _clipped(
+    labels: NDArray[np.uint32], image: NDArray[np.generic], normalisation: Normalisation
+) -> Iterator[NDArray[np.uint32]]:
+    """Yield the labels of clipped pixels, band by band."""
+    for rows in scratch.bands(*labels.shape):
+        part = labels[rows]
+        yield part[(part > 0) & (np.abs(normalisation.scaled(image[rows])) > LIMITS.clip)]
+        scratch.release(labels, image)
+
+
+def _all(labels: NDArray[np.uint32]) -> Iterator[NDArray[np.uint32]]:
+    """Yield the labels of all pixels, band by band."""
+    for rows in scratch.bands(*labels.shape):
+        yield labels[rows].ravel()
+        scratch.release(labels)
+
+
+def _counted(parts: Iterable[NDArray[np.uint32]]) -> NDArray[np.intp]:
+    """Return the number of pixels of each label, from 0."""
+    total = np.zeros(1, np.intp)
+    for part in parts:
+        counts = np.bincount(part, minlength=total.size)
+        counts[: total.size] += total
+        total = counts
+    return total
 
 
 def _above_half(part: NDArray[np.uint32], image: NDArray[np.generic], label: np.intp) -> NDArray[np.bool_]:

@@ -3,6 +3,9 @@
 import math
 
 import numpy as np
+from scipy import ndimage
+
+from beadctl.segmentation import declump, half_contrast
 
 _SLANTED, _HALF = math.sqrt(2), (1 + math.sqrt(2)) / 2
 _PASS_PX = np.array(
@@ -249,3 +252,34 @@ def saturated_pixels(samples):
         if top in _TOP_LEVELS or (shift and not any((s & (2**shift - 1)).any() for s in samples)):
             return np.asarray(np.logical_or.reduce([sample == top for sample in samples]))
     return np.zeros(first.shape, dtype=bool)
+
+
+def at_half_contrast(labels, image, normalisation):
+    """Outline clipped beads again."""
+    clipped = (labels > 0) & (np.abs(normalisation.scaled(image)) > 3.0)
+    if not clipped.any():
+        return labels
+    areas = np.bincount(labels.ravel())
+    mostly = np.bincount(labels[clipped], minlength=areas.size) > half_contrast.MOSTLY * areas
+    chosen = np.flatnonzero(mostly[1:]) + 1
+    result, places = labels.copy(), ndimage.find_objects(labels.astype(np.int64))
+    for label in chosen:
+        window = tuple(slice(max(0, one.start - 6), one.stop + 6) for one in places[label - 1])
+        part = labels[window]
+        kept = half_contrast._above_half(part, image[window], label)
+        result[window][(part == label) & ~kept] = 0
+    return result
+
+
+def cut(labels, chosen, parts, last):
+    """Cut each chosen label into its number of parts."""
+    result, places, numbers = labels.copy(), ndimage.find_objects(labels), []
+    for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
+        place = places[label - 1]
+        inside = labels[place] == label
+        pieces = declump._pieces(inside, count)[inside]
+        result[place][inside] = np.where(pieces == 0, label, last + pieces)
+        new = int(pieces.max())
+        numbers += [label, *range(last + 1, last + new + 1)]
+        last += new
+    return result, numbers

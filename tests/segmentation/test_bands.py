@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from beadctl import scratch
-from beadctl.images import saturated_pixels
-from beadctl.segmentation import intensity, touching
+from beadctl.images import Normalisation, saturated_pixels
+from beadctl.segmentation import artefacts, declump, half_contrast, intensity, touching
 from beadctl.segmentation.intensity import RingLimits
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.runs import boxes
@@ -135,3 +135,63 @@ def test_a_row_whose_moments_need_more_than_32_bits():
     table = measure(labels)
     assert table.x_px[0] == (width - 1) / 2
     assert table.major_axis_px[0] == pytest.approx(4 * np.sqrt((width**2 - 1) / 12), rel=1e-12)
+
+
+def spread_beads(rng, count, side=160):
+    """Blurred beads of one kind, alone and in pairs, of which each component is one label; and the light."""
+    y, x = np.mgrid[:side, :side]
+    light = np.zeros((side, side))
+    for row in range(count):
+        for column in range(6):
+            centre = 14 + 22 * row + rng.uniform(-1, 1), 14 + 24 * column + rng.uniform(-1, 1)
+            for shift in (0, 5) if rng.random() < 0.15 else (0,):
+                light += 1 / (1 + np.exp(2 * (np.hypot(y - centre[0], x - centre[1] - shift) - 4.5)))
+    return ndimage.label(light > 0.5)[0].astype(np.uint32), light
+
+
+@settings(max_examples=25)
+@given(
+    random=st.integers(0, 2**32),
+    count=st.integers(1, 6),
+    px=st.sampled_from((1, 500, 3000)),
+    dark=st.booleans(),
+)
+def test_clumps_and_artefacts(random, count, px, dark):
+    rng = np.random.default_rng(random)
+    labels, light = spread_beads(rng, count)
+    # A grain of noise, and another label, so that numbers have no order of place.
+    labels[150, 150:152] = labels.max() + 1
+    image = np.rint(30_000 * np.exp(-0.6 * light) if dark else 2_000 + 9_000 * light).astype(np.uint16)
+    table = measure(labels, image, *[np.where(labels, 250, 0).astype(np.uint8)] * 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(declump, "_cut", whole_plane.cut)
+        expected, numbers = declump.declumped(labels, image, table)
+    gone = artefacts.artefacts(labels, image, table)
+    planes = mapped(labels), mapped(image)
+    with in_bands(px):
+        found, parts = declump.declumped(*planes, table)
+        np.testing.assert_array_equal(artefacts.artefacts(*planes, table), gone)
+    np.testing.assert_array_equal(found, expected)
+    assert parts == numbers
+    np.testing.assert_array_equal(planes[0], labels)
+
+
+@settings(max_examples=40)
+@given(
+    random=st.integers(0, 2**32),
+    sigma=st.floats(2, 6),
+    height=st.sampled_from((1.0, 5.0, -20.0)),
+    px=st.sampled_from((1, 200, 1000, 10**6)),
+)
+def test_outlines_at_half_of_the_contrast(random, sigma, height, px):
+    rng = np.random.default_rng(random)
+    blobs = ndimage.gaussian_filter(rng.normal(size=(70, 90)), sigma)
+    labels, count = ndimage.label(blobs > blobs.std())
+    labels = np.append(0, rng.permutation(3 * count)[:count] + 1).astype(np.uint32)[labels]
+    image = height * blobs / blobs.std() * rng.choice((1, 4), labels.shape, p=(0.9, 0.1))
+    by = Normalisation(0.0, 1.0)
+    expected = whole_plane.at_half_contrast(labels, image, by)
+    planes = mapped(labels), mapped(image)
+    with in_bands(px):
+        np.testing.assert_array_equal(half_contrast.at_half_contrast(*planes, by), expected)
+    np.testing.assert_array_equal(planes[0], labels)
