@@ -16,7 +16,7 @@ from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.files import name_text
-from beadctl.images import Found, find, survey
+from beadctl.images import Found, find, real_path, survey
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -118,7 +118,7 @@ def pair(
     SettingsError
         If beads are marked by their centres and no diameter is given, or the pattern does not fit.
     """
-    together = images.resolve() == truth.resolve()
+    together = real_path(images) == real_path(truth)
     if together and truth.is_file():
         raise AnnotationError(f"{truth}: is image and annotation in one; give the annotation of this image")
     there = survey([images], exclude=[truth])

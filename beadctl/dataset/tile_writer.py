@@ -23,7 +23,7 @@ from beadctl.dataset.tiling import TilingOptions
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256, write_csv
-from beadctl.images import Window, levels_of, measure_levels, only_plane
+from beadctl.images import Window, levels_of, measure_levels, only_plane, real_path
 from beadctl.images.normalisation import LIMITS
 from beadctl.images.tiff_write import write_tiff
 
@@ -222,11 +222,11 @@ def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
 
 def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
     """Refuse, before any work, tiles that would replace each other or the images they are cut from."""
-    folders = {(out_dir / name).resolve() for name in ("images", "masks")}
+    folders = {real_path(out_dir / name) for name in ("images", "masks")}
     taken: dict[str, Path] = {}
     for sample in samples:
         for path in (sample.image, sample.truth):
-            if path.resolve().parent in folders:
+            if real_path(path).parent in folders:
                 raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
         other = taken.setdefault(_stem(sample.name).casefold(), sample.image)
         if other != sample.image:

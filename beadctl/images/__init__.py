@@ -14,8 +14,17 @@
 (3, 4, [[5, 6], [9, 10]])
 """
 
-from beadctl.images.companions import PARTS, RESULTS_MARK
-from beadctl.images.find import IMAGE_SUFFIXES, Found, Selection, find, search, search_labels, survey
+from beadctl.images.companions import PARTS, RESULTS_MARK, Results
+from beadctl.images.find import (
+    IMAGE_SUFFIXES,
+    Found,
+    Selection,
+    find,
+    real_path,
+    search,
+    search_labels,
+    survey,
+)
 from beadctl.images.image import Image, content_sha256, only_plane, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
@@ -44,6 +53,7 @@ __all__ = [
     "Pixels",
     "Plane",
     "ReadOptions",
+    "Results",
     "Selection",
     "Window",
     "content_sha256",
@@ -54,6 +64,7 @@ __all__ = [
     "only_plane",
     "open_image",
     "oriented",
+    "real_path",
     "saturated_pixels",
     "search",
     "search_labels",

@@ -235,7 +235,7 @@ class _Walk:
     def __init__(
         self, exclude: Sequence[Path], suffixes: Sequence[str] | None = None, *, recursive: bool = True
     ) -> None:
-        self._excluded = [_real(path) for path in exclude]
+        self._excluded = [real_path(path) for path in exclude]
         self._what, self._recursive = "images" if suffixes is None else "annotations", recursive
         self._suffixes = (*IMAGE_SUFFIXES, *filter(extra.is_installed, extra.PACKAGES))
         if suffixes is not None:
@@ -250,7 +250,7 @@ class _Walk:
         try:
             for path, name in inputs:
                 for image in self._below(path, name):
-                    found.setdefault(str(_real(image.path)), image)
+                    found.setdefault(str(real_path(image.path)), image)
             return _named_apart(list(found.values()))
         except OSError as error:
             fault = error.strerror or error
@@ -301,7 +301,7 @@ class _Walk:
                 if not around or suffix in (*OTHER_FORMATS, *extra.PACKAGES):
                     self.others[kind if kind == _PIPE else suffix or "without suffix"] += 1
                 continue
-            real = _real(entry)
+            real = real_path(entry)
             is_results = self._what != "images" and is_folder and (entry / RESULTS_MARK).exists()
             if real in skipped or is_results:
                 continue
@@ -335,7 +335,7 @@ def _kind(entry: Path) -> str:
     return _FOLDER if stat.S_ISDIR(mode) else _FILE if stat.S_ISREG(mode) else _PIPE
 
 
-def _real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
     """Return the path of the file itself; of a link to itself, which `resolve` refuses, its own."""
     try:
         return path.resolve()

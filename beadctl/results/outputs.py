@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from beadctl.console import stopping
 from beadctl.errors import OutputError
 from beadctl.files import sha256
-from beadctl.images import Found
+from beadctl.images import Found, Results, real_path
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
 from beadctl.results.ledger import Entry
@@ -86,27 +86,16 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
     Raises
     ------
     OutputError
-        If two images would write one file, or the folder holds results of another model or other settings,
-        or files that no run of beadctl wrote.
+        If two images would write one file, an image is a result in the folder itself, or this holds results
+        of another model or other settings, or files that no run of beadctl wrote.
     """
     found = [item for item in found if not _is_folder(item.path)]
-    taken: dict[str, Found] = {}
-    for item in found if outputs.save else ():
-        other = taken.setdefault(str(item.name.parent / stem(item.name)).casefold(), item)
-        if other is not item:
-            raise OutputError(
-                f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
-                "rename one, or give them in separate runs"
-            )
-    for name, item in taken.items():
-        # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
-        stack = taken.get(PLANE_NUMBER.sub("", name))
-        if stack and stack is not item:
-            raise OutputError(
-                f"{stack.path} and {item.path} may both write {stem(item.name)}_overlay.png; "
-                "rename one, or give them in separate runs"
-            )
-    if outputs.folder is None or outputs.overwrite:
+    if outputs.save:
+        _refuse_shared(found)
+    if outputs.folder is None:
+        return
+    _refuse_own(found, outputs.folder)
+    if outputs.overwrite:
         return
     for item in found:
         stopping.check()
@@ -128,6 +117,35 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
                 f"{outputs.folder}: holds the result of another {item.name}, {entry.source}; "
                 "choose another -o for this one, or use --overwrite"
             )
+
+
+def _refuse_shared(found: Sequence[Found]) -> None:
+    """Refuse images of which two may write one file."""
+    taken: dict[str, Found] = {}
+    for item in found:
+        other = taken.setdefault(str(item.name.parent / stem(item.name)).casefold(), item)
+        if other is not item:
+            raise OutputError(
+                f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
+                "rename one, or give them in separate runs"
+            )
+    for name, item in taken.items():
+        # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
+        stack = taken.get(PLANE_NUMBER.sub("", name))
+        if stack and stack is not item:
+            raise OutputError(
+                f"{stack.path} and {item.path} may both write {stem(item.name)}_overlay.png; "
+                "rename one, or give them in separate runs"
+            )
+
+
+def _refuse_own(found: Sequence[Found], folder: Path) -> None:
+    """Refuse images that are results in the folder: their counts would be added to those that they show."""
+    own = Results.of(real_path(folder))
+    for item in found if own else ():
+        path = real_path(item.path)
+        if own and path.is_relative_to(own.folder) and own.has(path):
+            raise OutputError(f"{item.path}: is itself a result in {folder}; choose another -o")
 
 
 def _is_folder(path: Path) -> bool:

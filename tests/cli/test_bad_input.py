@@ -240,6 +240,15 @@ def test_a_link_to_itself_as_output_or_region(work, good):
     one_line(work(good, "--region", "loop"), 2, "loop")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no right to make links")
+@pytest.mark.parametrize(
+    "words", ["eval loop good", "eval good loop", "tile good loop -o out", "audit loop loop"]
+)
+def test_a_link_to_itself_as_images_or_annotations(run, good, words):
+    Path("loop").symlink_to("loop")
+    one_line(run(*words.split()), 1, "loop: no such file or folder")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the folder of a process cannot be removed there")
 def test_a_working_folder_that_was_removed(run, good, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()

@@ -567,6 +567,20 @@ def test_images_in_the_folder_of_results_are_not_missed(segment, run, bead_folde
     assert "left out: 12 results of beadctl" in said.err
 
 
+def test_results_are_no_input_of_the_run_that_adds_to_them(segment, run, bead_folder):
+    assert segment(bead_folder, "-o", "out").code == 0
+    before = Path("out/counts.csv").read_bytes()
+    for said in (
+        segment("out/masks", "-o", "out"),
+        segment("out/masks/dark_masks.tif", "-o", "./out", "--overwrite"),
+        run("count", "--labels", "out/masks", "-o", "out"),
+    ):
+        assert said.code == 3
+        assert "_masks.tif: is itself a result in" in said.error
+    assert Path("out/counts.csv").read_bytes() == before
+    assert segment("out/masks", "-o", "others").code == 0
+
+
 def test_the_saved_settings_do_not_overwrite_again(bead_folder, model_path, tmp_path):
     out = tmp_path / "out"
     main.run(["segment", str(bead_folder), "-m", str(model_path), "-o", str(out), "-q", "--overwrite"])
