@@ -7,9 +7,10 @@ from typing import Any
 from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
 from beadctl.cli.settings import Loaded, Settings, load
-from beadctl.console import Messages
+from beadctl.console import Form, Messages
+from beadctl.console.table import print_rows
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.errors import SettingsError
+from beadctl.errors import ExitCode, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
@@ -103,6 +104,15 @@ def by_network(settings: Settings, messages: Messages) -> ByNetwork:
 def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> Source:
     """Return where the beads come from: label images if there are any, else the network."""
     return by_labels(loaded) if labels else by_network(loaded.settings, messages)
+
+
+def print_forecast(settings: Settings, found: Sequence[Found], messages: Messages) -> ExitCode:
+    """Print what a run would take."""
+    from beadctl.results.forecast import COLUMNS, forecast
+
+    told = forecast(found, read_options(settings), session(settings, messages), memory_plan(settings))
+    print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
+    return ExitCode.of(failed=told.unreadable > 0)
 
 
 def by_labels(loaded: Loaded) -> ByLabels:

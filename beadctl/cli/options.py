@@ -218,6 +218,14 @@ GradientAudit = Annotated[
 _INPUTS = typer.Argument(help="Images, folders of images, or lists of files: @FILE, or - for stdin.")
 Inputs = Annotated[list[Path], _INPUTS]
 OptionalInputs = Annotated[list[Path] | None, _INPUTS]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print what the run would take, tiles, memory and time, and write nothing.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Labels = Annotated[
     list[Path] | None,
     typer.Option(

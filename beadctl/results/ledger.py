@@ -7,11 +7,12 @@ get their names, and the image counts as done only when all exist with these sta
 continued, and no other file is taken for a result. The tables are composed of these parts.
 """
 
+import csv
 import dataclasses
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
+from beadctl.segmentation.measure import COLUMNS as MEASURED
 
 Status = Literal["ok", "failed", "skipped"]
 FOLDER = RESULTS_MARK
@@ -109,13 +111,19 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+BEAD_COLUMNS = ("image", "plane", *MEASURED)
+
+
+Beads = Callable[[], Iterable[Mapping[str, Any]]]
+"""Gives the beads of an image one at a time, by `BEAD_COLUMNS`: a plane may have a million."""
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The rows of the planes of one input image."""
+    """The rows of the planes of one input image, and its beads."""
 
     rows: tuple[Row, ...]
+    beads: Beads = field(default=tuple, compare=False, repr=False)
 
     @property
     def failed(self) -> bool:
@@ -151,10 +159,10 @@ def failed(image: PurePosixPath, reason: str) -> ImageResult:
     return ImageResult((Row(name_text(image), 0, "", "failed", reason=reason),))
 
 
-def skipped(result: ImageResult) -> ImageResult:
+def skipped(result: ImageResult, beads: Beads = tuple) -> ImageResult:
     """Return the result of an earlier run as the current run reports it."""
     changes: dict[str, Any] = {"status": "skipped", "reason": "done by an earlier run"}
-    return ImageResult(tuple(dataclasses.replace(row, **changes) for row in result.rows))
+    return ImageResult(tuple(dataclasses.replace(row, **changes) for row in result.rows), beads)
 
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
@@ -178,9 +186,9 @@ def save(out_dir: Path, image: PurePosixPath, entry: Entry, lines: Iterable[str]
         file.writelines(lines)
 
 
-def bead_line(image: str, plane: int, bead: Mapping[str, Any]) -> str:
-    """Return the line of beads.csv for a bead of an image by its name in the tables."""
-    return csv_line(map(cell, (image, plane, *bead.values()))) + "\n"
+def bead_line(bead: Mapping[str, Any]) -> str:
+    """Return the line of beads.csv for a bead."""
+    return csv_line(cell(bead[name]) for name in BEAD_COLUMNS) + "\n"
 
 
 def bead_lines(out_dir: Path, image: PurePosixPath) -> Iterator[str]:
@@ -188,6 +196,12 @@ def bead_lines(out_dir: Path, image: PurePosixPath) -> Iterator[str]:
     with path_of(out_dir, image).open(encoding="utf-8", newline="") as file:
         next(file)
         yield from file
+
+
+def beads(out_dir: Path, image: PurePosixPath) -> Iterator[dict[str, Any]]:
+    """Yield the beads of an image as text by `BEAD_COLUMNS`, the number of their plane as a number."""
+    for bead in csv.DictReader(bead_lines(out_dir, image), BEAD_COLUMNS):
+        yield {**bead, "plane": int(bead["plane"])}
 
 
 def read(out_dir: Path, image: PurePosixPath) -> Entry | None:

@@ -117,7 +117,9 @@ def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     if outputs.folder and entry.written is not None and entry.source != source_of(item):
         lines = ledger.bead_lines(outputs.folder, item.name)
         ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)), lines)
-    return ledger.skipped(entry.result)
+    return ledger.skipped(
+        entry.result, partial(ledger.beads, outputs.folder, item.name) if outputs.folder else tuple
+    )
 
 
 def _earlier(item: Found, outputs: Outputs, image_key: str) -> Entry | None:
@@ -185,7 +187,8 @@ def _finish(
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
     name = name_text(item.name)
-    result = ImageResult(tuple(dataclasses.replace(plane.row, image=name) for plane in planes))
+    rows = tuple(dataclasses.replace(plane.row, image=name) for plane in planes)
+    result = ImageResult(rows, partial(_beads, name, planes))
     gate.let_pass(lambda: _written(item, planes, result, outputs, image_key))
 
 
@@ -213,7 +216,7 @@ def _written(
             # Outlines of an earlier result would contradict this one.
             discard(outputs.folder, {name: before[name] for name in before.keys() - written.keys()})
             entry = Entry(image_key, source_of(item), result, written)
-            ledger.save(outputs.folder, item.name, entry, _bead_lines(item, planes))
+            ledger.save(outputs.folder, item.name, entry, map(ledger.bead_line, result.beads()))
             publish(hidden)
     except OSError as error:
         # Another process removes what is written.
@@ -221,11 +224,11 @@ def _written(
     return result
 
 
-def _bead_lines(item: Found, planes: Sequence[_Plane]) -> Iterator[str]:
-    """Yield the lines of beads.csv for an image."""
+def _beads(image: str, planes: Sequence[_Plane]) -> Iterator[dict[str, Any]]:
+    """Yield the beads of an image, by its name in the tables."""
     for plane in planes:
         for bead in plane.table.rows() if plane.table else ():
-            yield ledger.bead_line(name_text(item.name), plane.row.plane, bead)
+            yield {"image": image, "plane": plane.row.plane, **bead}
 
 
 def _not_ours(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -210,14 +211,17 @@ def _of_nominal(diameters_um: NDArray[np.float64], nominal: Nominal) -> dict[str
 
 def sizes_of(result: ImageResult) -> Iterator[PlaneSizes]:
     """Yield the diameters of each counted plane of an image."""
-    beads: dict[int, list[Mapping[str, Any]]] = {}
-    for bead in result.beads:
-        beads.setdefault(bead["plane"], []).append(bead)
+    whole: dict[int, list[float]] = defaultdict(list)
+    cut = Counter[int]()
+    for bead in result.beads():
+        if "border" in bead["flags"].split():
+            cut[bead["plane"]] += 1
+        else:
+            # As beads.csv has it, from which the beads of an earlier run are taken.
+            whole[bead["plane"]].append(float(cell(bead["diameter_px"])))
     for row in result.rows:
         if row.count is not None:
-            own = beads.get(row.plane, [])
-            whole = [bead["diameter_px"] for bead in own if "border" not in bead["flags"].split()]
-            yield PlaneSizes(row.image, np.array(whole, float), len(own) - len(whole), row.pixel_size_um)
+            yield PlaneSizes(row.image, np.array(whole[row.plane], float), cut[row.plane], row.pixel_size_um)
 
 
 def bar_rows(groups: Sequence[GroupSizes]) -> Iterator[BarRow]:

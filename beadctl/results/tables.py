@@ -13,7 +13,6 @@ from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
 from beadctl.results.tally import Tally
 from beadctl.segmentation.count_rule import NARROW_GUARD
-from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.quality import DOUBTFUL
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
@@ -97,7 +96,7 @@ def _write_beads(folder: Path, results: Iterable[tuple[PurePosixPath, ImageResul
         atomic(folder / "beads.csv") as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        file.write(csv_line(("image", "plane", *BEAD_COLUMNS)) + "\n")
+        file.write(csv_line(ledger.BEAD_COLUMNS) + "\n")
         for image, result in results:
             file.writelines(_lines(folder, image, result))
 

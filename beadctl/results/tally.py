@@ -41,7 +41,7 @@ class Tally:
     def add(self, result: ImageResult) -> None:
         """Count the result of an image."""
         rows = result.rows
-        self.images[rows[0].image] = result if result.failed else rows[0].status
+        self.images[rows[0].image] = ImageResult(rows) if result.failed else rows[0].status
         self.first += rows[: max(0, SHOWN - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)

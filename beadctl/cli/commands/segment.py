@@ -15,7 +15,9 @@ from beadctl.errors import ExitCode
     instances="*",
     output="out_dir save overwrite",
 )
-def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitCode:
+def segment(
+    loaded: Loaded, messages: Messages, inputs: options.Inputs, dry_run: options.DryRun = False
+) -> ExitCode:
     """Write masks, overlays, beads.csv and counts.csv of every image.
 
     Example: beadctl segment images -o results --save masks
@@ -29,6 +31,8 @@ def segment(loaded: Loaded, messages: Messages, inputs: options.Inputs) -> ExitC
     output = settings.output
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
     images = arguments.images(settings, inputs, messages)
+    if dry_run:
+        return arguments.print_forecast(settings, images, messages)
     tally = process(
         inputs,
         images,
