@@ -36,6 +36,8 @@ class ModelFacts:
         Typical bead of the training data, and its pixel size, where known.
     polarity : str
         ``both``, ``dark`` or ``bright``.
+    precision : str
+        Arithmetic of the network: ``fp32``, ``fp16`` or ``int8``.
     normalisation : InputName
         What the network is shown of a plane; files before schema 3 have `InputName.MEDIAN`.
     training, data, validation : dict, str, dict
@@ -57,6 +59,7 @@ class ModelFacts:
     diameter_px: float | None = None
     pixel_size_um: float | None = None
     polarity: str = "both"
+    precision: str = "fp32"
     normalisation: InputName = InputName.LOCAL
     training: dict[str, Any] = field(default_factory=dict)
     data: str = ""
@@ -129,7 +132,14 @@ class ModelFacts:
 
     def _in_range(self) -> bool:
         pixels = (self.stride, self.halo, self.min_area_px)
-        texts = (self.name, self.licence, self.beadctl_version, self.polarity, self.data)
+        texts = (
+            self.name,
+            self.licence,
+            self.beadctl_version,
+            self.polarity,
+            self.precision,
+            self.data,
+        )
         shares = (self.threshold, self.marker_threshold, self.marker_rise)
         return (
             all(isinstance(number, int) and number >= 0 for number in pixels)

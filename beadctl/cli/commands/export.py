@@ -14,24 +14,36 @@ from beadctl.console import Messages
 def export(
     loaded: Loaded,
     messages: Messages,
-    run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a training run, a checkpoint, or a model file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("bead.onnx"),
+    int8: Annotated[bool, typer.Option("--int8", help="Eight-bit integers, for CPUs.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, for GPUs.")] = False,
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Images to measure --int8 on, and to compare --int8 or --fp16 with single precision."
+        ),
+    ] = None,
 ) -> None:
     """Write a model file with its facts, batch normalisation folded, and compare it with PyTorch.
 
     Example: beadctl export runs/mine -o mine.onnx --name mine --licence CC0-1.0
     """
-    from beadctl.cli import training_arguments as arguments
+    from beadctl.cli import arguments, training_arguments
+    from beadctl.training.conversion import Reduced, convert, in_single_precision
     from beadctl.training.export import export as export_
 
     settings = loaded.settings
-    report = export_(
-        run,
-        out,
-        arguments.export_options(settings),
-        blend=arguments.export_blend(settings),
-        overwrite=settings.output.overwrite,
-    )
-    messages.info(f"{out}: {report}")
-    if report.doubt:
-        messages.warn(f"{out}: {report.doubt}")
+    precision = Reduced.asked(run, calibration or (), int8=int8, fp16=fp16)
+    options, blend = training_arguments.export_options(settings), training_arguments.export_blend(settings)
+    overwrite = settings.output.overwrite
+    if precision is None:
+        report = export_(run, out, options, blend=blend, overwrite=overwrite)
+        messages.info(f"{out}: {report}")
+        if report.doubt:
+            messages.warn(f"{out}: {report.doubt}")
+        return
+    images, read = arguments.images(settings, calibration or (), messages), arguments.read_options(settings)
+    with in_single_precision(run, options, blend) as source:
+        drift = convert(source, out, precision, images, read=read, overwrite=overwrite, messages=messages)
+    messages.info(f"{out}: {precision}; {drift}")
