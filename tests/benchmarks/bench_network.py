@@ -35,6 +35,12 @@ def multiplications(path: Path, size: int) -> float:
     shapes = {one.name: [d.dim_value for d in one.type.tensor_type.shape.dim] for one in known.value_info}
     shapes |= {one.name: [1, 1, size, size] for one in known.output}
     weights = {one.name: numpy_helper.to_array(one) for one in known.initializer}
+    # Weights of a file in int8 come as integers with their scale.
+    weights |= {
+        node.output[0]: weights[node.input[0]]
+        for node in known.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights
+    }
     total = 0.0
     for node in known.node:
         if node.op_type == "Conv":
