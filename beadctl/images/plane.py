@@ -1,7 +1,7 @@
 """2-D planes of an image file; pixels are read on request."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,26 +145,36 @@ class _OpenPlane:
         return self.conversion.apply(self.samples.read(window))
 
     def read_all(self) -> NDArray[Any]:
-        bands = scratch.bands(self.height, self.width)
-        first = next(bands)
-        part = self._rows(first)
-        if first.stop == self.height:
-            return part
-        whole = scratch.zeros((self.height, self.width), part.dtype)
-        whole[first] = part
-        for rows in bands:
-            whole[rows] = self._rows(rows)
-            scratch.release(whole)
+        (whole,) = self._gathered(lambda rows: [self.read(self._window(rows))])
         return whole
 
-    def _rows(self, rows: slice) -> NDArray[Any]:
-        return self.read(Window(rows.start, 0, rows.stop - rows.start, self.width))
-
     def intensities(self, image: NDArray[Any]) -> Intensities:
-        if not self.conversion.weights:
-            return Intensities(self.conversion.stored(image))
-        colours = self.samples.read(Window(0, 0, self.height, self.width))
-        return Intensities(image, saturated_pixels(colours))
+        if self.conversion.weights:
+            colours = self._gathered(lambda rows: self.samples.read(self._window(rows)))
+            return Intensities(image, saturated_pixels(colours))
+        if self.conversion.inverted_from is None:
+            return Intensities(image)
+        (stored,) = self._gathered(lambda rows: [self.conversion.stored(image[rows])])
+        return Intensities(stored)
+
+    def _window(self, rows: slice) -> Window:
+        return Window(rows.start, 0, rows.stop - rows.start, self.width)
+
+    def _gathered(self, read: Callable[[slice], list[NDArray[Any]]]) -> list[NDArray[Any]]:
+        """Return arrays of the plane's size that `read` gives band by band."""
+        bands = scratch.bands(self.height, self.width)
+        first = next(bands)
+        parts = read(first)
+        if first.stop == self.height:
+            return parts
+        whole = [scratch.zeros((self.height, self.width), part.dtype) for part in parts]
+        for array, part in zip(whole, parts, strict=True):
+            array[first] = part
+        for rows in bands:
+            for array, part in zip(whole, read(rows), strict=True):
+                array[rows] = part
+            scratch.release(*whole)
+        return whole
 
 
 def intensities_of(pixels: Pixels, image: NDArray[Any]) -> Intensities:

@@ -10,7 +10,8 @@ from helpers.reading import noise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beadctl.images import ReadOptions, Window, open_image
+from beadctl import scratch
+from beadctl.images import ReadOptions, Window, intensities_of, open_image
 
 LAYOUTS = {
     "contiguous": {},
@@ -102,3 +103,28 @@ def test_file_can_be_removed_after_reading(tmp_path, image_files):
         with open_image(copy).planes[0].open() as pixels:
             pixels.read_all()
         copy.unlink()
+
+
+@pytest.mark.parametrize(
+    ("shape", "photometric"), [((40, 30), "minisblack"), ((40, 30), "miniswhite"), ((40, 30, 3), "rgb")]
+)
+def test_a_plane_read_in_bands_is_that_read_at_once(tmp_path, monkeypatch, shape, photometric):
+    pixels = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric, rowsperstrip=7)
+    (plane,) = open_image(tmp_path / "a.tif").planes
+
+    def found():
+        with plane.open() as opened:
+            image = opened.read_all()
+            return image, intensities_of(opened, image)
+
+    image, measured = found()
+    bands = scratch.bands
+    monkeypatch.setattr(scratch, "bands", lambda height, width: bands(height, width, px=90))
+    in_bands, measured_in_bands = found()
+    np.testing.assert_array_equal(in_bands, image)
+    np.testing.assert_array_equal(measured_in_bands.values, measured.values)
+    assert (measured_in_bands.saturated is None) == (measured.saturated is None) == (photometric != "rgb")
+    if photometric == "rgb":
+        np.testing.assert_array_equal(measured.saturated, (pixels == 255).any(axis=2))
+        np.testing.assert_array_equal(measured_in_bands.saturated, measured.saturated)
