@@ -19,7 +19,7 @@ from beadctl.images import NetworkInput, Orientation, Pixels, Window
 from beadctl.images.resample import enlarged
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
-from beadctl.model.runtime import CPU_BUILD, GPU_ADVICE, GPU_BUILD, first_line, open_session
+from beadctl.model.runtime import BUILDS, GPU_ADVICE, first_line, open_session
 
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
 # Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
@@ -73,7 +73,8 @@ class Model:
     path : Path
         The ``.onnx`` file.
     device : str
-        ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda``, ``tensorrt``, ``directml``,
+        ``coreml`` or ``openvino``; one of several as ``cuda:1`` or ``openvino:GPU``.
     threads : int, optional
         CPU threads; by default what the job may use.
 
@@ -82,14 +83,16 @@ class Model:
     facts, sha256 : ModelFacts and str
         The metadata of the file, and the SHA-256 of its content, 64 hexadecimal digits.
     device, asked_device : str
-        The device in use, ``cpu`` or ``cuda:N``, and the argument `device`.
+        The device in use, such as ``cpu`` or ``cuda:0``, and the argument `device`.
 
     Raises
     ------
     ModelError
         If the file is missing, not an ONNX model, or not one of beadctl.
     DeviceError
-        If CUDA was asked for and is not available; onnxruntime itself would only warn.
+        If a device was asked for and is not available; onnxruntime itself would only warn.
+    MissingExtraError
+        If OpenVINO was asked for and is not installed.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
@@ -250,7 +253,7 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
 def installed_builds() -> dict[str, str]:
     """Return the installed builds of onnxruntime and their versions; two overwrite each other's files."""
     versions = {}
-    for name in (CPU_BUILD, GPU_BUILD):
+    for name in BUILDS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
