@@ -26,6 +26,7 @@ EXAMPLES: dict[str, object] = {
     "data.region": "0,0,640,480",
     "data.region_exclude": "scale_bar.roi",
     "data.counting_frame": "20px",
+    "data.project": "max",
     "data.pair": r"([^/]+)_(?:raw|labels)\.tif$",
     "data.pixel_size": 0.65,
     "data.centre_diameter": 10.0,

@@ -29,7 +29,8 @@ OF_THE_NETWORK = tuple(
 def read_options(settings: Settings) -> ReadOptions:
     """Return how image files are read."""
     data, limits = settings.data, Limits(**settings.images.model_dump())
-    return ReadOptions(data.axes, data.channel, data.plane, data.pixel_size, data.series, limits)
+    asked = data.axes, data.channel, data.plane, data.pixel_size, data.series, data.project
+    return ReadOptions(*asked, limits)
 
 
 def images(settings: Settings, inputs: Sequence[Path], messages: Messages) -> tuple[Found, ...]:
@@ -76,12 +77,7 @@ def memory_plan(settings: Settings) -> MemoryPlan:
     return MemoryPlan.of(settings.inference.max_memory, settings.inference.tile_size)
 
 
-def segment_options(
-    settings: Settings,
-    facts: ModelFacts,
-    region: CountedRegion | None = None,
-    counting_frame: str | None = None,
-) -> SegmentOptions:
+def segment_options(settings: Settings, facts: ModelFacts, **counted: Any) -> SegmentOptions:
     """Return how planes become beads: as the settings say, else as the model file says."""
     return SegmentOptions.of(
         facts,
@@ -89,21 +85,28 @@ def segment_options(
         read=read_options(settings),
         diameter=settings.inference.diameter,
         tile_size=memory_plan(settings).tile_size,
-        region=region,
-        counting_frame=counting_frame,
+        **counted,
     )
 
 
-def by_network(settings: Settings, messages: Messages) -> ByNetwork:
-    """Open the model file, which finds the beads, and print the device that runs it."""
-    data, model = settings.data, session(settings, messages)
+def counted(settings: Settings, *, link_z: bool = False) -> dict[str, Any]:
+    """Return which beads are counted, as `CountRule.of` takes it."""
+    data = settings.data
     region = CountedRegion.of(data.region, data.region_exclude)
-    return ByNetwork(model, segment_options(settings, model.facts, region, data.counting_frame))
+    return {"region": region, "counting_frame": data.counting_frame, "link_z": link_z}
+
+
+def by_network(settings: Settings, messages: Messages, *, link_z: bool = False) -> ByNetwork:
+    """Open the model file, which finds the beads, and print the device that runs it."""
+    model = session(settings, messages)
+    return ByNetwork(model, segment_options(settings, model.facts, **counted(settings, link_z=link_z)))
 
 
 def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> Source:
     """Return where the beads come from: label images if there are any, else the network."""
-    return by_labels(loaded) if labels else by_network(loaded.settings, messages)
+    if labels:
+        return by_labels(loaded)
+    return by_network(loaded.settings, messages, link_z=loaded.settings.counting.link_z)
 
 
 def print_forecast(settings: Settings, found: Sequence[Found], messages: Messages) -> ExitCode:
@@ -117,19 +120,19 @@ def print_forecast(settings: Settings, found: Sequence[Found], messages: Message
 
 def by_labels(loaded: Loaded) -> ByLabels:
     """Return how the beads of label images are counted; flags that only a network obeys are refused."""
-    settings, data = loaded.settings, loaded.settings.data
+    settings = loaded.settings
     flags = [key for key, origin in loaded.origins.items() if origin == "flag"]
     if unused := [key for key in flags if key.startswith("inference.") or key in OF_THE_NETWORK]:
         flag = unused[0].partition(".")[2].replace("_", "-")
         raise SettingsError(f"--labels: no network finds the beads; leave out --{flag}")
-    region = CountedRegion.of(data.region, data.region_exclude)
-    rule = CountRule.of(settings.instances.model_dump(), region, data.counting_frame)
+    asked = counted(settings, link_z=settings.counting.link_z)
+    rule = CountRule.of(settings.instances.model_dump(), **asked)
     return ByLabels(read_options(settings), rule)
 
 
 def statistics(settings: Settings, images: Sequence[Found], messages: Messages) -> Statistics:
     """Return which statistics of the counts are asked for, and print what is left out of them."""
-    asked = Statistics.of(images, **settings.counting.model_dump())
+    asked = Statistics.of(images, **settings.counting.model_dump(exclude={"link_z"}))
     messages.notes(asked.notes(images))
     return asked
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from beadctl.annotations import AnnotationFormat
 from beadctl.console import Form
 from beadctl.counting.measured import Measured
+from beadctl.counting.stacks import Projection, Unit
 from beadctl.devices import DEVICE_PATTERN
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss, checked_weights
@@ -108,6 +109,10 @@ class Data(Section):
         None,
         description="Count by an unbiased frame this far inside the image, as wide as the largest bead, such "
         "as 20px or 5um [the whole image].",
+    )
+    project: Projection | None = Field(
+        None,
+        description="Count one plane for each Z stack: its maximum, mean or sharpest plane [each plane].",
     )
     annotations: AnnotationFormat = Field(
         AnnotationFormat.AUTO, description="Format of the annotations; auto detects it by their content."
@@ -343,6 +348,12 @@ class Counting(Section):
     manual: Path | None = Field(
         None,
         description="CSV file with the columns file, count and plane of manual counts to compare with.",
+    )
+    unit: Unit = Field(
+        Unit.PLANE, description="What is one field of the statistics; file: the sum of a file's planes."
+    )
+    link_z: bool = Field(
+        False, description="Count a bead that overlaps itself in neighbouring planes of a Z stack once."
     )
     sizes: bool = Field(False, description="Report diameters: mean, D10, D50, D90, modes, histogram, plot.")
     nominal_um: float | None = Field(

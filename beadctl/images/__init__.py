@@ -32,6 +32,7 @@ from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
 from beadctl.images.orientation import STORED, Orientation, oriented
 from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
+from beadctl.images.projection import stacks_of, without_z
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.window import Window
 
@@ -68,6 +69,8 @@ __all__ = [
     "saturated_pixels",
     "search",
     "search_labels",
+    "stacks_of",
     "survey",
     "top_level",
+    "without_z",
 ]

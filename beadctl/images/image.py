@@ -19,6 +19,7 @@ from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um
 from beadctl.images.plane import Plane
+from beadctl.images.projection import projected
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, SeriesFacts, chosen_series, planes_of
 
@@ -40,7 +41,7 @@ class Image:
     pixel_size_um : float or None
         Edge of a pixel, um; None if unknown.
     planes : tuple of Plane
-        The planes in stored order.
+        The planes in stored order, or one for each Z stack.
     conversion : str
         Conversion of the stored samples to a plane, in words.
     series : tuple of SeriesFacts
@@ -98,6 +99,8 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     chosen = _chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series))
     for note in _notes(every_series, facts, chosen, options):
         warnings.warn(FileNote(path, note), stacklevel=2)
+    if options.projection:
+        chosen = projected(chosen, options.projection)
     return Image(
         path=path,
         axes=first.axes,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from beadctl.counting.stacks import Projection
 from beadctl.images.limits import Limits
 
 
@@ -23,6 +24,8 @@ class ReadOptions:
     series : int or None
         Series to use of a file of several images, 0-based; None for all except side images, such as the
         label image of a slide.
+    projection : Projection or None
+        One plane that each Z stack becomes; None for its planes.
     limits : Limits
         What a file may claim; it changes no result, and is no part of the text of these options.
     """
@@ -32,4 +35,5 @@ class ReadOptions:
     plane: int | None = None
     pixel_size_um: float | None = None
     series: int | None = None
+    projection: Projection | None = None
     limits: Limits = field(default=Limits(), repr=False)

@@ -111,7 +111,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
-BEAD_COLUMNS = ("image", "plane", *MEASURED)
+BEAD_COLUMNS = ("image", "plane", *MEASURED, "in_plane")
 
 
 Beads = Callable[[], Iterable[Mapping[str, Any]]]

@@ -14,7 +14,9 @@ from beadctl.segmentation.touching import group_sizes
 UM2_PER_MM2 = 1e6
 
 
-def row_of(plane: Plane, shrink: int | None, segmented: Segmented) -> Row:
+def row_of(
+    plane: Plane, shrink: int | None, segmented: Segmented, *, groups: NDArray[np.int64] | None = None
+) -> Row:
     """Return the row of a segmented plane, without the name of its image.
 
     Parameters
@@ -25,6 +27,8 @@ def row_of(plane: Plane, shrink: int | None, segmented: Segmented) -> Row:
         Factor by which it was shrunk for the network, if one looked at it.
     segmented : Segmented
         Its beads.
+    groups : ndarray of int64, optional
+        Numbers of beads that touch, by group; by default those of the label image.
     """
     table, um = segmented.table, plane.pixel_size_um
     count = len(table)
@@ -33,7 +37,8 @@ def row_of(plane: Plane, shrink: int | None, segmented: Segmented) -> Row:
     mean, *percentiles = _sizes(table.diameter_px) if count else [None] * 4
     sd = float(table.diameter_px.std(ddof=1)) if count > 1 else None
     mean_um, sd_um, *percentiles_um = [_times(value, um) for value in (mean, sd, *percentiles)]
-    groups = group_sizes(segmented.labels, table.label)
+    if groups is None:
+        groups = group_sizes(segmented.labels, table.label)
     interval = poisson_interval(count)
     return Row(
         image="",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.gate import Gate, wait_for
 from beadctl.results.ledger import Entry, ImageResult, Row
+from beadctl.results.linked import Linker
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source
@@ -106,10 +108,11 @@ def _start(
         if earlier:
             return worker.submit(gate.let_pass, partial(_skip, item, earlier, outputs))
         image = open_image(item.path, source.read)
-        labelled = [_plane(plane, source, outputs, worker) for plane in image.planes]
+        linker = Linker(image.planes) if source.rule.link_z else None
+        labelled = [_plane(plane, source, outputs, worker, linker) for plane in image.planes]
     except Exception as error:
         return worker.submit(gate.let_pass, partial(ledger.failed, item.name, _reason(error, item.path)))
-    return worker.submit(_finish, item, labelled, outputs, image_key, gate)
+    return worker.submit(_finish, item, labelled, outputs, image_key, gate, linker)
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
@@ -143,14 +146,17 @@ def _earlier(item: Found, outputs: Outputs, image_key: str) -> Entry | None:
 
 @dataclass(frozen=True)
 class _Plane:
-    """A segmented plane: its row, its beads, and what its outputs keep of it."""
+    """A segmented plane or a linked stack: its row, its beads, their planes in it, and its outputs."""
 
     row: Row
     table: BeadTable | None = None
+    in_plane: Sequence[int] = ()
     encoded: Mapping[Output, Any] = dataclasses.field(default_factory=dict)
 
 
-def _plane(plane: Plane, source: Source, outputs: Outputs, worker: ThreadPoolExecutor) -> Future[_Plane]:
+def _plane(
+    plane: Plane, source: Source, outputs: Outputs, worker: ThreadPoolExecutor, linker: Linker | None
+) -> Future[_Plane]:
     """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
     try:
         if source.rule.region:
@@ -159,19 +165,23 @@ def _plane(plane: Plane, source: Source, outputs: Outputs, worker: ThreadPoolExe
         finish = source.begin(plane)
     except Exception as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    future = worker.submit(_finished, plane, finish, outputs)
+    future = worker.submit(_finished, plane, finish, outputs, linker)
     if plane.height * plane.width > OVERLAPPED_PX:
         future.exception()
     return future
 
 
-def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) -> _Plane:
+def _finished(
+    plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs, linker: Linker | None
+) -> _Plane:
     try:
         found = finish()
+        if linker:
+            linker.take(plane, found)
         kept = outputs.save if outputs.folder else ()
         encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
         row = row_of(plane, found.shrink, found.segmented)
-        return _Plane(row, found.segmented.table, encoded)
+        return _Plane(row, found.segmented.table, encoded=encoded)
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
 
@@ -182,10 +192,18 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 
 
 def _finish(
-    item: Found, labelled: Sequence[Future[_Plane]], outputs: Outputs, image_key: str, gate: Gate
+    item: Found,
+    labelled: Sequence[Future[_Plane]],
+    outputs: Outputs,
+    image_key: str,
+    gate: Gate,
+    linker: Linker | None,
 ) -> None:
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
+    if linker:
+        failed = [plane.row for plane in planes if plane.row.status == "failed"]
+        planes = [_Plane(*one) for one in linker.rows(failed)]
     name = name_text(item.name)
     rows = tuple(dataclasses.replace(plane.row, image=name) for plane in planes)
     result = ImageResult(rows, partial(_beads, name, planes))
@@ -227,8 +245,10 @@ def _written(
 def _beads(image: str, planes: Sequence[_Plane]) -> Iterator[dict[str, Any]]:
     """Yield the beads of an image, by its name in the tables."""
     for plane in planes:
-        for bead in plane.table.rows() if plane.table else ():
-            yield {"image": image, "plane": plane.row.plane, **bead}
+        if plane.table:
+            number = plane.row.plane
+            for bead, in_plane in zip(plane.table.rows(), plane.in_plane or repeat(number), strict=False):
+                yield {"image": image, "plane": number, **bead, "in_plane": in_plane}
 
 
 def _not_ours(path: Path) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.annotations.label_image import read_label_image
+from beadctl.errors import SettingsError
 from beadctl.files import fingerprint
 from beadctl.images import Plane, ReadOptions, intensities_of
 from beadctl.model.session import Model, installed_builds
@@ -37,6 +38,18 @@ class FoundPlane:
     image: NDArray[Any]
     segmented: Segmented
     shrink: int | None = None
+
+
+def require_one_count(read: ReadOptions, rule: CountRule) -> None:
+    """Refuse to project a stack and to link its planes too.
+
+    Raises
+    ------
+    SettingsError
+        If both are asked for.
+    """
+    if read.projection and rule.link_z:
+        raise SettingsError(f"--project {read.projection}: leaves no planes to link; leave out --link-z")
 
 
 class Source(Protocol):
@@ -72,6 +85,9 @@ class ByNetwork:
     model: Model
     options: SegmentOptions
     work = "segmenting"
+
+    def __post_init__(self) -> None:
+        require_one_count(self.read, self.rule)
 
     @property
     def read(self) -> ReadOptions:
@@ -120,6 +136,13 @@ class ByLabels:
     read: ReadOptions = field(default_factory=ReadOptions)
     rule: CountRule = field(default_factory=CountRule)
     work = "measuring"
+
+    def __post_init__(self) -> None:
+        require_one_count(self.read, self.rule)
+        if self.read.projection:
+            raise SettingsError(
+                f"--project {self.read.projection}: label images have no brightness; count stacks by --link-z"
+            )
 
     @property
     def key(self) -> str:

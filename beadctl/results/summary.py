@@ -7,9 +7,12 @@ from typing import Any
 
 from beadctl.console import Messages
 from beadctl.counting.manual import manual_counts
+from beadctl.counting.stacks import Unit
+from beadctl.errors import SettingsError
 from beadctl.files import name_text
 from beadctl.images import Found
 from beadctl.results.compared import Compared, compared, tell_agreement, write_agreement
+from beadctl.results.file_rows import file_rows
 from beadctl.results.groups import Grouping, GroupRow, tell_groups, write_groups
 from beadctl.results.ledger import Row
 from beadctl.results.series import SampleSeries, series_of, tell_series, write_series
@@ -28,11 +31,14 @@ class Statistics:
         Manual count of each plane that has one, by image and number of the plane.
     sizes : SizeReport or None
         What is reported of diameters.
+    unit : Unit
+        What is one field of the groups, series and manual counts.
     """
 
     grouping: Grouping | None = None
     manual: Mapping[tuple[str, int], int] = field(default_factory=dict)
     sizes: SizeReport | None = None
+    unit: Unit = Unit.PLANE
 
     @classmethod
     def of(
@@ -43,6 +49,7 @@ class Statistics:
         sizes: bool = False,
         nominal_um: float | None = None,
         tolerance: str | None = None,
+        unit: Unit = Unit.PLANE,
         **groups: Any,
     ) -> "Statistics":
         """Read what is asked for.
@@ -55,6 +62,8 @@ class Statistics:
             Table of manual counts; see `beadctl.counting.manual.manual_counts`.
         sizes, nominal_um, tolerance
             As for `SizeReport.of`.
+        unit : Unit
+            As the attribute.
         groups
             As for `Grouping.of`.
 
@@ -66,10 +75,14 @@ class Statistics:
             If a package for dilution series is not installed.
         """
         names = [name_text(item.name) for item in found]
+        counts = manual_counts(names, manual) if manual else {}
+        if unit is Unit.FILE and any(plane for _, plane in counts):
+            raise SettingsError(f"{manual}: counts planes, and --unit file files; give one count a file")
         return cls(
             Grouping.of(found, **groups),
-            manual_counts(names, manual) if manual else {},
+            counts,
             SizeReport.of(sizes, nominal_um, tolerance),
+            unit,
         )
 
     def notes(self, found: Sequence[Found]) -> Iterator[tuple[bool, str]]:
@@ -91,6 +104,8 @@ class Summary:
     def of(cls, asked: Statistics, planes: Sequence[Row], sizes: Sequence[PlaneSizes]) -> "Summary":
         """Return what is asked for of a run's planes and of the diameters in them."""
         grouping = asked.grouping
+        if asked.unit is Unit.FILE:
+            planes = file_rows(planes)
         return cls(
             tuple(grouping.rows(planes)) if grouping else (),
             tuple(series_of(grouping, planes)) if grouping and grouping.series else (),

@@ -53,16 +53,24 @@ class CountRule:
         Count beads with their centroid in a pixel of it.
     frame : CountingFrame or None
         Count beads by a counting frame; it takes no region.
+    link_z : bool
+        Count beads that appear in several planes of a Z stack once.
     """
 
     filters: Filters = field(default_factory=Filters)
     exclude_border: bool = False
     region: CountedRegion | None = None
     frame: CountingFrame | None = None
+    link_z: bool = False
 
     @classmethod
     def of(
-        cls, asked: Mapping[str, Any], region: CountedRegion | None = None, counting_frame: str | None = None
+        cls,
+        asked: Mapping[str, Any],
+        region: CountedRegion | None = None,
+        counting_frame: str | None = None,
+        *,
+        link_z: bool = False,
     ) -> "CountRule":
         """Read a rule among settings.
 
@@ -72,6 +80,8 @@ class CountRule:
             ``exclude_border``, and those of `Filters`.
         region, counting_frame : CountedRegion and str, or None
             The region; width of the counting frame's guard.
+        link_z : bool
+            As the attribute.
 
         Raises
         ------
@@ -83,7 +93,7 @@ class CountRule:
         if frame and (region or exclude_border):
             other = "--region and --region-exclude" if region else "--exclude-border"
             raise SettingsError(f"{SETTING}: counts by a rule of its own; leave out {other}, or the frame")
-        return cls(Filters.of(asked), exclude_border, region, frame)
+        return cls(Filters.of(asked), exclude_border, region, frame, link_z)
 
     def in_px(self, pixel_size_um: float | None) -> "CountRule":
         """Return the rule with all sizes in px; an ImageError where one is in um and these are unknown."""

@@ -48,6 +48,8 @@ class SegmentOptions:
         Where beads are counted: those with their centroid in a pixel of it. The network gets the whole plane.
     frame : CountingFrame or None
         By which beads are counted without bias at the border.
+    link_z : bool
+        Count beads that appear in several planes of a Z stack once.
     """
 
     threshold: float
@@ -63,6 +65,7 @@ class SegmentOptions:
     filters: Filters = field(default_factory=Filters)
     region: CountedRegion | None = None
     frame: CountingFrame | None = None
+    link_z: bool = False
 
     @classmethod
     def of(
@@ -75,6 +78,7 @@ class SegmentOptions:
         tile_size: int = 1024,
         region: CountedRegion | None = None,
         counting_frame: str | None = None,
+        link_z: bool = False,
     ) -> "SegmentOptions":
         """Complete the settings with the numbers of the model file.
 
@@ -88,6 +92,8 @@ class SegmentOptions:
             As the attributes; the diameter as text, such as ``12px``.
         counting_frame : str, optional
             Width of the counting frame's guard, as text too.
+        link_z : bool
+            As the attribute.
 
         Raises
         ------
@@ -96,7 +102,7 @@ class SegmentOptions:
             each other.
         """
         min_confidence = asked.get("min_confidence")
-        rule = CountRule.of(asked, region, counting_frame)
+        rule = CountRule.of(asked, region, counting_frame, link_z=link_z)
         return cls(
             threshold=asked.get("threshold") or facts.threshold,
             marker_threshold=asked.get("marker_threshold") or facts.marker_threshold,
@@ -113,7 +119,7 @@ class SegmentOptions:
     @property
     def rule(self) -> CountRule:
         """Which of the finished beads are counted."""
-        return CountRule(self.filters, self.exclude_border, self.region, self.frame)
+        return CountRule(self.filters, self.exclude_border, self.region, self.frame, self.link_z)
 
     def in_px(self, pixel_size_um: float | None) -> "SegmentOptions":
         """Return the options for a plane of this pixel size, um: all sizes in px.

@@ -134,7 +134,7 @@ def test_columns_keep_their_places_and_rgb_is_measured_as_its_grey_values(segmen
     header = Path("out/beads.csv").read_text().splitlines()[0].split(",")
     former = FORMER_COLUMNS.split()
     assert header[: len(former)] == former
-    assert header == ["image", "plane", *COLUMNS]
+    assert header == ["image", "plane", *COLUMNS, "in_plane"]
     for bead in table("out/beads.csv"):
         value = {name: float(text) for name, text in bead.items() if name.endswith(("ity", "nd", "px", "um"))}
         assert value["min_intensity"] <= value["median_intensity"] <= value["max_intensity"]

@@ -19,11 +19,10 @@ from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import InMemory, InputName, NetworkInput, levels_of
 from beadctl.results.compared import COLUMNS as AGREEMENT_COLUMNS
 from beadctl.results.groups import COLUMNS as GROUP_COLUMNS
-from beadctl.results.ledger import COLUMNS
+from beadctl.results.ledger import BEAD_COLUMNS, COLUMNS
 from beadctl.results.series import LEVEL_COLUMNS, SERIES_COLUMNS
 from beadctl.results.sizes import BAR_COLUMNS
 from beadctl.results.sizes import COLUMNS as SIZE_COLUMNS
-from beadctl.segmentation.measure import COLUMNS as BEAD_COLUMNS
 from beadctl.segmentation.measure import FLAGS
 from beadctl.simulate import render
 
@@ -203,4 +202,4 @@ def test_columns_are_listed():
     for name, columns in tables.items():
         assert sorted(table_of(guide("counting"), f"Columns of {name}.csv")) == sorted(columns), name
     named = table_of(guide("counting"), "Columns of beads.csv")
-    assert sorted(named) == sorted(("image", "plane", *BEAD_COLUMNS, *FLAGS))
+    assert sorted(named) == sorted((*BEAD_COLUMNS, *FLAGS))

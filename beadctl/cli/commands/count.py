@@ -9,7 +9,7 @@ from beadctl.errors import ExitCode
 @options.command(
     log=True,
     data="include exclude recursive axes channel plane series pixel_size region region_exclude "
-    "counting_frame",
+    "counting_frame project",
     inference="*",
     instances="*",
     counting="*",

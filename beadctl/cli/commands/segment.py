@@ -10,7 +10,7 @@ from beadctl.errors import ExitCode
     log=True,
     out_dir="segmented",
     data="include exclude recursive axes channel plane series pixel_size region region_exclude "
-    "counting_frame",
+    "counting_frame project",
     inference="*",
     instances="*",
     output="out_dir save overwrite",

@@ -1,0 +1,86 @@
+"""Projections of Z stacks: against numpy, over axes, and what is refused."""
+
+import numpy as np
+import pytest
+import tifffile
+from scipy import ndimage
+
+from beadctl.counting.stacks import Projection
+from beadctl.errors import ImageError
+from beadctl.images import ReadOptions, open_image
+
+
+def read(path, how, **options):
+    image = open_image(path, ReadOptions(projection=Projection(how), **options))
+    found = []
+    for plane in image.planes:
+        with plane.open() as pixels:
+            found.append(pixels.read_all())
+    return image, found
+
+
+@pytest.fixture
+def stack():
+    return np.random.default_rng(0).integers(0, 60000, (2, 5, 40, 50)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("how", ["max", "mean"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_each_time_has_a_projection_of_its_own(tmp_path, stack, how, compression):
+    path = tmp_path / "stack.ome.tif"
+    metadata = {"axes": "TZYX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, stack, metadata=metadata, compression=compression)
+    image, found = read(path, how)
+    expected = getattr(stack.astype(np.float64), how)(axis=1)
+    for plane, pixels, time in zip(image.planes, found, expected, strict=True):
+        np.testing.assert_allclose(pixels, time, rtol=1e-6)
+        assert pixels.dtype == plane.dtype == (np.uint16 if how == "max" else np.float32)
+    assert [plane.position for plane in image.planes] == ["T=0", "T=1"]
+    assert [plane.index for plane in image.planes] == [0, 5]
+    assert {plane.pixel_size_um for plane in image.planes} == {0.5}
+
+
+def test_a_window_is_that_of_the_whole(tmp_path, stack):
+    tifffile.imwrite(tmp_path / "a.tif", stack[0], imagej=True, metadata={"axes": "ZYX"})
+    from beadctl.images import Window
+
+    (plane,) = open_image(tmp_path / "a.tif", ReadOptions(projection=Projection.MAX)).planes
+    with plane.open() as pixels:
+        np.testing.assert_array_equal(pixels.read(Window(3, 4, 10, 20)), stack[0].max(0)[3:13, 4:24])
+
+
+def test_the_sharpest_plane_is_the_one_in_focus(tmp_path):
+    rng = np.random.default_rng(1)
+    sharp = np.zeros((120, 120))
+    sharp[tuple(rng.integers(5, 115, (2, 30)))] = 3000
+    planes = [ndimage.gaussian_filter(sharp, sigma) * sigma**2 for sigma in (4, 3, 1.5, 3, 4)]
+    noisy = [plane + rng.normal(100, 2, plane.shape) for plane in planes]
+    tifffile.imwrite(tmp_path / "a.tif", np.array(noisy, np.float32), imagej=True, metadata={"axes": "ZYX"})
+    image, (pixels,) = read(tmp_path / "a.tif", "sharpest")
+    assert [(plane.index, plane.position) for plane in image.planes] == [(2, "")]
+    np.testing.assert_array_equal(pixels, np.float32(noisy[2]))
+
+
+@pytest.mark.parametrize("how", list(Projection))
+def test_what_is_no_z_stack_stays_as_it_is(tmp_path, stack, how):
+    tifffile.imwrite(tmp_path / "time.tif", stack[0], imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(tmp_path / "one.tif", stack[0, 0])
+    for name, planes in (("time.tif", stack[0]), ("one.tif", stack[0, :1])):
+        image, found = read(tmp_path / name, how)
+        np.testing.assert_array_equal(np.stack(found), planes)
+        assert [plane.index for plane in image.planes] == list(range(len(planes)))
+
+
+def test_colours_are_projected_as_luminance(tmp_path):
+    colours = np.random.default_rng(2).integers(0, 255, (3, 30, 40, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "rgb.tif", colours, imagej=True, metadata={"axes": "ZYXS"})
+    _, (pixels,) = read(tmp_path / "rgb.tif", "max")
+    np.testing.assert_allclose(pixels, (colours @ np.array([0.2126, 0.7152, 0.0722])).max(0), rtol=1e-5)
+
+
+def test_pages_whose_axis_has_no_name_are_refused(tmp_path, stack):
+    tifffile.imwrite(tmp_path / "pages.tif", stack[0], metadata=None)
+    with pytest.raises(ImageError, match="name the axes with --axes, such as ZYX"):
+        read(tmp_path / "pages.tif", "max")
+    assert len(read(tmp_path / "pages.tif", "max", axes="ZYX")[1]) == 1
+    assert len(read(tmp_path / "pages.tif", "max", axes="TYX")[1]) == 5
