@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import tifffile
 
@@ -14,7 +15,7 @@ from helpers.model import write_model
 from helpers.training import TINY as SMALL
 
 from beadctl.console import Messages
-from beadctl.errors import ModelError, OutputError, SettingsError
+from beadctl.errors import DeviceError, ModelError, OutputError, SettingsError
 from beadctl.evaluation.metrics import MatchCounts
 from beadctl.images import InMemory, find
 from beadctl.model.metadata import METADATA_KEY
@@ -94,6 +95,22 @@ def test_fp16_has_half_the_bytes_and_takes_and_gives_single_precision(converted)
     tile = np.zeros((1, model.facts.normalisation.channels, 64, 64), np.float32)
     assert {one.dtype for one in model.run(tile)} == {np.dtype(np.float32)}
     assert drift.beads > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" not in onnxruntime.get_available_providers(), reason="no CUDA device here"
+)
+def test_half_precision_on_a_gpu_gives_the_maps_of_the_cpu(converted):
+    try:
+        model = Model(converted[Reduced.FP16][0], "cuda", 1)
+    except DeviceError as error:
+        pytest.skip(str(error))
+    plane = InMemory(render(np.random.default_rng(8), (96, 160)).image)
+    for found, wanted in zip(
+        model.maps(plane).planes, Model(DEFAULT_MODEL, "cpu", 1).maps(plane).planes, strict=True
+    ):
+        assert np.abs(found.astype(int) - wanted).mean() < 0.5
 
 
 @pytest.mark.parametrize("precision", Reduced)
