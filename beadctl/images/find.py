@@ -42,11 +42,11 @@ _MOST_KINDS = 12
 _FOLDER, _FILE, _PIPE = "folder", "file", "pipe or device"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Found:
     """An image file.
 
-    Attributes
+    Parameters
     ----------
     path : Path
         The file.
@@ -55,8 +55,23 @@ class Found:
         files, their path below the working folder, or below the folder that holds them all.
     """
 
-    path: Path
-    name: PurePosixPath
+    # Bytes take a quarter of the memory of paths, and a run may have a million of them.
+    _path: bytes
+    _name: bytes
+
+    def __init__(self, path: Path, name: PurePosixPath) -> None:
+        object.__setattr__(self, "_path", os.fsencode(path))
+        object.__setattr__(self, "_name", os.fsencode(name))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(os.fsdecode(self._path))
+
+    @property
+    def name(self) -> PurePosixPath:
+        """Its name in the run."""
+        return PurePosixPath(os.fsdecode(self._name))
 
 
 @dataclass(frozen=True)

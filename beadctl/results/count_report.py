@@ -1,5 +1,6 @@
 """What `count` tells: a row for each plane as soon as it is done, and the statistics at the end."""
 
+from functools import cached_property
 from pathlib import Path
 
 from beadctl.console import Form, Messages, RowPrinter
@@ -34,9 +35,15 @@ class CountReport:
         if self._asked.sizes:
             self._sizes += sizes_of(result)
 
-    def end(self, folder: Path | None, messages: Messages) -> bool:
-        """Write the statistics into a folder, if there is one, and print them; return whether some lack."""
-        summary = Summary.of(self._asked, self._planes, self._sizes)
-        summary.write(folder)
+    def write(self, folder: Path | None) -> None:
+        """Write the statistics into a folder, if there is one, once every image is taken."""
+        self._summary.write(folder)
+
+    def end(self, messages: Messages) -> bool:
+        """Print the statistics; return whether some lack."""
         self._table.end()
-        return summary.tell(messages)
+        return self._summary.tell(messages)
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return Summary.of(self._asked, self._planes, self._sizes)

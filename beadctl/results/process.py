@@ -31,6 +31,7 @@ def process(
     settings: Mapping[str, Mapping[str, Any]],
     messages: console.Messages,
     on_result: Callable[[ImageResult], None] = lambda _: None,
+    write_more: Callable[[], None] = lambda: None,
 ) -> Tally:
     """Segment images, write their results and a record of the run, and return what was done.
 
@@ -46,6 +47,8 @@ def process(
         The effective settings by section, as plain values, for the record.
     messages, on_result : Messages and callable
         Prints failures and progress; called with the result of each image as it is done.
+    write_more : callable
+        Called once all images are done, to write further tables of the run into the folder.
 
     Raises
     ------
@@ -92,6 +95,8 @@ def process(
             advance(failed=result.failed)
 
         run.run(found, source, outputs, take, tell, check)
+        with stopping.finishing():
+            write_more()
     _say_doubts(tally, source.rule.filters, messages)
     return tally
 

@@ -13,13 +13,13 @@ from beadctl.files import sha256, write_bytes, write_json
 from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
-HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml")
-SUMMARY_FILES = (
+HASHED_FILES = (
+    *("counts.csv", "beads.csv", "settings.toml"),
     *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png", "dilution.svg"),
     *("agreement.csv", "agreement.png", "agreement.svg"),
     *("sizes.csv", "size_histogram.csv", "sizes.png", "sizes.svg"),
 )
-RUN_FILES = (*HASHED_FILES, *SUMMARY_FILES, "run.json")
+RUN_FILES = (*HASHED_FILES, "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9
 

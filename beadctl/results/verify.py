@@ -11,6 +11,8 @@ from beadctl.files import name_text, sha256
 from beadctl.results import ledger
 
 COLUMNS = ("file", "kind", "change")
+# What the files of a run are, by their suffix; the others are plots.
+KINDS = {".csv": "table", ".toml": "settings"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Recorded:
         Where it was.
     name, kind : str
         Its path, below the folder of results if it lies there; and ``image``, ``model``, ``region``,
-        ``table``, ``settings``, or the output that it is, such as ``masks``.
+        ``table``, ``settings``, ``plot``, or the output that it is, such as ``masks``.
     sha256 : str
         Of its content.
     """
@@ -149,7 +151,7 @@ def _of_run(folder: Path, record: Mapping[str, Any]) -> Iterator[Recorded]:
         if region and region["sha256"]:
             yield Recorded(Path(region["text"]), region["text"], "region", region["sha256"])
     for name, content in record.get("files", {}).items():
-        yield Recorded(folder / name, name, "table" if name.endswith(".csv") else "settings", content)
+        yield Recorded(folder / name, name, KINDS.get(Path(name).suffix, "plot"), content)
 
 
 def _of_image(folder: Path, entry: ledger.Entry) -> Iterator[Recorded]:

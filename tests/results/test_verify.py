@@ -41,6 +41,14 @@ def touched(path):
     path.write_bytes(path.read_bytes() + b" ")
 
 
+def test_tables_of_groups_are_verified(run, bead_folder, model_path):
+    words = ("count", bead_folder, "-m", model_path, "-o", "out", "--group-by", "deep|r")
+    assert run(*words).code == 0
+    assert run("verify", "out").code == 0
+    touched(Path("out/groups.csv"))
+    assert rows(run("verify", "out")) == [("groups.csv", "table", "changed")]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

@@ -41,6 +41,7 @@ def count(
         settings=arguments.plain(settings),
         messages=messages,
         on_result=report.take,
+        write_more=lambda: report.write(output.out_dir),
     )
-    lacking = report.end(output.out_dir, messages)
+    lacking = report.end(messages)
     return ExitCode.of(failed=lacking or tally.failed)
