@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from beadctl.console import shown
-from beadctl.files import atomic, csv_line, name_text, write_csv
+from beadctl.files import atomic, csv_line, write_csv
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import Entry, ImageResult, Row
+from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
 from beadctl.results.tally import Tally
@@ -65,8 +66,8 @@ def write_tables(
         if name not in own and (entry := entry_of(PurePosixPath(name))):
             (others if _is_there(Path(entry.source)) else gone).append(name)
 
-    def own_result(name: PurePosixPath) -> ImageResult:
-        state, entry = tally.images.get(name_text(name)), entry_of(name)
+    def own_result(name: PurePosixPath, state: ImageResult | Status | None) -> ImageResult:
+        entry = entry_of(name)
         if isinstance(state, ImageResult):
             return state
         if entry and state == "skipped":
@@ -78,7 +79,8 @@ def write_tables(
         return ledger.failed(name, "not reached: the run was stopped")
 
     def results() -> Iterator[tuple[PurePosixPath, ImageResult]]:
-        yield from ((item.name, own_result(item.name)) for item in found)
+        for item, state in zip_longest(found, tally.images):
+            yield item.name, own_result(item.name, state)
         for name in map(PurePosixPath, others):
             if entry := entry_of(name):
                 yield name, entry.result

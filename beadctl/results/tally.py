@@ -14,9 +14,9 @@ class Tally:
 
     Attributes
     ----------
-    images : dict of str to ImageResult or Status
-        What became of each image, by its name in the tables: the result where a plane failed, else ``ok`` or
-        ``skipped``.
+    images : list of ImageResult or Status
+        What became of the images so far, in the order of the run: the result where a plane failed, else
+        ``ok`` or ``skipped``.
     first : list of Row
         The first `SHOWN` planes.
     planes, counted, flagged : int
@@ -25,7 +25,7 @@ class Tally:
         Beads, and those that the filters left out.
     """
 
-    images: dict[str, ImageResult | Status] = field(default_factory=dict)
+    images: list[ImageResult | Status] = field(default_factory=list)
     first: list[Row] = field(default_factory=list)
     planes: int = 0
     counted: int = 0
@@ -36,12 +36,12 @@ class Tally:
     @property
     def failed(self) -> bool:
         """Whether any plane failed."""
-        return any(isinstance(state, ImageResult) for state in self.images.values())
+        return any(isinstance(state, ImageResult) for state in self.images)
 
     def add(self, result: ImageResult) -> None:
-        """Count the result of an image."""
+        """Count the result of the next image."""
         rows = result.rows
-        self.images[rows[0].image] = ImageResult(rows) if result.failed else rows[0].status
+        self.images.append(ImageResult(rows) if result.failed else rows[0].status)
         self.first += rows[: max(0, SHOWN - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)

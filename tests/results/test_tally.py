@@ -38,5 +38,5 @@ def test_a_tally_knows_what_became_of_each_image():
     failed = ledger.failed(PurePosixPath("bad.tif"), "is no image")
     tally.add(failed)
     assert tally.failed
-    assert tally.images == {"0.tif": "ok", "1.tif": "ok", "done.tif": "skipped", "bad.tif": failed}
+    assert tally.images == ["ok", "ok", "skipped", failed]
     assert (tally.planes, tally.counted, tally.flagged, tally.beads, tally.filtered) == (4, 3, 2, 9, 2)

@@ -42,7 +42,7 @@ def touched(path):
 
 
 def test_tables_of_groups_are_verified(run, bead_folder, model_path):
-    words = ("count", bead_folder, "-m", model_path, "-o", "out", "--group-by", "deep|r")
+    words = ("count", bead_folder, "-m", model_path, "-o", "out", "--group-by", "dark|rgb")
     assert run(*words).code == 0
     assert run("verify", "out").code == 0
     touched(Path("out/groups.csv"))
