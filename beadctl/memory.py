@@ -22,7 +22,7 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 @dataclass(frozen=True)
 class Costs:
-    """What a run needs, as measured by ``tests/benchmarks/bench_memory.py``.
+    """What a run needs, as measured by ``tests/benchmarks/bench_growth.py``.
 
     =========  ==========  ======  =====================================================================
     name       value       unit    why

@@ -15,7 +15,7 @@ tiles() { # NAME VAL_FRACTION: tiles of 384 px of OUT/NAME or REAL/NAME
         --val-fraction "$2" --test-fraction 0 -q --overwrite >"$out/$1.csv"
 }
 folders=()
-for seed in 191 192; do
+for seed in 193 194; do
     [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 4500 --size 384 --seed $seed -q \
         --overwrite
     tiles scenes-$seed 0.008
@@ -23,7 +23,7 @@ for seed in 191 192; do
 done
 if [[ -n $real ]]; then
     [[ -d $out/stem_np_half ]] || python "$here/halve.py" "$real/stem_np" "$out/stem_np_half"
-    for set in dsb2018=5 emps=1 stem_np=2 stem_np_half=6 yeast_pc=2; do
+    for set in dsb2018=5 emps=1 stem_np=3 stem_np_half=8 yeast_pc=2; do
         tiles "${set%=*}" 0.05
         folders+=("$out/tiles/$set")
     done
