@@ -249,6 +249,7 @@ def calibrated_model(
         "calibrated_f1": calibrated.fit.f1,
         "calibrated_count_error": calibrated.fit.count_error,
     }
-    facts = dataclasses.replace(model.facts, **chosen, validation=validation)
+    # Figures by density were those of the thresholds before.
+    facts = dataclasses.replace(model.facts, **chosen, validation=validation, bands=())
     write_bytes(out, with_facts(model.path.read_bytes(), facts))
     return Model(out, model.asked_device, model.threads)

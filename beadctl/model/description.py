@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 from beadctl import __version__
+from beadctl.counting.detection import Band
 from beadctl.devices import usable_cpus
 from beadctl.model.runtime import GPU_ADVICE, listed_devices, providers
 from beadctl.model.session import DEFAULT_MODEL, Model, installed_builds
@@ -55,11 +56,26 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
     model = Model(path, "cpu")
     rows = [("sha256", model.sha256), ("size", _mebibytes(path))]
     for name, value in dataclasses.asdict(model.facts).items():
-        if isinstance(value, dict):
+        if name == "bands":
+            rows += [_band(band) for band in model.facts.bands] or [(name, "none")]
+        elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:
             rows.append((name, _text(value)))
     return rows
+
+
+def _band(band: Band) -> tuple[str, str]:
+    """Return the figures of a density band as a row."""
+    name = "flagged" if band.flagged else f"covered below {band.covered_below:g}"
+    figures = (
+        f"{what} {share:.3f} ({ends.low:.3f} to {ends.high:.3f})"
+        for what, share, ends in (
+            ("precision", band.precision, band.precision_interval),
+            ("recall", band.recall, band.recall_interval),
+        )
+    )
+    return f"band {name}", f"{', '.join(figures)}, widening {band.widening:g}, {band.fields} fields"
 
 
 def _mebibytes(path: Path) -> str:

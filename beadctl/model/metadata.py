@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from beadctl.counting.detection import Band
 from beadctl.errors import MissingExtraError, ModelError
 from beadctl.images import InputName
 
@@ -42,6 +43,8 @@ class ModelFacts:
         What the network is shown of a plane; files before schema 3 have `InputName.MEDIAN`.
     training, data, validation : dict, str, dict
         Settings of the training, fingerprint of its data, and metrics on the validation tiles.
+    bands : tuple of Band
+        Precision and recall by density, of which intervals of counts are made; empty in files without them.
     schema : int
         Version of this list; older ones are converted when they are read.
     """
@@ -64,6 +67,7 @@ class ModelFacts:
     training: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     validation: dict[str, Any] = field(default_factory=dict)
+    bands: tuple[Band, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -118,6 +122,7 @@ class ModelFacts:
             raise ModelError(f"{source}: wants the normalisation {stated!r}; update beadctl")
         content["normalisation"] = InputName(stated)
         try:
+            content["bands"] = tuple(Band(**band) for band in content.get("bands", ()))
             facts = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError as error:
             raise ModelError(
@@ -125,8 +130,8 @@ class ModelFacts:
             ) from None
         if not facts._in_range():
             raise ModelError(
-                f"{source}: its metadata has a stride, halo, area, confidence or threshold that cannot be; "
-                "export the model again"
+                f"{source}: its metadata has a stride, halo, area, confidence, threshold or band that cannot "
+                "be; export the model again"
             )
         return facts
 
@@ -152,6 +157,7 @@ class ModelFacts:
             and isinstance(self.min_confidence, int | float)
             and 0 <= self.min_confidence < 1
             and self.stride >= 1
+            and all(band.is_possible for band in self.bands)
         )
 
 

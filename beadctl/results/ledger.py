@@ -69,6 +69,15 @@ class Row:
         As above, where the pixel size is known.
     singlets, doublets, clusters : int or None
         Beads that touch no other, pairs, and groups of three or more; counted beads alone.
+    detection_low, detection_high : float or None
+        Number of true beads by the precision and recall of the model; see
+        `beadctl.counting.detection.detection_interval`.
+    threshold_low, threshold_high : int or None
+        Least and largest count over other thresholds.
+    field_low, field_high : float or None
+        95 % interval of the true number of beads in the field; see `beadctl.counting.detection`.
+    combined_low, combined_high : float or None
+        95 % interval of the mean count of such fields, by chance and by the model's errors.
     """
 
     image: str
@@ -104,6 +113,14 @@ class Row:
     singlets: int | None = None
     doublets: int | None = None
     clusters: int | None = None
+    detection_low: float | None = None
+    detection_high: float | None = None
+    threshold_low: int | None = None
+    threshold_high: int | None = None
+    field_low: float | None = None
+    field_high: float | None = None
+    combined_low: float | None = None
+    combined_high: float | None = None
 
     def cells(self) -> dict[str, Any]:
         """Return the row as plain values in the order of `COLUMNS`."""

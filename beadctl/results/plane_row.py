@@ -1,21 +1,29 @@
 """From the beads of a plane to its row of counts.csv."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.counting.interval import poisson_interval
+from beadctl.counting.detection import Band, band_of, combined_interval, detection_interval, field_interval
+from beadctl.counting.interval import Interval, poisson_interval
 from beadctl.images import Plane
 from beadctl.results.ledger import Row
 from beadctl.segmentation.plane import Segmented
+from beadctl.segmentation.quality import DOUBTFUL
 from beadctl.segmentation.touching import group_sizes
 
 UM2_PER_MM2 = 1e6
 
 
 def row_of(
-    plane: Plane, shrink: int | None, segmented: Segmented, *, groups: NDArray[np.int64] | None = None
+    plane: Plane,
+    shrink: int | None,
+    segmented: Segmented,
+    bands: Sequence[Band] = (),
+    *,
+    groups: NDArray[np.int64] | None = None,
 ) -> Row:
     """Return the row of a segmented plane, without the name of its image.
 
@@ -27,6 +35,8 @@ def row_of(
         Factor by which it was shrunk for the network, if one looked at it.
     segmented : Segmented
         Its beads.
+    bands : sequence of Band
+        Validation figures of the model, where it has some that apply.
     groups : ndarray of int64, optional
         Numbers of beads that touch, by group; by default those of the label image.
     """
@@ -40,6 +50,7 @@ def row_of(
     if groups is None:
         groups = group_sizes(segmented.labels, table.label)
     interval = poisson_interval(count)
+    covered = float(table.area_px.sum() / field_px)
     return Row(
         image="",
         plane=plane.index,
@@ -54,7 +65,7 @@ def row_of(
         mean_diameter_px=mean,
         sd_diameter_px=sd,
         mean_diameter_um=mean_um,
-        covered_fraction=float(table.area_px.sum() / field_px),
+        covered_fraction=covered,
         mean_confidence=_known(np.mean(table.confidence)) if count else None,
         shrink=shrink,
         filtered=segmented.filtered,
@@ -73,7 +84,25 @@ def row_of(
         singlets=int((groups == 1).sum()),
         doublets=int((groups == 2).sum()),
         clusters=int((groups > 2).sum()),
+        **_errors(count, covered, segmented, bands),
     )
+
+
+def _errors(count: int, covered: float, segmented: Segmented, bands: Sequence[Band]) -> dict[str, Any]:
+    """Return the columns of what the model's errors add to the count; those that are unknown are absent."""
+    if segmented.thresholds is None:
+        return {}
+    low, high = segmented.thresholds
+    columns: dict[str, Any] = {"threshold_low": low, "threshold_high": high}
+    band = band_of(bands, flagged=DOUBTFUL in segmented.quality, covered=covered)
+    if band is None:
+        return columns
+    detection = detection_interval(count, band)
+    field = field_interval(count, detection, Interval(low, high), band.widening)
+    ends = {"detection": detection, "field": field, "combined": combined_interval(count, field)}
+    for name, interval in ends.items():
+        columns |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return columns
 
 
 def _sizes(diameters: NDArray[np.float64]) -> list[float]:

@@ -78,6 +78,8 @@ def process(
         stack.callback(tell)
         check = stack.enter_context(lock.held(folder, messages.info)).check if folder else lambda: None
         check_outputs(found, source.key, outputs)
+        if source.lacking:
+            messages.info(f"{source.lacking}; so detection, field and combined intervals of counts are empty")
         if folder:
             if not (folder / ledger.FOLDER).exists():
                 require_free(folder, RUN_FILES, outputs.overwrite)

@@ -180,7 +180,7 @@ def _finished(
             linker.take(plane, found)
         kept = outputs.save if outputs.folder else ()
         encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
-        row = row_of(plane, found.shrink, found.segmented)
+        row = row_of(plane, found.shrink, found.segmented, found.bands)
         return _Plane(row, found.segmented.table, encoded=encoded)
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))

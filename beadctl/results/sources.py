@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.annotations.label_image import read_label_image
+from beadctl.counting.detection import Band
 from beadctl.errors import SettingsError
 from beadctl.files import fingerprint
 from beadctl.images import Plane, ReadOptions, intensities_of
@@ -33,11 +34,14 @@ class FoundPlane:
         Its beads.
     shrink : int or None
         Factor by which the plane was shrunk for the network, if one looked at it.
+    bands : tuple of Band
+        Validation figures that apply to its count.
     """
 
     image: NDArray[Any]
     segmented: Segmented
     shrink: int | None = None
+    bands: tuple[Band, ...] = ()
 
 
 def require_one_count(read: ReadOptions, rule: CountRule) -> None:
@@ -70,6 +74,10 @@ class Source(Protocol):
     @property
     def key(self) -> str:
         """What, besides an image's content, decides its result."""
+
+    @property
+    def lacking(self) -> str:
+        """Why no validation figures apply to the counts, where some could; empty otherwise."""
 
     def facts(self) -> Mapping[str, Any]:
         """Return what ``run.json`` says of it."""
@@ -104,6 +112,15 @@ class ByNetwork:
         """Fingerprint of model and options."""
         return self.options.fingerprint(self.model)
 
+    @property
+    def lacking(self) -> str:
+        """Why the model has no validation figures for these options; empty if it has."""
+        if not self.model.facts.bands:
+            return f"{self.model.path.name} has no validation figures by density, which eval --bands writes"
+        if not self.options.has_numbers_of(self.model.facts):
+            return "thresholds or diameter are not those of the model's validation"
+        return ""
+
     def facts(self) -> dict[str, Any]:
         """Return the model, the runtime and the options."""
         return {
@@ -124,7 +141,8 @@ class ByNetwork:
 
         def finish() -> FoundPlane:
             segmented = label_plane(predicted, image, self.options, plane.pixel_size_um, measured)
-            return FoundPlane(image, segmented, predicted.shrink)
+            bands = () if self.lacking else self.model.facts.bands
+            return FoundPlane(image, segmented, predicted.shrink, bands)
 
         return finish
 
@@ -136,6 +154,7 @@ class ByLabels:
     read: ReadOptions = field(default_factory=ReadOptions)
     rule: CountRule = field(default_factory=CountRule)
     work = "measuring"
+    lacking = ""
 
     def __post_init__(self) -> None:
         require_one_count(self.read, self.rule)

@@ -59,11 +59,14 @@ class Found:
     fewest, most : int
         Least and largest number of beads at the other confidences and rises of `ConfidenceLimits`, one
         changed at a time.
+    count : int
+        Number of beads at those of the options.
     """
 
     labels: NDArray[np.uint32]
     fewest: int = 0
     most: int = 0
+    count: int = 0
 
 
 def find_beads(
@@ -160,7 +163,7 @@ def find_beads(
     counts += [counts[0] + other - at_rises[0] for other in at_rises]
     number = _numbers(basins, instance, kept)
     _renumber(labels, np.concatenate((number[instance[basins.of_number]], number[holes.owner])))
-    return Found(labels, max(0, min(counts)), max(counts))
+    return Found(labels, max(0, min(counts)), max(counts), counts[0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,12 @@ class SegmentOptions:
             **vars(rule),
         )
 
+    def has_numbers_of(self, facts: ModelFacts) -> bool:
+        """Return whether beads are found with the numbers of a model file alone, as in its validation."""
+        own = SegmentOptions.of(facts)
+        names = ("threshold", "marker_threshold", "marker_rise", "min_confidence", "diameter")
+        return all(getattr(self, name) == getattr(own, name) for name in names)
+
     @property
     def rule(self) -> CountRule:
         """Which of the finished beads are counted."""

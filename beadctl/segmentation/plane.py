@@ -29,7 +29,7 @@ from beadctl.segmentation import artefacts, declump, half_contrast, instances, s
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.quality import doubt, flags
+from beadctl.segmentation.quality import doubt, flags, threshold_range
 from beadctl.segmentation.size_prior import SizePrior
 
 # Rows of a plane that are compared at once.
@@ -90,6 +90,8 @@ class Segmented:
     quality : tuple of str
         What to know before the count is used; see `beadctl.segmentation.quality.flags` and
         `beadctl.segmentation.count_rule.Counted`.
+    thresholds : tuple of int, or None
+        Least and largest count over other thresholds; see `beadctl.segmentation.quality.threshold_range`.
     """
 
     labels: NDArray[np.uint32]
@@ -98,6 +100,7 @@ class Segmented:
     inside: NDArray[np.bool_] | None = None
     doubt: float | None = 0.0
     quality: tuple[str, ...] = ()
+    thresholds: tuple[int, int] | None = None
 
 
 def segment_plane(
@@ -253,10 +256,11 @@ def label_plane(
     share = doubt([found], len(table))
     quality = flags(share, table, labels, stored.values, has_larger=predicted.has_larger)
     counted = options.rule.counted(labels, table)
+    thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
     if not counted.kept.all():
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
     quality += counted.quality
-    return Segmented(labels, table, counted.filtered, counted.inside, share, quality)
+    return Segmented(labels, table, counted.filtered, counted.inside, share, quality, thresholds)
 
 
 def _beads(

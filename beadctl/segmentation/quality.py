@@ -3,6 +3,7 @@
 A count that depends on the thresholds is uncertain: doubt is by how much it changes with them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,29 @@ def doubt(found: Sequence[Found], count: int) -> float:
     0.4
     """
     return sum(one.most - one.fewest for one in found) / max(count, LIMITS.fewest)
+
+
+def threshold_range(found: Found, count: int, counted: int) -> tuple[int, int]:
+    """Return the least and the largest count over other thresholds.
+
+    Only the beads by the maps are known at other thresholds: by as much as there, the finished beads are
+    fewer or more, and those in the region and within the filters in proportion.
+
+    Parameters
+    ----------
+    found : Found
+        The beads by the maps.
+    count, counted : int
+        Number of finished beads, and of these in the region and within the filters.
+
+    Examples
+    --------
+    >>> threshold_range(Found(np.zeros((1, 1), np.uint32), fewest=24, most=36, count=32), 30, 15)
+    (11, 17)
+    """
+    share = counted / count if count else 1.0
+    fewer, more = (found.count - found.fewest) * share, (found.most - found.count) * share
+    return max(0, math.floor(counted - fewer)), math.ceil(counted + more)
 
 
 def flags(

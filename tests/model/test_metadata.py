@@ -12,11 +12,24 @@ from helpers.model import write_model
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beadctl.counting.detection import Band
 from beadctl.errors import MissingExtraError, ModelError
 from beadctl.images import InputName
 from beadctl.model.metadata import METADATA_KEY, SCHEMA, ModelFacts, with_facts
 
 FACTS = ModelFacts("blobs", "MIT", "1.0", stride=8, halo=48, diameter_px=9.5, training={"lr": 0.1})
+
+
+# Of each field of a band.
+BAND = (
+    st.booleans(),
+    st.floats(0, 1),
+    *(st.integers(low, high) for low, high in ((0, 99), (50, 99), (50, 99), (0, 50))),
+    st.floats(0, 9),
+)
+
+
+BAD_BAND = dataclasses.asdict(Band(False, 1.0, 40, true=5, found=9, matched=6, widening=1.0))
 
 
 def changed(**values):
@@ -35,6 +48,7 @@ def changed(**values):
         diameter_px=st.none() | st.floats(0.1, 1e4),
         normalisation=st.sampled_from(InputName),
         validation=st.dictionaries(st.text(), st.floats(0, 1)),
+        bands=st.lists(st.builds(Band, *BAND), max_size=3).map(tuple),
     )
 )
 def test_facts_survive_json(facts):
@@ -69,6 +83,9 @@ def test_unknown_facts_are_ignored():
         (changed(threshold="half"), "cannot be"),
         (changed(threshold=1.5), "cannot be"),
         (changed(min_area_px=-3), "cannot be"),
+        (changed(bands=[{"flagged": False}]), "incomplete"),
+        (changed(bands=7), "incomplete"),
+        (changed(bands=[BAD_BAND]), "cannot be"),
     ],
 )
 def test_invalid_facts_are_refused_in_one_line(text, words):

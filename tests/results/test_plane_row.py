@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from beadctl.counting.interval import poisson_interval
+from beadctl.counting.detection import Band, combined_interval, detection_interval, field_interval
+from beadctl.counting.interval import Interval, poisson_interval
 from beadctl.results.plane_row import row_of
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.plane import Segmented
@@ -59,6 +60,32 @@ def test_without_beads_there_are_zeros_and_no_sizes():
     assert (row.count, row.singlets, row.doublets, row.clusters, row.density_per_mm2) == (0, 0, 0, 0, 0)
     assert (row.count_low, row.count_high) == (0, pytest.approx(3.6889, abs=1e-4))
     assert {value for name, value in row.cells().items() if "diameter" in name} == {None}
+
+
+def test_errors_of_the_model_are_columns():
+    labels = squares()
+    band = Band(False, 1.0, 40, true=900, found=950, matched=860, widening=2.0)
+    flagged = dataclasses.replace(band, flagged=True, matched=400)
+    segmented = Segmented(labels, measure(labels), thresholds=(5, 8))
+    row = row_of(plane(labels.shape, 0.5), 1, segmented, (band, flagged))
+    detection = detection_interval(6, band)
+    field = field_interval(6, detection, Interval(5, 8), 2.0)
+    combined = combined_interval(6, field)
+    assert (row.threshold_low, row.threshold_high) == (5, 8)
+    assert (row.detection_low, row.detection_high) == (detection.low, detection.high)
+    assert (row.field_low, row.field_high) == (field.low, field.high)
+    assert (row.combined_low, row.combined_high) == (combined.low, combined.high)
+    doubtful = dataclasses.replace(segmented, quality=("doubtful", "dense"))
+    assert row_of(plane(labels.shape, 0.5), 1, doubtful, (band, flagged)).field_low < row.field_low
+    # A flag of another kind says nothing about how sure the beads are.
+    other = dataclasses.replace(segmented, quality=("narrow-guard",))
+    assert row_of(plane(labels.shape, 0.5), 1, other, (band, flagged)).field_low == row.field_low
+
+
+def test_a_model_without_figures_has_the_range_over_thresholds_alone():
+    labels = squares()
+    row = row_of(plane(labels.shape, 0.5), 1, Segmented(labels, measure(labels), thresholds=(5, 8)))
+    assert (row.threshold_low, row.threshold_high, row.detection_low, row.combined_high) == (5, 8, None, None)
 
 
 def test_one_bead_has_no_standard_deviation():

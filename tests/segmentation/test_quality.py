@@ -1,15 +1,18 @@
 """Doubt about a plane is by how much its count depends on the thresholds, and flags it above a limit."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.model.session import Maps
+from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.instances import Found, find_beads
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import PredictedPlane, label_plane
-from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt
+from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt, threshold_range
 
 SIDE = 240
 OPTIONS = SegmentOptions(0.5, 0.2, 1, min_confidence=0.5)
@@ -99,3 +102,26 @@ def test_causes_are_said_of_doubtful_planes_alone():
     assert "dense" in judged([0.52] * 40, pitch_px=12)[2]
     assert "small-beads" in judged([0.52] * 40, radius_px=2)[2]
     assert judged([1.0] * 40, pitch_px=12)[2] == ()
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.data())
+def test_the_range_of_a_part_is_that_of_the_whole_in_proportion(fewer, more, count, data):
+    counted = data.draw(st.integers(0, count))
+    found = Found(NOTHING, fewest=max(0, count - fewer), most=count + more, count=count)
+    low, high = threshold_range(found, count, counted)
+    assert 0 <= low <= counted <= high
+    assert threshold_range(found, count, count) == (found.fewest, found.most)
+    if count:
+        assert high - counted == pytest.approx(more * counted / count, abs=1)
+        assert counted - low == pytest.approx(min(fewer, count) * counted / count, abs=1)
+
+
+def test_the_range_of_a_plane_holds_the_counts_at_other_thresholds():
+    planes, image = PredictedPlane(maps([0.99, 0.99, 0.9, 0.62, 0.62, 0.4])), np.zeros((SIDE, SIDE))
+    options = SegmentOptions(0.3, 0.2, 1, min_confidence=0.5)
+    found = label_plane(planes, image, options)
+    assert (len(found.table), found.thresholds) == (5, (3, 6))
+    others = [dataclasses.replace(options, min_confidence=limit) for limit in (0.7, 0.3)]
+    assert found.thresholds == tuple(len(label_plane(planes, image, one).table) for one in others)
+    none = dataclasses.replace(options, filters=Filters.of({"max_area": "1"}))
+    assert label_plane(planes, image, none).thresholds == (0, 0)

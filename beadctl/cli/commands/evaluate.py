@@ -39,6 +39,13 @@ def evaluate(
             help="Choose thresholds on these images by F1 and count error; write the model with them."
         ),
     ] = None,
+    bands: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure precision and recall by density on these images; write the model with them, which"
+            " intervals of counts need."
+        ),
+    ] = None,
     split: Annotated[
         Split, typer.Option(help="Split of the tiles to score.", rich_help_panel=options.TILES)
     ] = Split.TEST,
@@ -46,13 +53,14 @@ def evaluate(
     """Score a model; with -o also write eval.csv (one row an image) and eval.json.
 
     Prints a table on a terminal, JSON in a pipe. With --calibrate the figures are those of the model that it
-    writes.
+    writes. --bands needs other images than those of --calibrate, so give it in a second command.
 
     Example: beadctl eval images masks -m mine.onnx
     """
     from beadctl.annotations.canvas import remark_lines
     from beadctl.cli import arguments
     from beadctl.evaluation import calibration, scoring
+    from beadctl.evaluation.bands import model_with_bands
     from beadctl.files import require_free
 
     settings = loaded.settings
@@ -61,15 +69,10 @@ def evaluate(
     samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
     session = arguments.session(settings, messages)
-    if calibrate:
-        session = calibration.calibrated_model(
-            session,
-            samples,
-            arguments.segment_options(settings, session.facts),
-            calibrate,
-            overwrite=output.overwrite,
-            messages=messages,
-        )
+    for path, write in ((calibrate, calibration.calibrated_model), (bands, model_with_bands)):
+        if path:
+            own = arguments.segment_options(settings, session.facts)
+            session = write(session, samples, own, path, overwrite=output.overwrite, messages=messages)
     scored = scoring.evaluate(samples, session, arguments.segment_options(settings, session.facts), messages)
     messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(session, scored)

@@ -1,0 +1,221 @@
+"""What a model's own errors add to a count: by precision and recall of fields of one density."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import special
+
+from beadctl.counting.interval import CONFIDENCE, Interval
+
+TAIL = (1 - CONFIDENCE) / 2
+# Added to counts before their logarithms are taken, so that zero has one.
+HALF = 0.5
+# Above, shares of beads are continuous to four digits.
+MOST_DISCRETE = 10**4
+
+
+@dataclass(frozen=True)
+class Band:
+    """Validation figures of a model on fields of one density.
+
+    Attributes
+    ----------
+    flagged : bool
+        Whether these are the fields whose count has a quality flag, of any density, or those without.
+    covered_below : float
+        Upper limit of the share of a field that its beads cover; the band begins where another one ends.
+    fields, true, found, matched : int
+        Number of fields, true beads, beads that the model found, and of these those that are true.
+    widening : float
+        Factor on the detection error and the range over thresholds in `combined_interval`, 0 or more.
+    """
+
+    flagged: bool
+    covered_below: float
+    fields: int
+    true: int
+    found: int
+    matched: int
+    widening: float
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether figures that were read from a file are of the right kinds and do not contradict."""
+        counts = (self.fields, self.true, self.found, self.matched)
+        shares = (self.covered_below, self.widening)
+        return (
+            isinstance(self.flagged, bool)
+            and all(isinstance(count, int) and count >= 0 for count in counts)
+            and self.matched <= min(self.true, self.found)
+            and all(isinstance(share, int | float) and 0 <= share < math.inf for share in shares)
+        )
+
+    @property
+    def precision(self) -> float:
+        """Share of the found beads that are true; nan if none was found."""
+        return self.matched / self.found if self.found else math.nan
+
+    @property
+    def recall(self) -> float:
+        """Share of the true beads that were found; nan if there is none."""
+        return self.matched / self.true if self.true else math.nan
+
+    @property
+    def precision_interval(self) -> Interval:
+        """95 % interval of the precision."""
+        return _share_interval(self.matched, self.found)
+
+    @property
+    def recall_interval(self) -> Interval:
+        """95 % interval of the recall."""
+        return _share_interval(self.matched, self.true)
+
+
+def band_of(bands: Sequence[Band], *, flagged: bool, covered: float) -> Band | None:
+    """Return the band of a field, or None if the model has none for it.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+        Of a model, those without a flag in rising order of density.
+    flagged, covered : bool and float
+        Whether its count has a quality flag, and the share of it that beads cover, 0 to 1.
+    """
+    for band in bands:
+        if band.flagged == flagged and (covered < band.covered_below or band.covered_below >= 1):
+            return band
+    return None
+
+
+def detection_interval(count: int, band: Band) -> Interval:
+    """Return between which numbers the true beads of a field lie, by the precision and recall of a model.
+
+    Of the beads counted, at most as many are wrong as a beta-binomial distribution with the figures of
+    the band exceeds with probability 2.5 %: ``BetaBinomial(count, wrong + 1/2, matched + 1/2)``. The true
+    beads are at most the number N of which a model finds no more than so many with that probability:
+    ``BetaBinomial(N, matched + 1/2, missed + 1/2)``. Both distributions have the binomial scatter of this
+    field and the uncertainty of precision and recall, which are known from so many beads (Jeffreys' prior).
+
+    Parameters
+    ----------
+    count : int
+        Beads, 0 or more.
+    band : Band
+        Of the model, for a field of this density.
+
+    Examples
+    --------
+    >>> detection_interval(100, Band(False, 1.0, 50, true=1000, found=980, matched=960, widening=1.5))
+    Interval(low=94.0, high=109.0)
+    """
+    from scipy import stats
+
+    wrong, missed = band.found - band.matched + HALF, band.true - band.matched + HALF
+    matched = band.matched + HALF
+    if count > MOST_DISCRETE:
+        share = float(special.betaincinv(matched, missed, TAIL))
+        return Interval(count * float(special.betaincinv(matched, wrong, TAIL)), count / share)
+    gone = float(stats.betabinom.ppf(1 - TAIL, count, wrong, matched)) if count else 0.0
+
+    def is_possible(number: int) -> bool:
+        return bool(stats.betabinom.cdf(count, number, matched, missed) >= TAIL)
+
+    low, high = count, 2 * count + 1
+    while is_possible(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_possible(middle) else (low, middle)
+    return Interval(count - gone, float(low))
+
+
+def field_interval(count: int, detection: Interval, thresholds: Interval, widening: float) -> Interval:
+    """Return the 95 % interval of the true number of beads in a field.
+
+    On the scale ``log(n + 1/2)`` the distances of the count to the ends of its parts are added in quadrature
+    and multiplied by `widening`: errors of a model are those of whole images, and scatter more than
+    binomially.
+
+    Parameters
+    ----------
+    count : int
+        Beads.
+    detection, thresholds : Interval
+        `detection_interval`, and the least and largest count at other thresholds.
+    widening : float
+        Of the `Band`.
+
+    Examples
+    --------
+    >>> ends = field_interval(100, Interval(94, 109), Interval(97, 102), 1.5)
+    >>> round(ends.low, 1), round(ends.high, 1)
+    (90.2, 114.2)
+    """
+    down, up = (
+        widening * math.hypot(_apart(count, of_detection), _apart(count, of_thresholds))
+        for of_detection, of_thresholds in (
+            (detection.low, thresholds.low),
+            (detection.high, thresholds.high),
+        )
+    )
+    return _around(count, down, up)
+
+
+def combined_interval(count: int, field: Interval) -> Interval:
+    """Return the 95 % interval of the mean count of such fields: by chance, and by the model's errors.
+
+    It adds, in quadrature on the scale ``log(n + 1/2)``, the distances of the count to the ends of
+    `field_interval` and of Jeffreys' interval of a Poisson mean, ``gamma(n + 1/2)`` at 2.5 and 97.5 %. That
+    holds the mean in 95 % on average, where Garwood's exact interval holds it in 95 % at least (Brown, Cai
+    and DasGupta, Interval estimation in exponential families, Statistica Sinica 13 (2003), 19-49).
+
+    Parameters
+    ----------
+    count, field : int and Interval
+        Beads, and `field_interval`.
+
+    Examples
+    --------
+    >>> ends = combined_interval(100, Interval(90.2, 114.2))
+    >>> round(ends.low, 1), round(ends.high, 1)
+    (80.3, 126.0)
+    """
+    low = float(special.gammaincinv(count + HALF, TAIL)) if count else 0.0
+    high = float(special.gammaincinv(count + HALF, 1 - TAIL))
+    return with_error(count, Interval(low, high), field, HALF)
+
+
+def with_error(mean: float, sampling: Interval, error: Interval, half: float) -> Interval:
+    """Return the interval of a mean count from that by sampling and that by the model's errors.
+
+    Parameters
+    ----------
+    mean : float
+        Count of a field, or mean of several.
+    sampling, error : Interval
+        Of this mean.
+    half : float
+        Half a bead over the number of fields, which is added before logarithms are taken.
+    """
+    down, up = (
+        math.hypot(_apart(mean, by_chance, half), _apart(mean, by_error, half))
+        for by_chance, by_error in ((sampling.low, error.low), (sampling.high, error.high))
+    )
+    return _around(mean, down, up, half)
+
+
+def _apart(count: float, end: float, half: float = HALF) -> float:
+    return abs(math.log((end + half) / (count + half)))
+
+
+def _around(count: float, down: float, up: float, half: float = HALF) -> Interval:
+    ends = (count + half) * math.exp(-down) - half, (count + half) * math.exp(up) - half
+    return Interval(max(0.0, ends[0]), ends[1])
+
+
+def _share_interval(part: int, whole: int) -> Interval:
+    """Return Jeffreys' interval of a binomial share."""
+    rest = whole - part + HALF
+    low, high = (float(special.betaincinv(part + HALF, rest, tail)) for tail in (TAIL, 1 - TAIL))
+    return Interval(low if part else 0.0, high if part < whole else 1.0)
