@@ -34,13 +34,13 @@ class BandLimits:
     ==============  =============  ======  ==============================================================
     covered_below   0.02, 0.1, 1   share   of a field that beads cover: alone, seldom and often in contact
     least_fields    30             fields  a band of fewer is left out: its widening would be chance
-    widest          50             factor  largest widening; it is reached where a model hardly finds beads
+    widening        1, 50          factor  least, at which the parts are as they are, and largest
     ==============  =============  ======  ==============================================================
     """
 
     covered_below: tuple[float, ...] = (0.02, 0.1, 1.0)
     least_fields: int = 30
-    widest: float = 50.0
+    widening: tuple[float, float] = (1.0, 50.0)
 
 
 LIMITS = BandLimits()
@@ -85,9 +85,9 @@ class Observed:
 def fitted_bands(fields: Sequence[Observed]) -> tuple[Band, ...]:
     """Sum up fields by density, those with a doubtful count apart, and find the widening of each band.
 
-    The widening is the least factor at which the combined intervals hold the mean in 95 % of the fields of
-    the band. The mean of a field with so many true beads is not known; its distribution is Jeffreys'
-    posterior of a Poisson mean, ``gamma(true + 1/2)``, of which an interval holds a known share.
+    The widening is the least factor from 1 on at which the combined intervals hold the mean in 95 % of the
+    fields of the band. The mean of a field with so many true beads is not known; its distribution is
+    Jeffreys' posterior of a Poisson mean, ``gamma(true + 1/2)``, of which an interval holds a known share.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def model_with_bands(
     if out.suffix != ".onnx":
         raise OutputError(f"{out}: a model file ends in .onnx; give --bands FILE.onnx")
     if options.filters.names or not options.has_numbers_of(model.facts):
-        raise SettingsError("--bands: takes the model's own numbers; leave out thresholds, sizes and diameter")
+        raise SettingsError("--bands: takes the model's own numbers; leave out thresholds and sizes")
     require_onnx()
     with messages.progress(len(samples), "measuring") as advance:
         fields = list(observed(samples, model, options, advance))
@@ -194,11 +194,11 @@ def _band(flagged: bool, covered_below: float, fields: Sequence[Observed]) -> Ba
         shares = [_held(one, ends, widening) for one, ends in zip(fields, detections, strict=True)]
         return float(np.mean(shares)) - CONFIDENCE
 
-    widening = LIMITS.widest
-    if excess(0.0) >= 0:
-        widening = 0.0
+    least, widening = LIMITS.widening
+    if excess(least) >= 0:
+        widening = least
     elif excess(widening) > 0:
-        widening = float(optimize.brentq(excess, 0.0, widening, xtol=1e-3))
+        widening = float(optimize.brentq(excess, least, widening, xtol=1e-3))
     return dataclasses.replace(band, widening=math.ceil(widening * 100) / 100)
 
 

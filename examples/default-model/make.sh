@@ -43,7 +43,12 @@ fi
 # Thresholds by F1 and count error, on scenes of a size of their own.
 [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
 beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
-    --calibrate "$out/bead.onnx" --overwrite -q >"$out/calibration.json"
+    --calibrate "$out/calibrated.onnx" --overwrite -q >"$out/calibration.json"
+
+# Precision and recall by density, for intervals of counts, on fields of suspensions.
+[[ -d $out/suspensions ]] || beadctl simulate "$out/suspensions" --suspensions --count 1000 --size 256 --seed 5151
+beadctl eval "$out/suspensions/images" "$out/suspensions/masks" --model "$out/calibrated.onnx" \
+    --bands "$out/bead.onnx" --overwrite -q >"$out/bands.json"
 
 [[ -d $out/held-out ]] || beadctl simulate "$out/held-out" --count 60 --size 384 --seed 99
 beadctl eval "$out/held-out/images" "$out/held-out/masks" --model "$out/bead.onnx" -q

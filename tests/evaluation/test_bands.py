@@ -56,8 +56,9 @@ def test_the_widening_holds_the_mean_in_95_percent_of_its_own_fields():
     found = fitted_bands(fields)
     for band in found:
         own = [one for one in fields if band_of(found, flagged=one.flagged, covered=one.covered) is band]
-        assert np.mean([held(one, band) for one in own]) == pytest.approx(0.95, abs=2e-3)
-        assert 0 < band.widening < LIMITS.widest
+        share = np.mean([held(one, band) for one in own])
+        assert share >= 0.95 if band.widening == 1 else share == pytest.approx(0.95, abs=2e-3)
+    assert 1 < max(band.widening for band in found) < 50
 
 
 def test_the_share_that_an_interval_holds_is_a_tail_of_the_gamma_distribution():
@@ -86,14 +87,14 @@ def test_a_model_without_errors_needs_no_widening():
     counts = np.random.default_rng(6).poisson(50, 60).tolist()
     fields = [Observed(n, n, n, Interval(n, n), 0.5, False) for n in counts]
     (band,) = fitted_bands(fields)
-    assert (band.widening, band.precision, band.recall) == (0, 1, 1)
+    assert (band.widening, band.precision, band.recall) == (1, 1, 1)
 
 
 def test_fields_that_no_interval_can_hold_have_the_widest():
     empty = Observed(0, 1000, 0, Interval(1000, 1000), 0.0, False)
     perfect = Observed(10**6, 10**6, 10**6, Interval(10**6, 10**6), 0.0, False)
     (band,) = fitted_bands([empty] * 3 + [perfect] * 37)
-    assert band.widening == LIMITS.widest
+    assert band.widening == LIMITS.widening[1]
 
 
 def test_few_fields_make_no_band():
