@@ -49,8 +49,8 @@ def rows_of(text):
 
 
 def spoken(words):
-    """Return the words without the warnings of doubtful counts."""
-    return re.sub(r"warning: .* (is doubtful|have a quality flag).*\n", "", words)
+    """Return the words without those of doubtful counts and of a model without figures."""
+    return re.sub(r".* (is doubtful|have a quality flag|has no validation figures).*\n", "", words)
 
 
 def key(row):
@@ -231,7 +231,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     own = {
         "segment": {"inputs", "log_json"},
         "count": {"inputs", "log_json"},
-        "eval": {"images", "masks", "split", "calibrate"},
+        "eval": {"images", "masks", "split", "calibrate", "bands"},
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit", "log_json"},
         "verify": {"out"},
@@ -239,7 +239,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},
         "export": {"run", "out", "int8", "fp16", "calibration"},
         "audit": {"images", "masks", "fix", "find"},
-        "simulate": {"out", "count"},
+        "simulate": {"out", "count", "suspensions"},
         "info": {"file", "show_settings", "show_devices"},
         "completions": {"shell"},
     }
