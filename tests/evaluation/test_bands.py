@@ -61,7 +61,7 @@ def test_the_widening_holds_the_mean_in_95_percent_of_its_own_fields():
     for band in found:
         own = [one for one in fields if band_of(found, flagged=one.flagged, covered=one.covered) is band]
         share = np.mean([held(one, band) for one in own])
-        assert share >= 0.95 if band.widening == 1 else share == pytest.approx(0.95, abs=2e-3)
+        assert share >= 0.95 if band.widening == 1 else share == pytest.approx(0.95, abs=4e-3)
     assert 1 < max(band.widening for band in found) < 50
 
 
