@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from beadctl.counting.interval import CONFIDENCE, Interval
+from beadctl.counting.interval import CONFIDENCE, Interval, jeffreys_interval
 
 TAIL = (1 - CONFIDENCE) / 2
 # Added to counts before their logarithms are taken, so that zero has one.
@@ -107,7 +107,7 @@ def detection_interval(count: int, band: Band) -> Interval:
     Examples
     --------
     >>> detection_interval(100, Band(False, 1.0, 50, true=1000, found=980, matched=960, widening=1.5))
-    Interval(low=94.0, high=109.0)
+    Interval(low=95.0, high=109.0)
     """
     from scipy import stats
 
@@ -166,9 +166,7 @@ def combined_interval(count: int, field: Interval) -> Interval:
     """Return the 95 % interval of the mean count of such fields: by chance, and by the model's errors.
 
     It adds, in quadrature on the scale ``log(n + 1/2)``, the distances of the count to the ends of
-    `field_interval` and of Jeffreys' interval of a Poisson mean, ``gamma(n + 1/2)`` at 2.5 and 97.5 %. That
-    holds the mean in 95 % on average, where Garwood's exact interval holds it in 95 % at least (Brown, Cai
-    and DasGupta, Interval estimation in exponential families, Statistica Sinica 13 (2003), 19-49).
+    `field_interval` and of `beadctl.counting.interval.jeffreys_interval`.
 
     Parameters
     ----------
@@ -179,11 +177,9 @@ def combined_interval(count: int, field: Interval) -> Interval:
     --------
     >>> ends = combined_interval(100, Interval(90.2, 114.2))
     >>> round(ends.low, 1), round(ends.high, 1)
-    (80.3, 126.0)
+    (79.8, 126.2)
     """
-    low = float(special.gammaincinv(count + HALF, TAIL)) if count else 0.0
-    high = float(special.gammaincinv(count + HALF, 1 - TAIL))
-    return with_error(count, Interval(low, high), field, HALF)
+    return with_error(count, jeffreys_interval(count), field, HALF)
 
 
 def with_error(mean: float, sampling: Interval, error: Interval, half: float) -> Interval:

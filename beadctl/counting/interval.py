@@ -42,6 +42,24 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
     return Interval(low, float(special.gammainccinv(count + 1, tail)))
 
 
+def jeffreys_interval(count: int) -> Interval:
+    """Return the 95 % interval of the mean of a Poisson distribution that holds it in 95 % on average.
+
+    The ends are quantiles of ``gamma(count + 1/2)`` at 2.5 and 97.5 %, the lower end of 0 is 0; the exact
+    interval holds every mean in 95 % or more, so it is wider (Brown, Cai and DasGupta, Interval estimation in
+    exponential families, Statistica Sinica 13 (2003), 19-49).
+
+    Examples
+    --------
+    >>> ends = jeffreys_interval(10)
+    >>> round(ends.low, 2), round(ends.high, 2)
+    (5.14, 17.74)
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = float(special.gammaincinv(count + 0.5, tail)) if count else 0.0
+    return Interval(low, float(special.gammaincinv(count + 0.5, 1 - tail)))
+
+
 def mean_interval(mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE) -> Interval:
     """Return Student's interval of a mean that cannot be negative.
 

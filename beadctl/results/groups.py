@@ -9,8 +9,10 @@ from typing import Any
 
 from beadctl.console import Messages, fail, shown
 from beadctl.counting.concentration import concentration
+from beadctl.counting.detection import HALF, with_error
 from beadctl.counting.dilution import require_packages
-from beadctl.counting.groups import Field, GroupStatistics, group_statistics
+from beadctl.counting.groups import Field, GroupStatistics, Source, group_statistics
+from beadctl.counting.interval import Interval, jeffreys_interval
 from beadctl.counting.measured import Measured
 from beadctl.counting.sheet import some
 from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels
@@ -42,12 +44,15 @@ class GroupRow:
         `beadctl.counting.groups.GroupStatistics`.
     dispersion, dispersion_p, outliers
         As there; names of outliers are separated by ``; ``.
+    combined_low, combined_high : float or None
+        95 % interval of the mean by the scatter of the counts and by the model's errors, where these are
+        known; see `beadctl.counting.detection.with_error`.
     field_area_um2 : float or None
         Mean area of the fields.
     density_per_mm2, density_per_mm2_low, density_per_mm2_high : float or None
-        Mean count and interval over that area.
+        Mean count over that area, and its interval: the combined one, or else that of the mean.
     beads_per_ml, beads_per_ml_low, beads_per_ml_high : float or None
-        Concentration of the stock, where the depth of the chamber is known.
+        Concentration of the stock, where the depth of the chamber is known, and its interval likewise.
     reason : str
         Why figures are missing.
     """
@@ -68,6 +73,8 @@ class GroupRow:
     dispersion: float | None = None
     dispersion_p: float | None = None
     outliers: str = ""
+    combined_low: float | None = None
+    combined_high: float | None = None
     field_area_um2: float | None = None
     density_per_mm2: float | None = None
     density_per_mm2_low: float | None = None
@@ -87,6 +94,8 @@ HEADS = {
     "mean_count": "mean",
     "mean_count_low": "low",
     "mean_count_high": "high",
+    "combined_low": "low with errors",
+    "combined_high": "high with errors",
     "cv": "CV",
     "dispersion_p": "p Poisson",
     "density_per_mm2": "per mm2",
@@ -210,18 +219,18 @@ class Grouping:
             for row in counted
         ]
         statistics = group_statistics(fields)
-        group = dataclasses.replace(group, **_of_counts(statistics))
+        combined = _combined(statistics, counted)
+        interval = combined or statistics.interval
+        group = dataclasses.replace(group, **_of_counts(statistics, combined))
         if in_um:
-            group = dataclasses.replace(group, **_of_area(statistics))
+            group = dataclasses.replace(group, **_of_area(statistics, interval))
         if not self.depth_um:
             return group
         if not in_um:
             reason = "the pixel size is unknown, which beads per mL need; give --pixel-size"
             return dataclasses.replace(group, reason=reason)
         factor = Measured(dilution) if dilution else self.dilution or Measured(1.0)
-        stock = concentration(
-            statistics.mean, statistics.interval, statistics.mean_area, self.depth_um, factor
-        )
+        stock = concentration(statistics.mean, interval, statistics.mean_area, self.depth_um, factor)
         return dataclasses.replace(
             group,
             beads_per_ml=stock.beads_per_ml,
@@ -249,7 +258,25 @@ def area_of(row: Row) -> float:
     return row.field_area_um2 or row.field_area_px or math.nan
 
 
-def _of_counts(statistics: GroupStatistics) -> dict[str, Any]:
+def _combined(statistics: GroupStatistics, rows: Sequence[Row]) -> Interval | None:
+    """Return the interval of a group's mean with the model's errors, or None where these are unknown.
+
+    Images of one sample are alike, and so are the errors on them: they do not become less with more fields.
+    """
+    low, high, beads = 0.0, 0.0, statistics.beads
+    for row in rows:
+        if row.field_low is None or row.field_high is None:
+            return None
+        low, high = low + row.field_low, high + row.field_high
+    each = statistics.mean / beads if beads else 1 / statistics.fields
+    sampling = statistics.interval
+    if statistics.source is Source.POISSON:
+        alone = jeffreys_interval(beads)
+        sampling = Interval(alone.low * each, alone.high * each)
+    return with_error(statistics.mean, sampling, Interval(low * each, high * each), HALF * each)
+
+
+def _of_counts(statistics: GroupStatistics, combined: Interval | None) -> dict[str, Any]:
     columns = {
         "mean_count": statistics.mean,
         "sd_count": statistics.sd,
@@ -260,18 +287,20 @@ def _of_counts(statistics: GroupStatistics) -> dict[str, Any]:
         "dispersion": statistics.dispersion,
         "dispersion_p": statistics.dispersion_p,
     }
+    if combined:
+        columns |= {"combined_low": combined.low, "combined_high": combined.high}
     known = {name: value for name, value in columns.items() if not math.isnan(value)}
     words = {"interval_by": str(statistics.source), "outliers": "; ".join(statistics.outliers)}
     return {**known, **words, "replicates": statistics.replicates}
 
 
-def _of_area(statistics: GroupStatistics) -> dict[str, Any]:
+def _of_area(statistics: GroupStatistics, interval: Interval) -> dict[str, Any]:
     per_mm2 = UM2_PER_MM2 / statistics.mean_area
     return {
         "field_area_um2": statistics.mean_area,
         "density_per_mm2": statistics.mean * per_mm2,
-        "density_per_mm2_low": statistics.interval.low * per_mm2,
-        "density_per_mm2_high": statistics.interval.high * per_mm2,
+        "density_per_mm2_low": interval.low * per_mm2,
+        "density_per_mm2_high": interval.high * per_mm2,
     }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from beadctl.counting.interval import mean_interval, poisson_interval
+from beadctl.counting.interval import jeffreys_interval, mean_interval, poisson_interval
 
 
 @given(st.integers(0, 10**6), st.floats(0.5, 0.999))
@@ -42,6 +42,23 @@ def test_the_interval_of_a_mean_is_that_of_student(mean, error, n):
     low, high = stats.t.interval(0.95, n - 1, mean, error)
     assert ends.high == pytest.approx(high, rel=1e-7)
     assert ends.low == pytest.approx(max(0, low), rel=1e-7, abs=1e-7 * high)
+
+
+@given(st.integers(0, 10**5))
+def test_the_interval_of_jeffreys_is_that_of_the_gamma_distribution(count):
+    ends, exact = jeffreys_interval(count), poisson_interval(count)
+    low, high = stats.gamma.interval(0.95, count + 0.5)
+    assert (ends.low, ends.high) == pytest.approx((low if count else 0, high), rel=1e-9)
+    assert exact.low <= ends.low <= count <= ends.high < exact.high
+
+
+def test_the_interval_of_jeffreys_holds_95_percent_of_the_means_on_average():
+    rng = np.random.default_rng(3)
+    means = np.exp(rng.uniform(np.log(3), np.log(60), 20_000))
+    counts = rng.poisson(means)
+    ends = {count: jeffreys_interval(count) for count in set(counts.tolist())}
+    held = [ends[n].low <= mean <= ends[n].high for n, mean in zip(counts.tolist(), means, strict=True)]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.005)
 
 
 def test_one_value_has_no_interval():

@@ -20,14 +20,17 @@ class ModelOfError:
     wrong: float = 0.02
     spread: float = 1.0
 
-    def observed(self, rng: np.random.Generator, mean: float, covered: float | None = None) -> Observed:
-        """Draw a field of this mean count; its share of beads follows from the mean if None."""
-        hard = float(np.exp(self.spread * rng.standard_normal()))
+    def hardness(self, rng: np.random.Generator) -> float:
+        """Draw how hard an image is."""
+        return float(np.exp(self.spread * rng.standard_normal()))
+
+    def observed(self, rng: np.random.Generator, mean: float, hard: float | None = None) -> Observed:
+        """Draw a field of this mean count, of an image as hard as any if None."""
+        hard = self.hardness(rng) if hard is None else hard
         true = int(rng.poisson(mean))
         matched = int(rng.binomial(true, max(0.0, 1 - self.missed * hard)))
         count = matched + int(rng.poisson(self.wrong * hard * mean))
         reach = 0.03 * hard * np.exp(0.5 * rng.standard_normal(2)) * count
         thresholds = Interval(np.floor(count - min(reach[0], count)), np.ceil(count + reach[1]))
         doubt = (thresholds.high - thresholds.low) / max(count, 3)
-        share = min(0.5, mean / 1000) if covered is None else covered
-        return Observed(true, count, matched, thresholds, share, bool(doubt >= 0.5))
+        return Observed(true, count, matched, thresholds, min(0.5, mean / 1000), bool(doubt >= 0.5))

@@ -1,12 +1,19 @@
 """From the rows of planes to groups: what is pooled, what is refused, and what a folder of results gets."""
 
 import csv
+import dataclasses
+import math
 from pathlib import PurePosixPath
 
+import numpy as np
 import pytest
+from helpers.counted_fields import ModelOfError
 
 from beadctl.console import Messages
+from beadctl.counting.detection import band_of, combined_interval, detection_interval, field_interval
+from beadctl.counting.interval import Interval
 from beadctl.errors import SettingsError
+from beadctl.evaluation.bands import fitted_bands
 from beadctl.images import Found
 from beadctl.results.groups import COLUMNS, Grouping, tell_groups, write_groups
 from beadctl.results.ledger import Row
@@ -105,6 +112,67 @@ def test_settings_that_contradict_each_other(given, words):
     with pytest.raises(SettingsError) as caught:
         Grouping.of(found(), *given)
     assert words in str(caught.value)
+
+
+def with_errors(row, low, high):
+    return dataclasses.replace(row, field_low=low, field_high=high)
+
+
+def test_errors_of_the_model_widen_density_and_concentration():
+    planes = [plane(name, count) for name, count in zip(NAMES, (40, 60, 45, 55), strict=True)]
+    (plain,) = grouping(depth_um="100").rows(planes)
+    (row,) = grouping(depth_um="100").rows(
+        [with_errors(one, 0.9 * one.count, 1.2 * one.count) for one in planes]
+    )
+    assert plain.combined_low is None
+    assert (row.mean_count_low, row.mean_count_high) == (plain.mean_count_low, plain.mean_count_high)
+    # Half a bead in four fields.
+    half = 0.5 / 4
+    down = math.hypot(*(math.log((end + half) / (50 + half)) for end in (plain.mean_count_low, 45)))
+    up = math.hypot(*(math.log((end + half) / (50 + half)) for end in (plain.mean_count_high, 60)))
+    assert row.combined_low == pytest.approx((50 + half) * math.exp(-down) - half)
+    assert row.combined_high == pytest.approx((50 + half) * math.exp(up) - half)
+    assert row.beads_per_ml_high == pytest.approx(1e4 * row.combined_high)
+    assert row.density_per_mm2_low == pytest.approx(row.combined_low)
+    # One image without figures leaves the group without.
+    some = [with_errors(planes[0], 30, 50), *planes[1:]]
+    assert grouping(depth_um="100").rows(some) == [plain]
+
+
+def test_a_group_of_one_field_has_the_interval_of_its_count():
+    field = Interval(40, 70)
+    (row,) = grouping("B").rows([with_errors(plane(NAMES[3], 50), field.low, field.high)])
+    ends = combined_interval(50, field)
+    assert (row.combined_low, row.combined_high) == pytest.approx((ends.low, ends.high))
+    (empty,) = grouping("B").rows([with_errors(plane(NAMES[3], 0), 0, 3)])
+    ends = combined_interval(0, Interval(0, 3))
+    assert (empty.combined_low, empty.combined_high) == pytest.approx((ends.low, ends.high))
+
+
+@pytest.mark.parametrize("fields", [1, 4])
+def test_coverage_of_a_known_concentration(fields):
+    """Of samples whose images are alike hard: 2e6 beads a mL of the stock, at 1:10 in a chamber of 100 um."""
+    error, rng, held, plain = ModelOfError(missed=0.08, wrong=0.02), np.random.default_rng(8), [], []
+    means = np.exp(rng.uniform(np.log(20), np.log(300), 500)).tolist()
+    bands = fitted_bands([error.observed(rng, mean) for mean in means])
+    names = [f"{index}.tif" for index in range(fields)]
+    # Beads of 2e5 a mL in a depth of 100 um: 20 beads a mm2, in fields of 1, 4 and 10 mm2.
+    for px in (4 * 10**6, 16 * 10**6, 40 * 10**6):
+        for _ in range(150):
+            hard, planes = error.hardness(rng), []
+            for name in names:
+                one = error.observed(rng, 2e5 * px * 0.25 * 100 / 1e12, hard)
+                if band := band_of(bands, flagged=one.flagged, covered=one.covered):
+                    ends = field_interval(
+                        one.count, detection_interval(one.count, band), one.thresholds, band.widening
+                    )
+                    planes.append(with_errors(plane(name, one.count, px=px), ends.low, ends.high))
+            (row,) = grouping(depth_um="100", dilution="10", names=names).rows(planes)
+            held.append(row.beads_per_ml_low <= 2e6 <= row.beads_per_ml_high)
+            factor = row.beads_per_ml / row.mean_count if row.mean_count else 0
+            plain.append(factor * row.mean_count_low <= 2e6 <= factor * row.mean_count_high)
+    assert 0.93 <= np.mean(held) <= 0.985
+    assert np.mean(plain) < 0.9
 
 
 def test_without_groups_and_depth_there_are_none():
