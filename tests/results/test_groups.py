@@ -167,10 +167,14 @@ def test_coverage_of_a_known_concentration(fields):
                         one.count, detection_interval(one.count, band), one.thresholds, band.widening
                     )
                     planes.append(with_errors(plane(name, one.count, px=px), ends.low, ends.high))
+            # Doubtful counts are too few for a band.
+            if len(planes) < fields:
+                continue
             (row,) = grouping(depth_um="100", dilution="10", names=names).rows(planes)
             held.append(row.beads_per_ml_low <= 2e6 <= row.beads_per_ml_high)
             factor = row.beads_per_ml / row.mean_count if row.mean_count else 0
             plain.append(factor * row.mean_count_low <= 2e6 <= factor * row.mean_count_high)
+    assert len(held) > 300
     assert 0.93 <= np.mean(held) <= 0.985
     assert np.mean(plain) < 0.9
 
