@@ -5,8 +5,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, TextIO
 
+from beadctl.console import parquet
 from beadctl.console.messages import stderr
 from beadctl.errors import OutputError
 from beadctl.files import cell, csv_line, json_text
@@ -106,8 +108,11 @@ class Form(StrEnum):
 
     AUTO = "auto"
     CSV = "csv"
+    TSV = "tsv"
     JSON = "json"
     JSONL = "jsonl"
+    PARQUET = "parquet"
+    MD = "md"
     TABLE = "table"
 
     def chosen(self, piped: "Form") -> "Form":
@@ -118,8 +123,12 @@ class Form(StrEnum):
             return Form.TABLE if file.isatty() else piped
 
 
+# Forms of one line a row.
+DELIMITERS = {Form.CSV: ",", Form.TSV: "\t"}
+
+
 class RowPrinter:
-    """Prints rows on standard output: CSV and JSON lines at once, a table or a JSON array at the end.
+    """Prints rows on standard output: CSV, TSV and JSON lines at once, other forms at the end.
 
     Parameters
     ----------
@@ -127,19 +136,39 @@ class RowPrinter:
         The form; ``auto`` is a table on a terminal, else CSV.
     columns, heads : sequence of str and mapping of str to str
         All columns, in the order of CSV, and the headers of those of a table; by default all.
+    types : mapping of str to type
+        Type of the values of columns, for Parquet: those of others are text.
+
+    Raises
+    ------
+    MissingExtraError
+        If Parquet is asked for and pyarrow is not installed.
+    OutputError
+        If Parquet, which is not text, would go to a terminal.
     """
 
-    def __init__(self, form: Form, columns: Sequence[str], heads: Mapping[str, str] | None = None) -> None:
-        self._form, self._columns = form.chosen(Form.CSV), columns
+    def __init__(
+        self,
+        form: Form,
+        columns: Sequence[str],
+        heads: Mapping[str, str] | None = None,
+        types: Mapping[str, type] = MappingProxyType({}),
+    ) -> None:
+        self._form, self._columns, self._types = form.chosen(Form.CSV), columns, types
+        if self._form is Form.PARQUET:
+            parquet.require()
+            with _stdout() as file:
+                if file.isatty():
+                    raise OutputError("standard output: is a terminal; send Parquet to a file with > FILE")
         self._heads = heads or {column: column for column in columns}
         self._rows: list[Mapping[str, Any]] = []
         self._has_header = False
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Take one row: a value for each column."""
-        if self._form is Form.CSV:
+        if delimiter := DELIMITERS.get(self._form):
             self._header()
-            print_text(csv_line([cell(row[column]) for column in self._columns]))
+            print_text(csv_line([cell(row[column]) for column in self._columns], delimiter))
         elif self._form is Form.JSONL:
             _print_json(row, None)
         else:
@@ -147,10 +176,15 @@ class RowPrinter:
 
     def end(self) -> None:
         """Finish the table after the last row."""
-        if self._form is Form.CSV:
+        if self._form in DELIMITERS:
             self._header()
         elif self._form is Form.JSON:
             _print_json(self._rows, 2)
+        elif self._form is Form.MD:
+            print_text(_markdown(self._heads, self._rows))
+        elif self._form is Form.PARQUET:
+            with _stdout() as file:
+                file.buffer.write(parquet.encoded(self._columns, self._rows, self._types))
         elif self._form is Form.TABLE:
             rows = [[shown(row[name]) for name in self._heads] for row in self._rows]
             print_table("", tuple(self._heads.values()), rows, to_stdout=True)
@@ -158,8 +192,15 @@ class RowPrinter:
     def _header(self) -> None:
         # Printed with the first row, so that a command that fails before prints nothing.
         if not self._has_header:
-            print_text(csv_line(self._columns))
+            print_text(csv_line(self._columns, DELIMITERS[self._form]))
         self._has_header = True
+
+
+def _markdown(heads: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a table of Markdown, its cells as a table for people has them."""
+    cells = [[shown(row[name]).replace("|", "\\|") for name in heads] for row in rows]
+    lines = [list(heads.values()), ["---"] * len(heads), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def print_rows(form: Form, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

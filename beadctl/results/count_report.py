@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 from beadctl.console import Form, Messages, RowPrinter
-from beadctl.results.ledger import COLUMNS, ImageResult, Row
+from beadctl.results.ledger import COLUMNS, TYPES, ImageResult, Row
 from beadctl.results.sizes import PlaneSizes, sizes_of
 from beadctl.results.summary import Statistics, Summary
 from beadctl.results.tables import HEADS
@@ -22,7 +22,7 @@ class CountReport:
     """
 
     def __init__(self, asked: Statistics, form: Form) -> None:
-        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS)
+        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS, TYPES)
         self._planes: list[Row] = []
         self._sizes: list[PlaneSizes] = []
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text
@@ -128,6 +128,11 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+TYPES = {
+    name: next((one for one in (int, float) if one in (kind, *get_args(kind))), str)
+    for name, kind in get_type_hints(Row).items()
+}
+"""Type of the values of each column that are no text."""
 BEAD_COLUMNS = ("image", "plane", *MEASURED, "in_plane")
 
 
