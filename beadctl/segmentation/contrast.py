@@ -84,9 +84,9 @@ def integrated(
         background = float(np.median(around)) if around.size else math.nan
         if math.isnan(background) or (dark and background <= 0):
             continue
-        own = pixels.astype(np.float64)
+        own = pixels[reached].astype(np.float64)
         signal = np.log(background / np.maximum(own, DARKEST * background)) if dark else own - background
-        found[at] = signal[reached].sum(), signal[outline].mean()
+        found[at] = signal.sum(), signal[outline[reached]].mean()
     return found
 
 

@@ -283,3 +283,17 @@ def cut(labels, chosen, parts, last):
         numbers += [label, *range(last + 1, last + new + 1)]
         last += new
     return result, numbers
+
+
+def signals(labels, image, table, bead, around_px, rim_px, dark):
+    """Sum and mean of the signal of a bead that has background around it."""
+    half = math.ceil(table.major_axis_px[bead] / 2) + around_px
+    middle = round(table.y_px[bead]), round(table.x_px[bead])
+    window = tuple(slice(max(0, at - half), at + half + 1) for at in middle)
+    part, pixels = labels[window], image[window]
+    outline = part == table.label[bead]
+    reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))
+    background = float(np.median(pixels[(part == 0) & ~reached]))
+    own = pixels.astype(np.float64)
+    signal = np.log(background / np.maximum(own, 0.02 * background)) if dark else own - background
+    return signal[reached].sum(), signal[outline].mean()

@@ -14,6 +14,7 @@ from scipy import ndimage
 from beadctl import scratch
 from beadctl.images import Normalisation, saturated_pixels
 from beadctl.segmentation import artefacts, declump, half_contrast, intensity, touching
+from beadctl.segmentation.contrast import integrated
 from beadctl.segmentation.intensity import RingLimits
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.runs import boxes
@@ -174,6 +175,20 @@ def test_clumps_and_artefacts(random, count, px, dark):
     np.testing.assert_array_equal(found, expected)
     assert parts == numbers
     np.testing.assert_array_equal(planes[0], labels)
+
+
+@settings(max_examples=15)
+@given(random=st.integers(0, 2**32), dark=st.booleans(), dtype=st.sampled_from(("u2", "f4", "f8")))
+def test_signals_are_those_of_the_whole_window(random, dark, dtype):
+    rng = np.random.default_rng(random)
+    labels, light = spread_beads(rng, 3)
+    image = (500 + rng.normal(0, 9, light.shape) + light * (-400 if dark else 4000)).astype(dtype)
+    table = measure(labels, image)
+    chosen = np.arange(len(table))
+    found = integrated(labels, mapped(image), table, chosen, around_px=9, rim_px=2, dark=dark)
+    assert np.isfinite(found).all()
+    for bead in chosen:
+        assert tuple(found[bead]) == whole_plane.signals(labels, image, table, bead, 9, 2, dark)
 
 
 @settings(max_examples=40)
