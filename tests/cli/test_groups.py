@@ -2,15 +2,24 @@
 
 import csv
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from helpers.images import discs
 from PIL import Image
 
 
+SVG = "{http://www.w3.org/2000/svg}"
+
+
 def table(path):
     with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def drawn_words(path):
+    """Return the texts of an SVG picture, which is well-formed XML."""
+    return {"".join(text.itertext()).strip() for text in ElementTree.parse(path).iter(f"{SVG}text")}
 
 
 @pytest.fixture
@@ -136,6 +145,9 @@ def test_a_dilution_series(count, dilutions):
     with Image.open("out/dilution.png") as picture:
         assert picture.width == 1100
     assert len(table("out/groups.csv")) == 4
+    words = drawn_words("out/dilution.svg")
+    assert {"dilution factor", "beads a field", "mean, in the linear range"} <= words
+    assert any(text.startswith("slope -") for text in words)
     # Without a folder the report is on standard error alone.
     assert "Dilution series" in count(dilutions, *DILUTION).err
 
@@ -189,6 +201,7 @@ def test_agreement_with_manual_counts(count, dilutions):
     assert (more["bias"], more["bias_low"], more["concordance"]) == ("0", "", "")
     with Image.open("out/agreement.png") as picture:
         assert picture.width == 1100
+    assert {"manual count", "count minus manual count"} <= drawn_words("out/agreement.svg")
 
 
 @pytest.mark.parametrize(

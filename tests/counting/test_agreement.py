@@ -63,6 +63,39 @@ def test_one_plane_has_a_bias_alone():
     assert math.isnan(found.concordance)
 
 
+@pytest.mark.parametrize(
+    ("counts", "manual"), [([3, 5], [4, 4]), ([1, 2, 3], [1, 1, 4]), ([7, 7], [7, 7]), ([0, 0], [0, 0])]
+)
+def test_few_planes_have_what_can_be_told_of_them(counts, manual):
+    found = agreement(counts, manual)
+    difference = np.subtract(counts, manual)
+    assert found.bias == difference.mean()
+    spread = difference.std(ddof=1)
+    assert found.limits.high - found.limits.low == pytest.approx(2 * stats.norm.ppf(0.975) * spread)
+    half = stats.t.ppf(0.975, len(counts) - 1) * spread / math.sqrt(len(counts))
+    assert found.bias_interval.high == pytest.approx(found.bias + half)
+    # Two or three planes say nothing about the scatter of a correlation.
+    assert math.isnan(found.concordance_interval.low)
+    assert math.isnan(found.mape) == (max(manual) == 0)
+
+
+def test_manual_counts_that_do_not_vary_have_no_concordance():
+    found = agreement([3, 4, 6, 9], [5, 5, 5, 5])
+    assert math.isnan(found.concordance)
+    assert math.isnan(found.concordance_interval.high)
+    assert found.mape == pytest.approx((0.4 + 0.2 + 0.2 + 0.8) / 4)
+
+
+@given(PAIRS)
+def test_the_concordance_is_one_minus_the_mean_square_over_that_of_independent_counts(pairs):
+    """Lin's definition, by all pairs of counts."""
+    x, y = np.array(pairs, float).T
+    found = agreement(*zip(*pairs, strict=True))
+    independent = ((x[:, None] - y[None]) ** 2).mean()
+    if not math.isnan(found.concordance):
+        assert found.concordance == pytest.approx(1 - ((x - y) ** 2).mean() / independent, abs=1e-9)
+
+
 @given(PAIRS)
 def test_bands_hold_each_plane_once(pairs):
     found = list(bands(*zip(*pairs, strict=True)))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from beadctl.counting.detection import (
     Band,
@@ -131,6 +132,11 @@ def test_shares_and_their_intervals():
     assert (BAND.precision, BAND.recall) == (2800 / 2950, 2800 / 3000)
     low, high = stats.beta.ppf([0.025, 0.975], 2800.5, 150.5)
     assert (BAND.precision_interval.low, BAND.precision_interval.high) == pytest.approx((low, high))
+    for part, whole, ends in (
+        (2800, 2950, BAND.precision_interval),
+        (2800, 3000, BAND.recall_interval),
+    ):
+        assert (ends.low, ends.high) == pytest.approx(proportion_confint(part, whole, method="jeffreys"))
     nothing = Band(False, 1.0, 40, 0, 0, 0, 1.0)
     assert math.isnan(nothing.precision)
     assert math.isnan(nothing.recall)

@@ -64,6 +64,11 @@ def test_the_fit_maximises_the_likelihood(points):
     half = stats.t.ppf(0.975, x.size - 2) * math.sqrt(np.linalg.inv(information)[1, 1])
     ends = found.slope_interval
     assert (ends.high - ends.low) / 2 == pytest.approx(half, rel=1e-2)
+    pearson = ((counts - mean) ** 2 / (mean + found.alpha * mean**2)).sum()
+    if found.alpha:
+        assert pearson == pytest.approx(x.size - 2, rel=1e-2)
+    else:
+        assert stats.chi2.sf(pearson, x.size - 2) > 0.045
 
 
 @settings(max_examples=25)
@@ -81,6 +86,13 @@ def test_descriptions_of_the_fit(points):
         assert level.mean == pytest.approx(counts[own].sum() / area[own].sum())
         assert level.fitted == pytest.approx(found.stock / level.dilution)
         assert level.residual == pytest.approx(level.mean / level.fitted - 1)
+    scaled, line = counts / area, found.stock / dilution
+    if np.ptp(scaled):
+        assert found.r2 == pytest.approx(
+            1 - ((scaled - line) ** 2).sum() / ((scaled - scaled.mean()) ** 2).sum()
+        )
+    else:
+        assert math.isnan(found.r2)
     residuals = [abs(level.residual) for level in found.levels]
     assert found.proportionality_index == pytest.approx(np.mean(residuals))
     with_beads = [level for level in found.levels if level.mean > 0]
@@ -111,6 +123,45 @@ def test_the_test_of_proportionality_is_the_g_test():
     expected = stats.power_divergence(total, shares / shares.sum() * total.sum(), lambda_="log-likelihood")
     assert found.alpha == 0
     assert found.proportional_p == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+def test_the_test_of_proportionality_of_scattered_counts_is_a_ratio_of_likelihoods():
+    """Negative binomial ones, with the over-dispersion of the fields about the means of their levels."""
+    counts = {1: (150, 60, 95), 4: (20, 41, 9), 16: (3, 11, 5)}
+    found = dilution_series(fields(counts))
+    levels = {factor: np.array(level, float) for factor, level in counts.items()}
+
+    def excess(alpha):
+        each = [((n - n.mean()) ** 2 / (n.mean() + alpha * n.mean() ** 2)).sum() for n in levels.values()]
+        return sum(each) - 6
+
+    alpha = optimize.brentq(excess, 1e-6, 10)
+    alone = sum(negative_log_likelihood(n, n.mean(), alpha) for n in levels.values())
+    together = optimize.minimize_scalar(
+        lambda stock: sum(negative_log_likelihood(n, stock / d, alpha) for d, n in levels.items()),
+        bounds=(1, 1000),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert found.proportional_p == pytest.approx(stats.chi2.sf(2 * (together.fun - alone), 2), rel=1e-4)
+
+
+def test_equal_counts_at_all_levels_do_not_follow_the_dilution():
+    found = dilution_series(fields({1: (50, 50), 10: (50, 50), 100: (50, 50)}))
+    assert found.slope == pytest.approx(0, abs=1e-6)
+    assert found.linear_range is None
+    assert found.outside == (1, 10, 100)
+    assert math.isnan(found.r2)
+    assert math.isnan(found.r2_log)
+    assert found.proportional_p < 1e-9
+
+
+def test_one_field_a_level_is_judged_by_the_scatter_about_the_line():
+    found = dilution_series(fields({1: (100,), 2: (48,), 4: (27,)}))
+    assert [level.fields for level in found.levels] == [1, 1, 1]
+    assert found.linear_range == (1, 4)
+    # One degree of freedom: the interval is wide.
+    assert found.slope_interval.high - found.slope_interval.low > 1
 
 
 def test_levels_that_saturate_are_outside_the_linear_range():

@@ -93,6 +93,41 @@ def test_a_replicate_that_one_field_lacks_is_not_used():
     assert group([1, 2, 3], replicates=["a", "b", ""]).replicates == 0
 
 
+@pytest.mark.parametrize("counts", [[0, 9], [5, 5], [0, 0], [0, 0, 1], [4]])
+def test_edge_cases_equal_scipy_on_the_same_numbers(counts):
+    found = group(counts)
+    n, mean = len(counts), np.mean(counts)
+    assert (found.fields, found.mean) == (n, mean)
+    if n > 1:
+        assert found.sd == pytest.approx(stats.tstd(counts))
+        assert found.standard_error == pytest.approx(stats.sem(counts))
+    if n > 1 and np.ptp(counts):
+        low, high = stats.t.interval(0.95, n - 1, mean, stats.sem(counts))
+        assert found.source is Source.FIELDS
+    else:
+        low, high = (quantile / n for quantile in (0.0, stats.chi2.ppf(0.975, 2 * sum(counts) + 2) / 2))
+        if sum(counts):
+            low = stats.chi2.ppf(0.025, 2 * sum(counts)) / 2 / n
+        assert found.source is Source.POISSON
+    assert (found.interval.low, found.interval.high) == pytest.approx((max(0, low), high))
+    if n > 1 and sum(counts):
+        assert found.dispersion_p == pytest.approx(stats.chisquare(counts).pvalue)
+    else:
+        assert math.isnan(found.dispersion_p)
+    assert found.outliers == ()
+
+
+@given(st.lists(st.integers(0, 500), min_size=3, max_size=12))
+def test_outliers_are_those_of_the_median_deviation_of_scipy(counts):
+    root = 2 * np.sqrt(np.array(counts) + 0.375)
+    scale = max(1.0, stats.median_abs_deviation(root, scale="normal"))
+    far = np.abs(root - np.median(root)) / scale
+    # The constant of the scale has four digits here.
+    clear = np.abs(far - 3.5) > 1e-3
+    found = np.isin(np.arange(len(counts)), outliers(np.array(counts, float)))
+    np.testing.assert_array_equal(found[clear], (far > 3.5)[clear])
+
+
 def test_one_field_has_the_exact_interval():
     found = group([7])
     assert (found.interval, found.source) == (poisson_interval(7), Source.POISSON)

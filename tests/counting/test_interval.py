@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.rates import confint_poisson
+from statsmodels.stats.weightstats import DescrStatsW
 
-from beadctl.counting.interval import jeffreys_interval, mean_interval, poisson_interval
+from beadctl.counting.interval import difference_interval, jeffreys_interval, mean_interval, poisson_interval
 
 
 @given(st.integers(0, 10**6), st.floats(0.5, 0.999))
@@ -59,6 +61,23 @@ def test_the_interval_of_jeffreys_holds_95_percent_of_the_means_on_average():
     ends = {count: jeffreys_interval(count) for count in set(counts.tolist())}
     held = [ends[n].low <= mean <= ends[n].high for n, mean in zip(counts.tolist(), means, strict=True)]
     assert np.mean(held) == pytest.approx(0.95, abs=0.005)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 77, 1000, 10**5])
+def test_intervals_of_a_count_are_those_of_statsmodels(count):
+    for own, method in ((poisson_interval, "exact-c"), (jeffreys_interval, "jeff")):
+        low, high = confint_poisson(count, 1, method=method)
+        ends = own(count)
+        # Here the lower end of no bead is 0.
+        assert ends.low == pytest.approx(low if count else 0, rel=1e-9)
+        assert ends.high == pytest.approx(high, rel=1e-9)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=2, max_size=9))
+def test_the_interval_between_values_is_that_of_statsmodels(values):
+    ends = difference_interval(np.mean(values), stats.sem(values), len(values))
+    low, high = DescrStatsW(np.array(values, float)).tconfint_mean(0.05)
+    assert (ends.low, ends.high) == pytest.approx((low, high), rel=1e-9, abs=1e-9)
 
 
 def test_one_value_has_no_interval():
