@@ -1,15 +1,15 @@
 """The planes of a file as one field: what `--unit file` makes of the rows of a run."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from beadctl.results.ledger import Row
 
 
 def file_rows(planes: Sequence[Row]) -> list[Row]:
-    """Return one row for each file: counts and areas are the sums over its planes.
+    """Return one row for each file: counts, areas and ends of intervals are the sums over its planes.
 
-    A file of which a plane failed has no count, and one whose planes differ in pixel size neither.
+    Intervals add up, because the errors of a model on planes of one file are alike. A file of which a plane
+    failed has no count, and one whose planes differ in pixel size neither.
 
     Parameters
     ----------
@@ -23,17 +23,27 @@ def file_rows(planes: Sequence[Row]) -> list[Row]:
 
 
 def _file(rows: Sequence[Row]) -> Row:
-    first = dataclasses.replace(rows[0], plane=0, position="")
+    first = rows[0]
     if failed := [row for row in rows if row.count is None]:
         reason = f"{len(failed)} of its {len(rows)} planes failed"
-        return dataclasses.replace(first, status="failed", count=None, reason=reason)
+        return Row(first.image, 0, "", "failed", reason=reason)
     if len({row.pixel_size_um for row in rows}) > 1:
-        reason = "its planes differ in pixel size"
-        return dataclasses.replace(first, status="failed", count=None, reason=reason)
-    areas_um2 = [row.field_area_um2 for row in rows if row.field_area_um2 is not None]
-    return dataclasses.replace(
-        first,
+        return Row(first.image, 0, "", "failed", reason="its planes differ in pixel size")
+    return Row(
+        first.image,
+        0,
+        "",
+        first.status,
         count=sum(row.count or 0 for row in rows),
+        pixel_size_um=first.pixel_size_um,
         field_area_px=sum(row.field_area_px or 0 for row in rows),
-        field_area_um2=sum(areas_um2) if areas_um2 else None,
+        field_area_um2=_sum([row.field_area_um2 for row in rows]),
+        field_low=_sum([row.field_low for row in rows]),
+        field_high=_sum([row.field_high for row in rows]),
     )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Return the sum of values, None where one is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

@@ -78,6 +78,8 @@ class Row:
         95 % interval of the true number of beads in the field; see `beadctl.counting.detection`.
     combined_low, combined_high : float or None
         95 % interval of the mean count of such fields, by chance and by the model's errors.
+    unresolved_beads : int or None
+        Beads that clumps may hold beyond the count; see `beadctl.segmentation.unresolved.unresolved_beads`.
     """
 
     image: str
@@ -121,6 +123,7 @@ class Row:
     field_high: float | None = None
     combined_low: float | None = None
     combined_high: float | None = None
+    unresolved_beads: int | None = None
 
     def cells(self) -> dict[str, Any]:
         """Return the row as plain values in the order of `COLUMNS`."""

@@ -13,6 +13,7 @@ from beadctl.results.ledger import Row
 from beadctl.segmentation.plane import Segmented
 from beadctl.segmentation.quality import DOUBTFUL
 from beadctl.segmentation.touching import group_sizes
+from beadctl.segmentation.unresolved import unresolved_beads
 
 UM2_PER_MM2 = 1e6
 
@@ -84,6 +85,7 @@ def row_of(
         singlets=int((groups == 1).sum()),
         doublets=int((groups == 2).sum()),
         clusters=int((groups > 2).sum()),
+        unresolved_beads=unresolved_beads(table),
         **_errors(count, covered, segmented, bands),
     )
 
