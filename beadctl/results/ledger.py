@@ -256,12 +256,16 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
         raise OutputError(f"{path}: cannot be read; {remedy}") from None
 
 
-def images(out_dir: Path) -> list[str]:
-    """Return the images that the ledger of a folder knows, sorted."""
+def names(out_dir: Path) -> Iterator[str]:
+    """Yield the images that the ledger of a folder knows, in no order."""
     parts = out_dir / FOLDER / PARTS
-    found = list[str]()
     for folder, _, files in os.walk(parts):
         below = PurePosixPath(Path(folder).relative_to(parts).as_posix())
-        names = (name for name in files if name.endswith(".json") and not name.startswith(TEMPORARY))
-        found += [str(below / name.removesuffix(".json")) for name in names]
-    return sorted(found)
+        for name in files:
+            if name.endswith(".json") and not name.startswith(TEMPORARY):
+                yield str(below / name.removesuffix(".json"))
+
+
+def images(out_dir: Path) -> list[str]:
+    """Return the images that the ledger of a folder knows, sorted."""
+    return sorted(names(out_dir))

@@ -62,8 +62,8 @@ def write_tables(
         entry = ledger.read(folder, name)
         return entry if entry and entry.key.startswith(key) else None
 
-    for name in ledger.images(folder):
-        if name not in own and (entry := entry_of(PurePosixPath(name))):
+    for name in sorted(name for name in ledger.names(folder) if name not in own):
+        if entry := entry_of(PurePosixPath(name)):
             (others if _is_there(Path(entry.source)) else gone).append(name)
 
     def own_result(name: PurePosixPath, state: ImageResult | Status | None) -> ImageResult:

@@ -1,13 +1,16 @@
-"""A cutting that is killed at any moment, and run again, leaves the folder of one that nobody disturbed."""
+"""A cutting that is killed at any moment, and run again, leaves the folder of one that nobody disturbed.
 
-import random
-import signal
+    python -m pytest -s -m "slow or not slow" tests/dataset/test_kills.py
+
+kills a hundred and prints how they went.
+"""
+
 import sys
 
 import pytest
 import tifffile
 from helpers.images import discs
-from helpers.kills import disturb, undisturbed
+from helpers.kills import Kills, undisturbed
 
 from beadctl.dataset.manifest import MANIFEST, read_manifest
 
@@ -34,43 +37,36 @@ def content(out):
 
 
 @pytest.fixture(scope="module")
-def expected(cutting, tmp_path_factory):
-    """The files of a cutting, and how long it took."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    # The first process waits for the imports.
-    undisturbed(folder, "--version")
-    seconds = undisturbed(folder, *cutting, "--size", 32)
-    return content(folder / "out"), seconds
+def kills(cutting, tmp_path_factory):
+    """A cutting that nobody disturbed; at the end, its kills are told."""
+    kills = Kills.of(tmp_path_factory.mktemp("undisturbed"), "out", content, *cutting, "--size", 32)
+    yield kills
+    print(f"\ntile: {kills}")
 
 
-def kill_and_rerun(kill, cutting, expected, folder):
-    """Kill a cutting at a share of its time, look at what it left, run it again and compare.
-
-    Every third one replaces tiles of another size.
-    """
-    files, seconds = expected
-    moment, number = random.Random(kill).uniform(0, 1), (signal.SIGKILL, signal.SIGTERM)[kill % 2]
-    words = [*cutting, "--size", 32]
-    if kill % 3 == 0:
-        undisturbed(folder, *cutting, "--size", 64)
-        words.append("--overwrite")
-    disturb(folder, number, moment * seconds, *words)
-    out = folder / "out"
-    # No part of a file under its final name, and no manifest without its tiles.
+def look(out):
+    """Look for a part of a file under its final name, and for a manifest without its tiles."""
     for path in out.rglob("[!.]*.tif"):
         tifffile.imread(path)
     if (out / MANIFEST).exists():
         assert all(row.image.exists() and row.mask.exists() for row in read_manifest(out))
-    undisturbed(folder, *words)
-    assert content(out) == files
+
+
+def kill_and_rerun(kill, cutting, kills, folder):
+    """Kill a cutting and run it again; every third one replaces tiles of another size."""
+    words = *cutting, "--size", 32
+    if kill % 3 == 0:
+        undisturbed(folder, *cutting, "--size", 64)
+        words = *words, "--overwrite"
+    kills.kill_and_rerun(kill, folder, words, look)
 
 
 @pytest.mark.parametrize("kill", range(3))
-def test_a_killed_cutting_is_taken_up_to_the_byte(kill, cutting, expected, tmp_path):
-    kill_and_rerun(kill, cutting, expected, tmp_path)
+def test_a_killed_cutting_is_taken_up_to_the_byte(kill, cutting, kills, tmp_path):
+    kill_and_rerun(kill, cutting, kills, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", range(1000, 1100))
-def test_many_killed_cuttings(kill, cutting, expected, tmp_path):
-    kill_and_rerun(kill, cutting, expected, tmp_path)
+def test_many_killed_cuttings(kill, cutting, kills, tmp_path):
+    kill_and_rerun(kill, cutting, kills, tmp_path)

@@ -33,6 +33,8 @@ class Campaign:
         Files that were read.
     crashes : dict of str to (str, bytes)
         Name and content of one file for each place that fails, with as few mutations as it takes.
+    seconds : float
+        Time that they took.
     slowest_s, most_bytes : float and int
         Largest CPU time and memory of a case.
     """
@@ -40,6 +42,7 @@ class Campaign:
     target: str
     folder: Path
     cases: int = 0
+    seconds: float = 0.0
     crashes: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     slowest_s: float = 0.0
     most_bytes: int = 0
@@ -52,7 +55,9 @@ class Campaign:
             self.fault(name, content)
         names = sorted(seeds)
         self.slowest_s, self.most_bytes = 0.0, 0
+        began = time.monotonic()
         while more():
+            self.seconds = time.monotonic() - began
             name, made = chance.choice(names), edits(chance)
             self.cases += 1
             fault = self.fault(name, mutated(seeds[name], made))
@@ -93,9 +98,11 @@ class Campaign:
             path.write_bytes(content)
 
     def __str__(self) -> str:
+        rate = self.cases / self.seconds if self.seconds else 0
         most = f"slowest {self.slowest_s:.2f} s, most memory {self.most_bytes / 2**20:.0f} MiB"
         kinds = "".join(f"\n  {fault}: {name}" for fault, (name, _) in self.crashes.items())
-        return f"{self.target}: {self.cases} cases, {len(self.crashes)} kinds of crash, {most}{kinds}"
+        cases = f"{self.cases} cases, {rate:.0f} a second, {len(self.crashes)} kinds of crash"
+        return f"{self.target}: {cases}, {most}{kinds}"
 
 
 @contextmanager

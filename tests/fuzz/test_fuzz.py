@@ -5,10 +5,10 @@ The suite runs a few mutations of each kind. A long campaign, which is the same 
     FUZZ_SECONDS=3600 python -m pytest -m fuzz -s tests/fuzz
 
 It takes `FUZZ_SECONDS` a kind (an hour by default; with ``-k images`` one kind alone) and prints for each the
-number of cases, the places where one failed, and the most CPU time and memory that one took. What fails is
-kept in ``tests/fuzz/crashes``, with as few mutations as it takes; from there every run repeats it. A core
-reads about 900 mutated images a second, a million in 20 minutes; 2,000 annotations, settings, checkpoints or
-ledgers; and 340 models.
+number of cases, how many a second, the places where one failed, and the most CPU time and memory that one
+took. What fails is kept in ``tests/fuzz/crashes``, with as few mutations as it takes; from there every run
+repeats it. A core reads about 900 mutated images a second, a million in 20 minutes; 2,000 annotations,
+settings, checkpoints or ledgers; and 340 models.
 """
 
 import os

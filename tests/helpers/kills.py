@@ -1,21 +1,30 @@
-"""Commands in processes that have imported what they need, so that they are killed at work."""
+"""Commands that are killed at work and run again, in processes that have imported what they need."""
 
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
-# What `tile` and `train` import while they run; what is not installed is left out.
+from beadctl.files import TEMPORARY
+from beadctl.lock import NAME
+
+# What the commands import while they run; what is not installed is left out.
 IMPORTED = (
     "pytest", "imagecodecs", "skimage.segmentation", "matplotlib.figure", "matplotlib.backends.backend_agg",
     "torch._dynamo", "torch.utils.data", "beadctl.cli.main", "beadctl.cli.arguments",
     "beadctl.cli.commands.tile", "beadctl.annotations.pairing", "beadctl.audit.spot_check",
     "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.commands.train",
-    "beadctl.cli.training_arguments", "beadctl.training.run",
+    "beadctl.cli.training_arguments", "beadctl.training.run", "beadctl.cli.commands.segment",
+    "beadctl.results.process", "beadctl.results.formats.masks", "beadctl.results.formats.overlays",
 )  # fmt: skip
+SIGNALS = (signal.SIGKILL, signal.SIGTERM) if sys.platform != "win32" else ()
 
 
 def begin(folder: Path, *words: object) -> BaseProcess:
@@ -45,21 +54,105 @@ def end(process: BaseProcess, folder: Path) -> tuple[int, str]:
     return process.exitcode, (folder / "said").read_text()
 
 
-def disturb(folder: Path, number: int, after_s: float, *words: object) -> None:
-    """Start a command and send it a signal after so many seconds; SIGTERM ends it in good order."""
-    process = begin(folder, *words)
-    time.sleep(after_s)
-    if process.is_alive():
-        os.kill(process.pid, number)
-    code, said = end(process, folder)
-    assert "Traceback" not in said
-    if number == signal.SIGTERM:
-        assert code in (0, 143, -signal.SIGTERM), said
-
-
 def undisturbed(folder: Path, *words: object) -> float:
     """Run a command to its end, and return the seconds that it took."""
     began = time.monotonic()
     code, said = end(begin(folder, *words), folder)
     assert code == 0, said
     return time.monotonic() - began
+
+
+@dataclass
+class Kills:
+    """A command that nobody disturbed, and how it went when it was killed and run again.
+
+    Attributes
+    ----------
+    out : str
+        Folder that the command writes, below its working folder.
+    content : callable
+        Returns the files of that folder by name, without what differs between two undisturbed runs.
+    files, seconds : mapping and float
+        These of the undisturbed command, and how long it took.
+    killed : list of int
+        Signals that came while the command was at work.
+    slowest_s : float
+        Longest time from a SIGTERM to the end.
+    leftovers, parts : int
+        Hidden files that a rerun left, and files that a kill left unreadable under their final names.
+    """
+
+    out: str
+    content: Callable[[Path], Mapping[str, Any]]
+    files: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    killed: list[int] = field(default_factory=list)
+    slowest_s: float = 0.0
+    leftovers: int = 0
+    parts: int = 0
+
+    @classmethod
+    def of(
+        cls, folder: Path, out: str, content: Callable[[Path], Mapping[str, Any]], *words: object
+    ) -> "Kills":
+        """Run a command that nobody disturbs."""
+        # The first process waits for the imports.
+        undisturbed(folder, "--version")
+        seconds = undisturbed(folder, *words)
+        return cls(out, content, content(folder / out), seconds)
+
+    def kill_and_rerun(
+        self,
+        kill: int,
+        folder: Path,
+        words: tuple[object, ...],
+        look: Callable[[Path], None],
+        again: Callable[[Path], tuple[object, ...]] = lambda _: (),
+    ) -> None:
+        """Kill a command at a share of its time, look at what it left, run it again and compare.
+
+        Parameters
+        ----------
+        kill : int
+            Number of the kill, by which moment and signal are drawn.
+        folder, words : Path and tuple
+            Working folder and words of the command.
+        look : callable
+            Raises an error if the folder holds a part of a file under its final name.
+        again : callable
+            Returns what the words of the rerun have beside, from the folder.
+        """
+        out = folder / self.out
+        self._disturb(folder, SIGNALS[kill % 2], random.Random(kill).uniform(0, 1) * self.seconds, words)
+        try:
+            look(out)
+        except Exception:
+            self.parts += 1
+            raise
+        undisturbed(folder, *words, *again(out))
+        hidden = [path for path in out.rglob(".*") if path.name.startswith((TEMPORARY, NAME))]
+        self.leftovers += len(hidden)
+        assert hidden == []
+        assert self.content(out) == self.files
+
+    def _disturb(self, folder: Path, number: int, after_s: float, words: tuple[object, ...]) -> None:
+        """Start a command and send it a signal after so many seconds; SIGTERM ends it in good order."""
+        process = begin(folder, *words)
+        time.sleep(after_s)
+        if process.is_alive():
+            os.kill(process.pid, number)
+            self.killed.append(number)
+        sent = time.monotonic()
+        code, said = end(process, folder)
+        assert "Traceback" not in said
+        if number == signal.SIGTERM:
+            self.slowest_s = max(self.slowest_s, time.monotonic() - sent)
+            assert code in (0, 143, -signal.SIGTERM), said
+
+    def __str__(self) -> str:
+        signals = ", ".join(f"{self.killed.count(number)} {number.name}" for number in SIGNALS)
+        return (
+            f"{len(self.killed)} kills ({signals}) of a command of {self.seconds:.1f} s: reruns equal,"
+            f" {self.parts} parts of files, {self.leftovers} leftovers; SIGTERM took up to"
+            f" {self.slowest_s:.1f} s"
+        )

@@ -1,9 +1,13 @@
-"""A run that is killed at any moment, and run again, leaves the folder of a run that nobody disturbed."""
+"""A run that is killed at any moment, and run again, leaves the folder of a run that nobody disturbed.
+
+    python -m pytest -s -m "slow or not slow" tests/results/test_kills.py
+
+kills a hundred and prints how they went.
+"""
 
 import csv
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,6 +17,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.kills import Kills
 
 from beadctl import lock
 
@@ -33,17 +38,6 @@ def many(tmp_path_factory):
     return folder
 
 
-def begin(many, model_path, out):
-    return subprocess.Popen(
-        [sys.executable, "-m", "beadctl", "segment", str(many), "-m", str(model_path), "-o", str(out)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
-
-
 def content(out):
     """Every file of a folder, with what says when and in which run an image was done left aside."""
     files = {}
@@ -53,9 +47,6 @@ def content(out):
         name, data = path.relative_to(out).as_posix(), path.read_bytes()
         if name == "run.json":
             data = {key: value for key, value in json.loads(data).items() if key not in OF_THE_RUN}
-            data["settings"]["output"]["out_dir"] = ""
-        elif name == "settings.toml":
-            data = data.replace(str(out).encode(), b"OUT")
         elif name == "counts.csv":
             data = [row | {"status": "", "reason": ""} for row in csv.DictReader(data.decode().splitlines())]
         files[name] = data
@@ -63,58 +54,55 @@ def content(out):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(many, model_path, tmp_path_factory):
-    """The folder of a run, and how long it took."""
-    out = tmp_path_factory.mktemp("undisturbed") / "out"
-    began = time.monotonic()
-    process = begin(many, model_path, out)
-    assert process.wait(120) == 0, process.stderr.read()
-    return content(out), time.monotonic() - began
+def segmenting(many, model_path):
+    """The words of a run into ``out``."""
+    return "segment", many, "-m", model_path, "-o", "out"
 
 
-def kill_and_rerun(moment, number, many, model_path, undisturbed, out):
-    """Kill a run at a share of its time, look at what it left, run it again and compare."""
-    expected, seconds = undisturbed
-    process = begin(many, model_path, out)
-    time.sleep(moment * seconds)
-    process.send_signal(number)
-    sent = time.monotonic()
-    _, said = process.communicate(timeout=60)
-    assert "Traceback" not in said
-    if number != signal.SIGKILL:
-        assert process.returncode in (0, 143, -signal.SIGTERM), said
-        assert time.monotonic() - sent < 5
-    if (out / "counts.csv").exists():
-        rows = list(csv.DictReader((out / "counts.csv").read_text().splitlines()))
-        done = {row["image"] for row in rows if row["status"] != "failed"}
-        named = {path.name.removesuffix("_masks.tif") + ".tif" for path in (out / "masks").glob("[!.]*")}
-        assert done <= named
-        assert {row["reason"] for row in rows if row["status"] == "failed"} <= {
-            "not reached: the run was stopped"
-        }
-        assert json.loads((out / "run.json").read_text())["outcome"] in ("stopped", "finished")
-    # No part of a file under its final name.
+@pytest.fixture(scope="module")
+def kills(segmenting, tmp_path_factory):
+    """A run that nobody disturbed; at the end, its kills are told."""
+    kills = Kills.of(tmp_path_factory.mktemp("undisturbed"), "out", content, *segmenting)
+    yield kills
+    print(f"\nsegment: {kills}")
+
+
+def look(out):
+    """Look for a part of a file under its final name, and for a row without its files."""
     for path in out.rglob("[!.]*.tif"):
         tifffile.imread(path)
-    again = begin(many, model_path, out)
-    _, said = again.communicate(timeout=120)
-    assert again.returncode == 0, said
-    assert content(out) == expected
+    if not (out / "counts.csv").exists():
+        return
+    rows = list(csv.DictReader((out / "counts.csv").read_text().splitlines()))
+    done = {row["image"] for row in rows if row["status"] != "failed"}
+    named = {path.name.removesuffix("_masks.tif") + ".tif" for path in (out / "masks").glob("[!.]*")}
+    assert done <= named
+    assert {row["reason"] for row in rows if row["status"] == "failed"} <= {
+        "not reached: the run was stopped"
+    }
+    assert json.loads((out / "run.json").read_text())["outcome"] in ("stopped", "finished")
 
 
 @pytest.mark.parametrize("kill", range(10))
-def test_a_killed_run_is_taken_up_to_the_byte(kill, many, model_path, undisturbed, tmp_path):
-    chance = random.Random(kill)
-    number = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
-    kill_and_rerun(chance.uniform(0.2, 1), number, many, model_path, undisturbed, tmp_path / "out")
+def test_a_killed_run_is_taken_up_to_the_byte(kill, segmenting, kills, tmp_path):
+    kills.kill_and_rerun(kill, tmp_path, segmenting, look)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", range(100))
-def test_many_killed_runs(kill, many, model_path, undisturbed, tmp_path):
-    chance = random.Random(1000 + kill)
-    number = (signal.SIGKILL, signal.SIGTERM)[kill % 2]
-    kill_and_rerun(chance.uniform(0.2, 1), number, many, model_path, undisturbed, tmp_path / "out")
+@pytest.mark.parametrize("kill", range(1000, 1100))
+def test_many_killed_runs(kill, segmenting, kills, tmp_path):
+    kills.kill_and_rerun(kill, tmp_path, segmenting, look)
+
+
+def begin(many, model_path, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "beadctl", "segment", str(many), "-m", str(model_path), "-o", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
 
 
 def test_two_runs_do_not_write_into_one_folder(many, model_path, tmp_path):

@@ -1,14 +1,17 @@
-"""A training that is killed at any moment, and resumed, leaves the folder of one that nobody disturbed."""
+"""A training that is killed at any moment, and resumed, leaves the folder of one that nobody disturbed.
+
+    python -m pytest -s -m "slow or not slow" tests/training/test_kills.py
+
+kills a hundred and prints how they went.
+"""
 
 import csv
 import json
-import random
-import signal
 import sys
 
 import pytest
 import torch
-from helpers.kills import disturb, undisturbed
+from helpers.kills import Kills
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -52,34 +55,29 @@ def training(tiles):
 
 
 @pytest.fixture(scope="module")
-def expected(training, tmp_path_factory):
-    """The files of a training, and how long it took."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    # The first process waits for the imports.
-    undisturbed(folder, "--version")
-    seconds = undisturbed(folder, *training)
-    return content(folder / "run"), seconds
+def kills(training, tmp_path_factory):
+    """A training that nobody disturbed; at the end, its kills are told."""
+    kills = Kills.of(tmp_path_factory.mktemp("undisturbed"), "run", content, *training)
+    yield kills
+    print(f"\ntrain: {kills}")
 
 
-def kill_and_resume(kill, training, expected, folder):
-    """Kill a training at a share of its time, look at what it left, go on and compare."""
-    files, seconds = expected
-    moment, number = random.Random(kill).uniform(0, 1), (signal.SIGKILL, signal.SIGTERM)[kill % 2]
-    disturb(folder, number, moment * seconds, *training)
-    run = folder / "run"
-    # No part of a file under its final name.
+def look(run):
+    """Look for a part of a file under its final name."""
     for path in run.glob("[!.]*.pt"):
         torch.load(path, weights_only=True)
-    undisturbed(folder, *training, *(["--resume"] if (run / "last.pt").exists() else []))
-    assert content(run) == files
+
+
+def resumed(run):
+    return ("--resume",) if (run / "last.pt").exists() else ()
 
 
 @pytest.mark.parametrize("kill", range(3))
-def test_a_killed_training_is_resumed_to_the_bit(kill, training, expected, tmp_path):
-    kill_and_resume(kill, training, expected, tmp_path)
+def test_a_killed_training_is_resumed_to_the_bit(kill, training, kills, tmp_path):
+    kills.kill_and_rerun(kill, tmp_path, training, look, resumed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", range(1000, 1100))
-def test_many_killed_trainings(kill, training, expected, tmp_path):
-    kill_and_resume(kill, training, expected, tmp_path)
+def test_many_killed_trainings(kill, training, kills, tmp_path):
+    kills.kill_and_rerun(kill, tmp_path, training, look, resumed)
