@@ -2,12 +2,11 @@
 
 import csv
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from helpers.images import discs
 from PIL import Image
-
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -19,7 +18,7 @@ def table(path):
 
 def drawn_words(path):
     """Return the texts of an SVG picture, which is well-formed XML."""
-    return {"".join(text.itertext()).strip() for text in ElementTree.parse(path).iter(f"{SVG}text")}
+    return {"".join(text.itertext()).strip() for text in ET.parse(path).iter(f"{SVG}text")}
 
 
 @pytest.fixture
