@@ -10,6 +10,7 @@ from typing import Any
 
 from beadctl import __version__, console, lock
 from beadctl.console import stopping
+from beadctl.errors import OutputError
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run
@@ -63,12 +64,15 @@ def process(
 
     def tables() -> None:
         if folder:
-            others, gone = write_tables(folder, found, tally, source.key, outputs)
+            others, gone, lost = write_tables(folder, found, tally, source.key, outputs)
             if others:
                 messages.info(f"{folder}/counts.csv: images of earlier runs kept: {len(others)}")
             if gone:
                 left = f"{len(gone)}, such as {gone[0]}"
                 messages.warn(f"{folder}/counts.csv: images that are no longer there left out: {left}")
+            if lost:
+                left = f"{len(lost)}, such as {lost[0]}"
+                raise OutputError(f"{folder}: results removed during the run: {left}; run again")
 
     untold = deque[ImageResult]()
     tell = partial(_tell, untold, messages, on_result)

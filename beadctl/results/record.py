@@ -4,12 +4,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from beadctl.console import fail, stopping
 from beadctl.errors import IncompleteError, OutputError
-from beadctl.files import sha256, write_bytes, write_json
+from beadctl.files import atomic, sha256, write_json
 from beadctl.results import ledger
 
 # What a run writes at the top of its folder.
@@ -56,7 +57,7 @@ def recorded(
     def describe(end: str | None, outcome: str) -> None:
         ending: dict[str, object] = {"end": end, "outcome": outcome}
         if end:
-            present = [name for name in HASHED_FILES if (folder / name).exists()]
+            present = [name for name in HASHED_FILES if (folder / name).is_file()]
             ending["files"] = {name: sha256(folder / name) for name in present}
         write_json(folder / "run.json", {**facts, "start": start, **ending})
 
@@ -75,8 +76,7 @@ def recorded(
                 complete = attempt(write_tables)
                 attempt(lambda: describe(_now(), outcome if complete else "stopped"))
 
-    # Random bytes, which no file system stores in less space.
-    write_bytes(reserve, os.urandom(RESERVED + RESERVED_IMAGE * images))
+    _set_aside(reserve, images)
     try:
         describe(None, "running")
         yield
@@ -92,6 +92,14 @@ def recorded(
         conclude("finished")
     if problems:
         raise IncompleteError("; ".join(dict.fromkeys(problems)))
+
+
+def _set_aside(reserve: Path, images: int) -> None:
+    """Write a file as large as the record and the counts of so many images may be."""
+    with atomic(reserve) as temporary, temporary.open("wb") as file:
+        for size in (RESERVED, *repeat(RESERVED_IMAGE, images)):
+            # Random bytes, which no file system stores in less space.
+            file.write(os.urandom(size))
 
 
 def _now() -> str:

@@ -27,6 +27,9 @@ HEADS = {
     "quality": "quality",
     "reason": "reason",
 }
+# Why an image has no result of its own, and none of an earlier run.
+NOT_REACHED = "not reached: the run was stopped"
+REMOVED = "its results were removed during the run"
 # Flags that stand without `doubtful` -> what is wrong, and what to do.
 REMEDIES = {
     NARROW_GUARD: "beads in the counting frame are cut by the image's border; give --counting-frame a wider "
@@ -37,12 +40,12 @@ REMEDIES = {
 
 def write_tables(
     folder: Path, found: Sequence[Found], tally: Tally, key: str, outputs: Outputs
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], list[str]]:
     """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
 
-    Returned are the names of these others, and of those that are left out because their files are gone: a
-    renamed image must not be counted twice. Results are read from the ledger one at a time, because a folder
-    may hold many images and millions of beads.
+    Returned are the names of these others, of those that are left out because their files are gone, as a
+    renamed image must not be counted twice, and of the run's images whose results were removed since. Results
+    are read from the ledger one at a time, because a folder may hold many images and millions of beads.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def write_tables(
         Of the run: an image without all of them is not done, and one that is to be overwritten neither.
     """
     own = {str(item.name) for item in found}
-    others, gone = list[str](), list[str]()
+    others, gone, lost = list[str](), list[str](), dict[str, None]()
 
     def entry_of(name: PurePosixPath) -> Entry | None:
         entry = ledger.read(folder, name)
@@ -66,21 +69,12 @@ def write_tables(
         if entry := entry_of(PurePosixPath(name)):
             (others if _is_there(Path(entry.source)) else gone).append(name)
 
-    def own_result(name: PurePosixPath, state: ImageResult | Status | None) -> ImageResult:
-        entry = entry_of(name)
-        if isinstance(state, ImageResult):
-            return state
-        if entry and state == "skipped":
-            return ledger.skipped(entry.result)
-        # Of an image that was not reached, an earlier result counts if all its files are there.
-        files = outputs.all_paths(name, len(entry.result.rows)) if entry and not state else []
-        if entry and (state or not outputs.overwrite) and all(path.exists() for path in files):
-            return entry.result if state or entry.result.failed else ledger.skipped(entry.result)
-        return ledger.failed(name, "not reached: the run was stopped")
-
     def results() -> Iterator[tuple[PurePosixPath, ImageResult]]:
         for item, state in zip_longest(found, tally.images):
-            yield item.name, own_result(item.name, state)
+            result = _result(item.name, state, entry_of(item.name), outputs)
+            if result.rows[0].reason == REMOVED:
+                lost[str(item.name)] = None
+            yield item.name, result
         for name in map(PurePosixPath, others):
             if entry := entry_of(name):
                 yield name, entry.result
@@ -89,7 +83,24 @@ def write_tables(
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     done = ((name, result) for name, result in results() if entry_of(name))
     _write_beads(folder, done)
-    return others, gone
+    return others, gone, list(lost)
+
+
+def _result(
+    name: PurePosixPath, state: ImageResult | Status | None, entry: Entry | None, outputs: Outputs
+) -> ImageResult:
+    """Return the result of an image by what became of it, None if it was not reached, and by the ledger."""
+    if isinstance(state, ImageResult):
+        return state
+    files = outputs.all_paths(name, len(entry.result.rows)) if entry else []
+    if entry is None or not all(path.exists() for path in files):
+        return ledger.failed(name, REMOVED if state else NOT_REACHED)
+    if state == "ok":
+        return entry.result
+    if state is None and outputs.overwrite:
+        return ledger.failed(name, NOT_REACHED)
+    # Of an image that was not reached, an earlier result counts.
+    return entry.result if entry.result.failed else ledger.skipped(entry.result)
 
 
 def _write_beads(folder: Path, results: Iterable[tuple[PurePosixPath, ImageResult]]) -> None:

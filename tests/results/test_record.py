@@ -122,6 +122,54 @@ def test_a_folder_that_is_removed_in_the_middle_ends_the_run(segment, few, monke
     assert not list(out.rglob("*"))
 
 
+def disturbed(segment, few, monkeypatch, disturb):
+    """Do something to the folder of results while the third of the images is segmented."""
+    real, calls = results_run._finished, []
+
+    def finished(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            disturb()
+        return real(*arguments)
+
+    monkeypatch.setattr(results_run, "_finished", finished)
+    return segment(few, "-o", "out", "--save", "masks")
+
+
+@pytest.mark.parametrize(
+    "removed", [".beadctl/parts/i0.tif.json", ".beadctl/parts", ".beadctl", "masks/i1_masks.tif", "masks"]
+)
+def test_results_that_are_removed_in_the_middle_are_failures(segment, few, monkeypatch, removed):
+    def remove():
+        path = Path("out", removed)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    with monkeypatch.context() as patch:
+        said = disturbed(segment, few, patch, remove)
+    assert said.code == 1
+    assert "out: results removed during the run" in said.error
+    rows = list(csv.DictReader(Path("out/counts.csv").open()))
+    reasons = {row["reason"] for row in rows if row["status"] == "failed"}
+    assert reasons == {"its results were removed during the run"}
+    masks = {path.name.replace("_masks", "") for path in Path("out/masks").iterdir()}
+    assert {row["image"] for row in rows if row["status"] == "ok"} <= masks
+    assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
+    assert segment(few, "-o", "out", "--save", "masks", "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("name", ["counts.csv", "beads.csv", "run.json", "settings.toml", "groups.csv"])
+def test_a_folder_in_the_place_of_a_file_is_a_line(segment, few, monkeypatch, name):
+    def place():
+        path = Path("out", name)
+        path.unlink(missing_ok=True)
+        path.mkdir()
+
+    said = disturbed(segment, few, monkeypatch, place)
+    written = name not in ("settings.toml", "groups.csv")
+    assert said.code == int(written)
+    assert not written or f"{name}: cannot be written" in said.error
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A function that makes a small disk of so many KiB."""
