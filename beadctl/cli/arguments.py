@@ -50,7 +50,7 @@ def counted_images(
     """Return the images in files and folders, or the label images, and print what is left out."""
     if bool(inputs) == bool(labels):
         what = "give images, or label images of another program with --labels"
-        raise SettingsError(f"{what}{', not both' * bool(inputs)}")
+        raise SettingsError(f"{what}{', not both' * bool(inputs)}; see beadctl count --help")
     if inputs:
         return images(settings, inputs, messages)
     data = settings.data

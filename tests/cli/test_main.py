@@ -229,8 +229,8 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     """A flag that is mapped to no setting would be accepted and then ignored."""
     fields = set(settings.fields())
     own = {
-        "segment": {"inputs", "log_json"},
-        "count": {"inputs", "log_json"},
+        "segment": {"inputs", "log_json", "dry_run"},
+        "count": {"inputs", "labels", "log_json"},
         "eval": {"images", "masks", "split", "calibrate", "bands"},
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit", "log_json"},

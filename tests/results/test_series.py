@@ -8,7 +8,7 @@ from beadctl.images import Found
 from beadctl.results.groups import Grouping
 from beadctl.results.ledger import Row
 from beadctl.results.series import level_rows, series_of, series_row
-from beadctl.results.summary import Summary
+from beadctl.results.summary import Statistics, Summary
 
 COUNTS = {"A_1x": 100, "A_2x": 49, "A_4x": 26, "B_1x": 40, "B_3x": 12, "B_9x": 5}
 
@@ -55,6 +55,6 @@ def test_pixel_sizes_that_differ_are_a_reason():
 
 
 def test_series_are_made_only_if_asked_for():
-    assert Summary.of(grouping(series=False), {}, planes()).series == ()
-    assert len(Summary.of(grouping(), {}, planes()).series) == 2
-    assert Summary.of(None, {}, planes()) == Summary()
+    assert Summary.of(Statistics(grouping(series=False)), planes(), ()).series == ()
+    assert len(Summary.of(Statistics(grouping()), planes(), ()).series) == 2
+    assert Summary.of(Statistics(), planes(), ()) == Summary()
