@@ -1,9 +1,12 @@
 """What `count` tells: a row for each plane as soon as it is done, and the statistics at the end."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 from beadctl.console import Form, Messages, RowPrinter
+from beadctl.errors import Interrupted
 from beadctl.results.ledger import COLUMNS, TYPES, ImageResult, Row
 from beadctl.results.sizes import PlaneSizes, sizes_of
 from beadctl.results.summary import Statistics, Summary
@@ -34,6 +37,15 @@ class CountReport:
             self._planes += result.rows
         if self._asked.sizes:
             self._sizes += sizes_of(result)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Print the rows of what is done if a signal ends the block."""
+        try:
+            yield
+        except Interrupted:
+            self._table.end()
+            raise
 
     def write(self, folder: Path | None) -> None:
         """Write the statistics into a folder, if there is one, once every image is taken."""

@@ -72,7 +72,8 @@ def recorded(
     def conclude(outcome: str) -> None:
         with stopping.finishing():
             if attempt(check):
-                reserve.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    reserve.unlink()
                 complete = attempt(write_tables)
                 attempt(lambda: describe(_now(), outcome if complete else "stopped"))
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import sys
@@ -18,6 +19,7 @@ from beadctl.files import TEMPORARY
 from beadctl.images import find
 from beadctl.lock import NAME
 from beadctl.model.session import Model
+from beadctl.results import run as results_run
 from beadctl.results.formats import Output
 from beadctl.results.outputs import Outputs
 from beadctl.results.process import process
@@ -113,3 +115,28 @@ def test_words_record_and_table_agree_whenever_a_signal_comes(segmenting, tmp_pa
     # Where a run waits longer or shorter than the one before, a line may not come.
     assert came > 0.9 * len(moments) > 200
     assert {None, IMAGES} <= set(done)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl", "table"])
+def test_count_prints_what_is_done_when_a_signal_comes(run, form, model_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(stopping, "_leave_later", lambda _: None)
+    names = [f"{index}.tif" for index in range(6)]
+    for index, name in enumerate(names):
+        tifffile.imwrite(tmp_path / name, np.full((16, 16), index, np.uint8))
+    real, calls = results_run._finished, []
+
+    def finished(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(results_run, "_finished", finished)
+    with stopping.listening():
+        said = run("count", tmp_path, "-m", model_path, "--format", form)
+    assert said.code == 143
+    done = int(re.search(r"segmenting: (\d+) of 6 done", said.err)[1])
+    assert [name for name in names if name in said.out] == names[:done]
+    assert done >= 2
+    if form == "json":
+        assert len(json.loads(said.out)) == done

@@ -33,15 +33,16 @@ def count(
     settings, output = loaded.settings, loaded.settings.output
     images = arguments.counted_images(settings, inputs, labels, messages)
     report = CountReport(arguments.statistics(settings, images, messages), output.format)
-    tally = process(
-        inputs or labels or (),
-        images,
-        arguments.source(loaded, labels, messages),
-        Outputs(output.out_dir, (), output.overwrite),
-        settings=arguments.plain(settings),
-        messages=messages,
-        on_result=report.take,
-        write_more=lambda: report.write(output.out_dir),
-    )
+    with report.kept():
+        tally = process(
+            inputs or labels or (),
+            images,
+            arguments.source(loaded, labels, messages),
+            Outputs(output.out_dir, (), output.overwrite),
+            settings=arguments.plain(settings),
+            messages=messages,
+            on_result=report.take,
+            write_more=lambda: report.write(output.out_dir),
+        )
     lacking = report.end(messages)
     return ExitCode.of(failed=lacking or tally.failed)
