@@ -51,7 +51,9 @@ def end(process: BaseProcess, folder: Path) -> tuple[int, str]:
     """Return the exit code of a command, and what it said."""
     process.join(300)
     assert process.exitcode is not None, "it hangs"
-    return process.exitcode, (folder / "said").read_text()
+    said = folder / "said"
+    # A kill may come before the first word.
+    return process.exitcode, said.read_text() if said.exists() else ""
 
 
 def undisturbed(folder: Path, *words: object) -> float:

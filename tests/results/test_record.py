@@ -170,6 +170,17 @@ def test_a_folder_in_the_place_of_a_file_is_a_line(segment, few, monkeypatch, na
     assert not written or f"{name}: cannot be written" in said.error
 
 
+def test_a_file_in_the_place_of_the_ledger_is_a_line(segment, few, monkeypatch):
+    def place():
+        shutil.rmtree("out/.beadctl")
+        Path("out/.beadctl").touch()
+
+    said = disturbed(segment, few, monkeypatch, place)
+    assert said.code == 1
+    assert "Traceback" not in said.err
+    assert said.err.count("error: ") == 1
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A function that makes a small disk of so many KiB."""
