@@ -172,6 +172,7 @@ def main() -> None:
         everything += found
         for density in [f"{cover:.0%}" for cover in COVERS]:
             print(row(look, density, [one for one in found if one.density == density]), flush=True)
+        print(row(look, "all", found), flush=True)
         if look == args.looks[0]:
             minutes = (time.monotonic() - began) * len(args.looks) / 60
             print(f"about {minutes:.0f} minutes in all", file=sys.stderr)
