@@ -30,7 +30,7 @@ class SearchGrid:
     name             value         why
     ================ ============= ================================================================
     threshold        0.3 ... 0.7   around even odds
-    min_confidence   0 ... 0.65    0 keeps every bead
+    min_confidence   0 ... 0.8     0 keeps every bead
     marker_threshold 0.15 ... 0.65 low finds small beads, high parts touching ones
     marker_rise      0.03 ... 0.2  low parts touching beads, high ignores noise
     min_area_px      1 ... 40 px   tried with every combination of the others
@@ -44,7 +44,7 @@ class SearchGrid:
     """
 
     threshold: tuple[float, ...] = (0.3, 0.4, 0.5, 0.6, 0.7)
-    min_confidence: tuple[float, ...] = (0.0, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65)
+    min_confidence: tuple[float, ...] = (0.0, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
     marker_threshold: tuple[float, ...] = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65)
     marker_rise: tuple[float, ...] = (0.03, 0.05, 0.07, 0.1, 0.14, 0.2)
     min_area_px: tuple[int, ...] = (1, 2, 4, 6, 9, 12, 16, 20, 25, 30, 40)

@@ -30,7 +30,7 @@ class DeclumpLimits:
     ==================  =====  =======  ====================================================================
     name                value  unit     why
     ==================  =====  =======  ====================================================================
-    confidence          0.8    0..1     single beads that serve as reference have at least this
+    confidence          0.85   0..1     single beads that serve as reference have at least this
     sample              256    beads    enough of them to estimate the reference
     size_spread         0.07   log      largest spread of their diameters: beads of one kind
     signal_spread       0.2    log      largest spread of their signals: two beads then differ from one
@@ -48,7 +48,7 @@ class DeclumpLimits:
     ==================  =====  =======  ====================================================================
     """
 
-    confidence: float = 0.8
+    confidence: float = 0.85
     sample: int = 256
     size_spread: float = 0.07
     signal_spread: float = 0.2

@@ -30,8 +30,8 @@ class ConfidenceLimits:
     sure           0.8    0..1    beads for the size prior; of less confident ones over a quarter are wrong
     relaxed        0.75   factor  of the minimum confidence, for beads that touch a confident one
     relaxed_area   0.6    share   of the typical area that such a bead has at least; less is a splinter
-    lenient        0.3    0..1    least confidence at which the most beads are counted, and
-    strict         0.7    0..1    at which the fewest are
+    lenient        0.5    0..1    least confidence at which the most beads are counted, and
+    strict         0.8    0..1    at which the fewest are
     rises          0.5    factor  on the least rise of a marker, at which most beads are parted, and
                    2.0            at which the fewest are
     =============  =====  ======  ======================================================================
@@ -40,8 +40,8 @@ class ConfidenceLimits:
     sure: float = 0.8
     relaxed: float = 0.75
     relaxed_area: float = 0.6
-    lenient: float = 0.3
-    strict: float = 0.7
+    lenient: float = 0.5
+    strict: float = 0.8
     rises: tuple[float, float] = (0.5, 2.0)
 
 
@@ -102,7 +102,7 @@ def find_beads(
     marker_rise : float
         Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; see `RiseLimits`.
     min_confidence : float
-        Least confidence of a bead, 0..1: its mean probability times its marker height; see
+        Least confidence of a bead, 0..1: its mean probability times the root of its marker height; see
         `ConfidenceLimits`.
     use_size_prior : bool or SizePrior
         Let the sizes of the beads that stand alone raise or lower the rise at which others are divided, and
@@ -223,8 +223,8 @@ def _filled(basins: Basins, instance: Flat, holes: Holes) -> tuple[Flat, NDArray
 
 
 def _confidence(light: NDArray[Any], area_px: NDArray[Any], height: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean probability of instances times their marker height, 0..1."""
-    return np.asarray(light / np.maximum(area_px, 1) / 255 * height / 255)
+    """Return the mean probability of instances times the root of their marker height, 0..1."""
+    return np.asarray(light / np.maximum(area_px, 1) / 255 * np.sqrt(height / 255))
 
 
 def _highest(height: Flat, instance: Flat, count: int) -> Flat:

@@ -23,7 +23,7 @@ from beadctl.segmentation.runs import Column, Part, Runs, runs_of
 FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
 
 # At this confidence about two thirds of the beads are right: see `beadctl.segmentation.instances.chances`.
-LOW_CONFIDENCE = 0.6
+LOW_CONFIDENCE = 0.75
 
 # Share of saturated pixels from which a bead is flagged.
 _SATURATED = 0.1
@@ -68,7 +68,7 @@ class BeadTable:
     mean_intensity
         In the image's own units; nan without an image.
     confidence
-        Mean probability inside times the marker height, 0..1: about the probability that the bead is real.
+        Mean probability inside times the root of the marker height, 0..1: about the probability that the bead is real.
         Without a marker map the mean probability; nan without either.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
@@ -213,7 +213,7 @@ def measure(
     with np.errstate(divide="ignore"):
         roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
     diameter = np.sqrt(4 * area / np.pi)
-    height = 1.0 if marker is None else runs.highest(marker) / 255
+    height = 1.0 if marker is None else np.sqrt(runs.highest(marker) / 255)
     total = unknown if image is None else runs.totals(image)
     greys = (
         BeadIntensities(*[unknown] * 4) if image is None else bead_intensities(labels, image, runs, diameter)

@@ -26,7 +26,7 @@ class ScaleLimits:
     name                    value  unit    why
     ======================  =====  ======  ===============================================================
     stated_px               16, 80 px      sizes at which a stated bead is shown; training had up to 100
-    confidence              0.5    0..1    a sound bead has at least this
+    confidence              0.65   0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
     gain                    1.2    factor  a coarser scale must be worth so much more,
@@ -40,7 +40,7 @@ class ScaleLimits:
     """
 
     stated_px: tuple[float, float] = (16.0, 80.0)
-    confidence: float = 0.5
+    confidence: float = 0.65
     solidity: float = 0.88
     aspect: float = 2.0
     gain: float = 1.2

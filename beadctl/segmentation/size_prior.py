@@ -26,13 +26,13 @@ class StatedLimits:
     spread  0.5    log    beads differ, and a diameter stated by eye is off by up to a third
     least   0.3    share  least diameter of a whole bead; less is a speck in a bead. One of half the
                           true diameter is kept even where the stated one is half as much again
-    gain    0.5    share  by which the confidence of a bead of the stated size is raised
+    gain    0.2    share  by which the confidence of a bead of the stated size is raised
     ======  =====  =====  ===============================================================================
     """
 
     spread: float = 0.5
     least: float = 0.3
-    gain: float = 0.5
+    gain: float = 0.2
 
 
 STATED = StatedLimits()
