@@ -38,7 +38,10 @@ if [[ ! -f $run.finished ]]; then
     beadctl train "${flags[@]}"
     touch "$run.finished"
 fi
-[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"
+# Averaged with the predecessor where there is one.
+blend=()
+[[ -z $start ]] || blend=(--blend "$start" --blend-share 0.35)
+[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx" "${blend[@]}"
 
 # Thresholds by F1 and count error, on scenes of a size of their own.
 [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
