@@ -47,7 +47,7 @@ def test_a_disk_that_is_too_small_is_said_before_work(monkeypatch, tmp_path):
     with pytest.raises(
         OutputError, match=r"no room \(No space left on device\); it needs 2.0 GiB .*; set TMPDIR"
     ):
-        scratch.zeros((2**15, 2**16), np.uint8)
+        scratch.zeros((2**15, 2**16), np.uint8, most_bytes=0)
     assert list(Path(tmp_path).iterdir()) == []
 
 

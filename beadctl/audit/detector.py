@@ -15,7 +15,7 @@ from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import segment_plane
 
 # Minimum confidence of a bead that may contradict a mask; beads that are counted need more.
-LOW_CONFIDENCE = 0.55
+LOW_CONFIDENCE = 0.65
 
 
 def bead_detector(model: Model, options: SegmentOptions) -> Detector:

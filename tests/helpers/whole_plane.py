@@ -62,7 +62,7 @@ def measured(labels, image, probability, marker, saturated=None):
     diameter = np.sqrt(4 * area / np.pi)
     bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
     at_edge = (runs.row == 0) | (runs.row == bottom) | (runs.first == 0) | (runs.last == right)
-    height = 1.0 if marker is None else runs.highest(marker) / 255
+    height = 1.0 if marker is None else np.sqrt(runs.highest(marker) / 255)
     total = runs.totals(image)
     lowest, median, highest, background = bead_intensities(labels, image, runs, diameter)
     pixels = saturated_pixels([image]) if saturated is None else saturated

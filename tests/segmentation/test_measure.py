@@ -211,4 +211,4 @@ def test_confidence_is_probability_times_the_height_of_the_seed():
     table = measure.measure(labels, None, probability, seed)
     for label, confidence in zip(table.label, table.confidence, strict=True):
         mine = labels == label
-        assert confidence == pytest.approx(probability[mine].mean() / 255 * seed[mine].max() / 255)
+        assert confidence == pytest.approx(probability[mine].mean() / 255 * (seed[mine].max() / 255) ** 0.5)

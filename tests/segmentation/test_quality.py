@@ -42,7 +42,7 @@ def flat(confidences):
     """Squares of these confidences, whose markers are as high as their probabilities."""
     plane = np.zeros((20, 20 * len(confidences) + 20), np.uint8)
     for number, confidence in enumerate(confidences):
-        plane[6:14, 20 * number + 6 : 20 * number + 14] = round(255 * confidence**0.5)
+        plane[6:14, 20 * number + 6 : 20 * number + 14] = round(255 * confidence ** (2 / 3))
     return plane
 
 
@@ -51,7 +51,7 @@ def test_the_range_is_that_of_the_counts_at_other_confidences(confidences):
     plane = flat(confidences)
     at = {"threshold": 0.1, "marker_threshold": 0.1, "min_area_px": 1, "use_size_prior": False}
     found = find_beads(plane, plane, min_confidence=0.5, **at)
-    lenient, strict = (find_beads(plane, plane, min_confidence=c, **at).labels.max() for c in (0.3, 0.7))
+    lenient, strict = (find_beads(plane, plane, min_confidence=c, **at).labels.max() for c in (0.5, 0.8))
     assert (found.fewest, found.most) == (strict, lenient)
 
 
@@ -117,11 +117,11 @@ def test_the_range_of_a_part_is_that_of_the_whole_in_proportion(fewer, more, cou
 
 
 def test_the_range_of_a_plane_holds_the_counts_at_other_thresholds():
-    planes, image = PredictedPlane(maps([0.99, 0.99, 0.9, 0.62, 0.62, 0.4])), np.zeros((SIDE, SIDE))
-    options = SegmentOptions(0.3, 0.2, 1, min_confidence=0.5)
+    planes, image = PredictedPlane(maps([0.99, 0.99, 0.9, 0.7, 0.7, 0.55])), np.zeros((SIDE, SIDE))
+    options = SegmentOptions(0.3, 0.2, 1, min_confidence=0.65)
     found = label_plane(planes, image, options)
     assert (len(found.table), found.thresholds) == (5, (3, 6))
-    others = [dataclasses.replace(options, min_confidence=limit) for limit in (0.7, 0.3)]
+    others = [dataclasses.replace(options, min_confidence=limit) for limit in (0.8, 0.5)]
     assert found.thresholds == tuple(len(label_plane(planes, image, one).table) for one in others)
     none = dataclasses.replace(options, filters=Filters.of({"max_area": "1"}))
     assert label_plane(planes, image, none).thresholds == (0, 0)

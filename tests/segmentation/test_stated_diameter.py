@@ -80,8 +80,8 @@ def test_a_smaller_least_area_that_is_asked_for_holds_instead():
 @pytest.mark.parametrize(("stated_px", "count"), [(None, 0), (40, 1), (160, 0)])
 def test_a_bead_of_about_the_stated_size_needs_less_confidence(stated_px, count):
     """Of four times the size, it needs as much as without a stated one."""
-    faint = maps([(200, 200, 40)], height=0.45)
-    assert find_beads(faint, numbers(stated_px, min_confidence=0.5)).labels.max() == count
+    faint = maps([(200, 200, 40)], height=0.36)
+    assert find_beads(faint, numbers(stated_px, min_confidence=0.65)).labels.max() == count
 
 
 default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
