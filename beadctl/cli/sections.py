@@ -299,7 +299,8 @@ class Instances(Section):
         None, description="Rise of a marker of 10 px above the saddle to the next [the model's own]."
     )
     min_confidence: Fraction | None = Field(
-        None, description="Least mean probability times root of the marker height of a bead [the model's own]."
+        None,
+        description="Least mean probability times root of the marker height of a bead [the model's own].",
     )
     min_area: AreaText | None = Field(
         None, description="Smallest area of a bead, such as 60px or 25um2 [the model's own]."

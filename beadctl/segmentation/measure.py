@@ -68,7 +68,8 @@ class BeadTable:
     mean_intensity
         In the image's own units; nan without an image.
     confidence
-        Mean probability inside times the root of the marker height, 0..1: about the probability that the bead is real.
+        Mean probability inside times the root of the marker height, 0..1: the higher, the more likely the
+        bead is real.
         Without a marker map the mean probability; nan without either.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
