@@ -138,9 +138,7 @@ def find_beads(
         if use_size_prior and (found := _prior_of(basins, instance)):
             prior = found
             instance = basins.joined(rise, least, prior)
-        others = [
-            _Parts.of(basins, basins.joined(factor * rise, least, prior)) for factor in (1.0, *LIMITS.rises)
-        ]
+        others = [_Parts.of(basins, basins.joined(factor * rise, least, prior)) for factor in LIMITS.rises]
     whole = _Parts.of(basins, instance)
     holes = holes_of(labels, instance[basins.of_number], whole.area_px, probability, marker)
     areas, confidence = _filled(basins, instance, holes)
@@ -150,7 +148,7 @@ def find_beads(
         large &= (areas >= use_size_prior.least_area_px) | _any(basins.at_edge, instance)
         least_px = max(least_px, use_size_prior.least_area_px)
         confidence = use_size_prior.raised(confidence, areas)
-    whole = replace(whole, confidence=confidence)
+    without_holes, whole = whole, replace(whole, confidence=confidence)
     typical_px = whole.typical_px if use_size_prior else 0.0
     kept = large & whole.sure(min_confidence, typical_px)
     counts = [int(kept.sum())]
@@ -158,7 +156,8 @@ def find_beads(
         counts += [int((large & whole.sure(certain, typical_px)).sum())]
     # Holes are left aside here, so only differences tell.
     at_rises = [
-        int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum()) for one in others
+        int((one.sure(min_confidence, typical_px) & (one.area_px >= least_px)).sum())
+        for one in (without_holes, *others)
     ]
     counts += [counts[0] + other - at_rises[0] for other in at_rises]
     number = _numbers(basins, instance, kept)
