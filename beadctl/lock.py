@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,16 +68,23 @@ def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
         path, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
     )
     try:
-        with stopping.held():
-            _acquire(lease, folder, say)
-            remove_stale(folder)
-        yield Held(folder, lease)
+        with stopping.before_leaving(partial(_remove, lease, path)):
+            with stopping.held():
+                _acquire(lease, folder, say)
+                remove_stale(folder)
+            yield Held(folder, lease)
     finally:
         with stopping.held():
             lease.release()
             for empty in created:
                 with contextlib.suppress(OSError):
                     empty.rmdir()
+
+
+def _remove(lease: "SoftFileLease", path: Path) -> None:
+    """Remove the file of a lock that is ours; `release` may wait for the thread that touches it."""
+    if lease.is_lock_held_by_us:
+        path.unlink()
 
 
 def remove_stale(folder: Path) -> None:

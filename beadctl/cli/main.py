@@ -191,6 +191,5 @@ def _usage(error: typer.TyperException) -> ExitCode:
 
 
 def _stopped(stop: Interrupted) -> ExitCode:
-    with stopping.last_words():
-        console.fail(str(stop))
+    stopping.last_words(lambda: console.fail(str(stop)))
     return stop.exit_code

@@ -55,13 +55,17 @@ class Messages:
             print_table(title, columns, rows)
 
     @contextmanager
-    def progress(self, total: int, what: str) -> Iterator[Callable[..., None]]:
+    def progress(
+        self, total: int, what: str, say: Callable[[Callable[[], None]], None] = lambda line: line()
+    ) -> Iterator[Callable[..., None]]:
         """Show a progress bar on a terminal, and lines in a log, while the block lasts.
 
         Parameters
         ----------
         total, what : int and str
             Number of steps, and the text before the bar.
+        say : callable
+            Takes what prints a line in a log; by default calls it at once.
 
         Yields
         ------
@@ -71,7 +75,7 @@ class Messages:
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        log = _ProgressLog(self, total, what)
+        log = _ProgressLog(self, total, what, say)
         console = stderr()
         try:
             if not console.is_terminal:
@@ -105,14 +109,16 @@ class _ProgressLog:
 
     SECONDS = 30.0
 
-    def __init__(self, messages: Messages, total: int, what: str) -> None:
-        self._messages, self._total, self._what = messages, total, what
+    def __init__(
+        self, messages: Messages, total: int, what: str, say: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._messages, self._total, self._what, self._say = messages, total, what, say
         self._done = self._failed = 0
         self._start = self._told = time.monotonic()
 
     def start(self) -> None:
         """Print the first line."""
-        self._messages.info(f"{self._what}: {self._total} to do")
+        self._line(f"{self._what}: {self._total} to do")
 
     def count(self, *, failed: bool) -> None:
         """Count a step."""
@@ -126,11 +132,14 @@ class _ProgressLog:
             self._told = now
             rate = self._done / (now - self._start)
             left = duration((self._total - self._done) / rate)
-            self._messages.info(f"{self.state()}, {rate:.3g} a second, {left} left")
+            self._line(f"{self.state()}, {rate:.3g} a second, {left} left")
 
     def end(self) -> None:
         """Print the last line."""
-        self._messages.info(f"{self.state()} in {duration(time.monotonic() - self._start)}")
+        self._line(f"{self.state()} in {duration(time.monotonic() - self._start)}")
+
+    def _line(self, text: str) -> None:
+        self._say(lambda: self._messages.info(text))
 
     def state(self) -> str:
         """Return how many steps are done."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 
 from beadctl.errors import ExitCode, Interrupted
@@ -20,6 +21,8 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1
 # Work that has not ended so long after a signal is left, unless it is `finishing`.
 GRACE_S = 1.8
 POLL_S = 0.1
+# How long the last words of a process wait for whoever reads them.
+LAST_WORDS_S = 0.5
 SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -38,6 +41,7 @@ class _Held:
 
 
 _listening: list["StopRequest"] = []
+_before_leaving: list[Callable[[], object]] = []
 
 
 @dataclass
@@ -145,12 +149,24 @@ def finishing() -> Iterator[None]:
         _Finishing.active = False
 
 
-@contextmanager
-def last_words() -> Iterator[None]:
-    """Be `finishing` for the message at the end, after which the process need not be left."""
+def last_words(say: Callable[[], None]) -> None:
+    """Be `finishing` for the message at the end, after which the process need not be left.
+
+    The message is given up where nobody reads it.
+    """
     with finishing():
-        yield
+        _told(say, GRACE_S)
         _listening.clear()
+
+
+@contextmanager
+def before_leaving(step: Callable[[], object]) -> Iterator[None]:
+    """Call `step`, in any thread, if the process is left while the block lasts; its errors are ignored."""
+    _before_leaving.append(step)
+    try:
+        yield
+    finally:
+        _before_leaving.remove(step)
 
 
 def _leave_later(number: int) -> None:
@@ -161,17 +177,35 @@ def _leave_later(number: int) -> None:
             if time.monotonic() - _Finishing.ended_s >= GRACE_S:
                 if _listening:
                     stop = Interrupted(number)
-                    with contextlib.suppress(OSError):
-                        os.write(2, f"error: {stop}\n".encode())
+                    _told(partial(os.write, 2, f"error: {stop}\n".encode()), LAST_WORDS_S)
                     leave(stop.exit_code)
                 return
         time.sleep(POLL_S)
 
 
 def leave(code: ExitCode) -> None:
-    """End the process at once: threads are not waited for, and no half-written file stays."""
+    """End the process at once: threads are not waited for, and no half-written file or lock stays."""
     remove_temporaries()
+    for step in tuple(_before_leaving):
+        with contextlib.suppress(Exception):
+            step()
     with contextlib.suppress(OSError):
         if os.isatty(2):
-            os.write(2, SHOW_CURSOR.encode())
+            _told(partial(os.write, 2, SHOW_CURSOR.encode()), LAST_WORDS_S)
     os._exit(code)
+
+
+def _told(say: Callable[[], object], most_s: float) -> None:
+    """Call `say` in a thread of its own, for a reader of the words may let it wait for ever."""
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def tell() -> None:
+        try:
+            with contextlib.suppress(OSError):
+                say()
+        finally:
+            done.release()
+
+    _thread.start_new_thread(tell, ())
+    done.acquire(timeout=most_s)

@@ -2,7 +2,6 @@
 
 import contextlib
 import platform
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,13 @@ from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run
 from beadctl.results.ledger import ImageResult
+from beadctl.results.outdated import EarlierStatistics
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.sources import Source
 from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
+from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
 
 
@@ -62,24 +63,27 @@ def process(
     facts = {"inputs": [str(path) for path in inputs]} | _facts(found, source, settings)
     tally = Tally()
 
-    def tables() -> None:
-        if folder:
-            others, gone, lost = write_tables(folder, found, tally, source.key, outputs)
-            if others:
-                messages.info(f"{folder}/counts.csv: images of earlier runs kept: {len(others)}")
-            if gone:
-                left = f"{len(gone)}, such as {gone[0]}"
-                messages.warn(f"{folder}/counts.csv: images that are no longer there left out: {left}")
-            if lost:
-                left = f"{len(lost)}, such as {lost[0]}"
-                raise OutputError(f"{folder}: results removed during the run: {left}; run again")
+    def tables(folder: Path, earlier: EarlierStatistics) -> None:
+        others, gone, lost = write_tables(folder, found, tally, source.key, outputs)
+        table = folder / "counts.csv"
+        if others:
+            kept = f"{table}: images of earlier runs kept: {len(others)}"
+            teller.later(partial(messages.info, kept))
+        if gone:
+            left = f"images that are no longer there left out: {len(gone)}, such as {gone[0]}"
+            teller.later(partial(messages.warn, f"{table}: {left}"))
+        if outdated := earlier.remove_outdated():
+            removed = f"removed, as the counts that they are of have changed: {', '.join(outdated)}"
+            teller.later(partial(messages.warn, f"{folder}: {removed}"))
+        if lost:
+            left = f"{len(lost)}, such as {lost[0]}"
+            raise OutputError(f"{folder}: results removed during the run: {left}; run again")
 
-    untold = deque[ImageResult]()
-    tell = partial(_tell, untold, messages, on_result)
+    teller = Teller()
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
         # Words may have to wait for whoever reads them, so they come after the files.
-        stack.callback(tell)
+        stack.callback(teller.end)
         check = stack.enter_context(lock.held(folder, messages.info)).check if folder else lambda: None
         check_outputs(found, source.key, outputs)
         if source.lacking:
@@ -87,39 +91,37 @@ def process(
         if folder:
             if not (folder / ledger.FOLDER).exists():
                 require_free(folder, RUN_FILES, outputs.overwrite)
-            stack.enter_context(recorded(folder, facts, len(found), check, tables))
+            write = partial(tables, folder, EarlierStatistics(folder))
+            stack.enter_context(recorded(folder, facts, len(found), check, write))
             # Written first: it marks the folder as one of ours, whose tables a rerun may replace.
             write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
             # A rerun with these settings must not overwrite unless it is asked to again.
             saved = {**settings, "output": {**settings["output"], "overwrite": False}}
             write_text(folder / "settings.toml", toml_text(saved))
-        advance = stack.enter_context(messages.progress(len(found), source.work))
+        advance = stack.enter_context(messages.progress(len(found), source.work, teller.later))
+        teller.tell()
 
         def take(result: ImageResult) -> None:
             tally.add(result)
-            untold.append(result)
+            teller.later(partial(_tell, result, messages, on_result))
             advance(failed=result.failed)
 
-        run.run(found, source, outputs, take, tell, check)
+        run.run(found, source, outputs, take, teller.tell, check)
         with stopping.finishing():
             write_more()
     _say_doubts(tally, source.rule.filters, messages)
     return tally
 
 
-def _tell(
-    untold: deque[ImageResult], messages: console.Messages, on_result: Callable[[ImageResult], None]
-) -> None:
-    """Say what became of each image that was done since the last call."""
-    while untold:
-        result = untold.popleft()
-        on_result(result)
-        for row in result.rows:
-            console.event("image", **row.cells())
-            if row.status == "failed":
-                console.fail(f"{row.image}: {row.reason}")
-            elif row.quality:
-                messages.warn(flagged(row))
+def _tell(result: ImageResult, messages: console.Messages, on_result: Callable[[ImageResult], None]) -> None:
+    """Say what became of an image."""
+    on_result(result)
+    for row in result.rows:
+        console.event("image", **row.cells())
+        if row.status == "failed":
+            console.fail(f"{row.image}: {row.reason}")
+        elif row.quality:
+            messages.warn(flagged(row))
 
 
 def _say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:

@@ -12,14 +12,10 @@ from beadctl.console import fail, stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.files import atomic, sha256, write_json
 from beadctl.results import ledger
+from beadctl.results.outdated import STATISTICS
 
 # What a run writes at the top of its folder.
-HASHED_FILES = (
-    *("counts.csv", "beads.csv", "settings.toml"),
-    *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png", "dilution.svg"),
-    *("agreement.csv", "agreement.png", "agreement.svg"),
-    *("sizes.csv", "size_histogram.csv", "sizes.png", "sizes.svg"),
-)
+HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml", *STATISTICS)
 RUN_FILES = (*HASHED_FILES, "run.json")
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9
@@ -80,7 +76,8 @@ def recorded(
     _set_aside(reserve, images)
     try:
         describe(None, "running")
-        yield
+        with stopping.before_leaving(reserve.unlink):
+            yield
     except OutputError as error:
         problems.append(str(error))
         conclude("stopped")

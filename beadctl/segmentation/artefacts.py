@@ -64,9 +64,11 @@ def artefacts(labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable)
     typical = typical[:: math.ceil(len(typical) / LIMITS.sample)]
     reference = np.abs(contrasts(labels, image, table, typical, around_px=LIMITS.around_px))
     if not np.isnan(reference).all():
-        share = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
-        share /= np.nanmedian(reference)
-        found[small] = (share < LIMITS.contrast) & (share * area_px[small] < LIMITS.light * typical_px)
+        usual = np.nanmedian(reference)
+        contrast = np.abs(contrasts(labels, image, table, small, around_px=LIMITS.around_px))
+        faint = contrast < LIMITS.contrast * usual
+        # In a plane without contrast none is fainter than another.
+        found[small] = faint & (contrast * area_px[small] < LIMITS.light * typical_px * usual)
     return found
 
 

@@ -16,6 +16,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
 # The work of a command: BODY runs where `beadctl info` would, and a signal comes while it rests.
 WORK = """
 import signal, sys, time, threading
+from beadctl import lock
 from beadctl.cli import main
 from beadctl.console import Messages, stopping
 from beadctl.files import atomic
@@ -138,11 +139,25 @@ def test_what_is_finished_is_written_whatever_the_scheduler_sends_again():
     assert err.count("error: ") == 1
 
 
-def test_a_second_interrupt_leaves_at_once_and_leaves_no_half_file(tmp_path):
-    body = f"with atomic(Path({str(tmp_path / 'x.txt')!r})) as file:" + FLUSH.replace("\n", "\n    ")
-    code, out, _, _ = end(start(body), signal.SIGINT, signal.SIGINT)
+def test_a_second_interrupt_leaves_at_once_and_leaves_no_half_file_and_no_lock(tmp_path):
+    held = f"lock.held(Path({str(tmp_path)!r}), print)"
+    body = f"with {held}, atomic(Path({str(tmp_path / 'x.txt')!r})):" + FLUSH.replace("\n", "\n    ")
+    process = start(body)
+    assert len(list(tmp_path.iterdir())) == 2
+    code, out, _, _ = end(process, signal.SIGINT, signal.SIGINT)
     assert (code, out) == (130, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_stopped_does_not_keep_a_process_from_ending():
+    """The end of a pipe that nobody reads; the last words wait for it too."""
+    body = """
+import os
+print("ready", flush=True)
+os.write(2, bytes(10**7))"""
+    process = start(body)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
 
 
 def test_an_ignored_signal_stays_ignored():

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -124,8 +125,11 @@ class Kills:
         again : callable
             Returns what the words of the rerun have beside, from the folder.
         """
-        out = folder / self.out
-        self._disturb(folder, SIGNALS[kill % 2], random.Random(kill).uniform(0, 1) * self.seconds, words)
+        out, after_s = folder / self.out, random.Random(kill).uniform(0, 1) * self.seconds
+        while not self._disturb(folder, SIGNALS[kill % 2], after_s, words):
+            # It had ended before: it is to be killed at work.
+            shutil.rmtree(out)
+            after_s *= 0.8
         try:
             look(out)
         except Exception:
@@ -137,11 +141,14 @@ class Kills:
         assert hidden == []
         assert self.content(out) == self.files
 
-    def _disturb(self, folder: Path, number: int, after_s: float, words: tuple[object, ...]) -> None:
-        """Start a command and send it a signal after so many seconds; SIGTERM ends it in good order."""
+    def _disturb(self, folder: Path, number: int, after_s: float, words: tuple[object, ...]) -> bool:
+        """Start a command and send it a signal after so many seconds; return whether it was at work then.
+
+        SIGTERM ends it in good order.
+        """
         process = begin(folder, *words)
         time.sleep(after_s)
-        if process.is_alive():
+        if at_work := process.is_alive():
             os.kill(process.pid, number)
             self.killed.append(number)
         sent = time.monotonic()
@@ -150,6 +157,7 @@ class Kills:
         if number == signal.SIGTERM:
             self.slowest_s = max(self.slowest_s, time.monotonic() - sent)
             assert code in (0, 143, -signal.SIGTERM), said
+        return at_work
 
     def __str__(self) -> str:
         signals = ", ".join(f"{self.killed.count(number)} {number.name}" for number in SIGNALS)

@@ -80,7 +80,8 @@ def look(out):
     assert {row["reason"] for row in rows if row["status"] == "failed"} <= {
         "not reached: the run was stopped"
     }
-    assert json.loads((out / "run.json").read_text())["outcome"] in ("stopped", "finished")
+    # SIGKILL may come between the tables and the record, which then has the outcome of the start.
+    assert json.loads((out / "run.json").read_text())["outcome"] in ("running", "stopped", "finished")
 
 
 @pytest.mark.parametrize("kill", range(10))

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -140,3 +142,28 @@ def test_count_prints_what_is_done_when_a_signal_comes(run, form, model_path, tm
     assert done >= 2
     if form == "json":
         assert len(json.loads(said.out)) == done
+
+
+def test_a_reader_that_has_stopped_holds_neither_tables_nor_lock(model_path, tmp_path):
+    planes, folder, out = 300, tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for index in range(2):
+        stack = np.full((planes, 16, 16), index, np.uint8)
+        tifffile.imwrite(folder / f"{index}.tif", stack, photometric="minisblack")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beadctl", "count", folder, "-m", model_path, "-o", out, "--format", "jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    # The rows of one stack are more than a pipe takes.
+    while not (out / ".beadctl/parts/0.tif.json").exists():
+        assert process.poll() is None
+        sleep(0.01)
+    sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+    left = [path.name for path in out.rglob("*")]
+    assert not [name for name in left if name.startswith((TEMPORARY, NAME, "reserve"))]
+    assert json.loads((out / "run.json").read_text())["outcome"] == "stopped"
+    rows = list(csv.DictReader((out / "counts.csv").open()))
+    assert sum(row["image"] == "0.tif" and row["status"] == "ok" for row in rows) == planes

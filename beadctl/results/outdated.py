@@ -1,0 +1,75 @@
+"""Statistics that an earlier run wrote, of counts that have changed since: they are no longer true."""
+
+import csv
+import hashlib
+import itertools
+from pathlib import Path
+
+from beadctl.errors import OutputError
+from beadctl.files import csv_line
+
+STATISTICS = (
+    *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png", "dilution.svg"),
+    *("agreement.csv", "agreement.png", "agreement.svg"),
+    *("sizes.csv", "size_histogram.csv", "sizes.png", "sizes.svg"),
+)
+# Columns of counts.csv that tell what a run did, and no figure.
+OF_THE_RUN = ("status", "reason")
+
+
+class EarlierStatistics:
+    """The tables and plots of statistics in a folder of results, as a run finds them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the results.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = {name: state for name in STATISTICS if (state := _state(folder / name))}
+        self._figures = _figures(folder) if self._files else ""
+
+    def remove_outdated(self) -> list[str]:
+        """Remove those that this run did not replace if counts.csv has other figures now; return them.
+
+        Raises
+        ------
+        OutputError
+            If one cannot be removed.
+        """
+        kept = [name for name, state in self._files.items() if _state(self._folder / name) == state]
+        if not kept or _figures(self._folder) == self._figures:
+            return []
+        for path in (self._folder / name for name in kept):
+            try:
+                path.unlink()
+            except OSError as error:
+                words = f"cannot be removed ({error.strerror}), and its counts have changed"
+                raise OutputError(f"{path}: {words}") from None
+        return kept
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced, or None if there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
+
+
+def _figures(folder: Path) -> str:
+    """Return a hash of the figures in counts.csv; empty where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with (folder / "counts.csv").open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            head = next(rows, [])
+            columns = [index for index, name in enumerate(head) if name not in OF_THE_RUN]
+            for row in itertools.chain([head], rows):
+                digest.update((csv_line(row[index] for index in columns) + "\n").encode())
+    except (OSError, ValueError, IndexError, csv.Error):
+        return ""
+    return digest.hexdigest()
