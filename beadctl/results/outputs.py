@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -123,7 +124,9 @@ def _refuse_shared(found: Sequence[Found]) -> None:
     """Refuse images of which two may write one file."""
     taken: dict[str, Found] = {}
     for item in found:
-        other = taken.setdefault(str(item.name.parent / stem(item.name)).casefold(), item)
+        # Some file systems take names for equal that differ in case or in how accents are composed.
+        name = unicodedata.normalize("NFC", str(item.name.parent / stem(item.name))).casefold()
+        other = taken.setdefault(name, item)
         if other is not item:
             raise OutputError(
                 f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "

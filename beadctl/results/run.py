@@ -30,6 +30,7 @@ from beadctl.segmentation.measure import BeadTable
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20
+CHANGED = "changed while it was read; run again once it is complete"
 
 
 def run(
@@ -103,6 +104,7 @@ def _start(
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
+        before = _state(item.path)
         image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
         earlier = _earlier(item, outputs, image_key)
         if earlier:
@@ -112,7 +114,16 @@ def _start(
         labelled = [_plane(plane, source, outputs, worker, linker) for plane in image.planes]
     except Exception as error:
         return worker.submit(gate.let_pass, partial(ledger.failed, item.name, _reason(error, item.path)))
-    return worker.submit(_finish, item, labelled, outputs, image_key, gate, linker)
+    return worker.submit(_finish, item, before, labelled, outputs, image_key, gate, linker)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is written; None where that is unknown."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ino
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
@@ -193,6 +204,7 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 
 def _finish(
     item: Found,
+    before: tuple[int, int, int] | None,
     labelled: Sequence[Future[_Plane]],
     outputs: Outputs,
     image_key: str,
@@ -201,6 +213,10 @@ def _finish(
 ) -> None:
     """Write an image's results, and its part of the ledger before they have their names."""
     planes = [future.result() for future in labelled]
+    if _state(item.path) != before:
+        # A microscope may still write it: key and pixels need not be of one content.
+        gate.let_pass(partial(ledger.failed, item.name, CHANGED))
+        return
     if linker:
         failed = [plane.row for plane in planes if plane.row.status == "failed"]
         planes = [_Plane(*one) for one in linker.rows(failed)]

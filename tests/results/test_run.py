@@ -322,15 +322,21 @@ def test_what_beadctl_did_not_write_is_never_replaced(segment, bead_folder, name
     assert files("out") == {name}
 
 
-def test_two_images_with_one_mask_are_refused_before_any_work(segment, run, model_path, tmp_path):
-    for name in ("a.tif", "a.png"):
+@pytest.mark.parametrize(
+    "names",
+    # The same stem, also for file systems in which case and the composition of accents make no difference.
+    [("a.tif", "a.png"), ("A.tif", "a.png"), ("\u00e9.tif", "e\u0301.png")],
+    ids=["suffix", "case", "accent"],
+)
+def test_two_images_with_one_mask_are_refused_before_any_work(names, segment, run, model_path, tmp_path):
+    for name in names:
         Image.fromarray(discs(2)[0]).save(tmp_path / name)
-    said = segment("a.tif", "a.png", "-o", "out")
+    said = segment(*names, "-o", "out")
     assert said.code == 3
-    assert "a.tif and a.png" in said.error
+    assert " and ".join(names) in said.error
     assert not Path("out").exists()
     # A count without files has nothing to collide.
-    assert run("count", "a.tif", "a.png", "-m", model_path).code == 0
+    assert run("count", *names, "-m", model_path).code == 0
 
 
 def test_one_name_in_two_folders_is_two_images(segment, tmp_path):
@@ -379,6 +385,25 @@ def test_a_failed_image_is_a_row_and_the_others_are_done(segment, bead_folder):
     tifffile.imwrite(bead_folder / "broken.tif", discs(1)[0])
     assert segment(bead_folder, "-o", "out").code == 0
     assert counts("out/counts.csv")[("broken.tif", 0)] == 1
+
+
+def test_an_image_that_is_still_written_is_a_row_and_a_rerun_does_it(segment, bead_folder, monkeypatch):
+    def growing(path, *arguments):
+        image = open_image(path, *arguments)
+        if path.name == "dark.png":
+            with path.open("ab") as file:
+                file.write(bytes(9))
+        return image
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("beadctl.results.run"), "open_image", growing)
+        said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert said.error == "error: dark.png: changed while it was read; run again once it is complete"
+    assert Counter(row["status"] for row in table("out/counts.csv")) == {"ok": 6, "failed": 1}
+    assert not Path("out/masks/dark_masks.tif").exists()
+    assert segment(bead_folder, "-o", "out").code == 0
+    assert counts("out/counts.csv")[("dark.png", 0)] == COUNTS[("dark.png", 0)]
 
 
 def test_options_reach_the_pixels(segment, tmp_path):
