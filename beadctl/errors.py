@@ -74,15 +74,34 @@ class IncompleteError(OutputError):
     exit_code = ExitCode.SOME_FAILED
 
 
+# Packages that only an extra installs, and its name.
+EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
+
+
 class MissingExtraError(BeadctlError):
     """An optional dependency is not installed; the message names the ``pip install``."""
+
+    @classmethod
+    def of(cls, error: ModuleNotFoundError) -> "MissingExtraError | None":
+        """Return the error for a module that was not found, if an extra installs it."""
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            return None
+        return cls(f'{package} is not installed; pip install "beadctl[{EXTRAS[package]}]"')
 
 
 class TrainingError(BeadctlError):
     """Training cannot start or continue."""
 
 
-class FileNote(UserWarning):
+class BeadctlWarning(UserWarning):
+    """What to know of a result: a count to look at, a file that failed, a doubtful model.
+
+    Only the functions of `beadctl` give it; the command line prints the same words.
+    """
+
+
+class FileNote(BeadctlWarning):
     """What a reader of a file leaves out or assumes.
 
     The command line prints a note once, with the number of further files that it is about.

@@ -20,6 +20,10 @@ def test_every_public_name_resolves_and_is_known_to_type_checkers():
     assert typed == set(beadctl.__all__)
 
 
+def test_public_names_are_listed():
+    assert set(beadctl.__all__) <= set(dir(beadctl))
+
+
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="no attribute 'segmentplane'"):
         _ = beadctl.segmentplane
@@ -39,6 +43,12 @@ def test_importing_the_package_loads_nothing_heavy():
         "pydantic",
         "rich",
     }
+
+
+def test_naming_the_functions_loads_no_torch():
+    code = "from beadctl import *; import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"torch", "onnx", "onnxruntime", "matplotlib", "typer"}
 
 
 def test_the_example_of_the_package_runs():

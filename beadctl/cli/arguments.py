@@ -65,11 +65,11 @@ def _regions(settings: Settings) -> list[Path]:
     return [Path(text) for text in (settings.data.region, settings.data.region_exclude) if text]
 
 
-def session(settings: Settings, messages: Messages) -> Model:
-    """Open the model file, and print the device that runs it."""
+def session(settings: Settings, messages: Messages, model: Model | None = None) -> Model:
+    """Open the model file, and print the device that runs it; or return one that is open already."""
     inference = settings.inference
     scratch.keep_in_memory(memory_plan(settings).array_bytes)
-    return open_model(inference.model, inference.device, inference.threads, messages)
+    return model or open_model(inference.model, inference.device, inference.threads, messages)
 
 
 def memory_plan(settings: Settings) -> MemoryPlan:
@@ -96,9 +96,11 @@ def counted(settings: Settings, *, link_z: bool = False) -> dict[str, Any]:
     return {"region": region, "counting_frame": data.counting_frame, "link_z": link_z}
 
 
-def by_network(settings: Settings, messages: Messages, *, link_z: bool = False) -> ByNetwork:
-    """Open the model file, which finds the beads, and print the device that runs it."""
-    model = session(settings, messages)
+def by_network(
+    settings: Settings, messages: Messages, model: Model | None = None, *, link_z: bool = False
+) -> ByNetwork:
+    """Open the model file, which finds the beads, and print the device that runs it; unless it is open."""
+    model = session(settings, messages, model)
     return ByNetwork(model, segment_options(settings, model.facts, **counted(settings, link_z=link_z)))
 
 

@@ -34,8 +34,6 @@ COMMANDS = {
 }
 # What makes a path unusable that was given, wherever it is met first.
 PATH_FAULTS = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
-# Packages that only an extra installs, and its name.
-EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
 
 
 def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
@@ -158,10 +156,9 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         console.fail(f"standard output: cannot be written ({error.strerror}); redirect it")
         return ExitCode.NOTHING_DONE
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
+        missing = MissingExtraError.of(error)
+        if missing is None:
             raise
-        missing = MissingExtraError(f'{package} is not installed; pip install "beadctl[{EXTRAS[package]}]"')
         console.fail(str(missing))
         return missing.exit_code
 

@@ -114,6 +114,20 @@ def fields() -> Iterator[tuple[str, str]]:
             yield section, field
 
 
+def stated(flags: Mapping[str, object]) -> Loaded:
+    """Check settings that are given one by one; neither environment nor file is read.
+
+    Parameters and errors are those of `load`.
+    """
+    given = _by_section(flags)
+    origins = {f"{section}.{field}": "default" for section, field in fields()}
+    origins |= dict.fromkeys(_keys(given), "flag")
+    try:
+        return Loaded(Settings(**given), origins, None, flags)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins)) from None
+
+
 def load(config: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:
     """Read flags, environment and file, and check every name and value.
 
@@ -131,11 +145,7 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
         a file that cannot be read.
     """
     file, environment, flags = _file(config), _environment(), flags or {}
-    given: dict[str, Any] = {}
-    for key, value in flags.items():
-        if value is not None:
-            section, field = key.split(".")
-            given.setdefault(section, {})[field] = value
+    given = _by_section(flags)
     variables = {key: PREFIX + key.replace(".", "__").upper() for key in _keys(environment())}
     origins = {f"{section}.{field}": "default" for section, field in fields()}
     origins |= dict.fromkeys(_keys(file()), str(file.toml_file_path))
@@ -147,6 +157,16 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
         raise SettingsError(_explain(error, origins)) from None
     finally:
         _below_flags.reset(token)
+
+
+def _by_section(flags: Mapping[str, object]) -> dict[str, Any]:
+    """Return the values of flags that were given, by section and field."""
+    given: dict[str, Any] = {}
+    for key, value in flags.items():
+        if value is not None:
+            section, field = key.split(".")
+            given.setdefault(section, {})[field] = value
+    return given
 
 
 def _keys(content: Mapping[str, Any]) -> list[str]:

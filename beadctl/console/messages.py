@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Messages:
-    """Messages on standard error; verbosity is -1 quiet (warnings and errors only), 0 normal, 1 verbose."""
+    """Messages on standard error.
+
+    Attributes
+    ----------
+    verbosity : int
+        -1 quiet (warnings and errors only), 0 normal, 1 verbose.
+    hear : callable or None
+        Takes the text of warnings and errors; None prints them.
+    """
 
     verbosity: int = 0
+    hear: Callable[[str], None] | None = None
 
     @classmethod
     def of(cls, quiet: bool, verbose: bool) -> "Messages":
@@ -40,7 +49,14 @@ class Messages:
     def warn(self, message: str) -> None:
         """Print a warning, under ``-q`` too."""
         event("warning", text=printable(message))
-        _print(f"warning: {message}", "yellow")
+        if self.hear:
+            self.hear(printable(message))
+        else:
+            _print(f"warning: {message}", "yellow")
+
+    def fail(self, message: str) -> None:
+        """Print an error that does not end the work: what is wrong, where, and what to do."""
+        (self.hear or fail)(printable(message))
 
     def notes(self, lines: Iterable[tuple[bool, str]]) -> None:
         """Print each (is_warning, text) pair as a warning or a message."""
@@ -78,7 +94,7 @@ class Messages:
         log = _ProgressLog(self, total, what, say)
         console = stderr()
         try:
-            if not console.is_terminal:
+            if self.verbosity < 0 or not console.is_terminal:
                 log.start()
                 yield log.advance
                 log.end()
@@ -90,7 +106,6 @@ class Messages:
                 TimeRemainingColumn(),
                 console=console,
                 transient=True,
-                disable=self.verbosity < 0,
             ) as bar:
                 task = bar.add_task(what, total=total)
 

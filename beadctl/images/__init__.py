@@ -25,7 +25,7 @@ from beadctl.images.find import (
     search_labels,
     survey,
 )
-from beadctl.images.image import Image, content_sha256, only_plane, open_image
+from beadctl.images.image import Image, content_sha256, only_plane, open_array, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
 from beadctl.images.network_input import InputName, NetworkInput
@@ -63,6 +63,7 @@ __all__ = [
     "levels_of",
     "measure_levels",
     "only_plane",
+    "open_array",
     "open_image",
     "oriented",
     "real_path",

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from beadctl.errors import FileNote, ImageError
 from beadctl.files import sha256
 from beadctl.images import extra
+from beadctl.images.array import array_series
 from beadctl.images.failure import failures
 from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.limits import Limits
@@ -82,11 +84,53 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     FileNote
         If something in the file is left out or assumed, such as side images of a slide.
     """
-    axes = options.axes and options.axes.upper()
     in_file, facts = _series_of(path, options.series, options.limits)
-    sizes = [s.pixel_size_um or jeol_pixel_size_um(path) or options.pixel_size_um for s in in_file]
+    sizes = [s.pixel_size_um or jeol_pixel_size_um(path) for s in in_file]
+    in_file = [replace(s, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)]
+    return _image(path, in_file, facts, options)
+
+
+def open_array(array: ArrayLike, options: ReadOptions = ReadOptions(), name: str = "array") -> Image:
+    """Describe an array in memory as an image, with the planes that a file of these pixels has.
+
+    Parameters
+    ----------
+    array : array_like, shape (..., H, W)
+        Of real numbers; of more than two axes, these are named by `options.axes`, or by ``dims`` of one
+        letter each, as xarray has them.
+    options : ReadOptions
+        As for `open_image`.
+    name : str
+        Stands for the path of a file in messages.
+
+    Raises
+    ------
+    ImageError
+        If it holds no pixels or no real numbers, or is ambiguous without `axes`, `channel` or `plane`.
+
+    Examples
+    --------
+    >>> rgb = np.zeros((4, 5, 3), np.uint8)
+    >>> image = open_array(rgb, ReadOptions(axes="YXS"))
+    >>> image.conversion, image.planes[0].height, image.planes[0].width
+    ('luminance of RGB', 4, 5)
+    """
+    series = array_series(array, name)
+    if options.axes is None and series.is_certain:
+        options = replace(options, axes=series.axes)
+    facts = SeriesFacts("", series.axes, series.shape, str(series.dtype))
+    chosen_series(series.path, [facts], options.series)
+    return _image(series.path, [series], [facts], options)
+
+
+def _image(
+    path: Path, in_file: Sequence[Series], facts: Sequence[SeriesFacts], options: ReadOptions
+) -> Image:
+    """Describe the series of a file, or of an array, as the options say."""
+    axes = options.axes and options.axes.upper()
     every_series = [
-        replace(s, axes=axes or s.axes, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)
+        replace(s, axes=axes or s.axes, pixel_size_um=s.pixel_size_um or options.pixel_size_um)
+        for s in in_file
     ]
     _check_limits(path, every_series, options.limits)
     planes: list[Plane | None] = []
@@ -98,7 +142,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     first = every_series[0]
     chosen = _chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series))
     for note in _notes(every_series, facts, chosen, options):
-        warnings.warn(FileNote(path, note), stacklevel=2)
+        warnings.warn(FileNote(path, note), stacklevel=3)
     if options.projection:
         chosen = projected(chosen, options.projection)
     return Image(

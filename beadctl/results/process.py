@@ -79,7 +79,7 @@ def process(
             left = f"{len(lost)}, such as {lost[0]}"
             raise OutputError(f"{folder}: results removed during the run: {left}; run again")
 
-    teller = Teller()
+    teller = Teller(may_wait=messages.hear is None)
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
         # Words may have to wait for whoever reads them, so they come after the files.
@@ -119,7 +119,7 @@ def _tell(result: ImageResult, messages: console.Messages, on_result: Callable[[
     for row in result.rows:
         console.event("image", **row.cells())
         if row.status == "failed":
-            console.fail(f"{row.image}: {row.reason}")
+            messages.fail(f"{row.image}: {row.reason}")
         elif row.quality:
             messages.warn(flagged(row))
 

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import traceback
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.console import stopping
-from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
+from beadctl.errors import AnnotationError, BeadctlError, ImageError, OutputError
 from beadctl.files import name_text
 from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
@@ -24,7 +23,7 @@ from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.linked import Linker
 from beadctl.results.outputs import Outputs, is_short, source_of
 from beadctl.results.plane_row import row_of
-from beadctl.results.sources import FoundPlane, Source
+from beadctl.results.sources import FoundPlane, Source, begun
 from beadctl.results.written import Stamp, discard, publish, staged
 from beadctl.segmentation.measure import BeadTable
 
@@ -170,10 +169,7 @@ def _plane(
 ) -> Future[_Plane]:
     """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
     try:
-        if source.rule.region:
-            for note in source.rule.region.mask((plane.height, plane.width)).notes:
-                warnings.warn(FileNote(plane.path, note), stacklevel=1)
-        finish = source.begin(plane)
+        finish = begun(source, plane)
     except Exception as error:
         return worker.submit(_failed_plane, plane, _reason(error, plane.path))
     future = worker.submit(_finished, plane, finish, outputs, linker)

@@ -1,6 +1,7 @@
 """Where the beads of a plane come from: the network, or a label image that another program made."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.label_image import read_label_image
 from beadctl.counting.detection import Band
-from beadctl.errors import SettingsError
+from beadctl.errors import FileNote, SettingsError
 from beadctl.files import fingerprint
 from beadctl.images import Plane, ReadOptions, intensities_of
 from beadctl.model.session import Model, installed_builds
@@ -84,6 +85,14 @@ class Source(Protocol):
 
     def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
         """Read a plane, and run what needs the network; the function that is returned does the rest."""
+
+
+def begun(source: Source, plane: Plane) -> Callable[[], FoundPlane]:
+    """Begin a plane by its source, and warn of what is assumed of the region in it."""
+    if source.rule.region:
+        for note in source.rule.region.mask((plane.height, plane.width)).notes:
+            warnings.warn(FileNote(plane.path, note), stacklevel=1)
+    return source.begin(plane)
 
 
 @dataclass(frozen=True)

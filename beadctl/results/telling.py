@@ -2,17 +2,23 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from beadctl.results.gate import POLL_S, wait_for
 
 
 class Teller:
-    """Tells words in order; while they wait, a signal ends the run, and its tables are written."""
+    """Tells words in order; while they wait, a signal ends the run, and its tables are written.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    may_wait : bool
+        Whether whoever reads the words may make them wait; they are told in the caller's thread otherwise.
+    """
+
+    def __init__(self, *, may_wait: bool = True) -> None:
         self._untold = deque[Callable[[], None]]()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="words")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="words") if may_wait else None
 
     def later(self, words: Callable[[], None]) -> None:
         """Keep words for the next `tell`."""
@@ -20,18 +26,21 @@ class Teller:
 
     def tell(self) -> None:
         """Tell what was kept, and raise what it raises, or `Interrupted` if a signal comes."""
-        wait_for(self._told())
+        if self._thread is None:
+            self._tell()
+        else:
+            wait_for(self._thread.submit(self._tell))
 
     def end(self) -> None:
         """Tell what is left, whatever signal came."""
-        told = self._told()
+        if self._thread is None:
+            self._tell()
+            return
+        told = self._thread.submit(self._tell)
         while not wait([told], timeout=POLL_S).done:
             pass
         self._thread.shutdown(wait=False)
         told.result()
-
-    def _told(self) -> Future[None]:
-        return self._thread.submit(self._tell)
 
     def _tell(self) -> None:
         while self._untold:

@@ -49,7 +49,7 @@ class TrainCallbacks:
         finished epoch.
     """
 
-    on_epoch: Callable[[EpochRecord], None] = lambda _: None
+    on_epoch: Callable[[EpochRecord], object] = lambda _: None
     on_step: Callable[[StepRecord], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
 

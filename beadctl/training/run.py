@@ -1,5 +1,6 @@
 """``beadctl train`` below the command line: quick audit of the tiles, the run with its table, the result."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from beadctl import lock
@@ -16,7 +17,7 @@ from beadctl.training.device import is_emulated, resolve
 from beadctl.training.loop import train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
-from beadctl.training.records import EpochRecord
+from beadctl.training.records import EpochRecord, RunResult
 from beadctl.training.run_folder import CURVE
 from beadctl.training.start import Start
 
@@ -80,6 +81,54 @@ def learn(
     messages : Messages
         Takes progress and result.
     """
+    _say_start(plan, out, messages, tiles=tiles, start=start, options=options)
+    with lock.held(out, messages.info), stoppable() as stop, live.table(plan, messages.verbosity) as shown:
+        callbacks = TrainCallbacks(shown.epoch, shown.step, stop.made)
+        result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
+    _say_end(result, plan, out, messages, tiles=tiles)
+    if result.stopped == "interrupted":
+        messages.info(f"resume with the same command and --resume; export with: beadctl export {out}")
+        return stop.exit_code
+    return ExitCode.DONE
+
+
+def learn_quietly(
+    plan: TrainingPlan,
+    out: Path,
+    messages: Messages,
+    *,
+    tiles: Path | None,
+    start: Start | None,
+    options: TrainOptions,
+    on_epoch: Callable[[EpochRecord], object],
+) -> RunResult:
+    """Train into a folder as `learn` does, without its table, and leave signals to the caller.
+
+    Parameters
+    ----------
+    plan, out, messages, tiles, start, options
+        As for `learn`.
+    on_epoch : callable
+        Takes the record of every finished epoch.
+    """
+    _say_start(plan, out, messages, tiles=tiles, start=start, options=options)
+    with lock.held(out, messages.info):
+        callbacks = TrainCallbacks(on_epoch)
+        result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
+    _say_end(result, plan, out, messages, tiles=tiles)
+    return result
+
+
+def _say_start(
+    plan: TrainingPlan,
+    out: Path,
+    messages: Messages,
+    *,
+    tiles: Path | None,
+    start: Start | None,
+    options: TrainOptions,
+) -> None:
+    """Say what a run will train on, and warn of bad masks and slow arithmetic; parameters of `learn`."""
     if tiles and not options.resume:
         samples = manifest.samples(manifest.read_manifest(tiles))
         spot_check(samples, ReadOptions(), messages, f"beadctl audit {tiles}")
@@ -88,19 +137,18 @@ def learn(
     messages.info(f"training on {target} into {out}{origin}")
     if is_emulated(plan.precision, target):
         messages.warn("this CPU has no bf16: it is computed several times slower; use --precision fp32")
-    with lock.held(out, messages.info), stoppable() as stop, live.table(plan, messages.verbosity) as shown:
-        callbacks = TrainCallbacks(shown.epoch, shown.step, stop.made)
-        result = train(plan, out, tiles=tiles, start=start, options=options, callbacks=callbacks)
+
+
+def _say_end(
+    result: RunResult, plan: TrainingPlan, out: Path, messages: Messages, *, tiles: Path | None
+) -> None:
+    """Say how a run ended, and what its best epoch is worth."""
     if result.record and result.best:
         messages.info(
             f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation "
             f"{result.record.figure(plan.select)} in epoch {result.record.epoch}: {result.best}"
         )
         _say_worth(result.record, plan, tiles, out, messages)
-    if result.stopped == "interrupted":
-        messages.info(f"resume with the same command and --resume; export with: beadctl export {out}")
-        return stop.exit_code
-    return ExitCode.DONE
 
 
 def _say_worth(

@@ -98,7 +98,7 @@ def test_the_training_block_of_the_readme_runs_as_printed_in_five_minutes(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["training", "losses", "cluster"])
+@pytest.mark.parametrize("name", ["training", "losses", "cluster", "python"])
 def test_training_guides(tmp_path, name):
     run_page(guide(name), tmp_path)
 
