@@ -10,6 +10,7 @@ from beadctl.api.options import CountOptions, settings_of
 from beadctl.api.result import Table, counts_table
 from beadctl.api.told import WARNINGS
 from beadctl.cli import arguments
+from beadctl.errors import ImageError
 from beadctl.model.session import Model
 from beadctl.results.ledger import ImageResult, Row
 from beadctl.results.outputs import Outputs
@@ -72,6 +73,8 @@ def count(
     """
     settings = settings_of("count", CountOptions, options, pixel_size=pixel_size).settings
     inputs = [Path(path) for path in ([images] if isinstance(images, str | os.PathLike) else images)]
+    if not inputs:
+        raise ImageError("count(): got no path; give images or a folder")
     found = arguments.images(settings, inputs, WARNINGS)
     source = arguments.by_network(settings, WARNINGS, opened(model), link_z=settings.counting.link_z)
     rows, done = list[Row](), 0

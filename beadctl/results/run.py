@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.console import stopping
-from beadctl.errors import AnnotationError, BeadctlError, ImageError, OutputError
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
 from beadctl.files import name_text
 from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
@@ -286,7 +286,8 @@ def _reason(error: Exception, path: Path) -> str:
             return str(error).removeprefix(f"{path}: ")
         case OSError():
             return f"cannot be read ({error.strerror or error})"
-        case BeadctlError():
+        case BeadctlError() | FileNote():
+            # A note is raised where the caller's filter makes warnings exceptions.
             raise error
         case _:
             return internal(error)

@@ -3,6 +3,7 @@
 import doctest
 import io
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -75,9 +76,18 @@ def test_an_exception_of_the_progress_ends_the_work(model, bead_folder):
     assert len(done) < 5
 
 
+def test_warnings_as_errors_end_the_work(model, bead_folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", beadctl.BeadctlWarning)
+        with pytest.raises(beadctl.FileNote, match="its own pixel size"):
+            beadctl.count(bead_folder / "deep/sixteen.tif", model=model, pixel_size=2)
+
+
 def test_no_image_is_an_error(model, tmp_path):
     with pytest.raises(beadctl.ImageError, match="no images"):
         beadctl.count(tmp_path, model=model)
+    with pytest.raises(beadctl.ImageError, match="give images or a folder"):
+        beadctl.count([], model=model)
     with pytest.raises(beadctl.SettingsError, match="did you mean include"):
         beadctl.count(tmp_path, model=model, includes="*.tif")
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -110,3 +111,30 @@ def test_the_script_needs_onnxruntime_and_numpy_alone(script, tmp_path):
     found = np.load(tmp_path / "mask.npy")
     np.testing.assert_array_equal(found, script.mask(MODEL, plane.astype(float)))
     assert f"{found.mean():.1%} of the pixels" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="Node is not installed")
+def test_the_mask_in_a_browser_runtime_is_the_same(script, tmp_path):
+    npm = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        ".",
+        "onnxruntime-web@1.30",
+    ]
+    if subprocess.run(npm, cwd=tmp_path, capture_output=True).returncode:
+        pytest.skip("the registry of npm is not reached")
+    shutil.copy(ROOT / "examples/model-file/use-the-model.mjs", tmp_path)
+    for shape in ((93, 150), (256, 70)):
+        plane = render(np.random.default_rng(4), shape).image
+        plane.astype("<f4").tofile(tmp_path / "plane.f32")
+        words = ["use-the-model.mjs", MODEL, "plane.f32", *shape, "mask.u8"]
+        done = subprocess.run(["node", *map(str, words)], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = np.fromfile(tmp_path / "mask.u8", np.uint8).reshape(shape).astype(bool)
+        assert found.any()
+        assert np.mean(found != script.mask(MODEL, plane.astype(float))) < 1e-3
