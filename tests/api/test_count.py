@@ -3,6 +3,7 @@
 import doctest
 import io
 import shutil
+import threading
 import warnings
 
 import numpy as np
@@ -43,7 +44,16 @@ def test_the_table_is_that_of_the_command(run, model, model_path, bead_folder, c
 
 
 def test_files_and_folders_in_their_order(model, bead_folder):
-    table = beadctl.count([str(bead_folder / "rgb.png"), bead_folder / "deep"], model=model)
+    threads = set()
+    with pytest.warns(beadctl.BeadctlWarning, match="sim.tif: count") as heard:
+        table = beadctl.count(
+            [str(bead_folder / "rgb.png"), bead_folder / "deep"],
+            model=model,
+            progress=lambda *_: threads.add(threading.get_ident()),
+        )
+    # Progress bars of notebooks and windows may be moved in their own thread alone.
+    assert threads == {threading.get_ident()}
+    assert {one.filename for one in heard} == {__file__}
     assert table["image"].tolist() == ["rgb.png", "sim.tif", "sixteen.tif"]
     assert table["count"].dtype == np.int64
 

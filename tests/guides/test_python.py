@@ -24,6 +24,7 @@ SEGMENTING = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::beadctl.BeadctlWarning")
 def test_the_blocks_of_the_guide_run(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     one, many = SEGMENTING
