@@ -8,7 +8,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,8 @@ NAME = ".beadctl.lock"
 UNTOUCHED_S = 90.0
 TOUCH_S = 10.0
 POLL_S = 0.5
+# Most holders that are waited for, one after another, where only a look is wanted.
+LOOKS = 20
 
 
 class Held:
@@ -45,7 +47,9 @@ class Held:
 
 
 @contextmanager
-def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
+def held(
+    folder: Path, say: Callable[[str], None], parts: Callable[[], Iterable[Path]] = tuple
+) -> Iterator[Held]:
     """Hold a folder, created where it is missing, and remove what killed processes left unfinished in it.
 
     Parameters
@@ -54,23 +58,22 @@ def held(folder: Path, say: Callable[[str], None]) -> Iterator[Held]:
         What is to be written.
     say : callable
         Takes the message that it must be seen whether the holder is alive.
+    parts : callable
+        Returns folders whose holders write into this one too; see `require_idle`.
 
     Raises
     ------
     OutputError
-        If another process holds it, or it cannot be written.
+        If another process holds it, or one of its parts, or it cannot be written.
     """
-    from filelock import SoftFileLease
-
     created = [path for path in (folder, *folder.parents) if not path.exists()]
-    path = folder / NAME
-    lease = SoftFileLease(
-        path, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
-    )
+    lease = _lease(folder)
     try:
-        with stopping.before_leaving(partial(_remove, lease, path)):
+        with stopping.before_leaving(partial(_remove, lease, folder / NAME)):
             with stopping.held():
                 _acquire(lease, folder, say)
+                for part in parts():
+                    require_idle(part, say)
                 remove_stale(folder)
             yield Held(folder, lease)
     finally:
@@ -85,6 +88,38 @@ def _remove(lease: "SoftFileLease", path: Path) -> None:
     """Remove the file of a lock that is ours; `release` may wait for the thread that touches it."""
     if lease.is_lock_held_by_us:
         path.unlink()
+
+
+def require_idle(folder: Path, say: Callable[[str], None]) -> None:
+    """Refuse a folder that another process holds; the lock of a dead one is removed.
+
+    Parameters and errors are those of `held`.
+    """
+    refused = list[str]()
+    while (folder / NAME).exists():
+        lease = _lease(folder)
+        try:
+            _await(lease, folder, say)
+        except OutputError as error:
+            # Another process may hold it for a moment, because it is looking too.
+            if str(error) in refused or len(refused) == LOOKS:
+                raise
+            refused.append(str(error))
+            stopping.check()
+            time.sleep(POLL_S / 2)
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        else:
+            lease.release()
+            return
+
+
+def _lease(folder: Path) -> "SoftFileLease":
+    from filelock import SoftFileLease
+
+    return SoftFileLease(
+        folder / NAME, lease_duration=UNTOUCHED_S, heartbeat_interval=TOUCH_S, thread_local=False, mode=0o644
+    )
 
 
 def remove_stale(folder: Path) -> None:

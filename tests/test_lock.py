@@ -115,6 +115,35 @@ def test_a_folder_into_which_nothing_was_written_is_not_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_whose_part_is_held_is_refused(holder, tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"out: in use by another job \(process \d+"),
+        lock.held(tmp_path, print, lambda: [tmp_path / "out"]),
+    ):
+        pytest.fail("a part of the folder is held by another process")
+    assert not (tmp_path / lock.NAME).exists()
+    holder.kill()
+    holder.wait()
+    with lock.held(tmp_path, pytest.fail, lambda: [tmp_path / "out", tmp_path / "absent"]):
+        assert not (tmp_path / "out" / lock.NAME).exists()
+
+
+def test_a_holder_for_a_moment_is_waited_for(holder, tmp_path, monkeypatch):
+    """Others that look at a lock take it for a moment, where a dead process has left it."""
+    holder.kill()
+    holder.wait()
+    real, turns = lock._await, iter(range(3))
+
+    def awaited(lease, folder, say):
+        if (turn := next(turns)) < 2:
+            raise OutputError(f"out: in use by another job (process {turn})")
+        real(lease, folder, say)
+
+    monkeypatch.setattr(lock, "_await", awaited)
+    lock.require_idle(tmp_path / "out", pytest.fail)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_what_another_process_writes_in_a_folder_below_is_left(holder, tmp_path):
     written = [tmp_path / "out" / "masks" / f"{TEMPORARY}a.tif", tmp_path / "old" / f"{TEMPORARY}b.tif"]
     for path in written:

@@ -4,21 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
+from beadctl.cli.sections import Counting
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Form, Messages
 from beadctl.console.table import print_rows
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.errors import ExitCode, SettingsError
+from beadctl.errors import ExitCode, OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
+from beadctl.results.merge import Shards
+from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
 from beadctl.results.summary import Statistics
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
+from beadctl.shard import Shard
 
 # Settings of `instances` by which maps of a network become beads.
 OF_THE_NETWORK = tuple(
@@ -132,11 +138,40 @@ def by_labels(loaded: Loaded) -> ByLabels:
     return ByLabels(read_options(settings), rule)
 
 
-def statistics(settings: Settings, images: Sequence[Found], messages: Messages) -> Statistics:
-    """Return which statistics of the counts are asked for, and print what is left out of them."""
+def part(images: Sequence[Found], shard: str | None, out: Path | None, messages: Messages) -> Part | None:
+    """Return the images of a shard, and print which it is; None where the work is not divided."""
+    if shard is None:
+        return None
+    if out is None:
+        raise SettingsError(f"--shard {shard}: give -o too, a folder where beadctl merge finds all shards")
+    found = Part.of(images, Shard.parse(shard))
+    messages.info(str(found))
+    return found
+
+
+def statistics(
+    settings: Settings, images: Sequence[Found], messages: Messages, part: Part | None = None
+) -> Statistics:
+    """Return which statistics of the counts are asked for, and print what is left out of them.
+
+    A shard leaves them to the merge, and only checks them.
+    """
     asked = Statistics.of(images, **settings.counting.model_dump(exclude={"link_z"}))
     messages.notes(asked.notes(images))
-    return asked
+    if part and asked != Statistics():
+        messages.info("statistics are of all shards: beadctl merge writes them")
+    return Statistics() if part else asked
+
+
+def merged_statistics(shards: Shards, messages: Messages) -> Statistics:
+    """Return which statistics of the counts of all shards were asked for."""
+    try:
+        settings = Settings(**shards.settings)  # type: ignore[arg-type]
+    except ValidationError:
+        raise OutputError(f"{shards.records[0].folder}: its settings cannot be read; run it again") from None
+    counting = settings.counting.model_copy(update={"link_z": False})
+    # The names of all images are needed for these alone.
+    return statistics(settings, shards.found(), messages) if counting != Counting() else Statistics()
 
 
 def tile_options(settings: Settings) -> TilingOptions:

@@ -226,6 +226,14 @@ DryRun = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+ShardText = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="Do one of N parts of the work: I/N, I from 1; in a job array also auto or auto/N.",
+        rich_help_panel=RUN,
+    ),
+]
 Labels = Annotated[
     list[Path] | None,
     typer.Option(

@@ -20,19 +20,20 @@ class CountReport:
     ----------
     asked : Statistics
         Which statistics are asked for.
-    form : Form
-        Form of the table on standard output.
+    form : Form, optional
+        Form of the table on standard output; by default there is none.
     """
 
-    def __init__(self, asked: Statistics, form: Form) -> None:
-        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS, TYPES)
+    def __init__(self, asked: Statistics, form: Form | None = None) -> None:
+        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS, TYPES) if form else None
         self._planes: list[Row] = []
         self._sizes: list[PlaneSizes] = []
 
     def take(self, result: ImageResult) -> None:
         """Take the result of an image."""
-        for row in result.rows:
-            self._table.row(row.cells())
+        if self._table:
+            for row in result.rows:
+                self._table.row(row.cells())
         if self._asked.grouping or self._asked.manual:
             self._planes += result.rows
         if self._asked.sizes:
@@ -44,7 +45,7 @@ class CountReport:
         try:
             yield
         except Interrupted:
-            self._table.end()
+            self._end_table()
             raise
 
     def write(self, folder: Path | None) -> None:
@@ -53,8 +54,12 @@ class CountReport:
 
     def end(self, messages: Messages) -> bool:
         """Print the statistics; return whether some lack."""
-        self._table.end()
+        self._end_table()
         return self._summary.tell(messages)
+
+    def _end_table(self) -> None:
+        if self._table:
+            self._table.end()
 
     @cached_property
     def _summary(self) -> Summary:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 from beadctl.errors import OutputError
@@ -49,6 +50,11 @@ class EarlierStatistics:
                 words = f"cannot be removed ({error.strerror}), and its counts have changed"
                 raise OutputError(f"{path}: {words}") from None
         return kept
+
+
+def removed_words(folder: Path, names: Sequence[str]) -> str:
+    """Return what a run says of statistics that it removed."""
+    return f"{folder}: removed, as the counts that they are of have changed: {', '.join(names)}"
 
 
 def _state(path: Path) -> tuple[int, int] | None:

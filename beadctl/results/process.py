@@ -2,9 +2,10 @@
 
 import contextlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from beadctl import __version__, console, lock
@@ -12,11 +13,12 @@ from beadctl.console import stopping
 from beadctl.errors import OutputError
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
-from beadctl.results import ledger, run
-from beadctl.results.ledger import ImageResult
-from beadctl.results.outdated import EarlierStatistics
+from beadctl.results import ledger, run, shards
+from beadctl.results.ledger import ImageResult, Status
+from beadctl.results.outdated import EarlierStatistics, removed_words
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
+from beadctl.results.shards import Part
 from beadctl.results.sources import Source
 from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
@@ -26,7 +28,7 @@ from beadctl.segmentation.filters import Filters
 
 def process(
     inputs: Sequence[Path],
-    found: Sequence[Found],
+    found: Sequence[Found] | Part,
     source: Source,
     outputs: Outputs,
     *,
@@ -39,8 +41,9 @@ def process(
 
     Parameters
     ----------
-    inputs, found : sequence of Path and of Found
-        Files and folders as the user gave them, for the record, and the images in them.
+    inputs, found : sequence of Path, and sequence of Found or Part
+        Files and folders as the user gave them, for the record, and the images in them, or those of a shard:
+        then `beadctl.results.merge.merge` writes the tables.
     source : Source
         Where the beads come from.
     outputs : Outputs
@@ -60,60 +63,87 @@ def process(
         If results could be written no longer: the message says which of them are missing.
     """
     folder = outputs.folder
+    part = found if isinstance(found, Part) else None
+    found = found.found if isinstance(found, Part) else found
     facts = {"inputs": [str(path) for path in inputs]} | _facts(found, source, settings)
+    if part:
+        facts |= shards.facts(part, source.key, outputs.save)
     tally = Tally()
 
     def tables(folder: Path, earlier: EarlierStatistics) -> None:
-        others, gone, lost = write_tables(folder, found, tally, source.key, outputs)
-        table = folder / "counts.csv"
-        if others:
-            kept = f"{table}: images of earlier runs kept: {len(others)}"
-            teller.later(partial(messages.info, kept))
-        if gone:
-            left = f"images that are no longer there left out: {len(gone)}, such as {gone[0]}"
-            teller.later(partial(messages.warn, f"{table}: {left}"))
+        left = write_tables(folder, states, source.key, outputs)
+        teller.later(partial(messages.notes, list(left.notes(folder))))
         if outdated := earlier.remove_outdated():
-            removed = f"removed, as the counts that they are of have changed: {', '.join(outdated)}"
-            teller.later(partial(messages.warn, f"{folder}: {removed}"))
-        if lost:
-            left = f"{len(lost)}, such as {lost[0]}"
-            raise OutputError(f"{folder}: results removed during the run: {left}; run again")
+            teller.later(partial(messages.warn, removed_words(folder, outdated)))
+        if left.removed:
+            raise OutputError(f"{folder}: results removed during the run: {left.removed}; run again")
+
+    def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:
+        return zip_longest((item.name for item in found), tally.images)
 
     teller = Teller(may_wait=messages.hear is None)
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
         # Words may have to wait for whoever reads them, so they come after the files.
         stack.callback(teller.end)
-        check = stack.enter_context(lock.held(folder, messages.info)).check if folder else lambda: None
+        check = stack.enter_context(_held(folder, part, outputs, messages)) if folder else lambda: None
         check_outputs(found, source.key, outputs)
         if source.lacking:
             messages.info(f"{source.lacking}; so detection, field and combined intervals of counts are empty")
         if folder:
-            if not (folder / ledger.FOLDER).exists():
+            if not part and not (folder / ledger.FOLDER).exists():
                 require_free(folder, RUN_FILES, outputs.overwrite)
-            write = partial(tables, folder, EarlierStatistics(folder))
-            stack.enter_context(recorded(folder, facts, len(found), check, write))
-            # Written first: it marks the folder as one of ours, whose tables a rerun may replace.
-            write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
-            # A rerun with these settings must not overwrite unless it is asked to again.
-            saved = {**settings, "output": {**settings["output"], "overwrite": False}}
-            write_text(folder / "settings.toml", toml_text(saved))
+            if part:
+                own, hidden = (shards.folder_of(folder, part.shard),) * 2
+                write = partial(shards.write_images, own, part, tally.images)
+            else:
+                own, hidden = folder, folder / ledger.FOLDER
+                write = partial(tables, folder, EarlierStatistics(folder))
+            stack.enter_context(recorded(own, hidden / "reserve", facts, len(found), check, write))
+            if not part:
+                mark(folder)
+            save_settings(own, settings)
         advance = stack.enter_context(messages.progress(len(found), source.work, teller.later))
         teller.tell()
 
         def take(result: ImageResult) -> None:
             tally.add(result)
-            teller.later(partial(_tell, result, messages, on_result))
+            teller.later(partial(tell, result, messages, on_result))
             advance(failed=result.failed)
 
         run.run(found, source, outputs, take, teller.tell, check)
         with stopping.finishing():
             write_more()
-    _say_doubts(tally, source.rule.filters, messages)
+    say_doubts(tally, source.rule.filters, messages)
     return tally
 
 
-def _tell(result: ImageResult, messages: console.Messages, on_result: Callable[[ImageResult], None]) -> None:
+@contextlib.contextmanager
+def _held(
+    folder: Path, part: Part | None, outputs: Outputs, messages: console.Messages
+) -> Iterator[Callable[[], None]]:
+    """Hold what this process alone writes; yield what raises an error once another process does."""
+    if part:
+        with shards.held(folder, part, outputs.overwrite, messages.info, messages.warn) as own:
+            yield own.check
+    else:
+        with lock.held(folder, messages.info, partial(shards.paths, folder)) as whole:
+            yield whole.check
+
+
+def mark(folder: Path) -> None:
+    """Mark a folder as one of ours, whose tables a rerun may replace; first of all files of a run."""
+    write_text(folder / ledger.FOLDER / "version", __version__ + "\n")
+
+
+def save_settings(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the settings of a run for ``--config``."""
+    # A rerun with these settings must not overwrite unless it is asked to again.
+    saved = {**settings, "output": {**settings["output"], "overwrite": False}}
+    write_text(folder / "settings.toml", toml_text(saved))
+
+
+def tell(result: ImageResult, messages: console.Messages, on_result: Callable[[ImageResult], None]) -> None:
     """Say what became of an image."""
     on_result(result)
     for row in result.rows:
@@ -124,7 +154,7 @@ def _tell(result: ImageResult, messages: console.Messages, on_result: Callable[[
             messages.warn(flagged(row))
 
 
-def _say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:
+def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:
     """Say how many counts have a flag, and what the filters left out."""
     if tally.flagged:
         what = f"{tally.flagged} of {tally.counted} counts have a quality flag"

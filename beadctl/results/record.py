@@ -11,7 +11,6 @@ from typing import Any
 from beadctl.console import fail, stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.files import atomic, sha256, write_json
-from beadctl.results import ledger
 from beadctl.results.outdated import STATISTICS
 
 # What a run writes at the top of its folder.
@@ -24,6 +23,7 @@ RESERVED, RESERVED_IMAGE = 2**17, 2**9
 @contextlib.contextmanager
 def recorded(
     folder: Path,
+    reserve: Path,
     facts: Mapping[str, Any],
     images: int,
     check: Callable[[], None],
@@ -35,8 +35,10 @@ def recorded(
 
     Parameters
     ----------
-    folder, facts, images : Path, mapping and int
-        Folder of the results, what ``run.json`` says, and the number of images.
+    folder, reserve : Path
+        Folder of ``run.json``, and the file that sets space aside.
+    facts, images : mapping and int
+        What ``run.json`` says, and the number of images.
     check : callable
         Raises an `OutputError` if the folder is no longer ours: then nothing is written.
     write_tables : callable
@@ -47,15 +49,10 @@ def recorded(
     IncompleteError
         If a file could not be written, in the block or at the end; the message names each.
     """
-    reserve = folder / ledger.FOLDER / "reserve"
     start, problems = _now(), list[str]()
 
     def describe(end: str | None, outcome: str) -> None:
-        ending: dict[str, object] = {"end": end, "outcome": outcome}
-        if end:
-            present = [name for name in HASHED_FILES if (folder / name).is_file()]
-            ending["files"] = {name: sha256(folder / name) for name in present}
-        write_json(folder / "run.json", {**facts, "start": start, **ending})
+        write_record(folder, {**facts, "start": start, "end": end, "outcome": outcome})
 
     def attempt(step: Callable[[], None]) -> bool:
         try:
@@ -90,6 +87,15 @@ def recorded(
         conclude("finished")
     if problems:
         raise IncompleteError("; ".join(dict.fromkeys(problems)))
+
+
+def write_record(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write ``run.json``, at the end of a run with the hashes of its tables."""
+    files = {}
+    if facts["end"]:
+        present = [name for name in HASHED_FILES if (folder / name).is_file()]
+        files = {"files": {name: sha256(folder / name) for name in present}}
+    write_json(folder / "run.json", {**facts, **files})
 
 
 def _set_aside(reserve: Path, images: int) -> None:

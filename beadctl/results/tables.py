@@ -1,13 +1,14 @@
 """The tables of a run: counts.csv, beads.csv, and the summary for a terminal."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from beadctl.console import shown
 from beadctl.files import atomic, csv_line, write_csv
-from beadctl.images import Found
 from beadctl.results import ledger
 from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
@@ -38,27 +39,71 @@ REMEDIES = {
 }
 
 
+@dataclass(frozen=True)
+class Left:
+    """What `write_tables` found beside the results of the run.
+
+    Attributes
+    ----------
+    others : list of str
+        Images of earlier runs that are in the tables too.
+    gone : list of str
+        Images of earlier runs that are left out because their files are gone: a renamed image must not be
+        counted twice.
+    lost : list of str
+        The run's images whose results were removed since.
+    """
+
+    others: list[str]
+    gone: list[str]
+    lost: list[str]
+
+    def notes(self, folder: Path) -> Iterator[tuple[bool, str]]:
+        """Yield what is kept and left out, as (is a warning, a line)."""
+        table = folder / "counts.csv"
+        if self.others:
+            yield False, f"{table}: images of earlier runs kept: {len(self.others)}"
+        if self.gone:
+            left_out = f"{len(self.gone)}, such as {self.gone[0]}"
+            yield True, f"{table}: images that are no longer there left out: {left_out}"
+
+    @property
+    def removed(self) -> str:
+        """Of how many images the results were removed, and one of them; empty where none were."""
+        return f"{len(self.lost)}, such as {self.lost[0]}" if self.lost else ""
+
+
+States = Callable[[], Iterable[tuple[PurePosixPath, ImageResult | Status | None]]]
+"""Gives the images of a run and what became of each: its result where a plane failed, its status, or None
+where it was not reached."""
+
+
 def write_tables(
-    folder: Path, found: Sequence[Found], tally: Tally, key: str, outputs: Outputs
-) -> tuple[list[str], list[str], list[str]]:
+    folder: Path,
+    states: States,
+    key: str,
+    outputs: Outputs,
+    take: Callable[[ImageResult], None] = lambda _: None,
+) -> Left:
     """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
 
-    Returned are the names of these others, of those that are left out because their files are gone, as a
-    renamed image must not be counted twice, and of the run's images whose results were removed since. Results
-    are read from the ledger one at a time, because a folder may hold many images and millions of beads.
+    Results are read from the ledger one at a time, because a folder may hold many images and millions of
+    beads.
 
     Parameters
     ----------
     folder : Path
         Folder of the results.
-    found, tally : sequence of Found and Tally
-        The run's images, and what it has done.
+    states : callable
+        Gives the run's images and what became of them; it is called several times.
     key : str
         Fingerprint of model and settings.
     outputs : Outputs
         Of the run: an image without all of them is not done, and one that is to be overwritten neither.
+    take : callable
+        Called with the result of each of the run's images.
     """
-    own = {str(item.name) for item in found}
+    own = {str(name) for name, _ in states()}
     others, gone, lost = list[str](), list[str](), dict[str, None]()
 
     def entry_of(name: PurePosixPath) -> Entry | None:
@@ -69,21 +114,24 @@ def write_tables(
         if entry := entry_of(PurePosixPath(name)):
             (others if _is_there(Path(entry.source)) else gone).append(name)
 
-    def results() -> Iterator[tuple[PurePosixPath, ImageResult]]:
-        for item, state in zip_longest(found, tally.images):
-            result = _result(item.name, state, entry_of(item.name), outputs)
+    def results(
+        take: Callable[[ImageResult], None] = lambda _: None,
+    ) -> Iterator[tuple[PurePosixPath, ImageResult, bool]]:
+        for name, state in states():
+            entry = entry_of(name)
+            result = _result(name, state, entry, outputs)
             if result.rows[0].reason == REMOVED:
-                lost[str(item.name)] = None
-            yield item.name, result
+                lost[str(name)] = None
+            take(dataclasses.replace(result, beads=partial(ledger.beads, folder, name)) if entry else result)
+            yield name, result, entry is not None
         for name in map(PurePosixPath, others):
             if entry := entry_of(name):
-                yield name, entry.result
+                yield name, entry.result, True
 
-    rows = (row.cells() for _, result in results() for row in result.rows)
+    rows = (row.cells() for _, result, _ in results(take) for row in result.rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
-    done = ((name, result) for name, result in results() if entry_of(name))
-    _write_beads(folder, done)
-    return others, gone, list(lost)
+    _write_beads(folder, ((name, result) for name, result, is_there in results() if is_there))
+    return Left(others, gone, list(lost))
 
 
 def _result(

@@ -8,7 +8,7 @@ from typing import Any
 
 from beadctl.errors import OutputError
 from beadctl.files import name_text, sha256
-from beadctl.results import ledger
+from beadctl.results import ledger, shards
 
 COLUMNS = ("file", "kind", "change")
 # What the files of a run are, by their suffix; the others are plots.
@@ -131,7 +131,8 @@ def _record(folder: Path) -> Mapping[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise OutputError(f"{path}: is missing, so nothing is known of the run; run again") from None
+        what = "merge its shards with beadctl merge" if shards.folders(folder) else "run again"
+        raise OutputError(f"{path}: is missing, so nothing is known of the run; {what}") from None
     except (OSError, ValueError, RecursionError):
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):

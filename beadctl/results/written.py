@@ -1,6 +1,7 @@
 """Files that a run wrote: known by size and SHA-256, so that no other file is taken for one of them."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,12 @@ class Stamp:
 def staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
     """Yield a hidden file beside each path, to be written and then given to `publish`; remove what is left.
 
-    The name follows from that of the path, so that a rerun replaces what a killed process left.
+    No other process writes them, as the shards of a run have no common lock.
     """
-    hidden = {path: path.with_name(f"{TEMPORARY}{fingerprint(path.name)}{path.suffix}") for path in paths}
+    ours = secrets.token_hex(16)
+    hidden = {
+        path: path.with_name(f"{TEMPORARY}{fingerprint(path.name, ours)}{path.suffix}") for path in paths
+    }
     try:
         yield hidden
     except OutputError as error:

@@ -1,6 +1,5 @@
 """Trials of a comparison: every combination of the compared values with every seed."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,6 +8,7 @@ from typing import Any
 
 from beadctl.errors import SettingsError
 from beadctl.losses import Loss
+from beadctl.shard import Shard
 from beadctl.study.outcome import Arm
 from beadctl.training.choices import SelectName
 from beadctl.training.plan import TrainingPlan
@@ -120,19 +120,18 @@ def shard(trials: Sequence[Trial], part: str | None) -> list[Trial]:
     trials : sequence of Trial
         All trials of the comparison.
     part : str or None
-        ``K/N`` for every N-th trial from the K-th, so that slow and fast arms are shared out; None for all.
+        As `beadctl.shard.Shard` reads it: every N-th trial from the I-th, so that slow and fast arms are
+        shared out; None for all.
 
     Raises
     ------
     SettingsError
-        If `part` is not K/N with K from 1 to N.
+        If `part` is not I/N with I from 1 to N.
     """
     if part is None:
         return list(trials)
-    match = re.fullmatch(r"(\d+)/(\d+)", part)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise SettingsError(f"--shard {part}: give K/N with K from 1 to N, such as 2/8")
-    return list(trials[int(match[1]) - 1 :: int(match[2])])
+    shard = Shard.parse(part)
+    return list(trials[shard.number - 1 :: shard.count])
 
 
 def _trial(arm: Arm, seed: int, plan: TrainingPlan, settings: Mapping[str, Mapping[str, Any]]) -> Trial:

@@ -33,6 +33,7 @@ CALLS = {
         },
     ),
     "count": ("table", {0: "images -m {model}", 1: "broken -m {model}", 3: "images -m absent.onnx"}),
+    "merge": ("", {0: "shards", 1: "broken_shards", 3: "images"}),
     "verify": ("table", {0: "results", 1: "changed", 3: "images"}),
     "audit": (
         "table",
@@ -63,6 +64,8 @@ def files(run, model_path, tmp_path):
     for name in ("results", "changed"):
         assert run("segment", "images", "-m", model_path, "-o", name).code == 0
     Path("changed/counts.csv").write_text("mine")
+    for folder, name, code in (("images", "shards", 0), ("broken", "broken_shards", 1)):
+        assert run("segment", folder, "-m", model_path, "-o", name, "--shard", "1/1").code == code
     return {"model": model_path}
 
 

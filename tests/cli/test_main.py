@@ -27,6 +27,7 @@ COMMANDS = (
     "export",
     "segment",
     "count",
+    "merge",
     "verify",
     "simulate",
     "info",
@@ -229,11 +230,12 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     """A flag that is mapped to no setting would be accepted and then ignored."""
     fields = set(settings.fields())
     own = {
-        "segment": {"inputs", "log_json", "dry_run"},
-        "count": {"inputs", "labels", "log_json"},
+        "segment": {"inputs", "log_json", "dry_run", "shard"},
+        "count": {"inputs", "labels", "log_json", "shard"},
         "eval": {"images", "masks", "split", "calibrate", "bands"},
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit", "log_json"},
+        "merge": {"out", "log_json"},
         "verify": {"out"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},

@@ -13,6 +13,7 @@ from helpers.commandline import parse
 
 FOLDER = Path(__file__).parents[2] / "examples/cluster"
 JOBS = ("train.slurm", "train.pbs", "segment.slurm", "segment.pbs")
+MERGES = ("merge.slurm", "merge.pbs")
 SUBMIT_DIR = {"slurm": "SLURM_SUBMIT_DIR", "pbs": "PBS_O_WORKDIR"}
 ARRAY = {"slurm": "SLURM_ARRAY_TASK_ID", "pbs": "PBS_ARRAY_INDEX"}
 
@@ -29,17 +30,18 @@ def job(tmp_path):
     stub.write_text(
         "#!/bin/bash\n"
         'printf "%s\\n" "$@" > arguments\n'
-        'trap "echo ended in order; exit 143" TERM\n'
+        'trap "echo ended in order; exit ${STUB_SIGNALLED:-143}" TERM USR1\n'
         "touch started\n"
         "for (( i = 0; i < ${STUB_WAIT:-0}; i++ )); do sleep 0.05; done\n"
         "exit ${STUB_CODE:-0}\n"
     )
     stub.chmod(0o755)
+    scontrol = stub.with_name("scontrol")
+    scontrol.write_text('#!/bin/bash\necho "$@" > scontrol\n')
+    scontrol.chmod(0o755)
     work = tmp_path / "work dir"
     (work / "tiles").mkdir(parents=True)
     (work / "tiles" / "tiles.csv").touch()
-    for place in ("images/day 1", "images/day 2"):
-        (work / place).mkdir(parents=True)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
@@ -69,9 +71,15 @@ def arguments(work: Path) -> list[str]:
 
 
 @needs_bash
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", [*JOBS, *MERGES])
 def test_job_is_valid_bash(name):
     subprocess.run(["bash", "-n", str(FOLDER / name)], check=True)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+@pytest.mark.parametrize("name", [*JOBS, *MERGES])
+def test_job_has_no_findings_of_shellcheck(name):
+    subprocess.run(["shellcheck", str(FOLDER / name)], check=True)
 
 
 @needs_bash
@@ -116,7 +124,7 @@ def test_training_job_goes_on_with_its_run(job, tmp_path, name):
 
 
 @needs_bash
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", [*JOBS, *MERGES])
 def test_job_ends_with_the_exit_code_of_beadctl(job, name):
     process, _ = job(name, STUB_CODE="3")
     process.communicate(timeout=30)
@@ -125,8 +133,8 @@ def test_job_ends_with_the_exit_code_of_beadctl(job, name):
 
 @needs_bash
 @pytest.mark.parametrize("number", ["SIGUSR1", "SIGTERM"])
-@pytest.mark.parametrize("name", JOBS[:2])
-def test_training_job_passes_a_signal_on(job, tmp_path, name, number):
+@pytest.mark.parametrize("name", [*JOBS[:2], *JOBS[3:]])
+def test_job_passes_a_signal_on(job, tmp_path, name, number):
     process, work = job(name, STUB_WAIT="400")
     while not (work / "started").exists():
         assert process.poll() is None
@@ -149,17 +157,64 @@ def test_segmentation_job(job, name):
 
 @needs_bash
 @pytest.mark.parametrize("name", JOBS[2:])
-def test_segmentation_array_takes_a_folder_a_task(job, name):
+def test_a_task_of_an_array_does_a_shard_of_all_images(job, name):
     task = ARRAY[name.rsplit(".", 1)[1]]
-    process, work = job(name, **{task: "2"})
+    process, work = job(name, **{task: "2", "SHARDS": "9"})
     process.communicate(timeout=30)
     given = parse(arguments(work))
-    assert given["inputs"] == [Path("images/day 2")]
-    assert given["out_dir"] == Path("segmented/day 2")
-    process, _ = job(name, **{task: "3"})
+    assert given["inputs"] == [Path("images")]
+    assert given["out_dir"] == Path("segmented")
+    assert given["shard"] == "auto/9"
+
+
+@needs_bash
+def test_slurm_tells_the_number_of_tasks_and_pbs_does_not(job):
+    process, work = job("segment.slurm", SLURM_ARRAY_TASK_ID="2")
+    process.communicate(timeout=30)
+    assert parse(arguments(work))["shard"] == "auto"
+    process, _ = job("segment.pbs", PBS_ARRAY_INDEX="2")
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "no such sub-folder" in output
+    assert "-v SHARDS=24" in output
+
+
+@needs_bash
+@pytest.mark.parametrize("name", MERGES)
+def test_merge_job(job, name):
+    process, work = job(name, OUT="results")
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert parse(arguments(work))["out"] == Path("results")
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("number", "restarts", "code", "requeued"),
+    [
+        ("SIGUSR1", "", "143", True),
+        ("SIGUSR1", "19", "143", True),
+        ("SIGUSR1", "20", "143", False),
+        ("SIGUSR1", "", "1", False),
+        ("SIGTERM", "", "143", False),
+    ],
+)
+def test_segmentation_job_is_queued_again_when_its_time_is_up(job, number, restarts, code, requeued):
+    """After USR1, unless all was done before; a pre-empted job, which gets TERM, is queued again by SLURM."""
+    process, work = job(
+        "segment.slurm",
+        STUB_WAIT="400",
+        STUB_SIGNALLED=code,
+        SLURM_JOB_ID="77",
+        SLURM_ARRAY_TASK_ID="2",
+        **({"SLURM_RESTART_COUNT": restarts} if restarts else {}),
+    )
+    while not (work / "started").exists():
+        assert process.poll() is None
+    process.send_signal(getattr(signal, number))
+    process.communicate(timeout=15)
+    assert process.returncode == int(code)
+    assert (work / "scontrol").exists() == requeued
+    assert not requeued or (work / "scontrol").read_text() == "requeue 77\n"
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -35,23 +35,28 @@ while [ $# -gt 0 ]; do case "$1" in
     --array=1-*) tasks=$(seq 1 "${1#--array=1-}"); shift ;;
     --export=ALL,*) for pair in $(tr , " " <<<"${1#--export=ALL,}"); do export "$pair"; done; shift ;;
     --wrap) wrap=$2; shift 2 ;;
+    --parsable | --dependency=afterany:7) shift ;;
     *) script=$1; shift ;;
 esac; done
 export SLURM_SUBMIT_DIR=$PWD PATH=$STUBS/node:$PATH
 for task in $tasks; do
-    SLURM_ARRAY_TASK_ID=$task bash ${wrap:+-c "$wrap"} ${script:+"$script"}
+    SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=$(wc -w <<<"$tasks") \
+        bash ${wrap:+-c "$wrap"} ${script:+"$script"} >&2
 done
-[ -n "$tasks" ] || bash ${wrap:+-c "$wrap"} ${script:+"$script"}""",
+[ -n "$tasks" ] || bash ${wrap:+-c "$wrap"} ${script:+"$script"} >&2
+echo 7""",
     "qsub": """
 tasks=
 while [ $# -gt 0 ]; do case "$1" in
     -J) tasks=$(seq 1 "${2#1-}"); shift 2 ;;
     -v) for pair in $(tr , " " <<<"$2"); do export "$pair"; done; shift 2 ;;
+    -W) [ "$2" = "depend=afterany:7[].host" ]; shift 2 ;;
     *) script=$1; shift ;;
 esac; done
 export PBS_O_WORKDIR=$PWD PATH=$STUBS/node:$PATH
-for task in $tasks; do PBS_ARRAY_INDEX=$task bash "$script"; done
-[ -n "$tasks" ] || bash "$script\"""",
+for task in $tasks; do PBS_ARRAY_INDEX=$task bash "$script" >&2; done
+[ -n "$tasks" ] || bash "$script" >&2
+echo "7[].host\"""",
     "node/beadctl": 'exec "$PYTHON" -m beadctl "${@/#cuda/cpu}"',
     ".ci/run": "",
 }

@@ -23,7 +23,8 @@ IMPORTED = (
     "beadctl.cli.commands.tile", "beadctl.annotations.pairing", "beadctl.audit.spot_check",
     "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.commands.train",
     "beadctl.cli.training_arguments", "beadctl.training.run", "beadctl.cli.commands.segment",
-    "beadctl.results.process", "beadctl.results.formats.masks", "beadctl.results.formats.overlays",
+    "beadctl.results.process", "beadctl.results.merge", "beadctl.results.formats.masks",
+    "beadctl.results.formats.overlays", "beadctl.cli.commands.merge",
 )  # fmt: skip
 SIGNALS = (signal.SIGKILL, signal.SIGTERM) if sys.platform != "win32" else ()
 

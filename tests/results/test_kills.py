@@ -2,12 +2,13 @@
 
     python -m pytest -s -m "slow or not slow" tests/results/test_kills.py
 
-kills a hundred and prints how they went.
+kills a hundred of each command and prints how they went.
 """
 
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from helpers.images import discs
 from helpers.kills import Kills
 
 from beadctl import lock
+from beadctl.cli import main
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -93,6 +95,54 @@ def test_a_killed_run_is_taken_up_to_the_byte(kill, segmenting, kills, tmp_path)
 @pytest.mark.parametrize("kill", range(1000, 1100))
 def test_many_killed_runs(kill, segmenting, kills, tmp_path):
     kills.kill_and_rerun(kill, tmp_path, segmenting, look)
+
+
+@pytest.fixture(scope="module")
+def shards(many, model_path, tmp_path_factory):
+    """A folder of results whose three shards have ended."""
+    out = tmp_path_factory.mktemp("shards") / "out"
+    for number in (1, 2, 3):
+        words = ("segment", many, "-m", model_path, "-o", out, "--save", "masks", "--shard", f"{number}/3")
+        assert main.run([str(word) for word in words]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def merges(shards, tmp_path_factory):
+    """A merge that nobody disturbed; at the end, its kills are told."""
+    folder = tmp_path_factory.mktemp("merged")
+    shutil.copytree(shards, folder / "out")
+    merges = Kills.of(folder, "out", all_files, "merge", "out")
+    yield merges
+    print(f"\nmerge: {merges}")
+
+
+def all_files(out):
+    """Every file of a folder, to the byte."""
+    return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def look_at_tables(out):
+    """Look for a part of a table under its final name."""
+    for path in out.glob("[cb]*.csv"):
+        images = {row["image"] for row in csv.DictReader(path.read_text().splitlines())}
+        assert images == {f"i{index:02d}.tif" for index in range(IMAGES - 1)} | {"stack.tif"}
+
+
+def kill_a_merge(kill, shards, merges, folder):
+    shutil.copytree(shards, folder / "out")
+    merges.kill_and_rerun(kill, folder, ("merge", "out"), look_at_tables)
+
+
+@pytest.mark.parametrize("kill", range(10))
+def test_a_killed_merge_is_run_again_to_the_byte(kill, shards, merges, tmp_path):
+    kill_a_merge(kill, shards, merges, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", range(2000, 2100))
+def test_many_killed_merges(kill, shards, merges, tmp_path):
+    kill_a_merge(kill, shards, merges, tmp_path)
 
 
 def begin(many, model_path, out):

@@ -209,8 +209,8 @@ def test_another_budget_in_the_same_folder_is_an_error(compare):
         (("--lr", "1e-3,-1"), ("train.lr", "-1")),
         (("--batch-size", "4,x"), ("train.batch_size", "'x'")),
         (("--dropout", "0,1"), ("train.dropout", "1")),
-        (("--shard", "3/2"), ("--shard 3/2", "K/N")),
-        (("--shard", "half"), ("--shard half", "K/N")),
+        (("--shard", "3/2"), ("--shard 3/2", "I/N")),
+        (("--shard", "half"), ("--shard half", "I/N")),
     ],
 )
 def test_a_wrong_list_is_one_line_and_exit_code_2(run, arguments, words):

@@ -50,12 +50,7 @@ def compare_losses(
             show_default=False,
         ),
     ] = SEEDS,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            help="Run only every N-th run: K/N, K from 1, for a job array.", rich_help_panel=options.RUN
-        ),
-    ] = None,
+    shard: options.ShardText = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Run again what failed.", rich_help_panel=options.RUN)
     ] = False,

@@ -20,6 +20,7 @@ def count(
     messages: Messages,
     inputs: options.OptionalInputs = None,
     labels: options.Labels = None,
+    shard: options.ShardText = None,
 ) -> ExitCode:
     """Print one row for each plane; with -o also write counts.csv and beads.csv, and tables of groups.
 
@@ -32,11 +33,12 @@ def count(
 
     settings, output = loaded.settings, loaded.settings.output
     images = arguments.counted_images(settings, inputs, labels, messages)
-    report = CountReport(arguments.statistics(settings, images, messages), output.format)
+    part = arguments.part(images, shard, output.out_dir, messages)
+    report = CountReport(arguments.statistics(settings, images, messages, part), output.format)
     with report.kept():
         tally = process(
             inputs or labels or (),
-            images,
+            part or images,
             arguments.source(loaded, labels, messages),
             Outputs(output.out_dir, (), output.overwrite),
             settings=arguments.plain(settings),

@@ -16,7 +16,11 @@ from beadctl.errors import ExitCode
     output="out_dir save overwrite",
 )
 def segment(
-    loaded: Loaded, messages: Messages, inputs: options.Inputs, dry_run: options.DryRun = False
+    loaded: Loaded,
+    messages: Messages,
+    inputs: options.Inputs,
+    dry_run: options.DryRun = False,
+    shard: options.ShardText = None,
 ) -> ExitCode:
     """Write masks, overlays, beads.csv and counts.csv of every image.
 
@@ -31,11 +35,12 @@ def segment(
     output = settings.output
     outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
     images = arguments.images(settings, inputs, messages)
+    part = arguments.part(images, shard, outputs.folder, messages)
     if dry_run:
-        return arguments.print_forecast(settings, images, messages)
+        return arguments.print_forecast(settings, part.found if part else images, messages)
     tally = process(
         inputs,
-        images,
+        part or images,
         arguments.by_network(settings, messages),
         outputs,
         settings=arguments.plain(settings),

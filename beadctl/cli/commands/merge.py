@@ -1,0 +1,35 @@
+"""``beadctl merge``: the shards of a run as one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beadctl.cli import options
+from beadctl.cli.settings import Loaded
+from beadctl.console import Messages
+from beadctl.errors import ExitCode
+
+
+@options.command(log=True)
+def merge(
+    loaded: Loaded,
+    messages: Messages,
+    out: Annotated[Path, typer.Argument(help="Folder of results of segment or count with --shard.")],
+) -> ExitCode:
+    """Write the tables of a run whose shards have all ended, as those of a run that was not divided.
+
+    Example: beadctl merge results
+    """
+    from beadctl.cli import arguments
+    from beadctl.results.count_report import CountReport
+    from beadctl.results.merge import Shards
+    from beadctl.results.merge import merge as merge_shards
+    from beadctl.results.tables import HEADS, summary
+
+    shards = Shards.of(out)
+    report = CountReport(arguments.merged_statistics(shards, messages))
+    tally = merge_shards(shards, messages, report.take, lambda: report.write(out))
+    messages.table(f"Beads in {out}", tuple(HEADS.values()), summary(tally))
+    lacking = report.end(messages)
+    return ExitCode.of(failed=lacking or tally.failed)
