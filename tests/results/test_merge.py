@@ -16,6 +16,7 @@ from beadctl import lock
 from beadctl.files import TEMPORARY
 from beadctl.results import ledger, merge, shards, tables
 from beadctl.results.ledger import Entry, ImageResult, Row
+from beadctl.results.outputs import Outputs
 from beadctl.shard import Shard
 
 COUNT = 7
@@ -353,38 +354,36 @@ def test_a_shard_needs_a_folder_and_a_number(run, bead_folder, model_path, monke
     assert not list(Path("out").rglob(f"{TEMPORARY}*"))
 
 
-def test_a_merge_keeps_neither_rows_nor_beads(tmp_path, monkeypatch):
-    """Rows and beads are read one at a time: at most one image's are alive."""
-    out, most = tmp_path / "out", 0
-    rows = {}
-    for number in range(1, 4):
+def test_a_merge_keeps_no_rows(tmp_path, monkeypatch):
+    """The ledger is read one image at a time: the rows of few are alive at once."""
+    out, records = tmp_path / "out", []
+    names = [f"i{place:02d}.tif" for place in range(60)]
+    for number in (1, 2, 3):
         lines = []
-        for place in range(number - 1, 60, 3):
-            name = f"i{place:02d}.tif"
-            row = Row(name, 0, "", "ok", count=1)
-            ledger.save(out, Path(name), Entry("key:0", "", ImageResult((row,))), ["x\n"])
-            lines.append(json.dumps({"place": place, "name": name, "path": name, "failed": []}))
+        for place in range(number - 1, len(names), 3):
+            entry = Entry("key:0", "", ImageResult((Row(names[place], 0, "", "ok", count=1),)))
+            ledger.save(out, Path(names[place]), entry, ["x\n"])
+            line = {"place": place, "name": names[place], "path": names[place], "failed": []}
+            lines.append(json.dumps(line) + "\n")
         folder = shards.folder_of(out, Shard(number, 3))
         folder.mkdir(parents=True)
-        (folder / shards.IMAGES).write_text("\n".join(lines) + "\n")
-        rows[number] = shards.Record(folder, Shard(number, 3), {"shard": {"images": 60}})
-    whole = merge.Shards(out, tuple(rows.values()))
-    alive = []
-    real = ledger.read
+        (folder / shards.IMAGES).write_text("".join(lines))
+        records.append(shards.Record(folder, Shard(number, 3), {"shard": {"images": len(names)}}))
+    whole = merge.Shards(out, tuple(records))
+    real, results, most = ledger.read, [], 0
 
-    def read(folder, name):
-        entry = real(folder, name)
-        alive.append(weakref.ref(entry.result))
+    def read(*place):
         nonlocal most
-        most = max(most, sum(one() is not None for one in alive))
+        entry = real(*place)
+        results.append(weakref.ref(entry.result))
+        most = max(most, sum(result() is not None for result in results))
         return entry
 
-    monkeypatch.setattr(tables.ledger, "read", read)
-    outputs = tables.Outputs(out)
-    states = lambda: ((image.name, "ok") for image in whole.in_order())  # noqa: E731
-    left = tables.write_tables(out, states, "key", outputs)
+    def states():
+        return ((image.name, "ok") for image in whole.in_order())
+
+    monkeypatch.setattr(ledger, "read", read)
+    left = tables.write_tables(out, states, "key", Outputs(out))
     assert (left.lost, left.others) == ([], [])
-    assert [row["image"] for row in table(out / "counts.csv")] == [
-        f"i{place:02d}.tif" for place in range(300)
-    ]
+    assert [row["image"] for row in table(out / "counts.csv")] == names
     assert most <= 4
