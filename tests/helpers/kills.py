@@ -112,6 +112,7 @@ class Kills:
         words: tuple[object, ...],
         look: Callable[[Path], None],
         again: Callable[[Path], tuple[object, ...]] = lambda _: (),
+        before: Path | None = None,
     ) -> None:
         """Kill a command at a share of its time, look at what it left, run it again and compare.
 
@@ -125,11 +126,17 @@ class Kills:
             Raises an error if the folder holds a part of a file under its final name.
         again : callable
             Returns what the words of the rerun have beside, from the folder.
+        before : Path, optional
+            What the command finds in the place of the folder that it writes.
         """
         out, after_s = folder / self.out, random.Random(kill).uniform(0, 1) * self.seconds
+        if before:
+            shutil.copytree(before, out)
         while not self._disturb(folder, SIGNALS[kill % 2], after_s, words):
             # It had ended before: it is to be killed at work.
             shutil.rmtree(out)
+            if before:
+                shutil.copytree(before, out)
             after_s *= 0.8
         try:
             look(out)

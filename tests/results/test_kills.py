@@ -130,8 +130,7 @@ def look_at_tables(out):
 
 
 def kill_a_merge(kill, shards, merges, folder):
-    shutil.copytree(shards, folder / "out")
-    merges.kill_and_rerun(kill, folder, ("merge", "out"), look_at_tables)
+    merges.kill_and_rerun(kill, folder, ("merge", "out"), look_at_tables, before=shards)
 
 
 @pytest.mark.parametrize("kill", range(10))
