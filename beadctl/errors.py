@@ -75,7 +75,7 @@ class IncompleteError(OutputError):
 
 
 # Packages that only an extra installs, and its name.
-EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train"}
+EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train", "jinja2": "report"}
 
 
 class MissingExtraError(BeadctlError):

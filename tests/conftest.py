@@ -3,17 +3,13 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tifffile
-from helpers.images import discs
+from helpers.images import write_bead_folder
 from helpers.model import write_model
 from helpers.said import Said
 from hypothesis import settings
-from PIL import Image
 
 from beadctl.cli import main
-from beadctl.simulate import render
 
 # Machines that run tests are shared, so the time of one example says nothing.
 settings.register_profile("beadctl", deadline=None, max_examples=60)
@@ -53,18 +49,4 @@ def run(capsys, monkeypatch, tmp_path):
 @pytest.fixture
 def bead_folder(tmp_path) -> Path:
     """Images as people have them: 8 and 16 bits, PNG, RGB, a stack; `COUNTS` beads, and a simulated one."""
-    folder = tmp_path / "images"
-    (folder / "deep").mkdir(parents=True)
-    Image.fromarray(discs(4, dark=True)[0]).save(folder / "dark.png")
-    grey = discs(3)[0]
-    Image.fromarray(np.stack([grey, grey // 2, grey], -1)).save(folder / "rgb.png")
-    stack = np.stack([discs(count, 64, 128)[0] for count in (2, 0, 5)])
-    tifffile.imwrite(folder / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    tifffile.imwrite(
-        folder / "deep" / "sixteen.tif",
-        discs(7, dtype=np.uint16)[0],
-        ome=True,
-        metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5},
-    )
-    tifffile.imwrite(folder / "deep" / "sim.tif", render(np.random.default_rng(2), (72, 100)).image)
-    return folder
+    return write_bead_folder(tmp_path / "images")

@@ -18,6 +18,7 @@ from beadctl.images import Found, Limits, ReadOptions, Selection, search, search
 from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
+from beadctl.report import require_packages
 from beadctl.results.merge import Shards
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
@@ -147,6 +148,16 @@ def part(images: Sequence[Found], shard: str | None, out: Path | None, messages:
     found = Part.of(images, Shard.parse(shard))
     messages.info(str(found))
     return found
+
+
+def reported(settings: Settings, part: Part | None, messages: Messages) -> bool:
+    """Return whether the run is to write a report; a shard leaves it to the merge."""
+    if not settings.output.report:
+        return False
+    require_packages()
+    if part:
+        messages.info("the report is of all shards: beadctl merge, then beadctl report")
+    return part is None
 
 
 def statistics(

@@ -381,3 +381,4 @@ class OutputSection(Section):
         (Output.MASKS, Output.OVERLAYS),
         description="Files to write of each image, separated by commas: " + ", ".join(Output) + ".",
     )
+    report: bool = Field(False, description="Write report.html, a page with each image and its beads.")

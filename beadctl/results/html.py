@@ -70,23 +70,28 @@ def image(picture: Picture) -> str:
     return f'<img alt="{caption}" src="data:image/png;base64,{data}">'
 
 
+# Of a dark page the browser chooses the second of two colours.
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1b1b1b;background:#fff}
+:root{color-scheme:light dark;--ink:light-dark(#1b1b1b,#e4e6ea);--paper:light-dark(#fff,#15181d)}
+:root{--muted:light-dark(#555b66,#a3abb8);--line:light-dark(#dcdfe4,#363c46);--rule:light-dark(#888,#6b7380)}
+:root{--band:light-dark(#f6f7f9,#1c2027);--accent:light-dark(#0072b2,#56b4e9)}
+:root{--lead:light-dark(#eef5fa,#1b2a36)}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
 body{max-width:84rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin:0 0 1rem}
 h2{font-size:1.15rem;margin:2.2rem 0 .4rem}
-.verdict{font-size:1.1rem;border-left:4px solid #0072b2;background:#eef5fa;padding:.7rem 1rem}
+.verdict{font-size:1.1rem;border-left:4px solid var(--accent);background:var(--lead);padding:.7rem 1rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
+th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 td:not(:last-child){white-space:nowrap}
-th{border-bottom:2px solid #888;white-space:nowrap}
-tbody tr:nth-child(even){background:#f7f7f7}
+th{border-bottom:2px solid var(--rule);white-space:nowrap}
+tbody tr:nth-child(even){background:var(--band)}
 figure{margin:1rem 0}
 img{max-width:100%;height:auto}
-figcaption{font-size:.85rem;color:#555}
+figcaption{font-size:.85rem;color:var(--muted)}
 .overlays{display:grid;grid-template-columns:repeat(auto-fill,minmax(18rem,1fr));gap:1rem}
 .overlays figure{margin:0}
 .overlays img{width:100%}
-@media print{section{break-inside:avoid}}
+@media print{:root{color-scheme:light}section{break-inside:avoid}}
 """

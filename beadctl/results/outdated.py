@@ -1,4 +1,4 @@
-"""Statistics that an earlier run wrote, of counts that have changed since: they are no longer true."""
+"""Statistics and the report of an earlier run, of counts that have changed since: they are no longer true."""
 
 import csv
 import hashlib
@@ -14,12 +14,15 @@ STATISTICS = (
     *("agreement.csv", "agreement.png", "agreement.svg"),
     *("sizes.csv", "size_histogram.csv", "sizes.png", "sizes.svg"),
 )
+REPORT = "report.html"
+# Begins each report, by which it is told from a file of someone else.
+REPORT_MARK = '<meta name="generator" content="beadctl report">'
 # Columns of counts.csv that tell what a run did, and no figure.
 OF_THE_RUN = ("status", "reason")
 
 
 class EarlierStatistics:
-    """The tables and plots of statistics in a folder of results, as a run finds them.
+    """The tables and plots of statistics and the report in a folder of results, as a run finds them.
 
     Parameters
     ----------
@@ -29,7 +32,8 @@ class EarlierStatistics:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = {name: state for name in STATISTICS if (state := _state(folder / name))}
+        names = (*STATISTICS, *[REPORT] * is_report(folder / REPORT))
+        self._files = {name: state for name in names if (state := _state(folder / name))}
         self._figures = _figures(folder) if self._files else ""
 
     def remove_outdated(self) -> list[str]:
@@ -55,6 +59,15 @@ class EarlierStatistics:
 def removed_words(folder: Path, names: Sequence[str]) -> str:
     """Return what a run says of statistics that it removed."""
     return f"{folder}: removed, as the counts that they are of have changed: {', '.join(names)}"
+
+
+def is_report(path: Path) -> bool:
+    """Return whether a file is a report of beadctl."""
+    try:
+        with path.open("rb") as file:
+            return REPORT_MARK.encode() in file.read(1024)
+    except OSError:
+        return False
 
 
 def _state(path: Path) -> tuple[int, int] | None:

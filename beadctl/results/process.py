@@ -15,7 +15,7 @@ from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
 from beadctl.results.ledger import ImageResult, Status
-from beadctl.results.outdated import EarlierStatistics, removed_words
+from beadctl.results.outdated import REPORT, EarlierStatistics, removed_words
 from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.shards import Part
@@ -73,7 +73,9 @@ def process(
     def tables(folder: Path, earlier: EarlierStatistics) -> None:
         left = write_tables(folder, states, source.key, outputs)
         teller.later(partial(messages.notes, list(left.notes(folder))))
-        if outdated := earlier.remove_outdated():
+        # A report that is written again is not missed.
+        written_again = [REPORT] * bool(settings["output"].get("report"))
+        if outdated := [name for name in earlier.remove_outdated() if name not in written_again]:
             teller.later(partial(messages.warn, removed_words(folder, outdated)))
         if left.removed:
             raise OutputError(f"{folder}: results removed during the run: {left.removed}; run again")

@@ -99,7 +99,7 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
     OutputError
         If the record of the run, or that of an image, cannot be read.
     """
-    record = _record(folder)
+    record = read_record(folder)
     notes = [] if "files" in record else ["the last run did not end, or its record holds no tables"]
     changes, checked, unknown = list[tuple[Recorded, str]](), 0, 0
 
@@ -113,7 +113,7 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
     try:
         of_run = list(_of_run(folder, record))
     except (KeyError, TypeError, AttributeError):
-        raise _unreadable(folder) from None
+        raise unreadable(folder) from None
     compare(of_run)
     for image in images:
         entry = ledger.read(folder, PurePosixPath(image))
@@ -126,7 +126,14 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
     return Verified(tuple(changes), checked, tuple(notes))
 
 
-def _record(folder: Path) -> Mapping[str, Any]:
+def read_record(folder: Path) -> Mapping[str, Any]:
+    """Return what ``run.json`` says of the last run in a folder.
+
+    Raises
+    ------
+    OutputError
+        If it is missing or cannot be read.
+    """
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -136,11 +143,12 @@ def _record(folder: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError):
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
-        raise _unreadable(folder)
+        raise unreadable(folder)
     return record
 
 
-def _unreadable(folder: Path) -> OutputError:
+def unreadable(folder: Path) -> OutputError:
+    """Return the error of a record that is not as a run wrote it."""
     return OutputError(f"{folder / 'run.json'}: cannot be read; run again")
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "segment",
     "count",
     "merge",
+    "report",
     "verify",
     "simulate",
     "info",
@@ -236,6 +237,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit", "log_json"},
         "merge": {"out", "log_json"},
+        "report": {"out"},
         "verify": {"out"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},

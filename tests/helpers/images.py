@@ -1,6 +1,12 @@
 """Images with known beads."""
 
+from pathlib import Path
+
 import numpy as np
+import tifffile
+from PIL import Image
+
+from beadctl.simulate import render
 
 COUNTS = {
     ("dark.png", 0): 4,
@@ -30,3 +36,21 @@ def discs(
     image[2:5, 2:4] = image[2:5, 16:18] = 0.7
     image = 1 - image if dark else image
     return (image * np.iinfo(dtype).max).astype(dtype), labels
+
+
+def write_bead_folder(folder: Path) -> Path:
+    """Write images as people have them: 8 and 16 bits, PNG, RGB, a stack; `COUNTS`, and a simulated one."""
+    (folder / "deep").mkdir(parents=True)
+    Image.fromarray(discs(4, dark=True)[0]).save(folder / "dark.png")
+    grey = discs(3)[0]
+    Image.fromarray(np.stack([grey, grey // 2, grey], -1)).save(folder / "rgb.png")
+    stack = np.stack([discs(count, 64, 128)[0] for count in (2, 0, 5)])
+    tifffile.imwrite(folder / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(
+        folder / "deep" / "sixteen.tif",
+        discs(7, dtype=np.uint16)[0],
+        ome=True,
+        metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5},
+    )
+    tifffile.imwrite(folder / "deep" / "sim.tif", render(np.random.default_rng(2), (72, 100)).image)
+    return folder

@@ -13,7 +13,7 @@ from beadctl.errors import ExitCode
     "counting_frame project",
     inference="*",
     instances="*",
-    output="out_dir save overwrite",
+    output="out_dir save overwrite report",
 )
 def segment(
     loaded: Loaded,
@@ -27,17 +27,20 @@ def segment(
     Example: beadctl segment images -o results --save masks
     """
     from beadctl.cli import arguments
+    from beadctl.report import page
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.process import process
     from beadctl.results.tables import HEADS, summary
 
     settings = loaded.settings
     output = settings.output
-    outputs = Outputs(output.out_dir or DEFAULT_FOLDER, output.save, output.overwrite)
+    folder = output.out_dir or DEFAULT_FOLDER
+    outputs = Outputs(folder, output.save, output.overwrite)
     images = arguments.images(settings, inputs, messages)
     part = arguments.part(images, shard, outputs.folder, messages)
     if dry_run:
         return arguments.print_forecast(settings, part.found if part else images, messages)
+    reported = arguments.reported(settings, part, messages)
     tally = process(
         inputs,
         part or images,
@@ -46,5 +49,7 @@ def segment(
         settings=arguments.plain(settings),
         messages=messages,
     )
-    messages.table(f"Beads in {outputs.folder}", tuple(HEADS.values()), summary(tally))
+    if reported:
+        messages.notes(page.write(folder, messages).notes())
+    messages.table(f"Beads in {folder}", tuple(HEADS.values()), summary(tally))
     return ExitCode.of(failed=tally.failed)

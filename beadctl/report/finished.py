@@ -1,0 +1,106 @@
+"""The tables and the record of a finished run, read again one row at a time."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from beadctl.counting.stacks import Projection
+from beadctl.errors import OutputError
+from beadctl.files import name_text
+from beadctl.images import Limits, ReadOptions
+from beadctl.results import ledger, verify
+from beadctl.results.ledger import Row
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A folder of results.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    record : mapping
+        What ``run.json`` says of the last run.
+    names : mapping of str to PurePosixPath
+        Images of which the ledger has results, by their names in the tables.
+    read : ReadOptions
+        How image files were read.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    names: Mapping[str, PurePosixPath]
+    read: ReadOptions
+
+    @classmethod
+    def of(cls, folder: Path) -> "Finished":
+        """Read the record.
+
+        Raises
+        ------
+        OutputError
+            If it is no folder of results, or its record or counts.csv is missing or cannot be read.
+        """
+        images = map(PurePosixPath, verify.images(folder))
+        record = verify.read_record(folder)
+        try:
+            data, limits = record["settings"]["data"], record["settings"].get("images", {})
+            project = data.get("project")
+            read = ReadOptions(
+                data.get("axes"),
+                data.get("channel"),
+                data.get("plane"),
+                data.get("pixel_size"),
+                data.get("series"),
+                Projection(project) if project else None,
+                Limits(**limits),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise OutputError(f"{folder / 'run.json'}: cannot be read; run again") from None
+        return cls(folder, record, {name_text(name): name for name in images}, read)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of counts.csv, in its order.
+
+        Raises
+        ------
+        OutputError
+            If the table is missing, or is not one that beadctl wrote.
+        """
+        path = self.folder / "counts.csv"
+        try:
+            for cells in _cells(path):
+                known = {name: _value(name, text) for name, text in cells.items() if name in ledger.TYPES}
+                yield Row(**known)
+        except (TypeError, ValueError, csv.Error):
+            raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
+
+    def beads(self) -> Iterator[dict[str, str]]:
+        """Yield the rows of beads.csv as text; errors are those of `rows`."""
+        path = self.folder / "beads.csv"
+        try:
+            yield from _cells(path)
+        except (ValueError, csv.Error):
+            raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of another table of the run as text; none if the run did not write it."""
+        if name not in self.record.get("files", {}) or not (self.folder / name).is_file():
+            return []
+        return list(_cells(self.folder / name))
+
+
+def _cells(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file, restval="")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror or error}); run again") from None
+
+
+def _value(name: str, text: str) -> Any:
+    kind: type = ledger.TYPES[name]
+    return text if kind is str else kind(text) if text else None

@@ -1,0 +1,301 @@
+"""The page itself: written as it is made, a row and a plane at a time, to a file that then gets its name."""
+
+import base64
+import hashlib
+import heapq
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from beadctl.console import Messages
+from beadctl.errors import ModelError, OutputError
+from beadctl.files import atomic, sha256
+from beadctl.model.description import describe_model
+from beadctl.report import planes, require_packages, statistics
+from beadctl.report.finished import Finished
+from beadctl.report.overview import FAILED, ORDER, Overview, distributions, state_of
+from beadctl.report.shares import Shares
+from beadctl.results.formats import Output, format_of
+from beadctl.results.html import STYLE
+from beadctl.results.ledger import Row
+from beadctl.results.outdated import REPORT, REPORT_MARK, is_report
+from beadctl.segmentation.measure import FLAGS
+
+# Rows of the table; more are slow to sort.
+MOST_ROWS = 5000
+BUFFERED = 64
+# Decimals of columns; figures of others have three digits.
+DECIMALS = {"confidence": 2, "covered": 1, "doubt": 0}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a page shows.
+
+    Attributes
+    ----------
+    path : Path
+        The page.
+    counted, shown, lost : int
+        Planes with a count, those that can be looked at, and of these those without a picture.
+    """
+
+    path: Path
+    counted: int
+    shown: int
+    lost: int
+
+    def notes(self) -> Iterator[tuple[bool, str]]:
+        """Yield what it shows and what it does not, as (is a warning, a line)."""
+        size = self.path.stat().st_size / 1e6
+        yield False, f"{self.path}: {size:.1f} MB, {self.shown} planes to look at"
+        if self.shown < self.counted:
+            left = self.counted - self.shown
+            yield False, f"{self.path}: {left} planes have figures and no picture, as a page holds no more"
+        if self.lost:
+            why = "image files or results are not as the run left them"
+            yield True, f"{self.path}: {self.lost} planes are without picture or beads: {why}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of images.
+
+    Attributes
+    ----------
+    key, head, unit, meaning : str
+        Its name, heading, unit, and what it is, in words.
+    number : bool
+        Whether it holds numbers.
+    """
+
+    key: str
+    head: str
+    unit: str
+    meaning: str
+    number: bool = True
+
+
+def write(folder: Path, messages: Messages) -> Written:
+    """Write ``report.html`` into a folder of results, and replace an earlier one.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of results of a run that has ended.
+    messages : Messages
+        Shows the progress.
+
+    Raises
+    ------
+    OutputError
+        If it holds no results, its tables cannot be read, or the page cannot be written or would replace a
+        file that is no report.
+    MissingExtraError
+        If jinja2 is not installed.
+    """
+    require_packages()
+    path = folder / REPORT
+    _require_ours(path)
+    finished = Finished.of(folder)
+    overview = Overview.of(finished.rows())
+    rows = heapq.nsmallest(
+        MOST_ROWS, enumerate(finished.rows()), key=lambda item: (ORDER.index(state_of(item[1])), item[0])
+    )
+    counted = ((key, row) for key, row in rows if row.count is not None)
+    shares = Shares.of(counted)
+    lost = 0
+
+    def blocks() -> Iterator[tuple[int, dict[str, Any]]]:
+        nonlocal lost
+        with messages.progress(len(shares.planes), "drawing") as advance:
+            for key, content in planes.shown(finished, shares, advance):
+                lost += "note" in content
+                yield key, content
+
+    context = {
+        **_of_run(finished, overview),
+        "columns": (columns := _columns(overview, [row for _, row in rows])),
+        "rows": (_row(finished, overview, columns, key, row, key in shares.planes) for key, row in rows),
+        "listed": len(rows),
+        "planes": blocks(),
+    }
+    with (
+        atomic(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        stream = _template().stream(context)
+        stream.enable_buffering(BUFFERED)
+        file.writelines(stream)
+    return Written(path, overview.planes - overview.states[FAILED], len(shares.planes), lost)
+
+
+def _require_ours(path: Path) -> None:
+    if path.exists() and not is_report(path):
+        raise OutputError(f"{path}: is not a report of beadctl; move it away")
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("beadctl.report", "template")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html")
+
+
+def _own(name: str) -> str:
+    """Return a file that belongs to the package."""
+    return files("beadctl.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _of_run(finished: Finished, overview: Overview) -> dict[str, Any]:
+    """Return what the page says of the run as a whole."""
+    record = finished.record
+    scripts = [_own(name) for name in ("vendor/d3.min.js", "vendor/plot.min.js", "template/report.js")]
+    settings, card = finished.folder / "settings.toml", _model(record)
+    return {
+        "mark": REPORT_MARK,
+        "title": f"Beads in {finished.folder.resolve().name}",
+        "style": STYLE + _own("template/report.css"),
+        "scripts": scripts,
+        "hashes": " ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+        "licences": _own("vendor/LICENSES.txt"),
+        "overview": overview,
+        "stopped": record.get("outcome") != "finished",
+        "facts": _facts(finished),
+        "flags": sorted(overview.flags),
+        "bead_flags": FLAGS,
+        "charts": [
+            {"title": one.title, "axis": one.axis, "what": one.what, "remark": one.remark, "bars": bars}
+            for one in distributions(overview, finished.rows(), finished.beads())
+            if (bars := [asdict(bar) for bar in one.bars()])
+        ],
+        "statistics": list(statistics.parts(finished)),
+        "failures": [row for row in finished.rows() if state_of(row) == FAILED][:MOST_ROWS],
+        "model": [fact for fact in card if not fact[0].startswith("training.")],
+        "training": [fact for fact in card if fact[0].startswith("training.")],
+        "settings": settings.read_text(encoding="utf-8") if settings.is_file() else "",
+    }
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _facts(finished: Finished) -> list[tuple[str, str]]:
+    """Return name and value of what is recorded of the run."""
+    record = finished.record
+    versions = record.get("onnxruntime") or {}
+    found = {
+        "inputs": ", ".join(map(str, record.get("inputs", ()))),
+        "start": record.get("start"),
+        "end": record.get("end"),
+        "outcome": record.get("outcome"),
+        "beadctl": record.get("beadctl"),
+        "python": record.get("python"),
+        **(versions if isinstance(versions, dict) else {"onnxruntime": versions}),
+        "device": record.get("device_used"),
+        "CPU threads": record.get("threads"),
+    }
+    return [(name, str(value)) for name, value in found.items() if value]
+
+
+def _model(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and value of the facts of the model file, or why they are unknown; nothing without one."""
+    if "model" not in record:
+        return []
+    path = Path(record["model"])
+    try:
+        if sha256(path) != record["model_sha256"]:
+            return [("model", f"{path} changed since the run")]
+        return [("file", path.name), *describe_model(path)]
+    except (OSError, ModelError):
+        return [("model", f"{path} is no longer there"), ("sha256", record["model_sha256"])]
+
+
+def _columns(overview: Overview, rows: Sequence[Row]) -> list[Column]:
+    """Return the columns that have a value."""
+    interval = (
+        "95 % interval of the true number of beads in the field"
+        if overview.has_field_interval
+        else "95 % interval of the expected count, if beads lie at random"
+    )
+    unit, per = ("µm", "per mm²") if overview.in_um else ("px", "per Mpx")
+    found = (
+        Column("count", "beads", "", "Beads that were counted"),
+        Column("interval", "95 % interval", "", interval),
+        Column("density", "density", per, f"Beads {per.replace('Mpx', 'megapixel')}"),
+        Column("diameter", "diameter", unit, f"Median diameter, {unit}"),
+        Column("confidence", "confidence", "", "Mean confidence of the beads"),
+        Column("covered", "covered", "%", "Area of the beads over that of the field"),
+        Column("doubt", "doubt", "%", "Range of the count over other thresholds, relative to the count"),
+        Column("flags", "flags", "", "Quality flags of the count", number=False),
+        Column("reason", "reason", "", "Why there is no count", number=False),
+    )
+    cells = [_values(overview, row) for row in rows]
+    return [column for column in found if any(values[column.key] not in (None, "") for values in cells)]
+
+
+def _values(overview: Overview, row: Row) -> dict[str, float | str | None]:
+    """Return the values of a row by the key of the column: numbers to sort by, or texts."""
+    low = row.field_low if overview.has_field_interval else row.count_low
+    return {
+        "count": row.count,
+        "interval": low,
+        "density": overview.density(row),
+        "diameter": row.p50_diameter_um if overview.in_um else row.p50_diameter_px,
+        "confidence": row.mean_confidence,
+        "covered": None if row.covered_fraction is None else 100 * row.covered_fraction,
+        "doubt": None if row.doubt is None else 100 * row.doubt,
+        "flags": row.quality,
+        "reason": row.reason if row.count is None else "",
+    }
+
+
+def _row(
+    finished: Finished, overview: Overview, columns: Sequence[Column], key: int, row: Row, pictured: bool
+) -> dict[str, Any]:
+    """Return what the table shows of a plane."""
+    values = _values(overview, row)
+    texts = {name: _text(name, value) for name, value in values.items()}
+    high = row.field_high if overview.has_field_interval else row.count_high
+    texts["interval"] = "" if high is None else f"{texts['interval']} to {_text('interval', high)}"
+    state = state_of(row)
+    return {
+        "key": key,
+        "image": row.image,
+        "position": row.position,
+        "state": state,
+        "rank": ORDER.index(state),
+        "search": " ".join((row.image, row.position, row.quality, row.reason)).lower(),
+        "cells": [(column, values[column.key], texts[column.key]) for column in columns],
+        "pictured": pictured,
+        "overlay": "" if pictured or row.count is None else _overlay(finished, row),
+    }
+
+
+def _text(name: str, value: float | str | None) -> str:
+    match value:
+        case None | str():
+            return value or ""
+        case int():
+            return f"{value:,}"
+        case float() if name in DECIMALS:
+            return f"{value:.{DECIMALS[name]}f}"
+        case float():
+            return f"{value:,.0f}" if value >= 100 or not value else f"{value:#.3g}"
+
+
+def _overlay(finished: Finished, row: Row) -> str:
+    """Return the address of a plane's overlay beside the page; empty where there is none, and in a stack."""
+    name = finished.names.get(row.image)
+    if name is None or row.position:
+        return ""
+    (path,) = format_of(Output.OVERLAYS).paths(name, 1)
+    return quote(os.fsencode(path)) if (finished.folder / path).is_file() else ""
