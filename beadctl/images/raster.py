@@ -159,7 +159,7 @@ def _jpeg2k_header(path: Path) -> _Layout:
     """Read the segment SIZ (ISO/IEC 15444-1, A.5.1): right and lower edge, left and upper, and samples."""
     with failures(path), path.open("rb") as file:
         _, found, size = file.read(J2K_WITHIN).partition(J2K_START)
-    if not found or len(size) < 37:
+    if not found or len(size) < 39:
         raise damaged(path, "no JPEG 2000 header")
     right, lower, left, upper = struct.unpack(">4I", size[4:20])
     samples, precision = struct.unpack(">HB", size[36:39])
