@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,7 +169,11 @@ def name_text(name: PurePosixPath) -> str:
     >>> print(name_text(PurePosixPath("=1+2.tif")))
     \x3d1+2.tif
     """
-    text = printable(re.sub(r"\\(?=[xu])", r"\\x5c", str(name)))
+    text = str(name)
+    if sys.getfilesystemencoding() != "utf-8":
+        # In locales such as C, so that a name is the same in the tables of every job.
+        text = os.fsencode(text).decode("utf-8", "surrogateescape")
+    text = printable(re.sub(r"\\(?=[xu])", r"\\x5c", text))
     return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(FORMULA) else text
 
 

@@ -110,3 +110,16 @@ def test_a_name_is_one_line_and_no_formula_and_can_be_turned_back(name):
         return chr(int(code, 16)) if code else os.fsdecode(bytes([int(byte, 16)]))
 
     assert ESCAPE.sub(character, text) == str(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files are text on Windows")
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_a_name_is_the_same_in_every_locale(utf8):
+    code = (
+        "import os, pathlib, beadctl.files as f;"
+        "print(ascii(f.name_text(pathlib.PurePosixPath(os.fsdecode(b'\\xc3\\xa9\\xff.tif')))))"
+    )
+    # Python takes the locale C for UTF-8 unless it is told not to.
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert said.stdout.strip() == ascii("\u00e9\\xff.tif"), said.stderr

@@ -116,13 +116,16 @@ def _start(
     return worker.submit(_finish, item, before, labelled, outputs, image_key, gate, linker)
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when a file is written; None where that is unknown."""
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written; None where that is unknown.
+
+    Inode numbers are left out: those of some network file systems change by themselves.
+    """
     try:
         state = path.stat()
     except OSError:
         return None
-    return state.st_size, state.st_mtime_ns, state.st_ino
+    return state.st_size, state.st_mtime_ns
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
@@ -200,7 +203,7 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
 
 def _finish(
     item: Found,
-    before: tuple[int, int, int] | None,
+    before: tuple[int, int] | None,
     labelled: Sequence[Future[_Plane]],
     outputs: Outputs,
     image_key: str,
