@@ -29,6 +29,8 @@ class Band:
         Number of fields, true beads, beads that the model found, and of these those that are true.
     widening : float
         Factor on the detection error and the range over thresholds in `combined_interval`, 0 or more.
+    doubt_below : float
+        Of a band without a flag, the upper limit of the doubt about a count; it begins where another ends.
     """
 
     flagged: bool
@@ -38,18 +40,26 @@ class Band:
     found: int
     matched: int
     widening: float
+    doubt_below: float = 1.0
 
     @property
     def is_possible(self) -> bool:
         """Whether figures that were read from a file are of the right kinds and do not contradict."""
         counts = (self.fields, self.true, self.found, self.matched)
-        shares = (self.covered_below, self.widening)
+        shares = (self.covered_below, self.widening, self.doubt_below)
         return (
             isinstance(self.flagged, bool)
             and all(isinstance(count, int) and count >= 0 for count in counts)
             and self.matched <= min(self.true, self.found)
             and all(isinstance(share, int | float) and 0 <= share < math.inf for share in shares)
         )
+
+    def __str__(self) -> str:
+        """Return of which fields the band is."""
+        if self.flagged:
+            return "flagged"
+        covered = f"covered below {self.covered_below:g}" if self.covered_below < 1 else "covered more"
+        return f"{covered}, doubt below {self.doubt_below:g}"
 
     @property
     def precision(self) -> float:
@@ -72,18 +82,21 @@ class Band:
         return _share_interval(self.matched, self.true)
 
 
-def band_of(bands: Sequence[Band], *, flagged: bool, covered: float) -> Band | None:
+def band_of(bands: Sequence[Band], *, flagged: bool, covered: float, doubt: float) -> Band | None:
     """Return the band of a field, or None if the model has none for it.
 
     Parameters
     ----------
     bands : sequence of Band
-        Of a model, those without a flag in rising order of density.
-    flagged, covered : bool and float
-        Whether its count has a quality flag, and the share of it that beads cover, 0 to 1.
+        Of a model, those without a flag in rising order of doubt, and then of density.
+    flagged, covered, doubt : bool, float and float
+        Whether its count has a quality flag, the share of it that beads cover, 0 to 1, and the doubt about
+        its count; see `beadctl.segmentation.quality.doubt`.
     """
     for band in bands:
-        if band.flagged == flagged and (covered < band.covered_below or band.covered_below >= 1):
+        is_of_doubt = flagged or doubt < band.doubt_below
+        is_of_density = covered < band.covered_below or band.covered_below >= 1
+        if band.flagged == flagged and is_of_doubt and is_of_density:
             return band
     return None
 

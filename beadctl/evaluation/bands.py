@@ -13,7 +13,14 @@ from scipy import optimize, special
 
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
-from beadctl.counting.detection import HALF, Band, combined_interval, detection_interval, field_interval
+from beadctl.counting.detection import (
+    HALF,
+    Band,
+    band_of,
+    combined_interval,
+    detection_interval,
+    field_interval,
+)
 from beadctl.counting.interval import CONFIDENCE, Interval
 from beadctl.errors import AnnotationError, OutputError, SettingsError
 from beadctl.evaluation.scoring import predict, score
@@ -33,12 +40,14 @@ class BandLimits:
     name            value          unit    why
     ==============  =============  ======  ==============================================================
     covered_below   0.02, 0.1, 1   share   of a field that beads cover: alone, seldom and often in contact
+    doubt           0.2            ratio   above, a model errs several times as often, at any density
     least_fields    30             fields  a band of fewer is left out: its widening would be chance
     widening        1, 50          factor  least, at which the parts are as they are, and largest
     ==============  =============  ======  ==============================================================
     """
 
     covered_below: tuple[float, ...] = (0.02, 0.1, 1.0)
+    doubt: float = 0.2
     least_fields: int = 30
     widening: tuple[float, float] = (1.0, 50.0)
 
@@ -58,6 +67,8 @@ class Observed:
         Least and largest count over other thresholds.
     covered, flagged : float and bool
         Share of the field that the found beads cover, and whether the count is doubtful.
+    doubt : float
+        By how much the count depends on the thresholds.
     """
 
     true: int
@@ -66,6 +77,7 @@ class Observed:
     thresholds: Interval
     covered: float
     flagged: bool
+    doubt: float = 0.0
 
     @classmethod
     def of(cls, truth: NDArray[np.uint32], segmented: Segmented) -> "Observed":
@@ -79,11 +91,19 @@ class Observed:
             Interval(low, high),
             float(segmented.table.area_px.sum() / truth.size),
             DOUBTFUL in segmented.quality,
+            segmented.doubt or 0.0,
         )
+
+    def band_of(self, bands: Sequence[Band]) -> Band | None:
+        """Return the band of the field, or None if the model has none for it."""
+        return band_of(bands, flagged=self.flagged, covered=self.covered, doubt=self.doubt)
 
 
 def fitted_bands(fields: Sequence[Observed]) -> tuple[Band, ...]:
-    """Sum up fields by density, those with a doubtful count apart, and find the widening of each band.
+    """Sum up fields by density, those with doubt about the count apart, and find the widening of each band.
+
+    Fields with a quality flag are a band, and so are those below it from a `BandLimits.doubt` on, where there
+    are enough of them.
 
     The widening is the least factor from 1 on at which the combined intervals hold the mean in 95 % of the
     fields of the band. The mean of a field with so many true beads is not known; its distribution is
@@ -94,15 +114,17 @@ def fitted_bands(fields: Sequence[Observed]) -> tuple[Band, ...]:
     fields : sequence of Observed
         Of the kinds that are to be counted; beads at random places.
     """
-    edges = (0.0, *LIMITS.covered_below)
+    unflagged = [one for one in fields if not one.flagged]
+    unsure = sum(one.doubt >= LIMITS.doubt for one in unflagged)
+    doubt_below = LIMITS.doubt if unsure >= LIMITS.least_fields else 1.0
+    sure = [one for one in unflagged if one.doubt < doubt_below]
     groups = [
-        (False, below, [one for one in fields if not one.flagged and _within(one.covered, above, below)])
-        for above, below in itertools.pairwise(edges)
+        (False, below, doubt_below, [one for one in sure if _within(one.covered, above, below)])
+        for above, below in itertools.pairwise((0.0, *LIMITS.covered_below))
     ]
-    groups.append((True, 1.0, [one for one in fields if one.flagged]))
-    return tuple(
-        _band(flagged, below, group) for flagged, below, group in groups if len(group) >= LIMITS.least_fields
-    )
+    groups.append((False, 1.0, 1.0, [one for one in unflagged if one.doubt >= doubt_below]))
+    groups.append((True, 1.0, 1.0, [one for one in fields if one.flagged]))
+    return tuple(_band(*group) for group in groups if len(group[-1]) >= LIMITS.least_fields)
 
 
 def held(field: Observed, band: Band) -> float:
@@ -183,11 +205,11 @@ def _within(covered: float, above: float, below: float) -> bool:
     return above <= covered < below or (covered >= below >= 1)
 
 
-def _band(flagged: bool, covered_below: float, fields: Sequence[Observed]) -> Band:
+def _band(flagged: bool, covered_below: float, doubt_below: float, fields: Sequence[Observed]) -> Band:
     true, found, matched = (
         sum(getattr(one, name) for one in fields) for name in ("true", "count", "matched")
     )
-    band = Band(flagged, covered_below, len(fields), true, found, matched, 0.0)
+    band = Band(flagged, covered_below, len(fields), true, found, matched, 0.0, doubt_below)
     detections = [detection_interval(one.count, band) for one in fields]
 
     def excess(widening: float) -> float:

@@ -66,8 +66,7 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
 
 
 def _band(band: Band) -> tuple[str, str]:
-    """Return the figures of a density band as a row."""
-    name = "flagged" if band.flagged else f"covered below {band.covered_below:g}"
+    """Return the figures of a band as a row."""
     figures = (
         f"{what} {share:.3f} ({ends.low:.3f} to {ends.high:.3f})"
         for what, share, ends in (
@@ -75,7 +74,7 @@ def _band(band: Band) -> tuple[str, str]:
             ("recall", band.recall, band.recall_interval),
         )
     )
-    return f"band {name}", f"{', '.join(figures)}, widening {band.widening:g}, {band.fields} fields"
+    return f"band {band}", f"{', '.join(figures)}, widening {band.widening:g}, {band.fields} fields"
 
 
 def _mebibytes(path: Path) -> str:

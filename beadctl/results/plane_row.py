@@ -96,7 +96,8 @@ def _errors(count: int, covered: float, segmented: Segmented, bands: Sequence[Ba
         return {}
     low, high = segmented.thresholds
     columns: dict[str, Any] = {"threshold_low": low, "threshold_high": high}
-    band = band_of(bands, flagged=DOUBTFUL in segmented.quality, covered=covered)
+    flagged = DOUBTFUL in segmented.quality
+    band = band_of(bands, flagged=flagged, covered=covered, doubt=segmented.doubt or 0.0)
     if band is None:
         return columns
     detection = detection_interval(count, band)

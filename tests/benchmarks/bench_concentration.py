@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from bench_intervals import FIT_FIELDS, Counter
 
-from beadctl.counting.detection import Band, band_of, detection_interval, field_interval
+from beadctl.counting.detection import Band, detection_interval, field_interval
 from beadctl.counting.measured import Measured
 from beadctl.counting.specimen import Specimen
 from beadctl.evaluation.bands import Observed
@@ -79,7 +79,7 @@ def series(
         for number in range(fields):
             beads = min(int(rng.poisson(cover / each / dilution)), int(MOST_COVER / each))
             field = count(render_suspension(rng, look, beads, diameter_px, SIZE))
-            band = band_of(bands, flagged=field.flagged, covered=field.covered)
+            band = field.band_of(bands)
             rows += [row(f"{number}.tif", field, band)] if band else []
         if len(rows) < fields:
             continue

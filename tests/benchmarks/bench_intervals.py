@@ -9,7 +9,8 @@ of beads is a Poisson draw about a known mean. A line tells in which share of th
 - those by precision and recall, by thresholds, and the field interval hold the number of beads in the field;
 
 and the median width of the combined interval over that of the count of a model without errors. Last come all
-fields by density, and with --scenes so many scenes of all kinds, whose mean is a draw from what their number
+fields by density, the chance that looks differ so much if they do not (Pearson's chi2 of the combined
+interval), and with --scenes so many scenes of all kinds, whose mean is a draw from what their number
 allows (Jeffreys' posterior). A model without figures by density is measured first, on fields of another seed.
 """
 
@@ -21,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
-from beadctl.counting.detection import Band, band_of, combined_interval, detection_interval, field_interval
+from beadctl.counting.detection import Band, combined_interval, detection_interval, field_interval
 from beadctl.counting.interval import Interval, poisson_interval
 from beadctl.evaluation.bands import Observed, fitted_bands
 from beadctl.images import InMemory
@@ -113,6 +115,17 @@ def row(look: str, density: str, fields: Sequence[Judged]) -> str:
     return "| " + " | ".join((look, density, str(len(fields)), *shares, width)) + " |"
 
 
+def looks_alike(fields: Sequence[Judged]) -> float:
+    """Return the p value of the hypothesis that the combined interval holds as often in every look."""
+    table = np.array(
+        [
+            [sum(one.combined == held for one in fields if one.look == look) for held in (True, False)]
+            for look in dict.fromkeys(one.look for one in fields)
+        ]
+    )
+    return float(stats.chi2_contingency(table).pvalue) if len(table) > 1 and table.any(axis=0).all() else 1.0
+
+
 def measured(
     looks: Sequence[str],
     count: Callable[[Scene], Observed],
@@ -126,7 +139,7 @@ def measured(
         for cover in COVERS:
             for mean, scene in suspensions(look, cover, number, seed, size):
                 field = count(scene)
-                if band := band_of(bands, flagged=field.flagged, covered=field.covered):
+                if band := field.band_of(bands):
                     yield judged(look, f"{cover:.0%}", mean, field, band)
 
 
@@ -138,7 +151,7 @@ def kinds(
         rng = np.random.default_rng([seed, index])
         scene = render(rng, size)
         field = count(scene)
-        if band := band_of(bands, flagged=field.flagged, covered=field.covered):
+        if band := field.band_of(bands):
             layout = str(scene.facts["layout"]) if field.true else "no bead"
             yield judged(
                 layout, "doubtful" if field.flagged else "", rng.gamma(field.true + 0.5), field, band
@@ -161,9 +174,8 @@ def main() -> None:
     count = Counter(args.model)
     bands = count.bands(args.fit, args.size)
     for band in bands:
-        where = "doubtful" if band.flagged else f"covered below {band.covered_below:g}"
         figures = f"precision {band.precision:.3f}, recall {band.recall:.3f}, widening {band.widening:g}"
-        print(f"{where}: {figures}, {band.fields} fields", flush=True)
+        print(f"{band}: {figures}, {band.fields} fields", flush=True)
     print(f"\n| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}", flush=True)
     everything: list[Judged] = []
     began = time.monotonic()
@@ -179,6 +191,7 @@ def main() -> None:
     for density in [f"{cover:.0%}" for cover in COVERS]:
         print(row("all", density, [one for one in everything if one.density == density]))
     print(row("all", "all", everything), flush=True)
+    print(f"differences between looks: p = {looks_alike(everything):.2f}", flush=True)
     others = list(kinds(args.scenes, count, bands, args.seed, args.size))
     for layout, density in sorted({(one.look, one.density) for one in others}):
         print(row(layout, density, [one for one in others if (one.look, one.density) == (layout, density)]))

@@ -120,12 +120,20 @@ def test_the_band_of_a_field():
         Band(flag, below, 40, 1, 1, 1, 1.0) for flag, below in ((False, 0.1), (False, 1.0), (True, 1.0))
     )
     every = (sparse, dense, flagged)
-    assert band_of(every, flagged=False, covered=0.0) is sparse
-    assert band_of(every, flagged=False, covered=0.1) is dense
-    assert band_of(every, flagged=False, covered=1.0) is dense
-    assert band_of(every, flagged=True, covered=0.5) is flagged
-    assert band_of((sparse,), flagged=False, covered=0.5) is None
-    assert band_of((), flagged=False, covered=0.5) is None
+    assert band_of(every, flagged=False, covered=0.0, doubt=0.3) is sparse
+    assert band_of(every, flagged=False, covered=0.1, doubt=0.3) is dense
+    assert band_of(every, flagged=False, covered=1.0, doubt=0.3) is dense
+    assert band_of(every, flagged=True, covered=0.5, doubt=3.0) is flagged
+    assert band_of((sparse,), flagged=False, covered=0.5, doubt=0.0) is None
+    assert band_of((), flagged=False, covered=0.5, doubt=0.0) is None
+    sure = dataclasses.replace(sparse, doubt_below=0.2)
+    assert band_of((sure, *every), flagged=False, covered=0.0, doubt=0.1) is sure
+    assert band_of((sure, *every), flagged=False, covered=0.0, doubt=0.2) is sparse
+    assert list(map(str, (sure, dense, flagged))) == [
+        "covered below 0.1, doubt below 0.2",
+        "covered more, doubt below 1",
+        "flagged",
+    ]
 
 
 def test_shares_and_their_intervals():

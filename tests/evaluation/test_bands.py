@@ -12,7 +12,7 @@ from helpers.images import discs
 from helpers.model import write_model
 from scipy import stats
 
-from beadctl.counting.detection import Band, band_of, combined_interval, detection_interval, field_interval
+from beadctl.counting.detection import Band, combined_interval, detection_interval, field_interval
 from beadctl.counting.interval import Interval
 from beadctl.evaluation import bands
 from beadctl.evaluation.bands import LIMITS, Observed, fitted_bands, held
@@ -38,13 +38,14 @@ def combined(field, band):
 def test_bands_sum_up_the_fields_of_their_density():
     fields = [field for _, field in drawn(1, 400)]
     found = fitted_bands(fields)
-    assert [(band.flagged, band.covered_below) for band in found[:3]] == [
-        (False, 0.02),
-        (False, 0.1),
-        (False, 1.0),
+    assert [(band.flagged, band.covered_below, band.doubt_below) for band in found[:4]] == [
+        (False, 0.02, 0.2),
+        (False, 0.1, 0.2),
+        (False, 1.0, 0.2),
+        (False, 1.0, 1.0),
     ]
     for band in found:
-        own = [one for one in fields if band_of(found, flagged=one.flagged, covered=one.covered) is band]
+        own = [one for one in fields if one.band_of(found) is band]
         assert band.fields == len(own)
         assert (band.true, band.found, band.matched) == tuple(
             sum(getattr(one, name) for one in own) for name in ("true", "count", "matched")
@@ -59,7 +60,7 @@ def test_the_widening_holds_the_mean_in_95_percent_of_its_own_fields():
     ]
     found = fitted_bands(fields)
     for band in found:
-        own = [one for one in fields if band_of(found, flagged=one.flagged, covered=one.covered) is band]
+        own = [one for one in fields if one.band_of(found) is band]
         share = np.mean([held(one, band) for one in own])
         assert share >= 0.95 if band.widening == 1 else share == pytest.approx(0.95, abs=4e-3)
     assert 1 < max(band.widening for band in found) < 50
@@ -76,11 +77,7 @@ def test_the_share_that_an_interval_holds_is_a_tail_of_the_gamma_distribution():
 def test_coverage_of_other_fields(error):
     """The widening of one set of fields, the known means of another."""
     found = fitted_bands([field for _, field in drawn(4, 600, error)])
-    others = [
-        (mean, field, band)
-        for mean, field in drawn(5, 800, error)
-        if (band := band_of(found, flagged=field.flagged, covered=field.covered))
-    ]
+    others = [(mean, field, band) for mean, field in drawn(5, 800, error) if (band := field.band_of(found))]
     assert len(others) > 700
     covered = [one.low <= mean <= one.high for mean, *rest in others for one in [combined(*rest)]]
     # Three standard errors of both sets together are 3.5 %.
@@ -99,6 +96,16 @@ def test_fields_that_no_interval_can_hold_have_the_widest():
     perfect = Observed(10**6, 10**6, 10**6, Interval(10**6, 10**6), 0.0, False)
     (band,) = fitted_bands([empty] * 3 + [perfect] * 37)
     assert band.widening == LIMITS.widening[1]
+
+
+def test_few_fields_of_doubt_are_no_band_of_their_own():
+    sure = [Observed(9, 9, 9, Interval(9, 9), 0.5, False, 0.0)] * 40
+    unsure = dataclasses.replace(sure[0], count=20, doubt=0.3)
+    (band,) = fitted_bands([*sure, *[unsure] * (LIMITS.least_fields - 1)])
+    assert (band.fields, unsure.band_of((band,))) == (69, band)
+    narrow, wide = fitted_bands([*sure, *[unsure] * LIMITS.least_fields])
+    assert (sure[0].band_of((narrow, wide)), unsure.band_of((narrow, wide))) == (narrow, wide)
+    assert narrow.widening < band.widening
 
 
 def test_few_fields_make_no_band():
@@ -127,7 +134,7 @@ def test_a_model_with_bands_counts_with_intervals(run, pairs, tmp_path, model_pa
     assert (band.covered_below, band.fields, band.true, band.found, band.matched) == (0.02, 30, 30, 30, 30)
     assert run(*call).code != 0
     told = run("info", tmp_path / "b.onnx").out
-    assert "band covered below 0.02" in told
+    assert "band covered below 0.02, doubt below 1" in told
     assert "recall 1.000" in told
     counted = run("count", pairs / "images", "-m", tmp_path / "b.onnx", "--format", "jsonl")
     dense, *sparse = map(json.loads, counted.out.splitlines())

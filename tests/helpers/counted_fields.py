@@ -33,4 +33,5 @@ class ModelOfError:
         reach = 0.03 * hard * np.exp(0.5 * rng.standard_normal(2)) * count
         thresholds = Interval(np.floor(count - min(reach[0], count)), np.ceil(count + reach[1]))
         doubt = (thresholds.high - thresholds.low) / max(count, 3)
-        return Observed(true, count, matched, thresholds, min(0.5, mean / 1000), bool(doubt >= 0.5))
+        covered, flagged = min(0.5, mean / 1000), bool(doubt >= 0.5)
+        return Observed(true, count, matched, thresholds, covered, flagged, float(doubt))

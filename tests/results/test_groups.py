@@ -10,7 +10,7 @@ import pytest
 from helpers.counted_fields import ModelOfError
 
 from beadctl.console import Messages
-from beadctl.counting.detection import band_of, combined_interval, detection_interval, field_interval
+from beadctl.counting.detection import combined_interval, detection_interval, field_interval
 from beadctl.counting.interval import Interval
 from beadctl.errors import SettingsError
 from beadctl.evaluation.bands import fitted_bands
@@ -162,7 +162,7 @@ def test_coverage_of_a_known_concentration(fields):
             hard, planes = error.hardness(rng), []
             for name in names:
                 one = error.observed(rng, 2e5 * px * 0.25 * 100 / 1e12, hard)
-                if band := band_of(bands, flagged=one.flagged, covered=one.covered):
+                if band := one.band_of(bands):
                     ends = field_interval(
                         one.count, detection_interval(one.count, band), one.thresholds, band.widening
                     )

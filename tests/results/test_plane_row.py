@@ -77,6 +77,10 @@ def test_errors_of_the_model_are_columns():
     assert (row.combined_low, row.combined_high) == (combined.low, combined.high)
     doubtful = dataclasses.replace(segmented, quality=("doubtful", "dense"))
     assert row_of(plane(labels.shape, 0.5), 1, doubtful, (band, flagged)).field_low < row.field_low
+    sure = dataclasses.replace(band, doubt_below=0.2, widening=1.0)
+    for doubt, own in ((0.1, sure), (0.3, band)):
+        row = row_of(plane(labels.shape, 0.5), 1, dataclasses.replace(segmented, doubt=doubt), (sure, band))
+        assert row.field_high == field_interval(6, detection, Interval(5, 8), own.widening).high
     # A flag of another kind says nothing about how sure the beads are.
     other = dataclasses.replace(segmented, quality=("narrow-guard",))
     assert row_of(plane(labels.shape, 0.5), 1, other, (band, flagged)).field_low == row.field_low
