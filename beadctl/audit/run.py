@@ -26,6 +26,8 @@ from beadctl.errors import BeadctlError
 from beadctl.images import ReadOptions, only_plane
 
 Fingerprints = list[ImageFingerprint | None]
+Checked = tuple[CheckResult, ImageFingerprint | None]
+"""What was found of a pair by itself, and the fingerprint of an image that could be read."""
 # Pairs that are checked in parallel: each needs some twenty times the memory of its image.
 MAX_THREADS = 4
 # Pairs that are queued at a time.
@@ -60,10 +62,22 @@ def audit(
     on_pair : callable
         Called with each pair that is done.
     """
-    results: list[CheckResult] = []
-    fingerprints: Fingerprints = []
+    return compared(
+        samples, check_pairs(samples, reading=reading, detector=detector, on_pair=on_pair), reading
+    )
 
-    def check_sample(sample: Sample) -> tuple[CheckResult, ImageFingerprint | None]:
+
+def check_pairs(
+    samples: Sequence[Sample],
+    *,
+    reading: ReadOptions = ReadOptions(),
+    detector: Detector | None = None,
+    on_pair: Callable[[Sample], None] = lambda _: None,
+) -> list[Checked]:
+    """Check each pair by itself; parameters are those of `audit`."""
+    checked: list[Checked] = []
+
+    def check_sample(sample: Sample) -> Checked:
         try:
             pixels = read_pixels(sample.image, reading)
             truth = sample.load((pixels.shape[0], pixels.shape[1]))
@@ -81,13 +95,29 @@ def audit(
     try:
         for start in range(0, len(samples), BATCH):
             batch = samples[start : start + BATCH]
-            for sample, (result, fingerprint) in zip(batch, pool.map(check_sample, batch), strict=True):
-                results.append(result)
-                fingerprints.append(fingerprint)
+            for sample, found in zip(batch, pool.map(check_sample, batch), strict=True):
+                checked.append(found)
                 on_pair(sample)
     finally:
         # An interrupted audit does not start the queued pairs.
         pool.shutdown(cancel_futures=True)
+    return checked
+
+
+def compared(
+    samples: Sequence[Sample], checked: Sequence[Checked], reading: ReadOptions
+) -> tuple[AuditedSample, ...]:
+    """Compare checked pairs with one another: owners of foreign masks, duplicates, images out of focus.
+
+    Parameters
+    ----------
+    samples, checked : sequence of Sample and of Checked
+        The pairs, and what `check_pairs` found of each.
+    reading : ReadOptions
+        How image files are read.
+    """
+    results = [result for result, _ in checked]
+    fingerprints = [fingerprint for _, fingerprint in checked]
     _name_owners(samples, results, fingerprints, reading)
     _mark_duplicates(samples, results, fingerprints)
     _mark_out_of_focus(results)

@@ -65,18 +65,8 @@ class Shards:
         found = shards.records(out)
         if not found:
             raise OutputError(f"{out}: holds no shards; give the folder that -o named, after --shard I/N")
-        counts = sorted({record.shard.count for record in found})
-        if len(counts) > 1:
-            both = " and into ".join(map(str, counts))
-            place = out / ledger.FOLDER / shards.FOLDER
-            raise OutputError(f"{out}: is divided into {both} shards; remove from {place} those not wanted")
-        numbers = {record.shard.number: record for record in found if record.finished}
-        if absent := [number for number in range(1, counts[0] + 1) if number not in numbers]:
-            names = _some([f"{number}/{counts[0]}" for number in absent])
-            raise OutputError(
-                f"{out}: shards that are missing or not finished: {names}; run them, then merge"
-            )
-        whole = cls(out, tuple(numbers[number] for number in sorted(numbers)))
+        shards.require_all(out, {record.shard: record.finished for record in found})
+        whole = cls(out, tuple(found))
         try:
             whole._require_one_run()
         except (KeyError, TypeError, AttributeError):
@@ -147,7 +137,7 @@ class Shards:
             kinds.setdefault(record.division, []).append(record)
         if len(kinds) == 1:
             return
-        names = " and ".join(_some([str(record.shard) for record in kind]) for kind in kinds.values())
+        names = " and ".join(shards.some([str(record.shard) for record in kind]) for kind in kinds.values())
         raise OutputError(
             f"{self.out}: images were added, removed or changed between the shards {names}{self._example()}; "
             "run all shards again (what is done is kept), then merge"
@@ -268,7 +258,3 @@ def _values(records: Sequence[Record], name: str) -> list[Any]:
     """Return the values of a fact in the records, each once."""
     values = [record.facts.get(name) for record in records]
     return [value for place, value in enumerate(values) if value not in values[:place]]
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

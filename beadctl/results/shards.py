@@ -188,6 +188,37 @@ def paths(out: Path) -> list[Path]:
     return [path for path, _ in folders(out)]
 
 
+def require_all(out: Path, finished: Mapping[Shard, bool]) -> None:
+    """Refuse shards that are not all of one division, or not all finished.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the results, for the message.
+    finished : mapping of Shard to bool
+        At least one shard, and whether each has finished.
+
+    Raises
+    ------
+    OutputError
+        If shards are missing or have not finished, or belong to several divisions.
+    """
+    counts = sorted({shard.count for shard in finished})
+    if len(counts) > 1:
+        both = " and into ".join(map(str, counts))
+        hidden = out / ledger.FOLDER
+        raise OutputError(f"{out}: is divided into {both} shards; remove those not wanted from {hidden}")
+    every = (Shard(number, counts[0]) for number in range(1, counts[0] + 1))
+    if absent := [str(shard) for shard in every if not finished.get(shard)]:
+        words = f"shards that are missing or not finished: {some(absent)}"
+        raise OutputError(f"{out}: {words}; run them, then merge")
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of several names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def records(out: Path) -> list[Record]:
     """Return the records of the shards in a folder of results."""
     return [Record(path, shard, _facts(path)) for path, shard in folders(out)]

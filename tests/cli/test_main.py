@@ -242,7 +242,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},
         "export": {"run", "out", "int8", "fp16", "calibration"},
-        "audit": {"images", "masks", "fix", "find"},
+        "audit": {"images", "masks", "fix", "find", "shard"},
         "simulate": {"out", "count", "suspensions"},
         "info": {"file", "show_settings", "show_devices"},
         "completions": {"shell"},

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from beadctl import console
 from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
@@ -33,6 +32,7 @@ def audit(
         Path | None,
         typer.Option(help="Write the pairs that are right, or safe to correct, to this folder."),
     ] = None,
+    shard: options.ShardText = None,
 ) -> ExitCode:
     """Check that masks belong to their images and lie on the beads; exit 1 if any is bad.
 
@@ -40,29 +40,28 @@ def audit(
 
     Example: beadctl audit images masks -o audited
     """
-    from beadctl.audit import fixing, page, table
+    from beadctl.audit import fixing
     from beadctl.audit.detector import bead_detector
-    from beadctl.audit.run import audit as audit_samples
-    from beadctl.cli import arguments
-    from beadctl.dataset.samples import find_samples
+    from beadctl.audit.run import check_pairs, compared
+    from beadctl.cli import arguments, auditing
     from beadctl.files import require_free
 
-    settings = loaded.settings
-    output, data = settings.output, settings.data
-    samples = find_samples(images, masks, data.annotations, data.centre_diameter, data.pair, messages)
-    out = require_free(output.out_dir, ("audit.csv", "audit.html"), output.overwrite)
-    reading, detector = arguments.read_options(settings), None
+    settings, out_dir = loaded.settings, loaded.settings.output.out_dir
+    samples = auditing.samples(settings, images, masks, messages)
+    part = auditing.part(samples, shard, out_dir, fix, messages)
+    out = require_free(out_dir, ("audit.csv", "audit.html"), settings.output.overwrite)
+    reading, session = arguments.read_options(settings), None
     if find:
         session = arguments.session(settings, messages)
-        detector = bead_detector(session, arguments.segment_options(settings, session.facts))
-    with messages.progress(len(samples), "auditing") as advance:
-        audited = audit_samples(samples, reading=reading, detector=detector, on_pair=advance)
-    if out:
-        table.write(out / "audit.csv", audited)
-        page.write(out / "audit.html", audited, reading)
+    detector = session and bead_detector(session, arguments.segment_options(settings, session.facts))
+    own = [samples[place] for place in part.places] if part else samples
+    with messages.progress(len(own), "auditing") as advance:
+        checked = check_pairs(own, reading=reading, detector=detector, on_pair=advance)
+    if part and out:
+        return auditing.keep(out, part, checked, settings, images, masks, session)
+    audited = compared(samples, checked, reading)
     fixed = fixing.fix(audited, fix, reading) if fix else None
-    console.print_rows(output.format, ("image", "verdict", "worst_finding"), table.console_rows(audited))
-    messages.info(table.summary(audited))
+    code = auditing.tell(audited, out, reading, settings.output.format, messages)
     if fixed:
         messages.info(fixing.summary(fixed))
-    return ExitCode.of(failed=table.any_bad(audited))
+    return code

@@ -15,21 +15,28 @@ from beadctl.errors import ExitCode
 def merge(
     loaded: Loaded,
     messages: Messages,
-    out: Annotated[Path, typer.Argument(help="Folder of results of segment or count with --shard.")],
+    out: Annotated[Path, typer.Argument(help="Folder of results of segment, count or audit with --shard.")],
 ) -> ExitCode:
     """Write the tables of a run whose shards have all ended, as those of a run that was not divided.
 
+    Those of an audit are printed, too.
+
     Example: beadctl merge results
     """
-    from beadctl.cli import arguments
+    from beadctl.audit.shards import are_in
+    from beadctl.cli import arguments, auditing
     from beadctl.results.count_report import CountReport
     from beadctl.results.merge import Shards
     from beadctl.results.merge import merge as merge_shards
+    from beadctl.results.shards import folders
     from beadctl.results.tables import HEADS, summary
 
+    audited = auditing.merge(out, messages) if are_in(out) else ExitCode.DONE
+    if are_in(out) and not folders(out):
+        return audited
     shards = Shards.of(out)
     report = CountReport(arguments.merged_statistics(shards, messages))
     tally = merge_shards(shards, messages, report.take, lambda: report.write(out))
     messages.table(f"Beads in {out}", tuple(HEADS.values()), summary(tally))
     lacking = report.end(messages)
-    return ExitCode.of(failed=lacking or tally.failed)
+    return max(audited, ExitCode.of(failed=lacking or tally.failed))
