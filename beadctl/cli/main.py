@@ -26,7 +26,7 @@ COMMANDS = {
     "export": ("export", "export", "Write a training run as one verified ONNX file."),
     "segment": ("segment", "segment", "Write masks, overlays and tables of images."),
     "count": ("count", "count", "Print how many beads each image holds."),
-    "merge": ("merge", "merge", "Make one run of the shards of segment or count."),
+    "merge": ("merge", "merge", "Make one run of the shards of segment, count or audit."),
     "report": ("report", "report", "Write a finished run as one HTML page."),
     "verify": ("verify", "verify", "Compare the files of a run with what it recorded."),
     "audit": ("audit", "audit", "Check that masks belong to their images and lie on the beads."),

@@ -53,7 +53,9 @@ def audit(
     reading, session = arguments.read_options(settings), None
     if find:
         session = arguments.session(settings, messages)
-    detector = session and bead_detector(session, arguments.segment_options(settings, session.facts))
+    detector = None
+    if session:
+        detector = bead_detector(session, arguments.segment_options(settings, session.facts))
     own = [samples[place] for place in part.places] if part else samples
     with messages.progress(len(own), "auditing") as advance:
         checked = check_pairs(own, reading=reading, detector=detector, on_pair=advance)
