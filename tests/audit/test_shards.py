@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from helpers.images import discs
+from helpers.fields import field
 
 COUNT = 3
 FILES = ("audit.csv", "audit.html")
@@ -18,12 +18,13 @@ def pairs(tmp_path):
     """Eight pairs: two with swapped masks, one shifted, a copy of an image, one unreadable, three right."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
-    found = [discs(14, 160, 180, seed=seed) for seed in range(7)]
-    found.append(found[3])
-    masks = [labels for _, labels in found]
+    masks = [field(np.random.default_rng(seed)) for seed in range(7)]
+    masks.append(masks[3])
+    noise = np.random.default_rng(7).normal(0, 6, masks[0].shape)
+    images = [(100 + 80 * (labels > 0) + noise).astype(np.uint8) for labels in masks]
     masks[0], masks[1] = masks[1], masks[0]
     masks[2] = np.roll(masks[2], (6, -5), (0, 1))
-    for place, ((image, _), mask) in enumerate(zip(found, masks, strict=True)):
+    for place, (image, mask) in enumerate(zip(images, masks, strict=True)):
         tifffile.imwrite(tmp_path / f"images/f{place}.tif", image)
         tifffile.imwrite(tmp_path / f"masks/f{place}.tif", mask)
     (tmp_path / "images/f6.tif").write_text("Dear microscope,")
