@@ -50,11 +50,9 @@ def audit(
     samples = auditing.samples(settings, images, masks, messages)
     part = auditing.part(samples, shard, out_dir, fix, messages)
     out = require_free(out_dir, ("audit.csv", "audit.html"), settings.output.overwrite)
-    reading, session = arguments.read_options(settings), None
+    reading, session, detector = arguments.read_options(settings), None, None
     if find:
         session = arguments.session(settings, messages)
-    detector = None
-    if session:
         detector = bead_detector(session, arguments.segment_options(settings, session.facts))
     own = [samples[place] for place in part.places] if part else samples
     with messages.progress(len(own), "auditing") as advance:
@@ -62,8 +60,7 @@ def audit(
     if part and out:
         return auditing.keep(out, part, checked, settings, images, masks, session)
     audited = compared(samples, checked, reading)
-    fixed = fixing.fix(audited, fix, reading) if fix else None
     code = auditing.tell(audited, out, reading, settings.output.format, messages)
-    if fixed:
-        messages.info(fixing.summary(fixed))
+    if fix:
+        messages.info(fixing.summary(fixing.fix(audited, fix, reading)))
     return code
