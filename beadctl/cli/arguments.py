@@ -156,7 +156,7 @@ def reported(settings: Settings, part: Part | None, messages: Messages) -> bool:
         return False
     require_packages()
     if part:
-        messages.info("the report is of all shards: beadctl merge, then beadctl report")
+        messages.info("the report is of all shards: beadctl merge writes it")
     return part is None
 
 

@@ -28,7 +28,7 @@ from beadctl.segmentation.filters import Filters
 # Settings that decide neither what is counted nor which files are written.
 FREE = (
     *("inference.model", "inference.device", "inference.threads", "inference.tile_size"),
-    *("inference.max_memory", "output.out_dir", "output.overwrite", "output.format"),
+    *("inference.max_memory", "output.out_dir", "output.overwrite", "output.format", "output.report"),
 )
 # What the record of a shard has beside that of a run.
 OWN = ("shard", "start", "end", "outcome", "files")

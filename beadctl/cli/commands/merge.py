@@ -25,6 +25,7 @@ def merge(
     """
     from beadctl.audit.shards import are_in
     from beadctl.cli import arguments, auditing
+    from beadctl.report import page
     from beadctl.results.count_report import CountReport
     from beadctl.results.merge import Shards
     from beadctl.results.merge import merge as merge_shards
@@ -37,6 +38,8 @@ def merge(
     shards = Shards.of(out)
     report = CountReport(arguments.merged_statistics(shards, messages))
     tally = merge_shards(shards, messages, report.take, lambda: report.write(out))
+    if shards.settings["output"]["report"]:
+        messages.notes(page.write(out, messages).notes())
     messages.table(f"Beads in {out}", tuple(HEADS.values()), summary(tally))
     lacking = report.end(messages)
     return max(audited, ExitCode.of(failed=lacking or tally.failed))
