@@ -18,6 +18,7 @@ from beadctl.annotations.region import CountedRegion
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.images import InMemory
 from beadctl.model.session import Model
+from beadctl.results.formats import overlays
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane, predict_plane
 
@@ -149,11 +150,13 @@ def test_flags_are_those_of_the_whole_image(segment, tmp_path):
     assert table("cut/beads.csv") == table("in/beads.csv")
 
 
-def test_the_overlay_shows_the_region(segment, ten):
+def test_the_overlay_shows_the_region(segment, ten, monkeypatch):
+    # Beads of a part have other numbers.
+    monkeypatch.setattr(overlays, "FEW", 0)
     assert segment(ten, "-o", "whole").code == 0
     assert segment(ten, "-o", "part", "--region", LEFT).code == 0
     whole, part = (
-        np.asarray(Image.open(f"{folder}/overlays/ten_overlay.png").convert("RGB")).astype(int)
+        np.asarray(Image.open(f"{folder}/overlays/ten_overlay.png").convert("RGB")).astype(int)[:HEIGHT]
         for folder in ("whole", "part")
     )
     assert (part[1:-1, 59] == 255).all(axis=1).mean() > 0.8

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from beadctl import scratch
 from beadctl.files import atomic
 from beadctl.images import Plane
+from beadctl.results.caption import Entry, captioned, number
 from beadctl.results.formats import plane_names
+from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.plane import Segmented
 
 if TYPE_CHECKING:
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 LARGEST_PX = 4096
 OUTLINES = ((255, 64, 64), (64, 220, 64), (80, 140, 255), (255, 200, 0), (255, 80, 255), (0, 220, 220))
 GREYS = 256 - len(OUTLINES)
+WHITE = GREYS - 1
+# Colours of `OUTLINES` in turn for beads without these flags, and for each flag; the first that a bead has.
+PLAIN = (1, 2, 5)
+FLAGGED = {"low-confidence": 3, "declumped": 0, "border": 4}
+# Beads of which the numbers are written.
+FEW = 100
 
 # A picture of one byte a pixel with its colours aside is written four times faster than red, green and blue.
 PALETTE = np.concatenate(
@@ -33,17 +41,57 @@ def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
 
 
 def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[np.uint8]:
-    """Paint a plane; see `paint`."""
-    del plane
-    return paint(image, segmented.labels, segmented.inside)
+    """Paint a plane, with a legend and a scale bar below it, and the numbers of the beads where they are few.
+
+    The colour of an outline tells the first of the flags of `FLAGGED` that its bead has; other beads have one
+    of three colours, by which neighbours are told apart.
+    """
+    table = segmented.table
+    colour, legend = _coloured(table)
+    of_label = np.zeros(int(table.label.max(initial=0)) + 1, np.uint8)
+    of_label[table.label] = colour
+    picture = paint(image, segmented.labels, segmented.inside, of_label)
+    step = _step(image.shape)
+    if len(table) <= FEW:
+        places = (table.label, table.y_px / step, table.x_px / step, table.diameter_px / step)
+        beads = list(zip(*(column.tolist() for column in places), strict=True))
+        number(picture, beads, _text_px(picture.shape, places[3]), WHITE)
+    px_um = plane.pixel_size_um and plane.pixel_size_um * step
+    return captioned(picture, legend, px_um, WHITE)
+
+
+def _coloured(table: BeadTable) -> tuple[NDArray[np.intp], list[Entry]]:
+    """Return the colour of each bead, and the legend."""
+    flags = [set(flags.split()) for flags in table.flags]
+    found = [next((flag for flag in FLAGGED if flag in one), "") for one in flags]
+    plain = [PLAIN[label % len(PLAIN)] for label in table.label.tolist()]
+    colour = [FLAGGED.get(flag, other) for flag, other in zip(found, plain, strict=True)]
+    counted: list[tuple[tuple[int, ...], str]] = [((row,), flag) for flag, row in FLAGGED.items()]
+    counts = [*map(found.count, FLAGGED), found.count("")]
+    counted.append((PLAIN, "others" if any(found) else "beads"))
+    legend = [
+        Entry(tuple(GREYS + row for row in rows), f"{count} {name}")
+        for (rows, name), count in zip(counted, counts, strict=True)
+        if count
+    ]
+    return np.array(colour, np.intp), legend or [Entry((), "no beads")]
+
+
+def _text_px(shape: tuple[int, ...], diameters_px: NDArray[np.float64]) -> int:
+    """Return the height of the numbers of beads: half of a typical bead, in bounds that can be read."""
+    typical = float(np.median(diameters_px)) if diameters_px.size else 0.0
+    return int(np.clip(typical / 2, 10, max(10, min(shape) // 25)))
 
 
 def paint(
-    image: NDArray[Any], labels: NDArray[np.uint32], inside: NDArray[np.bool_] | None = None
+    image: NDArray[Any],
+    labels: NDArray[np.uint32],
+    inside: NDArray[np.bool_] | None = None,
+    colours: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Return the image in grey, each bead's outline in one of six colours: rows of `PALETTE`, uint8 (h, w).
+    """Return the image in grey, each bead's outline in a colour: rows of `PALETTE`, uint8 (h, w).
 
-    Neighbours seldom share a colour, because labels run in raster order. The grey levels span the
+    Neighbours seldom share one of all six, because labels run in raster order. The grey levels span the
     0.5 to 99.5 % percentiles: for the eye only. A plane larger than 4096 px is thinned to that.
 
     Parameters
@@ -52,8 +100,10 @@ def paint(
         Pixels of the plane in any dtype, and its label image, uint32.
     inside : ndarray of bool, shape (H, W), optional
         Where beads are counted: the rest is drawn at half its brightness, behind a white line.
+    colours : ndarray of uint8, optional
+        For each label its row of `OUTLINES`; by default all of them in turn.
     """
-    step = -(-max(image.shape) // LARGEST_PX)
+    step = _step(image.shape)
     image, labels = _thinned(image, step), _thinned(labels, step)
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
     sample = sample[np.isfinite(sample)]
@@ -66,10 +116,16 @@ def paint(
     if inside is not None:
         inside = _thinned(inside, step)
         picture[~inside] //= 2
-        picture[_at_change(inside) & inside] = GREYS - 1
+        picture[_at_change(inside) & inside] = WHITE
     outline = np.flatnonzero(_at_change(labels) & (labels > 0))
-    picture.ravel()[outline] = GREYS + labels.ravel()[outline] % len(OUTLINES)
+    label = labels.ravel()[outline]
+    picture.ravel()[outline] = GREYS + (label % len(OUTLINES) if colours is None else colours[label])
     return picture
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    """Return of how many rows and columns of a plane one is shown."""
+    return -(-max(shape) // LARGEST_PX)
 
 
 def _thinned(plane: NDArray[Any], step: int) -> NDArray[Any]:
