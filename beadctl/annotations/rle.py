@@ -37,6 +37,48 @@ def pixels(counts: object, size: object, shape: tuple[int, int]) -> tuple[NDArra
     return place % height, place // height
 
 
+def compressed(mask: NDArray[np.bool_], top: int, left: int, shape: tuple[int, int]) -> str:
+    """Return the compressed string of a mask that is a part of an image.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        The pixels of the part.
+    top, left : int
+        Its first row and column in the image, px.
+    shape : tuple of int
+        Height and width of the image, px.
+
+    Examples
+    --------
+    >>> compressed(np.ones((2, 1), bool), 1, 0, (4, 3))
+    '129'
+    """
+    height, width = shape
+    column, row = np.nonzero(mask.T)
+    place = (column + left) * height + row + top
+    breaks = np.flatnonzero(np.diff(place) != 1)
+    first = place[np.concatenate(([0], breaks + 1))]
+    last = place[np.concatenate((breaks, [len(place) - 1]))]
+    edges = np.column_stack((first, last + 1)).ravel()
+    runs = np.diff(edges, prepend=0, append=height * width).tolist()
+    return _as_string(runs if runs[-1] else runs[:-1])
+
+
+def _as_string(runs: list[int]) -> str:
+    """Do what the COCO API's ``rleToString`` does."""
+    text = []
+    for place, run in enumerate(runs):
+        value = run - (runs[place - 2] if place > 2 else 0)
+        more = True
+        while more:
+            code = value & (MORE - 1)
+            value >>= BITS
+            more = value != (-1 if code & SIGN else 0)
+            text.append(chr(FIRST_CHARACTER + (code | MORE * more)))
+    return "".join(text)
+
+
 def _checked(counts: object) -> list[int]:
     if not isinstance(counts, list) or not all(type(run) is int for run in counts):
         raise ValueError("has run lengths that are neither whole numbers nor a string")

@@ -14,6 +14,9 @@ PARTS = "parts"
 # What beadctl, Cellpose and ImageJ add to the name of an image for files that are made of it.
 _ADDED_BEFORE = re.compile(r"(count masks|masks?|outlines|drawing|overlay) of ")
 _ADDED_AFTER = re.compile(r"(_p\d{4})?_(cp_)?(masks?|labels?|outlines?|overlays?|flows|seg|rois)(?![a-z])")
+# What a run of beadctl adds, after the number of a plane where there are several.
+_ADDED_BY_RUN = re.compile(r"_(masks|overlay|crops|probability)$")
+_PLANE = re.compile(r"_p\d{4,}$")
 _MASK_FOLDERS = {"masks", "mask", "labels", "overlays", "annotations"}
 
 
@@ -46,8 +49,11 @@ class Results:
         _, *places = path.relative_to(self.folder).parts
         if not places:
             return False
-        ends = _ADDED_AFTER.finditer(name := stem(PurePosixPath(path.name)))
-        return any(_place(Path(*places[:-1]), name[: end.start()]) in self.images for end in ends)
+        end = _ADDED_BY_RUN.search(name := stem(PurePosixPath(path.name)))
+        if end is None:
+            return False
+        own = name[: end.start()]
+        return any(_place(Path(*places[:-1]), one) in self.images for one in (own, _PLANE.sub("", own)))
 
 
 def _place(folder: Path, name: str) -> PurePosixPath:

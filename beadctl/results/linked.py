@@ -78,7 +78,7 @@ class Linker:
                 axis=-1,
             )
         touch = np.searchsorted(table.label, touching.pairs(labels))
-        kept = dataclasses.replace(found.segmented, labels=np.zeros((0, 0), np.uint32))
+        kept = dataclasses.replace(found.segmented, labels=np.zeros((0, 0), np.uint32), probability=None)
         self._stacks.setdefault(key, []).append(Slice(plane, kept, found.shrink, touch, links))
         self._last = key, labels
 

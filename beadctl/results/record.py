@@ -11,10 +11,11 @@ from typing import Any
 from beadctl.console import fail, stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.files import atomic, sha256, write_json
+from beadctl.results.formats.coco import JOINED
 from beadctl.results.outdated import REPORT, STATISTICS
 
-# What a run writes at the top of its folder.
-HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml", *STATISTICS)
+# What a run writes that is not of one image.
+HASHED_FILES = ("counts.csv", "beads.csv", "settings.toml", *STATISTICS, JOINED)
 RUN_FILES = (*HASHED_FILES, "run.json", REPORT)
 # Bytes set aside for run.json and counts.csv, and for the rows of an image in it.
 RESERVED, RESERVED_IMAGE = 2**17, 2**9

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from beadctl.console import shown
 from beadctl.files import atomic, csv_line, write_csv
-from beadctl.results import ledger
+from beadctl.results import joined, ledger
 from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
@@ -85,7 +85,7 @@ def write_tables(
     outputs: Outputs,
     take: Callable[[ImageResult], None] = lambda _: None,
 ) -> Left:
-    """Write counts.csv and beads.csv: the run's images, then others that the same model and settings made.
+    """Write the tables, and joined files: the run's images, then others of the same model and settings.
 
     Results are read from the ledger one at a time, because a folder may hold many images and millions of
     beads.
@@ -131,6 +131,9 @@ def write_tables(
     rows = (row.cells() for _, result, _ in results(take) for row in result.rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     _write_beads(folder, ((name, result) for name, result, is_there in results() if is_there))
+    joined.write(
+        folder, ((name, entry) for name, _, _ in results() if (entry := entry_of(name))), outputs.save
+    )
     return Left(others, gone, list(lost))
 
 

@@ -12,7 +12,7 @@ from beadctl.results import ledger, shards
 
 COLUMNS = ("file", "kind", "change")
 # What the files of a run are, by their suffix; the others are plots.
-KINDS = {".csv": "table", ".toml": "settings"}
+KINDS = {".csv": "table", ".toml": "settings", ".json": "coco"}
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class Segmented:
         `beadctl.segmentation.count_rule.Counted`.
     thresholds : tuple of int, or None
         Least and largest count over other thresholds; see `beadctl.segmentation.quality.threshold_range`.
+    probability : ndarray of uint8, shape (H, W), or None
+        The network's map, 0..255 for 0..1; None where no network found the beads.
     """
 
     labels: NDArray[np.uint32]
@@ -101,6 +103,7 @@ class Segmented:
     doubt: float | None = 0.0
     quality: tuple[str, ...] = ()
     thresholds: tuple[int, int] | None = None
+    probability: NDArray[np.uint8] | None = None
 
 
 def segment_plane(
@@ -260,7 +263,9 @@ def label_plane(
     if not counted.kept.all():
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
     quality += counted.quality
-    return Segmented(labels, table, counted.filtered, counted.inside, share, quality, thresholds)
+    return Segmented(
+        labels, table, counted.filtered, counted.inside, share, quality, thresholds, maps.probability
+    )
 
 
 def _beads(

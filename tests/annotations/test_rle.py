@@ -1,11 +1,12 @@
 """Run lengths of COCO."""
 
 import numpy as np
+import pycocotools.mask
 from helpers import annotating
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.annotations.rle import pixels
+from beadctl.annotations.rle import compressed, pixels
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=9))
@@ -29,3 +30,13 @@ def test_compressed_run_lengths_are_those_of_the_coco_api():
         found[pixels(squeezed, list(mask.shape), mask.shape)] = True
         np.testing.assert_array_equal(found, mask)
         assert annotating.compressed(annotating.runs(mask)) == squeezed
+
+
+@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 30), st.integers(0, 9), st.integers(0, 40))
+def test_a_part_of_an_image_is_compressed_as_by_the_coco_api(seed, height, width, top, left):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    mask[0, 0] = True
+    whole = np.zeros((height + top + seed % 3, width + left + seed % 2), np.uint8, order="F")
+    whole[top : top + height, left : left + width] = mask
+    expected = pycocotools.mask.encode(whole)["counts"].decode()
+    assert compressed(mask, top, left, whole.shape) == expected

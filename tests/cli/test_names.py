@@ -12,6 +12,8 @@ import pytest
 import tifffile
 from helpers.images import discs
 
+from beadctl.results.formats import Output
+
 NAMES = {
     b"a.tif": "a.tif",
     "µ.tif".encode(): "µ.tif",
@@ -44,7 +46,7 @@ def images_in(text):
 
 def test_segment_writes_every_name_on_a_line(run, model_path, folder):
     for expected in ("ok", "skipped"):
-        said = run("segment", "images", "-m", model_path, "-o", "out", "--save", "masks,overlays,geojson")
+        said = run("segment", "images", "-m", model_path, "-o", "out", "--save", ",".join(Output))
         assert said.code == 0
         text = Path("out/counts.csv").read_text(encoding="utf-8")
         assert images_in(text) == sorted(NAMES.values())
@@ -54,6 +56,8 @@ def test_segment_writes_every_name_on_a_line(run, model_path, folder):
     assert set(images_in(beads)) == set(NAMES.values())
     assert len(list(Path("out/masks").iterdir())) == len(NAMES)
     json.loads(Path("out/run.json").read_text(encoding="utf-8"))
+    whole = json.loads(Path("out/coco/coco.json").read_text(encoding="ascii"))
+    assert sorted(image["file_name"] for image in whole["images"]) == sorted(NAMES.values())
 
 
 def test_names_can_be_turned_back(folder):

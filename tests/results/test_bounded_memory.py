@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from beadctl import scratch
+from beadctl.results.formats import Output
 from beadctl.segmentation import basins, cells
 
 
 @pytest.mark.parametrize("tile_size", ["0", "64"])
 def test_results_do_not_depend_on_memory(run, bead_folder, model_path, monkeypatch, tile_size):
     def segment(out):
-        assert run("segment", bead_folder, "-m", model_path, "-o", out, "--tile-size", tile_size).code == 0
-        files = [path for path in Path(out).rglob("*") if path.suffix in (".tif", ".png", ".csv")]
-        return {path.relative_to(out): path.read_bytes() for path in files}
+        words = ("-m", model_path, "-o", out, "--tile-size", tile_size, "--save", ",".join(Output))
+        assert run("segment", bead_folder, *words).code == 0
+        made = [path for path in Path(out).glob("*/**/*") if path.is_file() and ".beadctl" not in path.parts]
+        return {path.relative_to(out): path.read_bytes() for path in [*made, *Path(out).glob("*.csv")]}
 
     ample = segment("ample")
     bands = scratch.bands
@@ -24,4 +26,4 @@ def test_results_do_not_depend_on_memory(run, bead_folder, model_path, monkeypat
     monkeypatch.setattr(basins, "EDGE_PX", 70)
     monkeypatch.setattr(basins, "cells", partial(cells.cells, halo_px=40))
     assert segment("scarce") == ample
-    assert len(ample) > 4
+    assert len(ample) > 4 * len(Output)

@@ -1,39 +1,39 @@
 """What is written of a plane, read back by others."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 import tifffile
+from helpers.images import discs
+from helpers.segmented import plane_of, segmented
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from beadctl.images import Plane, open_image
-from beadctl.results.formats import masks, overlays
-from beadctl.segmentation.measure import measure
-from beadctl.segmentation.plane import Segmented
-
-
-def plane_of(labels, position="", pixel_size_um=None, z_step_um=None):
-    """Return a plane of the size of a label image."""
-    facts = {"source": None, "conversion": None, "z_step_um": z_step_um}
-    return Plane(Path("a.tif"), 0, position, *labels.shape, labels.dtype, pixel_size_um, **facts)
+from beadctl.images import open_image
+from beadctl.results import formats, stack_tiff
+from beadctl.results.formats import Output, format_of, masks, overlays, probability
 
 
 def write_masks(path, planes, pixel_size_um, positions=None, z_step_um=None):
     """Write label images as a run does."""
     positions = positions or [f"Z={number}" for number in range(len(planes))]
     encoded = [
-        masks.encode(
-            labels,
-            Segmented(labels, measure(labels)),
-            plane_of(labels, position, pixel_size_um, z_step_um),
-        )
+        masks.encode(labels, segmented(labels), plane_of(labels, position, pixel_size_um, z_step_um))
         for labels, position in zip(planes, positions, strict=True)
     ]
     masks.write([path], encoded)
+
+
+def test_every_output_is_a_file_and_every_file_an_output():
+    files = {path.stem for path in Path(formats.__file__).parent.glob("*.py") if path.stem != "__init__"}
+    assert files == {output.value for output in Output}
+    for output in Output:
+        one, *more = format_of(output).paths(PurePosixPath("deep/a.ome.tif"), 1)
+        assert more == []
+        assert (one.parts[:2], one.name[0]) == ((output.value, "deep"), "a")
 
 
 @given(
@@ -155,7 +155,7 @@ def test_series_of_a_file_stay_apart(tmp_path):
 
 
 def test_huge_planes_are_tiled(tmp_path, monkeypatch):
-    monkeypatch.setattr(masks, "STRIPS_PX", 600 * 700)
+    monkeypatch.setattr(stack_tiff, "STRIPS_PX", 600 * 700)
     labels = np.random.default_rng(1).integers(0, 2**32, (601, 700), np.uint32)
     write_masks(tmp_path / "a_masks.tif", [labels], 0.5)
     with tifffile.TiffFile(tmp_path / "a_masks.tif") as tiff:
@@ -201,3 +201,66 @@ def test_any_pixels_make_a_picture(image):
 
 def test_large_planes_are_thinned():
     assert overlays.paint(np.zeros((9000, 10), np.uint8), np.zeros((9000, 10), np.uint32)).shape == (3000, 4)
+
+
+def test_the_map_of_the_network_is_written_like_label_images(tmp_path):
+    maps = np.random.default_rng(2).integers(0, 256, (3, 40, 50), np.uint8)
+    encoded = [
+        probability.encode(
+            one, segmented(np.zeros(one.shape, np.uint32), None, one), plane_of(one, f"Z={z}", 0.5)
+        )
+        for z, one in enumerate(maps)
+    ]
+    probability.write([tmp_path / "a_probability.tif"], encoded)
+    image = open_image(tmp_path / "a_probability.tif")
+    assert {(plane.pixel_size_um, plane.dtype) for plane in image.planes} == {(0.5, np.dtype(np.uint8))}
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a_probability.tif"), maps)
+
+
+def test_colours_of_outlines_tell_flags_and_the_legend_how_many():
+    image, labels = discs(9, 160, 200)
+    labels = labels.astype(np.uint32)
+    labels[0:8, 0:8] = 10
+    certain = np.full(labels.shape, 250, np.uint8)
+    certain[labels == 4] = 99
+    found = segmented(labels, image, certain)
+    assert found.table.flags[3] == "low-confidence"
+    assert "border" in found.table.flags[9]
+    picture = overlays.encode(image, found, plane_of(labels, pixel_size_um=0.5))
+    assert picture.shape[1] == 200
+    assert picture.shape[0] > 160
+    rows = {label: set(picture[:160][labels == label].tolist()) for label in range(1, 11)}
+    colours = {
+        label: {row - overlays.GREYS for row in some if row >= overlays.GREYS} for label, some in rows.items()
+    }
+    assert colours[4] == {overlays.FLAGGED["low-confidence"]}
+    assert colours[10] == {overlays.FLAGGED["border"]}
+    assert all(len(colours[label]) == 1 and colours[label] < set(overlays.PLAIN) for label in (1, 2, 3, 5, 9))
+    below = set(picture[160:].ravel().tolist())
+    assert {overlays.GREYS + row for row in (3, 4, *overlays.PLAIN)} == {
+        r for r in below if r >= overlays.GREYS
+    }
+
+
+def test_numbers_are_written_where_beads_are_few(monkeypatch):
+    image, labels = discs(9, 160, 200)
+    found, plane = segmented(labels.astype(np.uint32), image), plane_of(labels)
+    few = overlays.encode(image, found, plane)[:160].astype(int)
+    monkeypatch.setattr(overlays, "FEW", 8)
+    many = overlays.encode(image, found, plane)[:160]
+    np.testing.assert_array_equal(many < overlays.GREYS, overlays.paint(image, found.labels) < overlays.GREYS)
+    changed = np.argwhere(few != many)
+    # Beside each bead, and nowhere else: a number is wider than a bead of 10 px.
+    middles = np.column_stack((found.table.y_px, found.table.x_px))
+    distance_px = np.linalg.norm(changed[:, None] - middles, axis=-1)
+    assert set(distance_px.argmin(axis=1)) == set(range(9))
+    assert distance_px.min(axis=1).max() < 20
+
+
+def test_large_planes_have_numbers_and_a_scale_of_their_thinned_picture():
+    labels = np.zeros((20, 8200), np.uint32)
+    labels[4:16, 8000:8012] = 1
+    picture = overlays.encode(np.zeros(labels.shape, np.uint8), segmented(labels), plane_of(labels, "", 0.5))
+    assert picture.shape[1] == 2734
+    assert picture.shape[0] > 7
+    assert (picture[7:] == overlays.WHITE).any(axis=0).sum() > 500

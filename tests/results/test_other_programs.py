@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 import tifffile
 from helpers.guides import ROOT
 from helpers.images import discs
@@ -122,7 +123,27 @@ def test_imagej_opens_overlays(results):
     overlays = sorted((results.folder / "overlays").rglob("*.png"))
     lines = imagej("OpenImage.java", *overlays)
     assert len(overlays) == sum(map(len, COUNTS.values()))
-    assert all(line.startswith("128 64 1 1 1 ") for line in lines[::3])
+    # The legend is below.
+    assert all(re.match(r"128 (8\d|9\d|1\d\d) 1 1 1 ", line) for line in lines[::3])
+
+
+def test_imagej_opens_regions_on_their_planes(results):
+    """On the label image each region holds the pixels of its bead, and no others."""
+    names = [Path(ODD).stem, "depth", "film"]
+    pairs = [(results.masks(name), results.folder / f"rois/{name}_rois.zip") for name in names]
+    lines = [line.split() for line in imagej("OpenRegions.java", *(path for pair in pairs for path in pair))]
+    images = [ODD, "depth.tif", "film.ome.tif"]
+    beads = [bead for image in images for bead in results.beads if bead["image"] == image]
+    assert len(lines) == len(beads) == sum(sum(COUNTS[image]) for image in images)
+    for (name, position, channel, z, t, pixels, mean), bead in zip(lines, beads, strict=True):
+        stacked = len(COUNTS[bead["image"]]) > 1
+        assert name == (f"p{int(bead['plane']):04d}_" if stacked else "") + f"{int(bead['label']):04d}"
+        assert (pixels, float(mean)) == (bead["area_px"], float(bead["label"]))
+        if bead["image"] == "film.ome.tif":
+            frame, slice_ = divmod(int(bead["plane"]), 3)
+            assert (position, channel, z, t) == ("0", "0", str(slice_ + 1), str(frame + 1))
+        else:
+            assert position == str(int(bead["plane"]) + 1 if stacked else 0)
 
 
 def test_imagej_opens_tables(results):
@@ -149,7 +170,7 @@ def test_napari_opens_label_images_and_overlays(results):
         assert [len(np.unique(plane)) - 1 for plane in found] == COUNTS[image]
     path = str(results.folder / "overlays/bright_overlay.png")
     ((picture, *_),) = reader(path)(path)
-    assert picture.shape[:2] == (64, 128)
+    assert picture.shape[1] == 128
 
 
 def test_ome_metadata_are_valid(results):
@@ -181,11 +202,12 @@ def test_outlines_are_those_of_the_tables(results):
         features = json.loads(text)["features"]
         assert len(features) == len(beads) == int(row["count"])
         for feature, bead in zip(features, beads, strict=True):
-            (ring,) = feature["geometry"]["coordinates"]
-            assert ring[0] == ring[-1]
-            x, y = np.mean(ring[:-1], axis=0)
+            outline = shapely.from_geojson(json.dumps(feature["geometry"]))
+            assert (outline.is_valid, outline.area) == (True, float(bead["area_px"]))
             # (0, 0) is the corner of the first pixel here, and its middle in the table.
-            assert (x - 0.5, y - 0.5) == pytest.approx((float(bead["x_px"]), float(bead["y_px"])), abs=1)
+            place = outline.centroid.x - 0.5, outline.centroid.y - 0.5
+            assert place == pytest.approx((float(bead["x_px"]), float(bead["y_px"])), rel=1e-4)
+            assert feature["properties"]["name"] == f"bead {bead['label']}"
             assert feature["properties"]["measurements"]["area_px"] == float(bead["area_px"])
 
 

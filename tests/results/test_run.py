@@ -20,6 +20,7 @@ from PIL import Image
 
 from beadctl.cli import main
 from beadctl.images import open_image
+from beadctl.results.formats import Output
 from beadctl.results.ledger import COLUMNS
 
 # Functions that an image goes through -> the module that calls them.
@@ -140,7 +141,7 @@ def test_a_rerun_skips_what_is_done(segment, bead_folder):
 
 def test_two_runs_write_the_same_bytes(segment, bead_folder):
     for name in ("one", "two"):
-        assert segment(bead_folder, "-o", name, "--save", "masks,overlays,geojson").code == 0
+        assert segment(bead_folder, "-o", name, "--save", ",".join(Output)).code == 0
     made = [path for path in files("one") if not path.startswith((".beadctl", "run.json", "settings.toml"))]
     assert len(made) > 10
     for path in made:

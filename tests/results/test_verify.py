@@ -9,6 +9,8 @@ import pytest
 import tifffile
 from helpers.images import discs
 
+from beadctl.results.formats import Output
+
 
 @pytest.fixture
 def results(run, bead_folder, model_path, tmp_path):
@@ -19,7 +21,7 @@ def results(run, bead_folder, model_path, tmp_path):
         (bead_folder / name).unlink()
     said = run(
         *("segment", bead_folder, "-m", model_path, "-o", "out", "--region", region),
-        *("--save", "masks,overlays,geojson"),
+        *("--save", ",".join(Output)),
     )
     assert said.code == 0, said.err
     return Path("out")
@@ -32,8 +34,8 @@ def rows(said):
 def test_an_untouched_run_is_verified(run, results):
     said = run("verify", results)
     assert (said.code, rows(said)) == (0, [])
-    # Three images with three outputs each, model, region, two tables and the settings.
-    assert "17 files checked, 0 not as they were" in said.err
+    # Three images with seven outputs each, the joined one, model, region, two tables and the settings.
+    assert "30 files checked, 0 not as they were" in said.err
     assert "warning" not in said.err
 
 
@@ -55,6 +57,11 @@ def test_tables_of_groups_are_verified(run, bead_folder, model_path):
         ("masks/dark_masks.tif", "masks"),
         ("overlays/deep/sixteen_overlay.png", "overlays"),
         ("geojson/rgb.geojson", "geojson"),
+        ("rois/dark_rois.zip", "rois"),
+        ("crops/deep/sixteen_crops.tif", "crops"),
+        ("probability/rgb_probability.tif", "probability"),
+        ("coco/rgb_coco.json", "coco"),
+        ("coco/coco.json", "coco"),
         ("counts.csv", "table"),
         ("beads.csv", "table"),
         ("settings.toml", "settings"),

@@ -22,7 +22,7 @@ def segment(
     dry_run: options.DryRun = False,
     shard: options.ShardText = None,
 ) -> ExitCode:
-    """Write masks, overlays, beads.csv and counts.csv of every image.
+    """Write masks, overlays, beads.csv and counts.csv of every image; --save names other files.
 
     Example: beadctl segment images -o results --save masks
     """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,11 @@ class Output(StrEnum):
 
     MASKS = "masks"
     OVERLAYS = "overlays"
+    ROIS = "rois"
     GEOJSON = "geojson"
+    COCO = "coco"
+    CROPS = "crops"
+    PROBABILITY = "probability"
 
 
 class Format(Protocol):
@@ -37,6 +41,16 @@ class Format(Protocol):
 
     def write(self, paths: Sequence[Path], planes: Sequence[Any]) -> None:
         """Write the encoded planes of an image to the files that `paths` named, each whole or not at all."""
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """What the module of an output has of which a run writes one more file, made of those of its images."""
+
+    JOINED: str
+
+    def join(self, path: Path, parts: Sequence[tuple[PurePosixPath, Path]]) -> None:
+        """Write the file of images, given by their names in the tables and their own files, or none of it."""
 
 
 def format_of(output: Output) -> Format:

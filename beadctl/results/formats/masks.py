@@ -1,49 +1,16 @@
-"""Label images as OME-TIFF: uint32, zlib, with pixel size; in strips, which ImageJ opens too."""
+"""Label images: uint32 OME-TIFF."""
 
-import hashlib
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import imagecodecs
-import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import scratch
-from beadctl.files import atomic
 from beadctl.images import Plane
+from beadctl.results import stack_tiff
 from beadctl.results.formats import stem
+from beadctl.results.stack_tiff import EncodedPlane
 from beadctl.segmentation.plane import Segmented
-
-# Planes with more pixels are written in tiles, which are read by windows; ImageJ opens strips only.
-STRIPS_PX = 2**26
-STRIP_PX = 2**18
-TILE_PX = 512
-IMAGE_DESCRIPTION_TAG = 270
-# The next number (Make), so that the tags stay sorted when it is renamed.
-PLACEHOLDER_TAG = 271
-# Newer than any limit by which readers interpret ImageJ's descriptions.
-IMAGEJ_VERSION = "1.54f"
-
-
-@dataclass(frozen=True)
-class EncodedMask:
-    """A label image in compressed strips or tiles: a few percent of its size, so that a stack fits in memory.
-
-    Attributes
-    ----------
-    plane : Plane
-        The plane that it is of: size, position in the stack and pixel size.
-    segments : tuple of bytes
-        Strips or tiles in raster order, uint32 little-endian, zlib.
-    """
-
-    plane: Plane
-    segments: tuple[bytes, ...]
 
 
 def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
@@ -52,167 +19,13 @@ def paths(image: PurePosixPath, planes: int) -> list[PurePosixPath]:
     return [PurePosixPath("masks") / image.parent / f"{stem(image)}_masks.tif"]
 
 
-def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> EncodedMask:
+def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> EncodedPlane:
     """Compress a label image: uint32, because 16 bits would wrap at 65,535 beads."""
     del image
-    labels = segmented.labels
-    tall, wide = _segment_shape(*labels.shape)
-    tiled = "tile" in _layout(*labels.shape)
-    segments = []
-    for top in range(0, labels.shape[0], tall):
-        for left in range(0, labels.shape[1], wide):
-            part = labels[top : top + tall, left : left + wide]
-            if tiled:
-                part = np.pad(part, ((0, tall - part.shape[0]), (0, wide - part.shape[1])))
-            # Level 1: labels are long runs, and higher levels cost more than they save.
-            segments.append(
-                bytes(imagecodecs.zlib_encode(np.ascontiguousarray(part, "<u4").tobytes(), level=1))
-            )
-        scratch.release(labels)
-    return EncodedMask(plane, tuple(segments))
+    return stack_tiff.encoded(segmented.labels, plane)
 
 
-@dataclass(frozen=True)
-class _Stack:
-    """Planes that make one image of the file.
-
-    Attributes
-    ----------
-    planes : tuple of EncodedMask
-        The planes in stored order.
-    axes : str
-        Axes other than Y and X, T, Z and C as in the source; empty for one plane.
-    lengths : tuple of int
-        Lengths of those axes.
-    z_step_um : float or None
-        Distance between planes along Z, um; None if unknown or not the same everywhere.
-    """
-
-    planes: tuple[EncodedMask, ...]
-    axes: str
-    lengths: tuple[int, ...]
-    z_step_um: float | None
-
-
-def write(paths: Sequence[Path], planes: Sequence[EncodedMask]) -> None:
-    """Write the label images of an image's planes as one OME-TIFF, whole or not at all.
-
-    Planes of one series and equal size make one stack with the axes of their source; others are further
-    images of the file. Pixel size and Z step are written as OME metadata, and as ImageJ reads them: the
-    resolution of TIFF, and for a stack a second ImageDescription. ImageJ uses the last of them; libtiff,
-    Bio-Formats (QuPath) and tifffile the first, which is OME's.
-    """
-    import tifffile
-
+def write(paths: Sequence[Path], planes: Sequence[EncodedPlane]) -> None:
+    """Write the label images of an image's planes, whole or not at all."""
     (path,) = paths
-    stacks = [_stack(list(group)) for _, group in groupby(planes, key=_image_of)]
-    size = sum(len(segment) for mask in planes for segment in mask.segments)
-    imagej = _imagej_description(stacks[0]) if len(stacks) == 1 else ""
-    facts: dict[str, Any] = {"Channel": {"Name": "labels"}, "UUID": _uuid(planes)}
-    with atomic(path) as temporary:
-        with tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file:
-            for stack in stacks:
-                plane = stack.planes[0].plane
-                file.write(
-                    iter([segment for mask in stack.planes for segment in mask.segments]),
-                    shape=(*stack.lengths, plane.height, plane.width),
-                    dtype=np.uint32,
-                    compression="zlib",
-                    photometric="minisblack",
-                    software="beadctl",
-                    metadata=facts | {"axes": f"{stack.axes}YX"} | _sizes(stack),
-                    extratags=[(PLACEHOLDER_TAG, 2, 0, imagej, True)] if imagej else [],
-                    **_resolution(plane.pixel_size_um, of_imagej=bool(imagej)),
-                    **_layout(plane.height, plane.width),
-                )
-        if imagej:
-            _rename_placeholder(temporary)
-
-
-def _uuid(planes: Sequence[EncodedMask]) -> str:
-    """Return an identifier made of the labels: equal files for equal labels, on any host at any time."""
-    content = hashlib.sha256()
-    for mask in planes:
-        for segment in mask.segments:
-            content.update(segment)
-    return str(uuid.UUID(bytes=content.digest()[:16], version=5))
-
-
-def _segment_shape(height: int, width: int) -> tuple[int, int]:
-    """Return height and width of a strip or tile, px."""
-    if height * width > STRIPS_PX:
-        return TILE_PX, TILE_PX
-    return max(1, STRIP_PX // width), width
-
-
-def _layout(height: int, width: int) -> dict[str, Any]:
-    """Return how tifffile lays a plane out."""
-    tall, wide = _segment_shape(height, width)
-    return {"tile": (tall, wide)} if height * width > STRIPS_PX else {"rowsperstrip": tall}
-
-
-def _position(mask: EncodedMask) -> dict[str, str]:
-    return dict(part.split("=") for part in mask.plane.position.split())
-
-
-def _image_of(mask: EncodedMask) -> tuple[object, ...]:
-    """Return what planes of one stack have in common."""
-    plane = mask.plane
-    return _position(mask).get("series"), plane.height, plane.width, plane.pixel_size_um, plane.z_step_um
-
-
-def _stack(masks: Sequence[EncodedMask]) -> _Stack:
-    """Return a stack with the axes of its source, or along Z where they are unnamed or planes are missing."""
-    planes, z_step_um = tuple(masks), masks[0].plane.z_step_um
-    if len(planes) == 1:
-        return _Stack(planes, "", (), z_step_um)
-    positions = [_position(mask) for mask in planes]
-    axes = "".join(axis for axis in positions[0] if axis != "series")
-    numbers = {axis: sorted({int(position.get(axis, 0)) for position in positions}) for axis in axes}
-    lengths = tuple(len(numbers[axis]) for axis in axes)
-    complete = bool(axes) and prod(lengths) == len(planes)
-    z = numbers.get("Z") or numbers.get("I") or [0]
-    if not complete or z[-1] - z[0] >= len(z):
-        z_step_um = None
-    if complete and set(axes) <= set("TZC"):
-        return _Stack(planes, axes, lengths, z_step_um)
-    return _Stack(planes, "Z", (len(planes),), z_step_um if axes == "I" else None)
-
-
-def _sizes(stack: _Stack) -> dict[str, Any]:
-    pixel_size_um = stack.planes[0].plane.pixel_size_um
-    um = {"X": pixel_size_um, "Y": pixel_size_um, "Z": stack.z_step_um}
-    known = {f"PhysicalSize{axis}": size for axis, size in um.items() if size is not None}
-    return known | {f"{name}Unit": "µm" for name in known}
-
-
-def _resolution(pixel_size_um: float | None, *, of_imagej: bool) -> dict[str, Any]:
-    """Return the resolution tags: pixels per centimetre, or per um, the unit in ImageJ's description."""
-    if pixel_size_um is None:
-        return {}
-    per_unit = (1 if of_imagej else 1e4) / pixel_size_um
-    return {"resolution": (per_unit, per_unit), "resolutionunit": "NONE" if of_imagej else "CENTIMETER"}
-
-
-def _imagej_description(stack: _Stack) -> str:
-    """Return ImageJ's description of a stack, or "" for one plane and for an order that ImageJ has not."""
-    sizes = dict(zip(stack.axes, stack.lengths, strict=True))
-    if not sizes or stack.axes != "".join(axis for axis in "TZC" if axis in sizes):
-        return ""
-    names = {"C": "channels", "Z": "slices", "T": "frames"}
-    lines = [f"ImageJ={IMAGEJ_VERSION}", f"images={len(stack.planes)}"]
-    lines += [f"{name}={sizes[axis]}" for axis, name in names.items() if axis in sizes]
-    lines.append(f"hyperstack={str(stack.axes != 'Z').lower()}")
-    if stack.planes[0].plane.pixel_size_um is not None:
-        # One unit is that of all axes.
-        lines += ["unit=um"] + [f"spacing={stack.z_step_um!r}"] * (stack.z_step_um is not None)
-    return "\n".join([*lines, "loop=false", ""])
-
-
-def _rename_placeholder(path: Path) -> None:
-    """Make the placeholder the second ImageDescription, which tifffile does not write beside OME's."""
-    import tifffile
-
-    with tifffile.TiffFile(path, mode="r+") as file:
-        file.filehandle.seek(file.pages.first.tags[PLACEHOLDER_TAG].offset)
-        file.filehandle.write(IMAGE_DESCRIPTION_TAG.to_bytes(2, "little"))
+    stack_tiff.write(path, planes, "labels")
