@@ -56,7 +56,8 @@ def check(file, images):
 LABELS = st.builds(ragged, st.integers(0, 2**32), st.integers(1, 20), st.integers(1, 20), st.floats(0, 0.9))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @given(st.lists(LABELS, min_size=1, max_size=3))
 def test_pycocotools_reads_each_bead(tmp_path_factory, planes):
     path = tmp_path_factory.mktemp("coco") / "a_coco.json"
@@ -66,6 +67,7 @@ def test_pycocotools_reads_each_bead(tmp_path_factory, planes):
         np.testing.assert_array_equal(read(path, planes[0].shape).labels, planes[0])
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_files_of_a_run_become_one(tmp_path):
     stack, plane = [ragged(seed, 20, 30, 0.2) for seed in (1, 2, 3)], ragged(4, 50, 10, 0.3)
     write(tmp_path / "one.json", stack, "s.tif")
