@@ -58,8 +58,7 @@ class Band:
         """Return of which fields the band is."""
         if self.flagged:
             return "flagged"
-        covered = f"covered below {self.covered_below:g}" if self.covered_below < 1 else "covered more"
-        return f"{covered}, doubt below {self.doubt_below:g}"
+        return f"covered below {self.covered_below:g}, doubt below {self.doubt_below:g}"
 
     @property
     def precision(self) -> float:

@@ -131,7 +131,7 @@ def test_the_band_of_a_field():
     assert band_of((sure, *every), flagged=False, covered=0.0, doubt=0.2) is sparse
     assert list(map(str, (sure, dense, flagged))) == [
         "covered below 0.1, doubt below 0.2",
-        "covered more, doubt below 1",
+        "covered below 1, doubt below 1",
         "flagged",
     ]
 
