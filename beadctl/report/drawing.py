@@ -1,7 +1,6 @@
 """The beads of a plane for a page: outlines as lines, or circles where there is no label image.
 
-Lines stay sharp at any zoom and take fewer bytes than a second picture: about 20 a bead, where a label image
-as PNG takes over 100 and its outlines alone 55 (measured on 150 beads of 12 to 40 px).
+Lines stay sharp at any zoom, can be coloured bead by bead, and take fewer bytes than a second picture would.
 """
 
 import json

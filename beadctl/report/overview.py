@@ -73,7 +73,7 @@ class Overview:
         planes = f", {self.planes:,} planes" if self.planes != self.images else ""
         words = [f"{self.beads:,} beads in {images}{planes}"]
         if self.states[FAILED]:
-            words.append(f"{self.states[FAILED]:,} without a count: failed")
+            words.append(f"{self.states[FAILED]:,} failed")
         if self.states[FLAGGED]:
             words.append(f"{self.states[FLAGGED]:,} to check: a quality flag doubts the count")
         return "; ".join(words) + "."

@@ -67,7 +67,7 @@ def _of_image(
             content["note"] = CHANGED
         else:
             content["beads"] = _base64(packed)
-            content |= _pictures(image, row, shares.a_picture)
+            content |= _pictures(image, row, shares.picture(key, len(packed)))
         yield key, content
 
 

@@ -1,6 +1,7 @@
 """How the bytes of a page are divided among its planes, so that it opens in a browser and can be sent."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from beadctl.results.ledger import Row
@@ -9,9 +10,9 @@ from beadctl.results.ledger import Row
 PAGE_BYTES = 33_000_000
 # Pictures of one plane: at least and at most.
 LEAST_BYTES, MOST_BYTES = 20_000, 700_000
-# A bead as a circle, and as an outline, compressed.
-CIRCLE_BYTES, OUTLINE_BYTES = 9, 40
-# The part of what each plane has beyond its least that goes to outlines before pictures.
+# A bead as a circle, compressed; what an outline adds, times the root of the diameter in px.
+CIRCLE_BYTES, OUTLINE_BYTES = 9, 10
+# The part of what is left when each plane has its least that goes to outlines before pictures.
 OUTLINES_SHARE = 0.6
 
 
@@ -23,14 +24,15 @@ class Shares:
     ----------
     planes : mapping of int to Row
         Planes by their key.
-    outlined : frozenset of int
-        Those whose beads are shown with their outlines: planes of few beads first. Others have circles.
+    outlined : mapping of int to int
+        Bytes that are set aside for outlines, by the key of the plane: planes of few beads first. The beads
+        of other planes are circles.
     a_picture : int
         Bytes of the pictures of a plane.
     """
 
-    planes: dict[int, Row]
-    outlined: frozenset[int]
+    planes: Mapping[int, Row]
+    outlined: Mapping[int, int]
     a_picture: int
 
     @classmethod
@@ -39,24 +41,30 @@ class Shares:
 
         Examples
         --------
-        >>> rows = [(key, Row("a.tif", key, "", "ok", 10 if key < 10 else 1_000_000)) for key in range(20)]
-        >>> shares = Shares.of(rows)
-        >>> len(shares.planes), sorted(shares.outlined), shares.a_picture
-        (13, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 461230)
+        >>> counts = [10] * 9 + [10**6] * 9
+        >>> rows = [Row("a.tif", 0, "", "ok", count, mean_diameter_px=16.0) for count in counts]
+        >>> shares = Shares.of(enumerate(rows))
+        >>> len(shares.planes), list(shares.outlined), shares.a_picture
+        (12, [0, 1, 2, 3, 4, 5, 6, 7, 8], 499632)
         """
         chosen, left = dict[int, Row](), PAGE_BYTES
         for key, row in planes:
-            left -= LEAST_BYTES + CIRCLE_BYTES * (row.count or 0)
-            if chosen and left < 0:
-                left += LEAST_BYTES + CIRCLE_BYTES * (row.count or 0)
+            least = LEAST_BYTES + CIRCLE_BYTES * (row.count or 0)
+            if chosen and least > left:
                 break
             chosen[key] = row
-        room, outlined = OUTLINES_SHARE * left, set[int]()
+            left -= least
+        room, outlined = OUTLINES_SHARE * left, dict[int, int]()
         for key, row in sorted(chosen.items(), key=lambda item: item[1].count or 0):
-            more = (OUTLINE_BYTES - CIRCLE_BYTES) * (row.count or 0)
+            more = math.ceil(OUTLINE_BYTES * math.sqrt(row.mean_diameter_px or 0) * (row.count or 0))
             if more > room:
                 break
+            outlined[key] = more
             room, left = room - more, left - more
-            outlined.add(key)
         a_picture = min(MOST_BYTES, LEAST_BYTES + max(0, left) // max(1, len(chosen)))
-        return cls(chosen, frozenset(outlined), a_picture)
+        return cls(chosen, outlined, a_picture)
+
+    def picture(self, key: int, beads: int) -> int:
+        """Return the bytes of a plane's pictures if its beads took so many: a plane keeps to its share."""
+        aside = self.outlined.get(key, 0) + CIRCLE_BYTES * (self.planes[key].count or 0)
+        return max(1, min(MOST_BYTES, self.a_picture + aside - beads))
