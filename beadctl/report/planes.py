@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.errors import BeadctlError, FileNote, ImageError
+from beadctl.annotations.label_image import read_label_image
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
 from beadctl.images import Image, Plane, content_sha256, open_image
 from beadctl.report import drawing, picture
 from beadctl.report.finished import Finished
@@ -57,7 +58,7 @@ def _of_image(
             yield key, {"note": CHANGED}
         return
     image = _opened(finished, entry)
-    labels = _LabelImages(finished.folder, name, entry)
+    labels = _LabelImages(finished, name, entry, image)
     beads = _by_plane(ledger.beads(finished.folder, name), [row.plane for _, row in planes])
     for (key, row), of_plane in zip(planes, beads, strict=True):
         content: dict[str, Any] = {"width": row.width_px, "height": row.height_px, "um": row.pixel_size_um}
@@ -119,9 +120,12 @@ def _plane(image: Image, number: int) -> Plane:
 
 
 class _LabelImages:
-    """The label images of an image's planes, where the run wrote some and nobody changed them."""
+    """The label images of an image's planes: those that the run wrote or read, if nobody changed them."""
 
-    def __init__(self, folder: Path, name: PurePosixPath, entry: Entry) -> None:
+    def __init__(self, finished: Finished, name: PurePosixPath, entry: Entry, image: Image | str) -> None:
+        folder = finished.folder
+        # A run without a model has read label images.
+        self._given = image if isinstance(image, Image) and "model" not in finished.record else None
         (path,) = format_of(Output.MASKS).paths(name, len(entry.result.rows))
         stamp = (entry.written or {}).get(str(path))
         self._path = folder / path if stamp and stamp.fits(folder / path) else None
@@ -130,7 +134,14 @@ class _LabelImages:
         """Return that of a plane, by its place in the file; None without one, and for a very large plane."""
         import tifffile
 
-        if not self._path or max(row.height_px or 0, row.width_px or 0) > picture.LARGEST_PX:
+        if max(row.height_px or 0, row.width_px or 0) > picture.LARGEST_PX:
+            return None
+        if self._given:
+            try:
+                return read_label_image(_plane(self._given, row.plane)).labels
+            except (ImageError, AnnotationError, OSError):
+                return None
+        if not self._path:
             return None
         with tifffile.TiffFile(self._path) as file:
             labels: NDArray[np.uint32] = file.pages[place].asarray()

@@ -140,6 +140,18 @@ def test_counts_without_label_images_are_circles(run, bead_folder, model_path):
     assert len(beads["d"]) == COUNTS["dark.png", 0]
 
 
+def test_counted_label_images_are_the_outlines(run, tmp_path):
+    (tmp_path / "labels").mkdir()
+    labels = discs(5)[1] * 3
+    tifffile.imwrite("labels/a.tif", labels)
+    assert run("count", "--labels", "labels", "-o", "out").code == 0
+    assert run("report", "out").code == 0
+    (plane,) = shown(Path("out")).values()
+    beads = unpacked(plane["beads"])
+    assert beads["label"] == [3, 6, 9, 12, 15]
+    assert all(len(line) > 20 for line in beads["o"])
+
+
 def test_linked_stacks_show_the_beads_of_their_planes(run, bead_folder, model_path):
     run("count", bead_folder / "stack.tif", "-m", model_path, "-o", "out", "--link-z")
     assert run("report", "out").code == 0
