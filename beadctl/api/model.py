@@ -50,7 +50,8 @@ def open_model(
     ('beadctl default', 'cpu')
     """
     given = {"model": path, "device": device, "threads": threads}
-    return arguments.session(settings_of("open_model", _NoOptions, {}, **given).settings, WARNINGS)
+    settings = settings_of("open_model", _NoOptions, {}, **given).settings
+    return arguments.session(settings, arguments.memory_plan(settings), WARNINGS)
 
 
 def opened(model: Model | str | os.PathLike[str] | None) -> Model:

@@ -72,26 +72,28 @@ def _regions(settings: Settings) -> list[Path]:
     return [Path(text) for text in (settings.data.region, settings.data.region_exclude) if text]
 
 
-def session(settings: Settings, messages: Messages, model: Model | None = None) -> Model:
+def session(settings: Settings, plan: MemoryPlan, messages: Messages, model: Model | None = None) -> Model:
     """Open the model file, and print the device that runs it; or return one that is open already."""
     inference = settings.inference
-    scratch.keep_in_memory(memory_plan(settings).array_bytes)
+    scratch.keep_in_memory(plan.array_bytes)
     return model or open_model(inference.model, inference.device, inference.threads, messages)
 
 
 def memory_plan(settings: Settings) -> MemoryPlan:
-    """Return the tile size, and what is kept in memory."""
+    """Return the tile size, and what is kept in memory; made once a run, as free memory changes."""
     return MemoryPlan.of(settings.inference.max_memory, settings.inference.tile_size)
 
 
-def segment_options(settings: Settings, facts: ModelFacts, **counted: Any) -> SegmentOptions:
+def segment_options(
+    settings: Settings, facts: ModelFacts, plan: MemoryPlan, **counted: Any
+) -> SegmentOptions:
     """Return how planes become beads: as the settings say, else as the model file says."""
     return SegmentOptions.of(
         facts,
         settings.instances.model_dump(),
         read=read_options(settings),
         diameter=settings.inference.diameter,
-        tile_size=memory_plan(settings).tile_size,
+        tile_size=plan.tile_size,
         **counted,
     )
 
@@ -107,8 +109,9 @@ def by_network(
     settings: Settings, messages: Messages, model: Model | None = None, *, link_z: bool = False
 ) -> ByNetwork:
     """Open the model file, which finds the beads, and print the device that runs it; unless it is open."""
-    model = session(settings, messages, model)
-    return ByNetwork(model, segment_options(settings, model.facts, **counted(settings, link_z=link_z)))
+    plan = memory_plan(settings)
+    model = session(settings, plan, messages, model)
+    return ByNetwork(model, segment_options(settings, model.facts, plan, **counted(settings, link_z=link_z)))
 
 
 def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> Source:
@@ -122,7 +125,8 @@ def print_forecast(settings: Settings, found: Sequence[Found], messages: Message
     """Print what a run would take."""
     from beadctl.results.forecast import COLUMNS, forecast
 
-    told = forecast(found, read_options(settings), session(settings, messages), memory_plan(settings))
+    plan = memory_plan(settings)
+    told = forecast(found, read_options(settings), session(settings, plan, messages), plan)
     print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
     return ExitCode.of(failed=told.unreadable > 0)
 

@@ -87,8 +87,8 @@ def write_tables(
 ) -> Left:
     """Write the tables, and joined files: the run's images, then others of the same model and settings.
 
-    Results are read from the ledger one at a time, because a folder may hold many images and millions of
-    beads.
+    Results are read from the ledger one at a time, once a table, because a folder may hold many images and
+    millions of beads; counts.csv is whole before beads.csv, for which a disk may be too full.
 
     Parameters
     ----------

@@ -45,8 +45,9 @@ def grey(labels, folder):
 def default_detector():
     """Return a detector with the default model and settings."""
     defaults = settings.load(None, {}).settings
-    model = arguments.session(defaults, console.Messages.of(True, False))
-    return bead_detector(model, arguments.segment_options(defaults, model.facts))
+    plan = arguments.memory_plan(defaults)
+    model = arguments.session(defaults, plan, console.Messages.of(True, False))
+    return bead_detector(model, arguments.segment_options(defaults, model.facts, plan))
 
 
 def main():

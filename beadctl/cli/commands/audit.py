@@ -52,8 +52,9 @@ def audit(
     out = require_free(out_dir, ("audit.csv", "audit.html"), settings.output.overwrite)
     reading, session, detector = arguments.read_options(settings), None, None
     if find:
-        session = arguments.session(settings, messages)
-        detector = bead_detector(session, arguments.segment_options(settings, session.facts))
+        plan = arguments.memory_plan(settings)
+        session = arguments.session(settings, plan, messages)
+        detector = bead_detector(session, arguments.segment_options(settings, session.facts, plan))
     own = [samples[place] for place in part.places] if part else samples
     with messages.progress(len(own), "auditing") as advance:
         checked = check_pairs(own, reading=reading, detector=detector, on_pair=advance)

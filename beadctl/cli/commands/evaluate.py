@@ -68,12 +68,14 @@ def evaluate(
     pairs = images, masks, data.annotations, data.centre_diameter, data.pair, messages
     samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
-    session = arguments.session(settings, messages)
+    plan = arguments.memory_plan(settings)
+    session = arguments.session(settings, plan, messages)
     for path, write in ((calibrate, calibration.calibrated_model), (bands, model_with_bands)):
         if path:
-            own = arguments.segment_options(settings, session.facts)
+            own = arguments.segment_options(settings, session.facts, plan)
             session = write(session, samples, own, path, overwrite=output.overwrite, messages=messages)
-    scored = scoring.evaluate(samples, session, arguments.segment_options(settings, session.facts), messages)
+    numbers = arguments.segment_options(settings, session.facts, plan)
+    scored = scoring.evaluate(samples, session, numbers, messages)
     messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(session, scored)
     if out:
