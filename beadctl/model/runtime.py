@@ -21,6 +21,7 @@ GPU_ADVICE = (
 CPU_PROVIDER = "CPUExecutionProvider"
 # With it a session tells which provider runs each node.
 RECORD_NODES = "session.record_ep_graph_assignment_info"
+SPINNING = "session.intra_op.allow_spinning"
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ def _session(path: Path, threads: int, chosen: list[Any]) -> Any:
     options.inter_op_num_threads = 1
     # Halves the peak memory at the same speed: a memory pattern serves one input shape, and these vary.
     options.enable_mem_pattern = False
+    # A thread that waits would take the time of those that read, label and write.
+    options.add_session_config_entry(SPINNING, "0")
     # Each of its errors is an exception too.
     options.log_severity_level = 4
     options.add_session_config_entry(RECORD_NODES, "1")

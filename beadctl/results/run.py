@@ -1,11 +1,11 @@
-"""From a folder of images to rows, beads and files: one plane at a time, nothing changed between images."""
+"""From a folder of images to rows, beads and files: planes at a time in lanes, images in their order."""
 
 import contextlib
 import dataclasses
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -19,6 +19,7 @@ from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.gate import Gate, wait_for
+from beadctl.results.lanes import Lanes
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.linked import Linker
 from beadctl.results.outputs import Outputs, is_short, source_of
@@ -42,10 +43,10 @@ def run(
 ) -> None:
     """Process images in order, and call `take` with the result of each when it is complete.
 
-    An image that fails is a row with the reason, and the others go on. One thread runs the network on an
-    image while another labels, measures and writes the one before; this one only waits, so that a signal
-    ends the run at once. What is written of an image is taken, whenever the signal comes, if the caller
-    holds signals (`beadctl.console.stopping.held`).
+    An image that fails is a row with the reason, and the others go on. One thread opens images, several work
+    on their planes (see `Lanes`), and one writes the results in the order of the images; this one only waits,
+    so that a signal ends the run at once. What is written of an image is taken, whenever the signal comes, if
+    the caller holds signals (`beadctl.console.stopping.held`).
 
     Parameters
     ----------
@@ -62,8 +63,9 @@ def run(
         If results cannot be written: the run ends, because no further image could be written either.
     """
     gate = Gate(check)
-    key = source.key
-    network, worker = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("network", "label"))
+    key, lanes = source.key, Lanes(source.lanes, source.small_px)
+    threads = {"open": 1, "plane": lanes.threads, "write": 1}
+    opener, worker, writer = (ThreadPoolExecutor(number, name) for name, number in threads.items())
     waiting = deque[Future[None]]()
 
     def take_passed() -> None:
@@ -77,29 +79,51 @@ def run(
 
     try:
         for item in found:
-            started = network.submit(_start, item, source, outputs, key, worker, gate)
-            waiting.append(wait_for(started))
-            if len(waiting) > 1:
+            opened = opener.submit(_open, item, source, outputs, key, worker, lanes)
+            waiting.append(writer.submit(_finish, item, opened, outputs, gate))
+            # So many that no lane is empty while the first is written.
+            if len(waiting) > lanes.threads:
                 take_first()
         while waiting:
             take_first()
     finally:
-        network.shutdown(wait=False, cancel_futures=True)
+        for pool in (opener, worker):
+            pool.shutdown(wait=False, cancel_futures=True)
         with stopping.finishing():
             gate.close()
-            worker.shutdown(wait=False, cancel_futures=True)
+            writer.shutdown(wait=False, cancel_futures=True)
             take_passed()
 
 
-def _start(
-    item: Found,
-    source: Source,
-    outputs: Outputs,
-    key: str,
-    worker: ThreadPoolExecutor,
-    gate: Gate,
-) -> Future[None]:
-    """Run the network over an image's planes; the future ends once its result has passed the gate."""
+@dataclass(frozen=True)
+class _Opened:
+    """An image of which planes are worked on, or how it gets its result without.
+
+    Attributes
+    ----------
+    planes : sequence of Future
+        Its planes.
+    key : str
+        Made of its content, the model and the settings.
+    linker : Linker or None
+        Links them where each bead of a stack is counted once.
+    state : tuple of int, or None
+        Of its file before it was read; see `_state`.
+    result : callable or None
+        Returns the result of an image that failed or that an earlier run has done.
+    """
+
+    planes: Sequence[Future["_Plane"]] = ()
+    key: str = ""
+    linker: Linker | None = None
+    state: tuple[int, int] | None = None
+    result: Callable[[], ImageResult] | None = None
+
+
+def _open(
+    item: Found, source: Source, outputs: Outputs, key: str, worker: ThreadPoolExecutor, lanes: Lanes
+) -> _Opened:
+    """Open an image, and let its planes be worked on."""
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
@@ -107,13 +131,16 @@ def _start(
         image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
         earlier = _earlier(item, outputs, image_key)
         if earlier:
-            return worker.submit(gate.let_pass, partial(_skip, item, earlier, outputs))
+            return _Opened(result=partial(_skip, item, earlier, outputs))
         image = open_image(item.path, source.read)
         linker = Linker(image.planes) if source.rule.link_z else None
-        labelled = [_plane(plane, source, outputs, worker, linker) for plane in image.planes]
     except Exception as error:
-        return worker.submit(gate.let_pass, partial(ledger.failed, item.name, _reason(error, item.path)))
-    return worker.submit(_finish, item, before, labelled, outputs, image_key, gate, linker)
+        return _Opened(result=partial(ledger.failed, item.name, _reason(error, item.path)))
+    planes = list[Future[_Plane]]()
+    for plane in image.planes:
+        linked = planes[-1] if linker and planes else None
+        planes.append(worker.submit(_plane, plane, source, outputs, lanes, linker, linked))
+    return _Opened(planes, image_key, linker, before)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -168,32 +195,48 @@ class _Plane:
 
 
 def _plane(
-    plane: Plane, source: Source, outputs: Outputs, worker: ThreadPoolExecutor, linker: Linker | None
-) -> Future[_Plane]:
-    """Run the network over a plane; the future gives the plane once it is labelled and encoded."""
-    try:
-        finish = begun(source, plane)
-    except Exception as error:
-        return worker.submit(_failed_plane, plane, _reason(error, plane.path))
-    future = worker.submit(_finished, plane, finish, outputs, linker)
-    if plane.height * plane.width > OVERLAPPED_PX:
-        future.exception()
-    return future
-
-
-def _finished(
-    plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs, linker: Linker | None
+    plane: Plane,
+    source: Source,
+    outputs: Outputs,
+    lanes: Lanes,
+    linker: Linker | None,
+    before: Future[_Plane] | None,
 ) -> _Plane:
+    """Find the beads of a plane and encode its outputs; it is linked after the plane `before`, if any."""
     try:
-        found = finish()
+        try:
+            found, done = _found(plane, source, outputs, lanes)
+        finally:
+            if before:
+                wait([before])
         if linker:
             linker.take(plane, found)
-        kept = outputs.save if outputs.folder else ()
-        encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
-        row = row_of(plane, found.shrink, found.segmented, found.bands)
-        return _Plane(row, found.segmented.table, encoded=encoded)
+        return done
     except Exception as error:
         return _failed_plane(plane, _reason(error, plane.path))
+
+
+def _found(plane: Plane, source: Source, outputs: Outputs, lanes: Lanes) -> tuple[FoundPlane, _Plane]:
+    """Find the beads of a plane once there is place for it."""
+    pixels = plane.height * plane.width
+    places = lanes.places(pixels)
+    with contextlib.ExitStack() as network:
+        network.enter_context(lanes.network.taken(places))
+        stopping.check()
+        finish = begun(source, plane)
+        with lanes.labelling.taken(places):
+            if pixels <= OVERLAPPED_PX:
+                network.close()
+            return _finished(plane, finish, outputs)
+
+
+def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) -> tuple[FoundPlane, _Plane]:
+    """Label a plane and encode its outputs."""
+    found = finish()
+    kept = outputs.save if outputs.folder else ()
+    encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
+    row = row_of(plane, found.shrink, found.segmented, found.bands)
+    return found, _Plane(row, found.segmented.table, encoded=encoded)
 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:
@@ -201,28 +244,32 @@ def _failed_plane(plane: Plane, reason: str) -> _Plane:
     return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=reason))
 
 
-def _finish(
-    item: Found,
-    before: tuple[int, int] | None,
-    labelled: Sequence[Future[_Plane]],
-    outputs: Outputs,
-    image_key: str,
-    gate: Gate,
-    linker: Linker | None,
-) -> None:
+def _finish(item: Found, opened: Future[_Opened], outputs: Outputs, gate: Gate) -> None:
     """Write an image's results, and its part of the ledger before they have their names."""
-    planes = [future.result() for future in labelled]
-    if _state(item.path) != before:
+    try:
+        write = _result(item, opened.result(), outputs)
+    except BaseException:
+        # No later image is to pass before this one.
+        gate.close()
+        raise
+    gate.let_pass(write)
+
+
+def _result(item: Found, image: _Opened, outputs: Outputs) -> Callable[[], ImageResult]:
+    """Wait for the planes of an image, and return what writes and returns its result."""
+    if image.result:
+        return image.result
+    planes = [future.result() for future in image.planes]
+    if _state(item.path) != image.state:
         # A microscope may still write it: key and pixels need not be of one content.
-        gate.let_pass(partial(ledger.failed, item.name, CHANGED))
-        return
-    if linker:
+        return partial(ledger.failed, item.name, CHANGED)
+    if image.linker:
         failed = [plane.row for plane in planes if plane.row.status == "failed"]
-        planes = [_Plane(*one) for one in linker.rows(failed)]
+        planes = [_Plane(*one) for one in image.linker.rows(failed)]
     name = name_text(item.name)
     rows = tuple(dataclasses.replace(plane.row, image=name) for plane in planes)
     result = ImageResult(rows, partial(_beads, name, planes))
-    gate.let_pass(lambda: _written(item, planes, result, outputs, image_key))
+    return lambda: _written(item, planes, result, outputs, image.key)
 
 
 def _written(

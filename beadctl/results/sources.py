@@ -9,12 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import devices
 from beadctl.annotations.label_image import read_label_image
 from beadctl.counting.detection import Band
 from beadctl.errors import FileNote, SettingsError
 from beadctl.files import fingerprint
 from beadctl.images import Plane, ReadOptions, intensities_of
+from beadctl.memory import COSTS
 from beadctl.model.session import Model, installed_builds
+from beadctl.results.lanes import MOST_LANES
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
@@ -80,6 +83,14 @@ class Source(Protocol):
     def lacking(self) -> str:
         """Why no validation figures apply to the counts, where some could; empty otherwise."""
 
+    @property
+    def lanes(self) -> int:
+        """Small planes that are worked on at a time."""
+
+    @property
+    def small_px(self) -> int:
+        """Pixels of all of these together."""
+
     def facts(self) -> Mapping[str, Any]:
         """Return what ``run.json`` says of it."""
 
@@ -130,6 +141,16 @@ class ByNetwork:
             return "thresholds or diameter are not those of the model's validation"
         return ""
 
+    @property
+    def lanes(self) -> int:
+        """As many as the network has threads; a device other than the CPU runs one plane at a time."""
+        return min(self.model.threads, MOST_LANES) if self.model.device == "cpu" else 1
+
+    @property
+    def small_px(self) -> int:
+        """A tile with its halo: `beadctl.memory.Costs` has the memory for it."""
+        return ((self.options.tile_size or COSTS.tiles[0]) + 2 * self.model.facts.halo) ** 2
+
     def facts(self) -> dict[str, Any]:
         """Return the model, the runtime and the options."""
         return {
@@ -164,6 +185,7 @@ class ByLabels:
     rule: CountRule = field(default_factory=CountRule)
     work = "measuring"
     lacking = ""
+    small_px = COSTS.tiles[0] ** 2
 
     def __post_init__(self) -> None:
         require_one_count(self.read, self.rule)
@@ -171,6 +193,11 @@ class ByLabels:
             raise SettingsError(
                 f"--project {self.read.projection}: label images have no brightness; count stacks by --link-z"
             )
+
+    @property
+    def lanes(self) -> int:
+        """As many as the process has CPUs."""
+        return min(devices.usable_cpus(), MOST_LANES)
 
     @property
     def key(self) -> str:

@@ -15,7 +15,6 @@ from helpers.images import discs
 from beadctl import files, lock
 from beadctl.errors import OutputError
 from beadctl.results import run as results_run
-from beadctl.results import sources
 
 IMAGES = 4
 
@@ -104,18 +103,14 @@ def test_a_run_goes_on_once_there_is_room(segment, few, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_folder_that_is_removed_in_the_middle_ends_the_run(segment, few, monkeypatch, replaced):
-    out, real, calls = Path("out"), sources.label_plane, []
+    out = Path("out")
 
-    def label_plane(*arguments):
-        calls.append(arguments)
-        if len(calls) == 3:
-            shutil.rmtree(out)
-            if replaced:
-                out.mkdir()
-        return real(*arguments)
+    def remove():
+        shutil.rmtree(out)
+        if replaced:
+            out.mkdir()
 
-    monkeypatch.setattr(sources, "label_plane", label_plane)
-    said = segment(few, "-o", out)
+    said = disturbed(segment, few, monkeypatch, remove)
     assert said.code == 1
     assert said.err.count("error: ") == 1
     assert "out: was removed during the run" in said.error
@@ -123,16 +118,16 @@ def test_a_folder_that_is_removed_in_the_middle_ends_the_run(segment, few, monke
 
 
 def disturbed(segment, few, monkeypatch, disturb):
-    """Do something to the folder of results while the third of the images is segmented."""
-    real, calls = results_run._finished, []
+    """Do something to the folder of results before the third of the images is written."""
+    real, calls = results_run._result, []
 
-    def finished(*arguments):
+    def result(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
             disturb()
         return real(*arguments)
 
-    monkeypatch.setattr(results_run, "_finished", finished)
+    monkeypatch.setattr(results_run, "_result", result)
     return segment(few, "-o", "out", "--save", "masks")
 
 

@@ -125,15 +125,15 @@ def test_count_prints_what_is_done_when_a_signal_comes(run, form, model_path, tm
     names = [f"{index}.tif" for index in range(6)]
     for index, name in enumerate(names):
         tifffile.imwrite(tmp_path / name, np.full((16, 16), index, np.uint8))
-    real, calls = results_run._finished, []
+    real, calls = results_run._result, []
 
-    def finished(*arguments):
+    def result(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(results_run, "_finished", finished)
+    monkeypatch.setattr(results_run, "_result", result)
     with stopping.listening():
         said = run("count", tmp_path, "-m", model_path, "--format", form)
     assert said.code == 143
