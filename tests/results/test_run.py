@@ -560,7 +560,7 @@ def test_a_signal_waits_for_no_slow_step(segment, many, model_path, stage):
     assert process.returncode == 143
     done = [row["image"][:3] for row in table("out/counts.csv") if row["status"] == "ok"]
     assert set(done) == whole_files("out")
-    assert 2 <= len(done) <= 3
+    assert 1 <= len(done) <= 3
     assert f"terminated (segmenting: {len(done)} of 24 done)" in err
     assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
 
