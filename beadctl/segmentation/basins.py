@@ -5,9 +5,9 @@ in two cells are one; what a cell sees of a basin without its peak has no pass t
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,8 @@ class Basins:
         most = rise * LIMITS.range[1] * (LIMITS.prior_range[1] if prior else 1.0)
         shallow = (lower - self.passes < most) | (lower < least)
         parent, peak, area = list(range(len(self.height))), self.height.tolist(), self.area_px.tolist()
+        # Basins have few areas.
+        grown, oddness = cache(_grown), cache(prior.oddness) if prior else None
 
         def root(basin: int) -> int:
             while parent[basin] != basin:
@@ -110,7 +112,10 @@ class Basins:
             low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
             if low == high:
                 continue
-            needed = rise * _share(area[low], area[high], prior)
+            share = grown(max(area[low], area[high]))
+            if oddness:
+                share *= _odds(area[low], area[high], oddness)
+            needed = rise * share
             if peak[low] - saddle < needed or peak[low] < least:
                 parent[low] = high
                 area[high] += area[low]
@@ -363,13 +368,15 @@ def _highest(coded: Flat) -> Flat:
     return np.asarray(coded[np.append(pair[1:] != pair[:-1], True)[: len(pair)]], np.intp)
 
 
-def _share(one_px: int, other_px: int, prior: SizePrior | None) -> float:
-    """Return the factor on the rise for two basins of these areas."""
-    diameter_px = math.sqrt(4 / math.pi * max(one_px, other_px))
+def _grown(area_px: int) -> float:
+    """Return the factor on the rise for the larger of two basins."""
+    diameter_px = math.sqrt(4 / math.pi * area_px)
     grown = float((diameter_px / LIMITS.diameter_px) ** LIMITS.power)
-    share = min(max(grown, LIMITS.range[0]), LIMITS.range[1])
-    if prior is None:
-        return share
-    apart = (prior.oddness(one_px) + prior.oddness(other_px)) / 2
-    odds = math.exp(LIMITS.prior_weight * (apart - prior.oddness(one_px + other_px)))
-    return share * min(max(odds, LIMITS.prior_range[0]), LIMITS.prior_range[1])
+    return min(max(grown, LIMITS.range[0]), LIMITS.range[1])
+
+
+def _odds(one_px: int, other_px: int, oddness: Callable[[int], float]) -> float:
+    """Return the factor on the rise by the sizes of two basins, apart and together."""
+    apart = (oddness(one_px) + oddness(other_px)) / 2
+    odds = math.exp(LIMITS.prior_weight * (apart - oddness(one_px + other_px)))
+    return min(max(odds, LIMITS.prior_range[0]), LIMITS.prior_range[1])
