@@ -1,4 +1,4 @@
-"""Arrays of the size of a plane: in memory, or in a temporary file where they are too large for it.
+"""Arrays and files of the size of a plane: in memory, or in a temporary file where they are too large for it.
 
 A file without a name disappears with its array, however the process ends. Its pages count as memory of the
 process while they are mapped, so loops over bands of rows give them back with `release`.
@@ -8,6 +8,7 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +79,56 @@ def zeros(
     except OSError as error:
         need = f"{size / 2**30:.1f} GiB for a plane of this size"
         raise OutputError(f"{where}: no room ({error.strerror}); it needs {need}; set TMPDIR") from None
+
+
+class Pieces:
+    """Pieces of bytes in their order, together in memory or, where they grow too large for it, in a file.
+
+    Parameters
+    ----------
+    most_bytes : int, optional
+        Size above which it is a file; by default that of `keep_in_memory`.
+
+    Raises
+    ------
+    OutputError
+        If the disk is too small for the file.
+
+    Examples
+    --------
+    >>> pieces = Pieces()
+    >>> pieces.append(b"one")
+    >>> pieces.append(b"two")
+    >>> list(pieces), pieces.size
+    ([b'one', b'two'], 6)
+    """
+
+    def __init__(self, most_bytes: int | None = None) -> None:
+        # A limit of 0 stands for none.
+        most = max(1, _kept[0] if most_bytes is None else most_bytes)
+        self._file = tempfile.SpooledTemporaryFile(most)  # noqa: SIM115
+        self._lengths = list[int]()
+        weakref.finalize(self, self._file.close)
+
+    @property
+    def size(self) -> int:
+        """All bytes."""
+        return sum(self._lengths)
+
+    def append(self, piece: bytes) -> None:
+        """Add a piece; not while pieces are read."""
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise OutputError(f"{where}: cannot be written ({error.strerror}); set TMPDIR") from None
+        self._lengths.append(len(piece))
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Read the pieces, one at a time."""
+        self._file.seek(0)
+        for length in self._lengths:
+            yield self._file.read(length)
 
 
 def release(*arrays: "NDArray[Any]") -> None:

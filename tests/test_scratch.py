@@ -1,11 +1,14 @@
 """Arrays as large as a plane."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beadctl import scratch
 from beadctl.errors import OutputError
@@ -69,3 +72,35 @@ def test_bands_cover_a_plane_once():
     for height, width, px in [(1, 1, 1), (7, 3, 6), (100, 1000, 10), (5, 0, 10)]:
         rows = [row for band in scratch.bands(height, width, px=px) for row in range(band.start, band.stop)]
         assert rows == list(range(height))
+
+
+@given(st.lists(st.binary(max_size=30)), st.sampled_from([0, 20, 10**6]))
+def test_pieces_are_read_as_they_were_added(added, most_bytes):
+    pieces = scratch.Pieces(most_bytes)
+    for piece in added:
+        pieces.append(piece)
+    assert list(pieces) == list(pieces) == added
+    assert pieces.size == len(b"".join(added))
+
+
+def test_many_pieces_are_a_file_that_leaves_nothing_behind(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    opened, make = [], tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **how: opened.append(how) or make(**how))
+    pieces = scratch.Pieces(100)
+    pieces.append(b"x" * 60)
+    assert not opened
+    pieces.append(b"x" * 60)
+    assert len(opened) == 1
+    assert list(pieces) == [b"x" * 60] * 2
+    del pieces
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_too_small_for_pieces_is_said(monkeypatch):
+    def full(self, piece):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "write", full)
+    with pytest.raises(OutputError, match=r"No space left on device\); set TMPDIR"):
+        scratch.Pieces().append(b"x")

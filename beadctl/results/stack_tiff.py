@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,13 @@ class EncodedPlane:
         The plane that it is of: size, position in the stack and pixel size.
     dtype : numpy.dtype
         Of its values.
-    segments : tuple of bytes
-        Strips or tiles in raster order, little-endian, zlib.
+    segments : Pieces
+        Strips or tiles in raster order, little-endian, zlib; a file where they are many.
     """
 
     plane: Plane
     dtype: np.dtype[Any]
-    segments: tuple[bytes, ...]
+    segments: scratch.Pieces
 
 
 def encoded(values: NDArray[Any], plane: Plane) -> EncodedPlane:
@@ -52,12 +52,12 @@ def encoded(values: NDArray[Any], plane: Plane) -> EncodedPlane:
     return EncodedPlane(plane, values.dtype.newbyteorder("<"), compressed(values))
 
 
-def compressed(values: NDArray[Any]) -> tuple[bytes, ...]:
+def compressed(values: NDArray[Any]) -> scratch.Pieces:
     """Return the strips or tiles of an array, shape (H, W), in raster order: little-endian, zlib."""
     tall, wide = _segment_shape(*values.shape)
     tiled = "tile" in layout(*values.shape)
     dtype = values.dtype.newbyteorder("<")
-    segments = []
+    segments = scratch.Pieces()
     for top in range(0, values.shape[0], tall):
         for left in range(0, values.shape[1], wide):
             part = values[top : top + tall, left : left + wide]
@@ -67,7 +67,7 @@ def compressed(values: NDArray[Any]) -> tuple[bytes, ...]:
             content = np.ascontiguousarray(part, dtype).tobytes()
             segments.append(bytes(imagecodecs.zlib_encode(content, level=1)))
         scratch.release(values)
-    return tuple(segments)
+    return segments
 
 
 def axes_of(plane: Plane) -> dict[str, str]:
@@ -115,7 +115,7 @@ def write(path: Path, planes: Sequence[EncodedPlane], channel: str) -> None:
     import tifffile
 
     stacks = [_stack(list(group)) for _, group in groupby(planes, key=_image_of)]
-    size = sum(len(segment) for part in planes for segment in part.segments)
+    size = sum(part.segments.size for part in planes)
     imagej = _imagej_description(stacks[0]) if len(stacks) == 1 else ""
     facts: dict[str, Any] = {"Channel": {"Name": channel}, "UUID": _uuid(planes)}
     with atomic(path) as temporary:
@@ -123,7 +123,7 @@ def write(path: Path, planes: Sequence[EncodedPlane], channel: str) -> None:
             for stack in stacks:
                 plane = stack.planes[0].plane
                 file.write(
-                    iter([segment for part in stack.planes for segment in part.segments]),
+                    chain.from_iterable(part.segments for part in stack.planes),
                     shape=(*stack.lengths, plane.height, plane.width),
                     dtype=planes[0].dtype,
                     compression="zlib",

@@ -33,7 +33,7 @@ class Gallery:
         Height and width of the gallery, px.
     dtype : numpy.dtype
         That of the image.
-    segments : tuple of bytes
+    segments : Pieces
         Squares of the image in the order of the beads' numbers, row by row; see `stack_tiff.compressed`.
     edge_px, columns, beads : int
         Edge of a square, squares in a row, and number of beads.
@@ -43,7 +43,7 @@ class Gallery:
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
-    segments: tuple[bytes, ...]
+    segments: scratch.Pieces
     edge_px: int
     columns: int
     beads: int
