@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from helpers.images import discs
 from helpers.segmented import plane_of, segmented
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -36,6 +36,7 @@ def test_every_output_is_a_file_and_every_file_an_output():
         assert (one.parts[:2], one.name[0]) == ((output.value, "deep"), "a")
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 1100), st.integers(1, 700)), min_size=1, max_size=3), st.integers(0, 9)
 )
