@@ -14,9 +14,11 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.errors import OutputError
 from beadctl.evaluation.metrics import matched_labels
+from beadctl.evaluation.objects import Objects, fitted
 from beadctl.evaluation.scoring import Prediction, predict
 from beadctl.files import require_free, write_bytes
-from beadctl.model.metadata import require_onnx, with_facts
+from beadctl.model.classifier import ObjectClassifier
+from beadctl.model.metadata import ModelFacts, require_onnx, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
@@ -70,6 +72,8 @@ class SearchGrid:
 
 
 GRID = SearchGrid()
+# Share of the chosen least confidence from which on a classifier decides.
+CANDIDATES = 0.8
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def calibrate(
     start: Numbers,
     on_step: Callable[[], None] = lambda: None,
     grid: SearchGrid = GRID,
+    classifier: ObjectClassifier | None = None,
 ) -> Calibrated:
     """Choose numbers by count error and F1 at IoU 0.5.
 
@@ -139,14 +144,16 @@ def calibrate(
         Called `grid.steps` times, for a progress bar.
     grid : SearchGrid
         Values to try.
+    classifier : ObjectClassifier, optional
+        That of the model file.
     """
     areas_px = sorted({*grid.min_area_px, start.min_area_px})
-    before = _fits(predictions, start, (start.min_area_px,))[start.min_area_px]
+    before = _fits(predictions, start, (start.min_area_px,), classifier)[start.min_area_px]
     best, fit = start, before
     for names in grid.together:
         for values in grid.combinations(names):
             tried = dataclasses.replace(best, **values)
-            for area_px, candidate in _fits(predictions, tried, areas_px).items():
+            for area_px, candidate in _fits(predictions, tried, areas_px, classifier).items():
                 if candidate.cost < fit.cost - grid.equal_cost:
                     best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
             on_step()
@@ -154,7 +161,7 @@ def calibrate(
         higher = [value for value in getattr(grid, name) if value > getattr(best, name)]
         for value in reversed(higher[:steps]):
             tried = dataclasses.replace(best, **{name: value})
-            candidate = _fits(predictions, tried, (tried.min_area_px,))[tried.min_area_px]
+            candidate = _fits(predictions, tried, (tried.min_area_px,), classifier)[tried.min_area_px]
             added = candidate.cost - fit.cost
             if abs(added) > grid.equal_cost and added <= grid.slack:
                 best, fit = tried, candidate
@@ -164,12 +171,15 @@ def calibrate(
 
 
 def _fits(
-    predictions: Iterable[Prediction], numbers: Numbers, areas_px: Sequence[int]
+    predictions: Iterable[Prediction],
+    numbers: Numbers,
+    areas_px: Sequence[int],
+    classifier: ObjectClassifier | None,
 ) -> dict[int, CalibrationFit]:
     """Label every image once, without a smallest area, and return the fit for each of `areas_px`."""
     true_counts: list[int] = []
     found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
-    options = SegmentOptions(**(dataclasses.asdict(numbers) | {"min_area_px": 1}))
+    options = SegmentOptions(**(dataclasses.asdict(numbers) | {"min_area_px": 1}), classifier=classifier)
     for prediction in predictions:
         shrink = prediction.predicted.shrink
         # Without the labels that the scale rule made: they are of other numbers.
@@ -240,7 +250,7 @@ def calibrated_model(
         model.facts.min_area_px,
     )
     with messages.progress(GRID.steps, "calibrating") as advance:
-        calibrated = calibrate(predictions, start, advance)
+        calibrated = calibrate(predictions, start, advance, classifier=model.facts.classifier)
     chosen = dataclasses.asdict(calibrated.numbers)
     for name, value in chosen.items():
         messages.info(f"{name} = {value:g} (was {getattr(start, name):g})")
@@ -251,5 +261,25 @@ def calibrated_model(
     }
     # Figures by density were those of the thresholds before.
     facts = dataclasses.replace(model.facts, **chosen, validation=validation, bands=())
+    facts = _with_classifier(facts, predictions, messages)
     write_bytes(out, with_facts(model.path.read_bytes(), facts))
     return Model(out, model.asked_device, model.threads)
+
+
+def _with_classifier(facts: ModelFacts, predictions: Sequence[Prediction], messages: Messages) -> ModelFacts:
+    """Return the facts with a classifier of objects, where there are enough of them to fit one.
+
+    It takes over from the least confidence, which is lowered so that it decides on more of the objects.
+    """
+    lower = dataclasses.replace(facts, min_confidence=round(CANDIDATES * facts.min_confidence, 3))
+    options = SegmentOptions.of(lower)
+    with messages.progress(len(predictions), "measuring objects") as advance:
+        images = []
+        for prediction in predictions:
+            images.append(Objects.of(prediction, options))
+            advance()
+    classifier = fitted(images)
+    if classifier is None:
+        return facts
+    messages.info(f"objects less likely than {classifier.least:g} to be beads are left out")
+    return dataclasses.replace(lower, classifier=classifier)

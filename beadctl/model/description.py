@@ -58,6 +58,12 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
     for name, value in dataclasses.asdict(model.facts).items():
         if name == "bands":
             rows += [_band(band) for band in model.facts.bands] or [(name, "none")]
+        elif name == "classifier":
+            least = (
+                model.facts.classifier
+                and f"objects less likely than {model.facts.classifier.least:g} left out"
+            )
+            rows.append((name, least or "none"))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:

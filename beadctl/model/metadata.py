@@ -9,6 +9,7 @@ from typing import Any
 from beadctl.counting.detection import Band
 from beadctl.errors import MissingExtraError, ModelError
 from beadctl.images import InputName
+from beadctl.model.classifier import ObjectClassifier
 
 METADATA_KEY = "beadctl"
 SCHEMA = 3
@@ -45,6 +46,8 @@ class ModelFacts:
         Settings of the training, fingerprint of its data, and metrics on the validation tiles.
     bands : tuple of Band
         Precision and recall by density, of which intervals of counts are made; empty in files without them.
+    classifier : ObjectClassifier or None
+        By which objects that are no beads are left out; None in files without one.
     schema : int
         Version of this list; older ones are converted when they are read.
     """
@@ -68,6 +71,7 @@ class ModelFacts:
     data: str = ""
     validation: dict[str, Any] = field(default_factory=dict)
     bands: tuple[Band, ...] = ()
+    classifier: ObjectClassifier | None = None
     schema: int = SCHEMA
 
     @property
@@ -86,7 +90,8 @@ class ModelFacts:
 
     def to_json(self) -> str:
         """Return the metadata as JSON, as the model file stores it."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        classifier = self.classifier and self.classifier.to_json()
+        return json.dumps(dataclasses.asdict(self) | {"classifier": classifier}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None, source: str) -> "ModelFacts":
@@ -123,8 +128,10 @@ class ModelFacts:
         content["normalisation"] = InputName(stated)
         try:
             content["bands"] = tuple(Band(**band) for band in content.get("bands", ()))
+            if content.get("classifier") is not None:
+                content["classifier"] = ObjectClassifier.from_json(content["classifier"])
             facts = cls(**{key: value for key, value in content.items() if key in known})
-        except TypeError as error:
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"{source}: its metadata is incomplete ({error}); export the model again"
             ) from None

@@ -10,6 +10,7 @@ from beadctl.annotations.region import CountedRegion
 from beadctl.errors import ImageError
 from beadctl.files import fingerprint
 from beadctl.images import ReadOptions
+from beadctl.model.classifier import ObjectClassifier
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model
 from beadctl.segmentation.basins import MARKER_RISE
@@ -50,6 +51,8 @@ class SegmentOptions:
         By which beads are counted without bias at the border.
     link_z : bool
         Count beads that appear in several planes of a Z stack once.
+    classifier : ObjectClassifier or None
+        By which objects that are no beads are left out.
     """
 
     threshold: float
@@ -66,6 +69,7 @@ class SegmentOptions:
     region: CountedRegion | None = None
     frame: CountingFrame | None = None
     link_z: bool = False
+    classifier: ObjectClassifier | None = None
 
     @classmethod
     def of(
@@ -113,6 +117,7 @@ class SegmentOptions:
             read=read,
             diameter=Diameter.parse(diameter) if diameter else None,
             tile_size=tile_size,
+            classifier=facts.classifier,
             **vars(rule),
         )
 

@@ -25,7 +25,7 @@ from beadctl.images import (
 )
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
-from beadctl.segmentation import artefacts, declump, half_contrast, instances, scale
+from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects, scale
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.options import SegmentOptions
@@ -247,15 +247,26 @@ def label_plane(
     labels, parts = _beads(predicted, found, image)
     maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
-    table = measure(
-        labels,
-        stored.values,
-        maps.probability,
-        maps.marker,
-        saturated=stored.saturated,
-        pixel_size_um=pixel_size_um,
-        parts=parts,
-    )
+
+    def measurements() -> BeadTable:
+        return measure(
+            labels,
+            stored.values,
+            maps.probability,
+            maps.marker,
+            saturated=stored.saturated,
+            pixel_size_um=pixel_size_um,
+            parts=parts,
+        )
+
+    table = measurements()
+    diameter_px = options.diameter.value if options.diameter else None
+    gone = objects.no_beads(labels, maps, table, options.classifier, diameter_px)
+    if gone.any():
+        number = np.cumsum(~gone)
+        parts = [int(number[part - 1]) for part in parts if not gone[part - 1]]
+        labels = instances.without(labels, gone)
+        table = measurements()
     share = doubt([found], len(table))
     quality = flags(share, table, labels, stored.values, has_larger=predicted.has_larger)
     counted = options.rule.counted(labels, table)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from beadctl.counting.detection import Band
 from beadctl.errors import MissingExtraError, ModelError
 from beadctl.images import InputName
+from beadctl.model.classifier import FEATURES, ObjectClassifier
 from beadctl.model.metadata import METADATA_KEY, SCHEMA, ModelFacts, with_facts
 
 FACTS = ModelFacts("blobs", "MIT", "1.0", stride=8, halo=48, diameter_px=9.5, training={"lr": 0.1})
@@ -30,6 +31,16 @@ BAND = (
 
 
 BAD_BAND = dataclasses.asdict(Band(False, 1.0, 40, true=5, found=9, matched=6, widening=1.0))
+
+
+def classifier(seed=0):
+    """A classifier of random weights, with four hidden units."""
+    rng = np.random.default_rng(seed)
+    size = len(FEATURES)
+    rows = rng.normal(size=(4, size + 1)).tolist()
+    numbers = rng.normal(size=size).tolist(), rng.uniform(0.1, 2, size).tolist(), rng.normal(size=5).tolist()
+    middle, spread, output = map(tuple, numbers)
+    return ObjectClassifier(0.25, middle, spread, tuple(map(tuple, rows)), output)
 
 
 def changed(**values):
@@ -49,6 +60,7 @@ def changed(**values):
         normalisation=st.sampled_from(InputName),
         validation=st.dictionaries(st.text(), st.floats(0, 1)),
         bands=st.lists(st.builds(Band, *BAND), max_size=3).map(tuple),
+        classifier=st.none() | st.integers(0, 99).map(classifier),
     )
 )
 def test_facts_survive_json(facts):
@@ -86,6 +98,13 @@ def test_unknown_facts_are_ignored():
         (changed(bands=[{"flagged": False}]), "incomplete"),
         (changed(bands=7), "incomplete"),
         (changed(bands=[BAD_BAND]), "cannot be"),
+        (changed(classifier=7), "incomplete"),
+        (changed(classifier={}), "incomplete"),
+        (changed(classifier=classifier().to_json() | {"features": ["colour"]}), "update beadctl"),
+        (changed(classifier=classifier().to_json() | {"output": [1.0]}), "wrong form"),
+        (changed(classifier=classifier().to_json() | {"hidden": [["x"]]}), "incomplete"),
+        (changed(classifier=classifier().to_json() | {"spread": [0.0] * 8}), "wrong form"),
+        (changed(classifier=classifier().to_json() | {"least": float("nan")}), "wrong form"),
     ],
 )
 def test_invalid_facts_are_refused_in_one_line(text, words):

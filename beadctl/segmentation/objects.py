@@ -1,0 +1,71 @@
+"""Objects that are no beads: pieces of dirt that the network took for beads, told by size and shape."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.model.classifier import FEATURES, ObjectClassifier
+from beadctl.model.session import Maps
+from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.runs import runs_of
+
+
+def features_of(
+    labels: NDArray[Any], maps: Maps, table: BeadTable, diameter_px: float | None = None
+) -> NDArray[np.float64]:
+    """Return what a classifier is shown of each object, (n, len(FEATURES)).
+
+    These are the logarithms of mean probability and marker height, circularity, aspect ratio, the logarithm
+    of the diameter in px, by how much it differs from that of a typical object of the plane, and whether the
+    object touches another one or the border of the plane.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W)
+        Label image, n objects.
+    maps : Maps
+        The network's maps of the plane.
+    table : BeadTable
+        The objects' measurements.
+    diameter_px : float, optional
+        Of a typical bead; by default the median of the objects.
+    """
+    runs = runs_of(labels)
+    mean = runs.means(maps.probability) / 255
+    height = mean if maps.marker is None else runs.highest(maps.marker) / 255
+    diameter = table.diameter_px
+    typical = diameter_px or (float(np.median(diameter)) if len(diameter) else 1.0)
+    columns = {
+        "log-probability": np.log(np.maximum(mean, 1 / 255)),
+        "log-marker": np.log(np.maximum(height, 1 / 255)),
+        "circularity": np.nan_to_num(table.circularity, nan=1.0),
+        "aspect": table.major_axis_px / np.maximum(table.minor_axis_px, 1.0),
+        "log-diameter": np.log(diameter),
+        "log-diameter-ratio": np.abs(np.log(diameter / typical)),
+        "clump": table.clump,
+        "border": table.border,
+    }
+    return np.column_stack([columns[name] for name in FEATURES]).astype(np.float64)
+
+
+def no_beads(
+    labels: NDArray[Any],
+    maps: Maps,
+    table: BeadTable,
+    classifier: ObjectClassifier | None,
+    diameter_px: float | None = None,
+) -> NDArray[np.bool_]:
+    """Return which objects are no beads, bool (n,); none without a classifier.
+
+    Parameters
+    ----------
+    labels, maps, table, diameter_px
+        As for `features_of`.
+    classifier : ObjectClassifier or None
+        That of the model file.
+    """
+    if classifier is None or not len(table):
+        return np.zeros(len(table), bool)
+    features = features_of(labels, maps, table, diameter_px)
+    return np.asarray(classifier.probability(features) < classifier.least)
