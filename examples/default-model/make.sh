@@ -43,14 +43,33 @@ blend=()
 [[ -z $start ]] || blend=(--blend "$start" --blend-share 0.35)
 [[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx" "${blend[@]}"
 
-# Thresholds by F1 and count error, on scenes of a size of their own.
-[[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
-beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
-    --calibrate "$out/calibrated.onnx" --overwrite -q >"$out/calibration.json"
+# Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept.
+calibrated=$out/trained.onnx
+if [[ -z $start ]]; then
+    calibrated=$out/calibrated.onnx
+    [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
+    beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
+        --calibrate "$calibrated" --overwrite -q >"$out/calibration.json"
+fi
+
+# Which objects are beads, by other scenes and a part of the real tiles.
+if [[ ! -d $out/objects ]]; then
+    beadctl simulate "$out/objects" --count 300 --size 256 --seed 4244
+    if [[ -n $real ]]; then
+        for set in dsb2018=12 emps=16 stem_np=14 stem_np_half=4 yeast_pc=1; do
+            tiles=$out/tiles/${set%=*}
+            for name in $(cd "$tiles/images" && printf '%s\n' * | awk -v n="${set#*=}" 'NR % n == 0'); do
+                cp "$tiles/images/$name" "$out/objects/images/${set%=*}_$name"
+                cp "$tiles/masks/$name" "$out/objects/masks/${set%=*}_$name"
+            done
+        done
+    fi
+fi
+python "$here/classify.py" "$calibrated" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx" ${start:+"$start"}
 
 # Precision and recall by density, for intervals of counts, on fields of suspensions.
 [[ -d $out/suspensions ]] || beadctl simulate "$out/suspensions" --suspensions --count 1000 --size 256 --seed 5151
-beadctl eval "$out/suspensions/images" "$out/suspensions/masks" --model "$out/calibrated.onnx" \
+beadctl eval "$out/suspensions/images" "$out/suspensions/masks" --model "$out/classified.onnx" \
     --bands "$out/bead.onnx" --overwrite -q >"$out/bands.json"
 
 [[ -d $out/held-out ]] || beadctl simulate "$out/held-out" --count 60 --size 384 --seed 99

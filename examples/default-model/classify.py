@@ -1,0 +1,52 @@
+"""Give a model file thresholds and a classifier of objects: classify.py MODEL IMAGES MASKS OUT [START].
+
+The thresholds are those of the model file START, if there is one. The classifier is fitted to the objects
+found in annotated images, one plane each.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from beadctl.annotations.formats import AnnotationFormat
+from beadctl.console import Messages
+from beadctl.dataset.samples import find_samples
+from beadctl.evaluation.objects import Objects, fitted
+from beadctl.evaluation.scoring import predict
+from beadctl.model.metadata import with_facts
+from beadctl.model.session import Model
+from beadctl.segmentation.options import SegmentOptions
+
+# Least confidence of the objects that the classifier is to judge.
+MIN_CONFIDENCE = 0.48
+
+
+def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -> None:
+    """Write the model file `out`."""
+    model = Model(path, "cpu")
+    numbers = Model(start, "cpu").facts if start else model.facts
+    names = ("threshold", "marker_threshold", "marker_rise", "min_area_px")
+    facts = dataclasses.replace(
+        model.facts,
+        **{name: getattr(numbers, name) for name in names},
+        min_confidence=MIN_CONFIDENCE,
+        classifier=None,
+        bands=(),
+    )
+    options = SegmentOptions.of(facts)
+    messages = Messages()
+    found = []
+    samples = find_samples(images, masks, AnnotationFormat.AUTO, None, None, messages)
+    with messages.progress(len(samples), "measuring objects") as advance:
+        for sample in samples:
+            found.append(Objects.of(predict(sample, model, options), options))
+            advance()
+    classifier = fitted(found)
+    beads = sum(int(one.is_bead.sum()) for one in found)
+    print(f"{sum(len(one.is_bead) for one in found)} objects, {beads} of them beads")
+    out.write_bytes(with_facts(path.read_bytes(), dataclasses.replace(facts, classifier=classifier)))
+
+
+if __name__ == "__main__":
+    model, images, masks, out, *start = map(Path, sys.argv[1:])
+    main(model, images, masks, out, start[0] if start else None)
