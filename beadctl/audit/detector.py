@@ -21,7 +21,7 @@ LOW_CONFIDENCE = 0.65
 def bead_detector(model: Model, options: SegmentOptions) -> Detector:
     """Return a function that detects the beads in an image with a model, those that filters leave out too."""
     options = replace(options, filters=Filters())
-    sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE))
+    sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE), classifier=None)
 
     def detect(pixels: NDArray[Any], low_confidence: bool) -> Detections:
         segmented = segment_plane(InMemory(pixels), model, sensitive if low_confidence else options)

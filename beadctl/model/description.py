@@ -59,11 +59,8 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
         if name == "bands":
             rows += [_band(band) for band in model.facts.bands] or [(name, "none")]
         elif name == "classifier":
-            least = (
-                model.facts.classifier
-                and f"objects less likely than {model.facts.classifier.least:g} left out"
-            )
-            rows.append((name, least or "none"))
+            by = model.facts.classifier
+            rows.append((name, f"leaves out what is a bead by less than {by.least:g}" if by else "none"))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:
