@@ -72,7 +72,7 @@ class SearchGrid:
 
 
 GRID = SearchGrid()
-# Share of the chosen least confidence from which on a classifier decides.
+# Share of the chosen least confidence from which on objects are shown to the classifier's fit.
 CANDIDATES = 0.8
 
 
@@ -269,7 +269,7 @@ def calibrated_model(
 def _with_classifier(facts: ModelFacts, predictions: Sequence[Prediction], messages: Messages) -> ModelFacts:
     """Return the facts with a classifier of objects, where there are enough of them to fit one.
 
-    It takes over from the least confidence, which is lowered so that it decides on more of the objects.
+    It is fitted to objects of a lower confidence too, which are more often no beads.
     """
     lower = dataclasses.replace(facts, min_confidence=round(CANDIDATES * facts.min_confidence, 3))
     options = SegmentOptions.of(lower)
@@ -282,4 +282,4 @@ def _with_classifier(facts: ModelFacts, predictions: Sequence[Prediction], messa
     if classifier is None:
         return facts
     messages.info(f"objects less likely than {classifier.least:g} to be beads are left out")
-    return dataclasses.replace(lower, classifier=classifier)
+    return dataclasses.replace(facts, classifier=classifier)

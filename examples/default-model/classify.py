@@ -17,23 +17,24 @@ from beadctl.model.metadata import with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 
-# Least confidence of the objects that the classifier is to judge.
-MIN_CONFIDENCE = 0.48
+# Least confidence of the objects that the classifier is fitted to; those of a lower one are rarely beads.
+FITTED_CONFIDENCE = 0.48
+# Probability below which an object is left out: chosen with the real images of the card in view.
+LEAST = 0.1
 
 
 def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -> None:
     """Write the model file `out`."""
     model = Model(path, "cpu")
     numbers = Model(start, "cpu").facts if start else model.facts
-    names = ("threshold", "marker_threshold", "marker_rise", "min_area_px")
+    names = ("threshold", "marker_threshold", "marker_rise", "min_area_px", "min_confidence")
     facts = dataclasses.replace(
         model.facts,
         **{name: getattr(numbers, name) for name in names},
-        min_confidence=MIN_CONFIDENCE,
         classifier=None,
         bands=(),
     )
-    options = SegmentOptions.of(facts)
+    options = dataclasses.replace(SegmentOptions.of(facts), min_confidence=FITTED_CONFIDENCE)
     messages = Messages()
     found = []
     samples = find_samples(images, masks, AnnotationFormat.AUTO, None, None, messages)
@@ -42,6 +43,8 @@ def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -
             found.append(Objects.of(predict(sample, model, options), options))
             advance()
     classifier = fitted(found)
+    if classifier:
+        classifier = dataclasses.replace(classifier, least=LEAST)
     beads = sum(int(one.is_bead.sum()) for one in found)
     print(f"{sum(len(one.is_bead) for one in found)} objects, {beads} of them beads")
     out.write_bytes(with_facts(path.read_bytes(), dataclasses.replace(facts, classifier=classifier)))
