@@ -2,11 +2,15 @@
 
 import base64
 import json
+import sys
 import zlib
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+
+# A name that is a tag where it is not escaped.
+HOSTILE = "<img src=x onerror=alert(1)>.tif" if sys.platform != "win32" else "&lt;b&gt; 'x'.tif"
 
 
 @dataclass

@@ -3,14 +3,10 @@
 import base64
 import json
 import re
-from pathlib import Path
 
 import pytest
-import tifffile
 from helpers.browser import chromium
-from helpers.images import discs, write_bead_folder
-
-from beadctl.cli import main
+from helpers.report_page import HOSTILE
 
 pytest.importorskip("selenium")
 
@@ -19,21 +15,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-HOSTILE = "<img src=x onerror=alert(1)>.tif"
 # The machines that run tests are shared.
 PATIENCE_S = 60
 DARK, LIGHT = "rgb(21, 24, 29)", "rgb(255, 255, 255)"
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory, model_path) -> Path:
-    here = tmp_path_factory.mktemp("report")
-    images = write_bead_folder(here / "images")
-    tifffile.imwrite(images / HOSTILE, discs(2)[0])
-    (images / "words.tif").write_text("Dear microscope,")
-    words = ("segment", images, "-m", model_path, "-o", here / "out", "--report", "-q")
-    assert main.run([str(word) for word in words]) == 1
-    return here / "out/report.html"
+@pytest.fixture
+def report(finished):
+    return finished / "report.html"
 
 
 @pytest.fixture(scope="module")

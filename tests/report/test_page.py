@@ -6,32 +6,16 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from helpers.images import COUNTS, discs, write_bead_folder
-from helpers.report_page import Page, unpacked
+from helpers.images import COUNTS, discs
+from helpers.report_page import HOSTILE, Page, unpacked
 
-from beadctl.cli import main
 from beadctl.report import page as pages
 from beadctl.report import shares
-
-HOSTILE = "<img src=x onerror=alert(1)>.tif" if sys.platform != "win32" else "&lt;b&gt; 'x'.tif"
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, model_path):
-    """Results with a report: of images as people have them, one that fails, and one of a hostile name."""
-    here = tmp_path_factory.mktemp("finished")
-    images = write_bead_folder(here / "images")
-    tifffile.imwrite(images / HOSTILE, discs(2)[0])
-    (images / "words.tif").write_text("Dear microscope,")
-    words = ("segment", images, "-m", model_path, "-o", here / "out", "--report", "-q")
-    assert main.run([str(word) for word in words]) == 1
-    return here / "out"
 
 
 @pytest.fixture
