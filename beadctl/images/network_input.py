@@ -1,5 +1,6 @@
 """What the network is shown of a plane: its grey levels, and their contrast to what lies around them."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -33,6 +34,11 @@ class InputName(StrEnum):
     def channels(self) -> int:
         """Channels that the network takes."""
         return 1 + len(self.sigmas_px)
+
+    @property
+    def surround(self) -> float:
+        """Share of the pixels from which a lowest or highest grey level is no part of the field."""
+        return LIMITS.surround if self is InputName.LOCAL else math.inf
 
     def normalisation(self, levels: Levels) -> Normalisation:
         """Return the normalisation of a plane of these levels."""
@@ -75,7 +81,8 @@ class NetworkInput:
         if name.sigmas_px and pixels.height * pixels.width <= LIMITS.max_exact:
             # Decoded once, for the levels and for the sums.
             pixels = InMemory(pixels.read_all())
-        normalisation = name.normalisation(levels or measure_levels(pixels))
+        levels = levels or measure_levels(pixels, surround=name.surround)
+        normalisation = name.normalisation(levels)
         if not name.sigmas_px:
             return cls(normalisation, ())
         bands = (

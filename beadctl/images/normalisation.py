@@ -21,6 +21,7 @@ class NormalisationLimits:
     ===========  ============  ====== ===================================================================
     clip         3             scales a hot pixel or dust must not dominate
     percentiles  0.1 50 99.9   %      nearly the extremes, yet insensitive to one pixel in a thousand
+    surround     0.1           share  pixels of the lowest, or the highest, grey level: no part of the field
     max_exact    16 * 2**20    px     largest plane of which every pixel is measured
     band_rows    64            rows   most rows of a band of a larger plane: a band touches few tiles
     min_bands    16            bands  fewest bands of a larger plane: they cover it from end to end
@@ -29,6 +30,7 @@ class NormalisationLimits:
 
     clip: float = 3.0
     percentiles: tuple[float, float, float] = (0.1, 50.0, 99.9)
+    surround: float = 0.1
     max_exact: int = 16 * 2**20
     band_rows: int = 64
     min_bands: int = 16
@@ -66,7 +68,11 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Levels:
-    """Percentiles 0.1, 50 and 99.9 of the grey levels of a plane; all 0 for one without finite pixels."""
+    """Percentiles 0.1, 50 and 99.9 of the grey levels of a plane; all 0 for one without finite pixels.
+
+    Its lowest grey level is left out where a tenth of the pixels or more have it, and so is its highest one:
+    zero around a mosaic, or white.
+    """
 
     low: float
     median: float
@@ -92,7 +98,9 @@ def clipped(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.isfinite(values), np.clip(values, -LIMITS.clip, LIMITS.clip), np.float32(0))
 
 
-def measure_levels(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Levels:
+def measure_levels(
+    pixels: Pixels, *, max_exact: int = LIMITS.max_exact, surround: float = LIMITS.surround
+) -> Levels:
     """Measure the levels of a plane.
 
     A plane of at most `max_exact` pixels is measured exactly, a larger one by `sample_bands`, which depend
@@ -104,6 +112,8 @@ def measure_levels(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Leve
         An open plane.
     max_exact : int
         Largest number of pixels to read, px.
+    surround : float
+        Share of the pixels from which the lowest and the highest grey level are left out; above 1 for none.
 
     Raises
     ------
@@ -111,14 +121,14 @@ def measure_levels(pixels: Pixels, *, max_exact: int = LIMITS.max_exact) -> Leve
         If the pixels cannot be decoded.
     """
     if pixels.height * pixels.width <= max_exact:
-        return levels_of(pixels.read_all())
+        return _from_parts([pixels.read_all()], surround)
     bands = sample_bands(pixels.height, pixels.width, max_exact)
-    return _from_parts([pixels.read(window) for window in bands])
+    return _from_parts([pixels.read(window) for window in bands], surround)
 
 
-def levels_of(array: NDArray[Any]) -> Levels:
-    """Return the levels of all pixels of an array of bool, integer or float, of any shape."""
-    return _from_parts([array])
+def levels_of(array: NDArray[Any], surround: float = LIMITS.surround) -> Levels:
+    """Return the levels of an array of bool, integer or float, of any shape; `surround` is as above."""
+    return _from_parts([array], surround)
 
 
 def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> list[Window]:
@@ -137,10 +147,11 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
     return [Window(int(top), 0, rows, width) for top in tops]
 
 
-def _from_parts(parts: list[NDArray[Any]]) -> Levels:
+def _from_parts(parts: list[NDArray[Any]], surround: float) -> Levels:
     """Use percentiles that are interpolated linearly, as by `numpy.percentile`."""
     flat = [part.ravel() for part in parts]
     flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
+    flat = _without_surround([values for values in flat if values.size], surround)
     last = sum(values.size for values in flat) - 1
     if last < 0:
         return Levels(0.0, 0.0, 0.0)
@@ -154,6 +165,21 @@ def _from_parts(parts: list[NDArray[Any]]) -> Levels:
         for a, b, position in zip(ordered[:3], ordered[3:], positions, strict=True)
     )
     return Levels(low, middle, high)
+
+
+def _without_surround(parts: list[NDArray[Any]], surround: float) -> list[NDArray[Any]]:
+    """Leave out the lowest and the highest grey level where such a share of the pixels have it.
+
+    A plane that would be left without contrast stays as it is.
+    """
+    least = surround * sum(values.size for values in parts)
+    field = parts
+    for end in (min(map(np.min, parts), default=0), max(map(np.max, parts), default=0)):
+        if sum(np.count_nonzero(values == end) for values in parts) >= least:
+            field = [values[values != end] for values in field]
+    field = [values for values in field if values.size]
+    has_contrast = bool(field) and min(map(np.min, field)) < max(map(np.max, field))
+    return field if has_contrast else parts
 
 
 def _by_sorting(parts: list[NDArray[Any]], ranks: list[int]) -> list[float]:

@@ -162,7 +162,7 @@ def held_out(count: int, size: int, name: InputName = INPUT) -> list[tuple[Float
 
 def _rendered(rng: np.random.Generator, size: int, name: InputName) -> tuple[Floats, Labels]:
     scene = render(rng, size)
-    scaled = name.normalisation(levels_of(scene.image)).scaled(scene.image)
+    scaled = name.normalisation(levels_of(scene.image, name.surround)).scaled(scene.image)
     return scaled, scene.labels.astype(np.int32)
 
 

@@ -299,7 +299,9 @@ def _images(folder: Path | None, facts: ModelFacts) -> list[NDArray[np.float32]]
         if large:
             return [shown(held[index][0], name) for index in large[:SAMPLES]]
     scenes = [render(np.random.default_rng([20, index]), 256).image for index in range(SAMPLES)]
-    return [shown(name.normalisation(levels_of(image)).scaled(image), name) for image in scenes]
+    return [
+        shown(name.normalisation(levels_of(image, name.surround)).scaled(image), name) for image in scenes
+    ]
 
 
 def _batches(images: Sequence[NDArray[np.float32]], stride: int) -> list[NDArray[np.float32]]:

@@ -43,15 +43,26 @@ function factsOf(model) {
 
 // See the guide to model files for what the network is shown.
 function channels(rows, plane, normalisation) {
-  const sorted = Float64Array.from(plane).sort();
+  const ofMedian = normalisation.startsWith("median");
+  const sorted = ofMedian ? Float64Array.from(plane).sort() : field(Float64Array.from(plane).sort());
   const [low, middle, high] = [0.001, 0.5, 0.999].map((share) => {
     const at = share * (sorted.length - 1), below = Math.floor(at);
     return sorted[below] + (sorted[Math.ceil(at)] - sorted[below]) * (at - below);
   });
   const scaled = (zero, one) => rows.map((row) => row.map((value) => (value - zero) / one));
-  if (normalisation.startsWith("median")) return [clipped(scaled(middle, Math.max(high - middle, middle - low)), 3)];
+  if (ofMedian) return [clipped(scaled(middle, Math.max(high - middle, middle - low)), 3)];
   const value = scaled((low + high) / 2, (high - low) / 2);
   return [clipped(value, 3), clipped(contrast(value, 8), 5), clipped(contrast(value, 32), 5)];
+}
+
+// Grey levels without a lowest or highest one that a tenth of them are: a surround.
+function field(sorted) {
+  const [lowest, highest] = [sorted[0], sorted.at(-1)];
+  const first = sorted.findIndex((level) => level > lowest);
+  const last = sorted.findLastIndex((level) => level < highest);
+  const isMany = (number) => number >= 0.1 * sorted.length;
+  const inside = sorted.subarray(isMany(first) ? first : 0, isMany(sorted.length - 1 - last) ? last + 1 : sorted.length);
+  return inside.length && inside[0] < inside.at(-1) ? inside : sorted;
 }
 
 // How far each pixel lies from the mean around it, in deviations.

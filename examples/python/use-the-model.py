@@ -14,10 +14,11 @@ def mask(model, plane):
     """Return where a model file sees beads in a plane of grey levels, bool of the plane's shape (H, W)."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     facts = json.loads(session.get_modelmeta().custom_metadata_map["beadctl"])
-    low, middle, high = np.percentile(plane, [0.1, 50, 99.9])
     if facts["normalisation"].startswith("median"):
+        low, middle, high = np.percentile(plane, [0.1, 50, 99.9])
         channels = [np.clip((plane - middle) / max(high - middle, middle - low), -3, 3)]
     else:
+        low, high = np.percentile(field(plane), [0.1, 99.9])
         value = (plane - (low + high) / 2) / ((high - low) / 2)
         channels = [np.clip(value, -3, 3), contrast(value, 8), contrast(value, 32)]
     image = np.stack(channels)
@@ -25,6 +26,13 @@ def mask(model, plane):
     image = np.pad(image, [(0, 0), (0, missing[0]), (0, missing[1])], mode="reflect")
     (probability,) = session.run(["probability"], {"image": image[None].astype(np.float32)})
     return probability[0, 0, : plane.shape[0], : plane.shape[1]] > facts["threshold"]
+
+
+def field(plane):
+    """Return the pixels without a lowest or highest grey level that a tenth of them have: a surround."""
+    ends = [end for end in (plane.min(), plane.max()) if np.mean(plane == end) >= 0.1]
+    inside = plane[~np.isin(plane, ends)]
+    return inside if inside.size and inside.min() < inside.max() else plane
 
 
 def contrast(value, sigma_px):

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from beadctl.images import InMemory, Normalisation, levels_of, measure_levels, open_image
+from beadctl.images import InMemory, InputName, Normalisation, levels_of, measure_levels, open_image
 from beadctl.images.normalisation import NORMALISED, clipped, sample_bands
 
 
@@ -28,12 +28,14 @@ def by_numpy(array):
     return np.percentile(values[np.isfinite(values)], [0.1, 50, 99.9])
 
 
-AROUND = pytest.mark.parametrize("around", ["around_median", "around_middle"])
+# As the two kinds of input use them.
+SURROUNDS = {"around_median": InputName.MEDIAN.surround, "around_middle": InputName.LOCAL.surround}
+AROUND = pytest.mark.parametrize("around", SURROUNDS)
 
 
 def normalised(image, around):
     """The first channel of an image, normalised by its own levels."""
-    return clipped(getattr(levels_of(image), around).scaled(image))
+    return clipped(getattr(levels_of(image, SURROUNDS[around]), around).scaled(image))
 
 
 @pytest.mark.parametrize("dtype", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8", "u8"])
@@ -84,9 +86,45 @@ def test_values_are_bounded(around, image):
 
 
 def test_the_median_or_the_middle_is_0_and_the_farthest_percentile_1():
-    image = np.repeat(np.array([100, 140, 400], "u2"), [30, 50, 20])
+    image = np.repeat(np.array([100, 140, 400], "u2"), [9, 82, 9])
     assert np.unique(normalised(image, "around_median")) == pytest.approx([-40 / 260, 0, 1])
     assert np.unique(normalised(image, "around_middle")) == pytest.approx([-1, -110 / 150, 1])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])
+@pytest.mark.parametrize("ends", [(0,), (255,), (0, 255)])
+def test_the_levels_are_those_of_the_field_within_a_constant_surround(dtype, ends):
+    field = np.random.default_rng(0).integers(90, 160, (40, 50)).astype(dtype)
+    image = np.pad(field, 30)
+    for row, end in zip((slice(30), slice(-30, None)), (*ends, ends[-1]), strict=False):
+        image[row] = end
+    image[30:-30, :30] = image[30:-30, -30:] = ends[0]
+    assert levels_of(image) == levels_of(field)
+    low, high = np.percentile(image, [0.1, 99.9])
+    whole = levels_of(image, InputName.MEDIAN.surround)
+    assert (whole.low, whole.high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("share", [0.09, 0.11])
+def test_a_tenth_of_the_pixels_make_a_surround(share):
+    image = np.random.default_rng(0).uniform(10, 20, 1000).astype("f4")
+    image[: int(share * 1000)] = 50
+    assert (levels_of(image).high < 21) == (share > 0.1)
+
+
+def test_a_plane_of_two_grey_levels_keeps_its_contrast():
+    assert levels_of(np.repeat([0, 255], [70, 30]).astype("u1")).around_middle.scale == 127.5
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_two_beads_on_a_clipped_background_are_seen_in_a_large_field(dark):
+    image = np.zeros((600, 600), "u1")
+    y, x = np.mgrid[:600, :600]
+    for centre in (100, 400):
+        image += np.uint8(200) * (np.hypot(y - centre, x - centre) < 5) + np.uint8(9) * (y == centre)
+    image = 255 - image if dark else image
+    middle = levels_of(image).around_middle
+    assert abs(middle.scaled(image[100:101, 100:101])[0, 0]) == pytest.approx(1, abs=0.1)
 
 
 def test_a_normalised_image_has_its_own_values():
