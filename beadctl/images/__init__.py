@@ -30,7 +30,7 @@ from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
 from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
-from beadctl.images.orientation import STORED, Orientation, oriented
+from beadctl.images.orientation import STORED, Orientation, in_rows, oriented
 from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.projection import stacks_of, without_z
 from beadctl.images.read_options import ReadOptions
@@ -59,6 +59,7 @@ __all__ = [
     "Window",
     "content_sha256",
     "find",
+    "in_rows",
     "intensities_of",
     "levels_of",
     "measure_levels",

@@ -15,7 +15,7 @@ from beadctl import devices, scratch
 from beadctl.console import Messages, stopping
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
-from beadctl.images import NetworkInput, Orientation, Pixels, Window
+from beadctl.images import NetworkInput, Orientation, Pixels, Window, in_rows
 from beadctl.images.resample import enlarged
 from beadctl.model.blocks import blocks, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
@@ -62,7 +62,7 @@ class Maps:
 
     def turned_back(self, orientation: Orientation) -> "Maps":
         """Return the maps of a plane that was shown in an orientation, as the plane is stored."""
-        return Maps(*(orientation.back(plane) for plane in self.planes))
+        return Maps(*(in_rows(orientation.back(plane)) for plane in self.planes))
 
 
 class Model:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import scratch
+from beadctl.images import in_rows
 from beadctl.segmentation.basins import MARKER_RISE, Basins, basins_of
 from beadctl.segmentation.holes import Holes, holes_of
 from beadctl.segmentation.size_prior import SizePrior
@@ -272,13 +273,16 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
 
 def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArray[np.uint32], list[int]]:
     """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
-    count, width = 0, labels.shape[1]
+    labels = in_rows(labels)
     first = np.full(1, np.iinfo(np.int64).max)
-    for rows in scratch.bands(*labels.shape):
-        distinct, place = np.unique(labels[rows], return_index=True)
-        count = max(count, int(distinct[-1]))
-        first = np.append(first, np.full(max(0, count + 1 - len(first)), np.iinfo(np.int64).max))
-        first[distinct] = np.minimum(first[distinct], rows.start * width + place)
+    # Backwards the last assignment to an index, which wins, is that of its first pixel.
+    for rows in reversed(list(scratch.bands(*labels.shape))):
+        band = labels[rows].ravel()
+        pixels = np.flatnonzero(band)[::-1]
+        number = band[pixels]
+        more = int(number.max(initial=0)) + 1 - len(first)
+        first = np.append(first, np.full(max(0, more), np.iinfo(np.int64).max))
+        first[number] = pixels + rows.start * labels.shape[1]
         scratch.release(labels)
     present = first < np.iinfo(np.int64).max
     present[0] = False

@@ -1,6 +1,7 @@
 """Time and memory of `segment` as images grow, against bare `session.run` over the image's own pixels.
 
     python tests/benchmarks/bench_growth.py [--sizes 1024 2048 4096 8192] [--pairs 3] [--threads 2]
+        [--max-memory 2G]
 
 The images hold about 1,200 bright discs a megapixel, 20,000 at 4096 px. `segment --save masks` runs in a
 fresh process, which tells its wall time without the start of Python, and its peak memory. `session.run`
@@ -31,12 +32,19 @@ PITCH_PX = 29
 
 WHOLE = """
 import resource, sys, time
+from pathlib import Path
 from beadctl.cli.main import run
 start = time.perf_counter()
-code = run(["segment", sys.argv[1], "-o", sys.argv[2], "--save", "masks", "--threads", sys.argv[3], "-q"])
+image, folder, threads, *memory = sys.argv[1:]
+words = ["--max-memory", *memory] if memory else []
+code = run(["segment", image, "-o", folder, "--save", "masks", "--threads", threads, "-q", *words])
 taken = time.perf_counter() - start
 assert code == 0
-print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+status = Path("/proc/self/status")
+# What the system says of a process holds what its parent had, except here.
+peak = next((line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line), None) \
+    if status.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(taken, peak)
 """
 
 
@@ -70,10 +78,18 @@ def bare(image: np.ndarray, model: Model) -> float:
     return (time.perf_counter() - start) * tiles / run
 
 
-def whole(image: Path, threads: int) -> tuple[float, float, int]:
+def whole(image: Path, threads: int, memory: str | None) -> tuple[float, float, int]:
     """Return the seconds, the peak memory, MB, and the beads of `segment`."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", WHOLE, str(image), folder, str(threads)]
+        command = [
+            sys.executable,
+            "-c",
+            WHOLE,
+            str(image),
+            folder,
+            str(threads),
+            *([memory] if memory else []),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         seconds, kib = done.stdout.split()[-2:]
         beads = (Path(folder) / "beads.csv").read_text().count("\n") - 1
@@ -88,6 +104,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096, 8192], help="edges, px")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=usable_cpus())
+    parser.add_argument("--max-memory", help="as of `segment`")
     args = parser.parse_args()
     model = Model(DEFAULT_MODEL, "cpu", args.threads)
     print(
@@ -100,7 +117,9 @@ def main() -> None:
             image, path = plane(size), Path(folder) / "plane.tif"
             tifffile.imwrite(path, image, tile=(256, 256))
             bare(image[:256, :256], model)
-            pairs = [(bare(image, model), whole(path, args.threads)) for _ in range(args.pairs)]
+            pairs = [
+                (bare(image, model), whole(path, args.threads, args.max_memory)) for _ in range(args.pairs)
+            ]
             ratio = statistics.median(network / done[0] for network, done in pairs)
             seconds, memory = (statistics.median(done[k] for _, done in pairs) for k in (0, 1))
             network = statistics.median(network for network, _ in pairs)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from beadctl.images import STORED, InMemory, Orientation, oriented
+from beadctl.images import STORED, InMemory, Orientation, in_rows, oriented
 from beadctl.images.normalisation import NormalisationLimits
 
 DTYPES = st.sampled_from(["bool", "uint8", "uint16", "int16", "uint64", "float32", "float64"])
@@ -31,6 +31,16 @@ def test_the_eight_orientations_of_a_plane_have_one_canonical_form(plane):
 def test_what_is_turned_is_turned_back(plane, rows, columns, transposed):
     orientation = Orientation(rows, columns, transposed)
     np.testing.assert_array_equal(orientation.back(orientation.turned(plane)), plane)
+
+
+@given(st.tuples(st.integers(1, 300), st.integers(1, 300)), st.booleans(), st.booleans(), st.booleans())
+def test_a_turned_plane_in_rows_has_the_same_pixels(shape, rows, columns, transposed):
+    plane = np.arange(shape[0] * shape[1], dtype=np.uint32).reshape(shape)
+    turned = Orientation(rows, columns, transposed).turned(plane)
+    copy = in_rows(turned)
+    np.testing.assert_array_equal(copy, turned)
+    assert copy.flags.c_contiguous
+    assert in_rows(plane) is plane
 
 
 def test_orientations_are_eight():
