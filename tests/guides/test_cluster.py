@@ -146,6 +146,17 @@ def test_job_passes_a_signal_on(job, tmp_path, name, number):
 
 
 @needs_bash
+@pytest.mark.parametrize("name", JOBS[:3])
+def test_a_signal_between_the_start_and_the_waiting_is_passed_on(job, tmp_path, name):
+    sender = tmp_path / "sender"
+    sender.write_text("trap '[[ $BASH_COMMAND != *=\\$! ]] || kill -USR1 $$' DEBUG\n")
+    process, _ = job(name, STUB_WAIT="400", BASH_ENV=str(sender), SLURM_RESTART_COUNT="20")
+    output, _ = process.communicate(timeout=15)
+    assert process.returncode == 143, output
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@needs_bash
 @pytest.mark.parametrize("name", JOBS[2:])
 def test_segmentation_job(job, name):
     process, work = job(name, OUT="results")
