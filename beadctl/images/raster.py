@@ -19,6 +19,7 @@ from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
 from beadctl.images.palette import is_display
 from beadctl.images.plane import PlaneSource
+from beadctl.images.png_chunks import check_chunks
 from beadctl.images.series import Photometric, Series
 from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.whole import Pick, WholeSource
@@ -83,7 +84,9 @@ def _load(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:
     with failures(path):
         if codec == "png" and not layout.is_index:
             # Pillow would reduce 16-bit colours to 8 bits.
-            pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+            content = path.read_bytes()
+            check_chunks(content)
+            pixels = np.asarray(imagecodecs.png_decode(content))
         elif codec == "gif":
             pixels = np.asarray(imagecodecs.gif_decode(path.read_bytes(), asrgb=not layout.is_index))
         elif codec == "jpeg2k":
