@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_type_hints
 
 from beadctl.errors import OutputError
-from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text
+from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text, printable
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
 from beadctl.segmentation.measure import COLUMNS as MEASURED
@@ -181,7 +181,7 @@ class Entry:
 
 def failed(image: PurePosixPath, reason: str) -> ImageResult:
     """Return the result of an image that could not be read: one row with the reason."""
-    return ImageResult((Row(name_text(image), 0, "", "failed", reason=reason),))
+    return ImageResult((Row(name_text(image), 0, "", "failed", reason=printable(reason)),))
 
 
 def skipped(result: ImageResult, beads: Beads = tuple) -> ImageResult:

@@ -14,7 +14,7 @@ from typing import Any
 
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
-from beadctl.files import name_text
+from beadctl.files import name_text, printable
 from beadctl.images import Found, Plane, content_sha256, open_image
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
@@ -128,11 +128,13 @@ def _open(
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
         before = _state(item.path)
+        earlier = _earlier(item, outputs)
+        # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
+        image = None if earlier else open_image(item.path, source.read)
         image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
-        earlier = _earlier(item, outputs, image_key)
-        if earlier:
+        if earlier and _is_done(item, earlier, outputs, image_key):
             return _Opened(result=partial(_skip, item, earlier, outputs))
-        image = open_image(item.path, source.read)
+        image = image or open_image(item.path, source.read)
         linker = Linker(image.planes) if source.rule.link_z else None
     except Exception as error:
         return _Opened(result=partial(ledger.failed, item.name, _reason(error, item.path)))
@@ -165,23 +167,25 @@ def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     )
 
 
-def _earlier(item: Found, outputs: Outputs, image_key: str) -> Entry | None:
+def _earlier(item: Found, outputs: Outputs) -> Entry | None:
     """Return the entry of an earlier run, or None where the image is to be done (again)."""
     entry = ledger.read(outputs.folder, item.name) if outputs.folder and not outputs.overwrite else None
-    if entry is None or entry.result.failed:
-        return None
-    result = entry.result
-    expected = outputs.all_paths(item.name, len(result.rows))
-    existing = [path.exists() for path in expected]
-    if entry.key == image_key:
-        if foreign := outputs.foreign(item.name, len(result.rows), entry):
+    return None if entry is None or entry.result.failed else entry
+
+
+def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str) -> bool:
+    """Return whether an earlier run did an image of this content, and all that it gives is there."""
+    planes = len(earlier.result.rows)
+    existing = [path.exists() for path in outputs.all_paths(item.name, planes)]
+    if earlier.key == image_key:
+        if foreign := outputs.foreign(item.name, planes, earlier):
             raise ImageError(_not_ours(foreign))
-        return entry if all(existing) else None
+        return all(existing)
     if any(existing):
         raise ImageError(
             f"{item.path}: changed since its result was written; use --overwrite to replace that"
         )
-    return None
+    return False
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,7 @@ def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) 
 
 def _failed_plane(plane: Plane, reason: str) -> _Plane:
     size = plane.height, plane.width, plane.pixel_size_um
-    return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=reason))
+    return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=printable(reason)))
 
 
 def _finish(item: Found, opened: Future[_Opened], outputs: Outputs, gate: Gate) -> None:
