@@ -14,6 +14,12 @@ from beadctl.model.session import Maps
 from beadctl.results import sources
 from beadctl.segmentation.plane import PredictedPlane
 
+# Functions that an image goes through -> the module that calls them.
+STAGES = {
+    "open_image": "beadctl.results.run",
+    "predict_plane": "beadctl.results.sources",
+    "label_plane": "beadctl.results.sources",
+}
 EDGE_PX, STEP_PX = 8192, 56
 BEFORE_MAPS = ("beadctl.results.sources.predict_plane", "beadctl.model.session.read_reflected")
 AFTER_MAPS = (

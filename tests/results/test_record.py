@@ -28,11 +28,6 @@ def few(tmp_path):
     return folder
 
 
-@pytest.fixture
-def segment(run, model_path):
-    return lambda *arguments: run("segment", *arguments, "-m", model_path)
-
-
 def is_said(said, out):
     """Check what a run left that could not write all; return its rows."""
     (line,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
