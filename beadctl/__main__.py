@@ -1,5 +1,6 @@
 """The command ``beadctl``, and ``python -m beadctl``."""
 
+import contextlib
 import os
 import signal
 from types import FrameType
@@ -12,9 +13,19 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
+    _take_closed_streams()
     from beadctl.cli.main import main
 
     main()
+
+
+def _take_closed_streams() -> None:
+    """Let no file have the number of a closed standard stream, to which libraries write their words."""
+    with contextlib.suppress(OSError):
+        # The lowest free number comes first.
+        while (taken := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(taken)
 
 
 def _leave(number: int, _: FrameType | None) -> None:

@@ -212,11 +212,11 @@ def _model(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     path = Path(record["model"])
     try:
-        if sha256(path) != record["model_sha256"]:
+        if sha256(path) != record.get("model_sha256"):
             return [("model", f"{path} changed since the run")]
         return [("file", path.name), *describe_model(path)]
-    except (OSError, ModelError):
-        return [("model", f"{path} is no longer there"), ("sha256", record["model_sha256"])]
+    except (OSError, ValueError, ModelError):
+        return [("model", f"{path} is no longer there"), ("sha256", record.get("model_sha256", ""))]
 
 
 def _columns(overview: Overview, rows: Sequence[Row]) -> list[Column]:

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import NoneType
 from typing import Any, Literal, get_args, get_type_hints
 
 from beadctl.errors import OutputError
@@ -136,6 +137,10 @@ TYPES = {
     for name, kind in get_type_hints(Row).items()
 }
 """Type of the values of each column that are no text."""
+_KINDS = {
+    name: (TYPES[name], *(int,) * (TYPES[name] is float), *(NoneType,) * (NoneType in get_args(kind)))
+    for name, kind in get_type_hints(Row).items()
+}
 BEAD_COLUMNS = ("image", "plane", *MEASURED, "in_plane")
 
 
@@ -217,16 +222,26 @@ def bead_line(bead: Mapping[str, Any]) -> str:
 
 
 def bead_lines(out_dir: Path, image: PurePosixPath) -> Iterator[str]:
-    """Yield the lines of the beads of an image."""
-    with path_of(out_dir, image).open(encoding="utf-8", newline="") as file:
-        next(file)
-        yield from file
+    """Yield the lines of the beads of an image; errors are those of `read`."""
+    path = path_of(out_dir, image)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            next(file, "")
+            yield from file
+    except (OSError, ValueError):
+        raise _unreadable(path) from None
 
 
 def beads(out_dir: Path, image: PurePosixPath) -> Iterator[dict[str, Any]]:
-    """Yield the beads of an image as text by `BEAD_COLUMNS`, the number of their plane as a number."""
-    for bead in csv.DictReader(bead_lines(out_dir, image), BEAD_COLUMNS):
-        yield {**bead, "plane": int(bead["plane"])}
+    """Yield the beads of an image as text by `BEAD_COLUMNS`, the number of their plane as a number.
+
+    Errors are those of `read`.
+    """
+    try:
+        for bead in csv.DictReader(bead_lines(out_dir, image), BEAD_COLUMNS):
+            yield {**bead, "plane": int(bead["plane"])}
+    except (ValueError, TypeError, csv.Error):
+        raise _unreadable(path_of(out_dir, image)) from None
 
 
 def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
@@ -241,9 +256,13 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
     try:
         with path.open(encoding="utf-8") as file:
             content = json.loads(next(file, ""))
-        rows = tuple(Row(**row) for row in content["rows"])
+        rows = tuple(map(row_of, content["rows"]))
+        if not rows:
+            raise ValueError("no row")
         stamps = content.get("written")
-        written = None if stamps is None else {path: Stamp(**stamp) for path, stamp in stamps.items()}
+        written = (
+            None if stamps is None else {_inside(name): Stamp(**stamp) for name, stamp in stamps.items()}
+        )
         source = str(content.get("source", ""))
         return Entry(str(content["key"]), source, ImageResult(rows), written)
     except (FileNotFoundError, NotADirectoryError):
@@ -252,8 +271,29 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             # An image of such a name has no results.
             return None
-        remedy = "remove it and run again, or run with --overwrite"
-        raise OutputError(f"{path}: cannot be read; {remedy}") from None
+        raise _unreadable(path) from None
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """Return the row of values that were read; a TypeError if one has not the type of its column."""
+    row = Row(**values)
+    if row.status not in get_args(Status):
+        raise TypeError("status")
+    for name, value in values.items():
+        if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+            raise TypeError(name)
+    return row
+
+
+def _inside(path: str) -> str:
+    """Return the path of an output; a ValueError if it does not lie below the folder of results."""
+    if Path(path).anchor or ".." in Path(path).parts:
+        raise ValueError(path)
+    return path
+
+
+def _unreadable(path: Path) -> OutputError:
+    return OutputError(f"{path}: cannot be read; remove it and run again, or run with --overwrite")
 
 
 def names(out_dir: Path) -> Iterator[str]:

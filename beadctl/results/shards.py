@@ -22,7 +22,7 @@ from beadctl.errors import OutputError
 from beadctl.files import atomic, require_free
 from beadctl.images import Found
 from beadctl.results import ledger
-from beadctl.results.ledger import ImageResult, Row
+from beadctl.results.ledger import ImageResult
 from beadctl.results.record import RUN_FILES
 from beadctl.shard import Shard
 
@@ -158,7 +158,7 @@ class ShardImage:
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> "ShardImage":
         """Return what a line says."""
-        rows = tuple(Row(**row) for row in line["failed"])
+        rows = tuple(map(ledger.row_of, line["failed"]))
         return cls(
             int(line["place"]),
             PurePosixPath(line["name"]),

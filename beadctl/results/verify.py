@@ -13,6 +13,12 @@ from beadctl.results import ledger, shards
 COLUMNS = ("file", "kind", "change")
 # What the files of a run are, by their suffix; the others are plots.
 KINDS = {".csv": "table", ".toml": "settings", ".json": "coco"}
+# Types of what the record of a run holds, where it holds it.
+RECORDED = {
+    **dict.fromkeys(("files", "settings", "options"), dict),
+    **dict.fromkeys(("model", "model_sha256"), str),
+    "inputs": list,
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Recorded:
             return "missing"
         except OSError as error:
             return f"cannot be read ({error.strerror or error})"
+        except ValueError:
+            return "cannot be read (no file can have this name)"
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,9 @@ def read_record(folder: Path) -> Mapping[str, Any]:
         raise OutputError(f"{path}: is missing, so nothing is known of the run; {what}") from None
     except (OSError, ValueError, RecursionError):
         record = None
-    if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
+    if not isinstance(record, dict) or not all(
+        isinstance(record.get(name, kind()), kind) for name, kind in RECORDED.items()
+    ):
         raise unreadable(folder)
     return record
 

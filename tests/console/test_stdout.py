@@ -62,6 +62,27 @@ def test_a_closed_output_is_one_line(call, command):
     assert said.stderr == "error: standard output: is closed; redirect it to a file\n"
 
 
+OPENED = """
+import beadctl.cli.main as cli
+from beadctl.__main__ import main
+
+def opened():
+    with open("opened", "w") as file:
+        file.write(str(file.fileno()))
+
+cli.main = opened
+main()
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&-", "2>&-", ""])
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
+    """Libraries, and the last words after a signal, write to the numbers 1 and 2."""
+    words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, OPENED]
+    assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 0
+    assert int((tmp_path / "opened").read_text()) > 2
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
 @pytest.mark.parametrize("command", ["--version", "--help", "count --help", "completions bash"])
 def test_help_into_a_full_output_is_one_line(call, command):

@@ -79,7 +79,9 @@ def checkpoints(path: Path) -> None:
 
 def ledgers(path: Path) -> None:
     """Read the record of an image, or verify the run that it is of."""
+    from beadctl.files import cell
     from beadctl.results import ledger
+    from beadctl.results.tally import Tally
     from beadctl.results.verify import verify
 
     name = PurePosixPath("a.tif")
@@ -90,7 +92,10 @@ def ledgers(path: Path) -> None:
         part.write_bytes(path.read_bytes())
         path.with_name("run.json").write_text("{}")
     if entry := ledger.read(path.parent, name):
-        assert all(row.cells() for row in entry.result.rows)
+        tally = Tally()
+        tally.add(ledger.skipped(entry.result))
+        assert all(isinstance(cell(value), str) for row in tally.first for value in row.cells().values())
+        assert all(isinstance(bead["plane"], int) for bead in ledger.beads(path.parent, name))
     verify(path.parent, ledger.images(path.parent))
 
 

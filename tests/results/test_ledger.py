@@ -1,6 +1,7 @@
 """The ledger: parts come back as they were saved, and tables hold what they were given."""
 
 import csv
+import json
 from pathlib import PurePosixPath
 
 import pytest
@@ -75,6 +76,12 @@ def test_keys_differ_when_anything_differs():
     assert files.fingerprint({"a": 1, "b": 2}) == files.fingerprint({"b": 2, "a": 1})
 
 
+def part(written=None, **changes):
+    """The record of an image, with other values in its row."""
+    row = {"image": "a.tif", "plane": 0, "position": "", "status": "ok", **changes}
+    return json.dumps({"key": "k", "rows": [row], "written": written or {}})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,6 +91,11 @@ def test_keys_differ_when_anything_differs():
         pytest.param(10**5 * "[", id="nested"),
         '{"key": 1}',
         '{"key": "k", "rows": [{"x": 1}], "beads": []}',
+        '{"key": "k", "rows": []}',
+        *(part(**{name: value}) for name, value in (("count", "5"), ("count", 1.5), ("plane", None))),
+        *(part(**{name: value}) for name, value in (("status", "done"), ("doubt", True), ("reason", 1))),
+        part(written={"../mine": {"size": 0, "sha256": ""}}),
+        part(written={"/mine": {"size": 0, "sha256": ""}}),
     ],
 )
 def test_a_broken_part_is_one_line(tmp_path, text):
@@ -93,6 +105,24 @@ def test_a_broken_part_is_one_line(tmp_path, text):
     with pytest.raises(OutputError, match="--overwrite") as caught:
         ledger.read(tmp_path, name)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_and_none_are_values_of_real_columns(tmp_path):
+    name = PurePosixPath("a.tif")
+    ledger.save(tmp_path, name, Entry("key", "", ImageResult((Row("a.tif", 0, "", "ok"),))))
+    ledger.path_of(tmp_path, name).write_text(part(doubt=0, count=2, field_low=None))
+    (row,) = ledger.read(tmp_path, name).result.rows
+    assert (row.doubt, row.count, row.field_low) == (0, 2, None)
+
+
+@pytest.mark.parametrize("line", [b"a.tif", b"a.tif,x\n", b"a.tif,0,\xff\n"])
+def test_a_broken_line_of_a_bead_is_one_line(tmp_path, line):
+    name = PurePosixPath("a.tif")
+    ledger.save(tmp_path, name, Entry("key", "", ImageResult((Row("a.tif", 0, "", "ok"),))))
+    with ledger.path_of(tmp_path, name).open("ab") as file:
+        file.write(line)
+    with pytest.raises(OutputError, match=r"a\.tif\.json: cannot be read"):
+        list(ledger.beads(tmp_path, name))
 
 
 @given(st.lists(ROWS, max_size=5))

@@ -116,6 +116,8 @@ def test_a_rerun_that_skips_everything_is_verified(run, results, bead_folder, mo
         '{"files": 3}',
         '{"model_sha256": 3}',
         '{"options": 3}',
+        '{"inputs": "a.tif"}',
+        '{"model": 3, "model_sha256": "0"}',
     ],
 )
 def test_a_broken_record_is_one_line(run, results, text):
@@ -123,6 +125,14 @@ def test_a_broken_record_is_one_line(run, results, text):
     said = run("verify", results)
     assert said.code == 3
     assert "run.json: cannot be read" in said.error
+
+
+@pytest.mark.parametrize("name", ["a\0.onnx", "a\ud800.onnx"])
+def test_a_name_that_no_file_can_have_is_a_row(run, results, name):
+    (results / "run.json").write_text(json.dumps({"model": name, "model_sha256": "0"}))
+    said = run("verify", results)
+    assert said.code == 1
+    assert "model,cannot be read (no file can have this name)" in said.out
 
 
 def test_a_folder_without_results_is_one_line(run, tmp_path):
