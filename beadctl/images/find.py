@@ -280,10 +280,7 @@ class _Walk:
         root = path.resolve()
         # An excluded output folder may contain the input folder, which is searched nevertheless.
         skipped = {e for e in self._excluded if not root.is_relative_to(e)}
-        images = [
-            Found(p, PurePosixPath(p.relative_to(path).as_posix()))
-            for p in self._files(path, skipped, {root}, ())
-        ]
+        images = [Found(p, PurePosixPath(p.relative_to(path).as_posix())) for p in self._files(path, skipped)]
         if not images:
             where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
             others = Search((), others=self.others, made=tuple(self.made))
@@ -293,18 +290,33 @@ class _Walk:
             raise ImageError("; ".join([f"{path}: no {self._what}", looked, *reasons]))
         return images
 
-    def _files(
-        self, folder: Path, skipped: set[Path], visited: set[Path], around: tuple[Results, ...]
-    ) -> Iterator[Path]:
-        """Yield the images below a folder, which may lie in folders of results."""
+    def _files(self, top: Path, skipped: set[Path]) -> Iterator[Path]:
+        """Yield the images below a folder; there may be more levels than calls can be nested."""
+        visited = {real_path(top)}
+        levels = [self._level(top, skipped, (), is_top=True)]
+        while levels:
+            entry, within = next(levels[-1], (None, ()))
+            if entry is None:
+                levels.pop()
+            elif within is None:
+                yield entry
+            elif self._recursive and (real := real_path(entry)) not in visited:
+                # Links may form a cycle: each real folder is entered once.
+                visited.add(real)
+                levels.append(self._level(entry, skipped, within))
+
+    def _level(
+        self, folder: Path, skipped: set[Path], around: tuple[Results, ...], *, is_top: bool = False
+    ) -> Iterator[tuple[Path, tuple[Results, ...] | None]]:
+        """Yield the images in a folder, with None, and the folders, with the results in which they lie."""
         try:
             entries = sorted(_entries(folder), key=lambda entry: _natural(entry[0]))
             results = Results.of(folder) if self._what == "images" else None
         except OSError:
-            if len(visited) == 1:
+            if is_top:
                 raise
             # Taken for an image, so that it fails in the table and its images are not missed in silence.
-            yield folder
+            yield folder, None
             return
         around = (*around, results) if results else around
         for entry, kind in entries:
@@ -316,18 +328,13 @@ class _Walk:
                 if not around or suffix in (*OTHER_FORMATS, *extra.PACKAGES):
                     self.others[kind if kind == _PIPE else suffix or "without suffix"] += 1
                 continue
-            real = real_path(entry)
             is_results = self._what != "images" and is_folder and (entry / RESULTS_MARK).exists()
-            if real in skipped or is_results:
+            if real_path(entry) in skipped or is_results:
                 continue
             if is_image and any(results.has(entry) for results in around):
                 self.made.append(entry)
-            elif is_image:
-                yield entry
-            elif self._recursive and real not in visited:
-                # Links may form a cycle: each real folder is entered once.
-                visited.add(real)
-                yield from self._files(entry, skipped, visited, around)
+            else:
+                yield entry, None if is_image else around
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:

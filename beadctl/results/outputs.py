@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from beadctl.console import stopping
@@ -18,6 +19,8 @@ from beadctl.results.ledger import Entry
 DEFAULT_FOLDER = Path("segmented")
 # Of a name, on nearly all file systems.
 MOST_BYTES = 255
+# What the name of a temporary file may be longer, and folders in each other that are made at once.
+TEMPORARY_BYTES, MOST_PARTS = 64, 500
 PLANE_NUMBER = re.compile(r"_p\d{4,}$")
 
 
@@ -67,11 +70,24 @@ class Outputs:
 
 
 def is_short(image: PurePosixPath, outputs: Outputs) -> bool:
-    """Return whether file systems take the names of an image's results: at most 255 bytes."""
+    """Return whether file systems take the names and paths of an image's results."""
     if outputs.folder is None:
         return True
     paths = [*outputs.all_paths(image, 2), ledger.path_of(outputs.folder, image)]
-    return max(len(os.fsencode(path.name)) for path in paths) <= MOST_BYTES
+    names = (len(os.fsencode(path.name)) for path in paths)
+    wholes = (len(os.fsencode(path.absolute())) for path in paths)
+    is_shallow = len(image.parts) <= MOST_PARTS
+    return max(names) <= MOST_BYTES and max(wholes) < _path_bytes() - TEMPORARY_BYTES and is_shallow
+
+
+@cache
+def _path_bytes() -> int:
+    """Return the length of a path that the system takes."""
+    try:
+        return os.pathconf("/", "PC_PATH_MAX")
+    except (AttributeError, OSError, ValueError):
+        # Windows, where it depends on settings.
+        return 2**15
 
 
 def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
@@ -95,6 +111,7 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
         _refuse_shared(found)
     if outputs.folder is None:
         return
+    _refuse_folders(found, outputs)
     _refuse_own(found, outputs.folder)
     if outputs.overwrite:
         return
@@ -140,6 +157,17 @@ def _refuse_shared(found: Sequence[Found]) -> None:
                 f"{stack.path} and {item.path} may both write {stem(item.name)}_overlay.png; "
                 "rename one, or give them in separate runs"
             )
+
+
+def _refuse_folders(found: Sequence[Found], outputs: Outputs) -> None:
+    """Refuse a folder of images that is named like a result of an image beside it: results keep the tree."""
+    folders = {parent for item in found for parent in item.name.parents if parent.suffix}
+    for item in found if folders else ():
+        for path in (*outputs.all_paths(item.name, 1), ledger.path_of(Path(), item.name)):
+            if (folder := item.name.with_name(path.name)) in folders:
+                raise OutputError(
+                    f"{item.path}: its result {path.name} has the name of the folder {folder}; rename one"
+                )
 
 
 def _refuse_own(found: Sequence[Found], folder: Path) -> None:

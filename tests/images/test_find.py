@@ -1,6 +1,8 @@
 """Search of files and folders for images."""
 
 import os
+import sys
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -238,6 +240,24 @@ def test_a_folder_that_cannot_be_read_is_not_missed_in_silence(tmp_path, monkeyp
     assert [str(f.name) for f in find([tmp_path])] == ["a.tif", "closed", "open/c.tif"]
     with pytest.raises(ImageError, match=r"closed: cannot be read \(Permission denied\)"):
         find([tmp_path / "closed"])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no paths of this length")
+def test_folders_may_be_nested_more_deeply_than_calls(tmp_path, monkeypatch):
+    # Following links in a path takes a time that grows with its length.
+    monkeypatch.setattr(import_module("beadctl.images.find"), "real_path", Path.absolute)
+    levels = sys.getrecursionlimit()
+    for level in range(1, levels + 1):
+        os.mkdir(f"{tmp_path}{'/b' * level}")  # noqa: PTH102
+    last = f"{tmp_path}{'/b' * levels}"
+    try:
+        Path(last, "a.tif").touch()
+        (found,) = find([tmp_path])
+        assert str(found.name) == "b/" * levels + "a.tif"
+    finally:
+        Path(last, "a.tif").unlink()
+        # pytest would remove them by calls within calls.
+        os.removedirs(last)
 
 
 def results_of(folder, *images):

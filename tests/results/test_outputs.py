@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ import tifffile
 from helpers.images import COUNTS, discs
 from helpers.results_folder import files, table
 from PIL import Image
+
+from beadctl.results.formats import Output
+from beadctl.results.outputs import Outputs, is_short
 
 
 def test_planes_of_a_stack_and_an_image_named_like_one_share_no_file(segment, tmp_path):
@@ -22,6 +25,35 @@ def test_planes_of_a_stack_and_an_image_named_like_one_share_no_file(segment, tm
     assert said.code == 3
     assert "may both write a_p0001_overlay.png" in said.error
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("folder", ["a.tif.json", "a_masks.tif", "a_overlay.png"])
+def test_a_folder_that_is_named_like_a_result_is_refused_before_any_work(segment, tmp_path, folder):
+    (tmp_path / "images" / folder).mkdir(parents=True)
+    for name in ("a.tif", f"{folder}/b.tif"):
+        tifffile.imwrite(tmp_path / "images" / name, discs(2)[0])
+    said = segment("images", "-o", "out")
+    assert said.code == 3
+    assert said.error.endswith(f"a.tif: its result {folder} has the name of the folder {folder}; rename one")
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("a.tif", True),
+        (f"{'b/' * 400}a.tif", True),
+        (f"{'b/' * 600}a.tif", False),
+        (f"{'folder of a hundred letters' * 4}/" * 40 + "a.tif", False),
+        (f"{'n' * 242}.tif", True),
+        (f"{'n' * 246}.tif", False),
+    ],
+    ids=["short", "deep", "deeper", "long path", "long", "longer"],
+)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits differ")
+def test_names_and_paths_that_systems_refuse(name, fits):
+    outputs = Outputs(Path("out"), (Output.MASKS,))
+    assert is_short(PurePosixPath(name), outputs) == fits
 
 
 @pytest.mark.parametrize(
