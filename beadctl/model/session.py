@@ -22,6 +22,8 @@ from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.runtime import BUILDS, GPU_ADVICE, first_line, open_session
 
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
+# Of an ONNX file, which is one message of protobuf.
+MOST_BYTES = 2**31
 # Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
 EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08location\x12")
 # Maps may leave 0..1 by this much in the arithmetic of a device.
@@ -98,6 +100,8 @@ class Model:
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: no such model; give one with --model FILE.onnx")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ModelError(f"{path}: no model, as it has {size:,} bytes; give one with --model FILE.onnx")
         self.path = path
         self.asked_device = device
         self.threads = devices.threads(threads)

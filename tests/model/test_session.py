@@ -111,6 +111,14 @@ def test_weights_in_another_file_are_refused(tmp_path):
     assert Model(path, "cpu", 1).facts.name == "blobs"
 
 
+def test_a_file_that_is_larger_than_any_model_is_not_read(tmp_path):
+    path = tmp_path / "disk.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**32)
+    with pytest.raises(ModelError, match=r"disk\.onnx: no model, as it has 4,294,967,296 bytes"):
+        Model(path, "cpu", 1)
+
+
 def test_a_halo_that_is_too_small_changes_the_maps(scenes, tmp_path):
     """Shows that the test above can fail."""
     model = Model(write_model(tmp_path / "blind.onnx", halo=0), "cpu", 1)
