@@ -29,8 +29,10 @@ def _plane(shape=(14, 18), dtype=np.uint8):
 
 @cache
 def images() -> Seeds:
-    """Return TIFF of many layouts, and one image of each other format."""
+    """Return TIFF of many layouts, and one image of each other format; those of the extra if it is there."""
+    import imagecodecs
     import tifffile
+    from helpers.microscope_tiff import write_lsm, write_stk
     from PIL import Image
 
     def tiff(array, **options):
@@ -52,6 +54,9 @@ def images() -> Seeds:
         "imagej.tif": tiff(stack, imagej=True, metadata={"axes": "ZYX", "unit": "um", "spacing": 2}),
         "ome.ome.tif": tiff(stack, ome=True, metadata={"axes": "TYX", **um}),
         "pyramid.ome.tif": _written("a.ome.tif", _pyramid),
+        "a.lsm": _written("a.lsm", lambda path: write_lsm(path, stack[:, None])),
+        "a.stk": _written("a.stk", lambda path: write_stk(path, stack, size=(0.5, 0.5))),
+        "colours.png": imagecodecs.png_encode(_plane((14, 18, 3), np.uint16)),
     }
     pages = [Image.fromarray(_plane()), Image.fromarray(_plane()[::-1].copy())]
     for suffix in ("png", "jpg", "gif", "webp", "bmp", "jp2"):
@@ -62,7 +67,26 @@ def images() -> Seeds:
         found[f"a.{suffix}"] = buffer.getvalue()
     buffer = io.BytesIO()
     Image.fromarray(_plane((14, 18, 3))).quantize(16).save(buffer, "PNG")
-    return found | {"palette.png": buffer.getvalue()}
+    return found | {"palette.png": buffer.getvalue()} | _of_the_extra(stack)
+
+
+def _of_the_extra(stack):
+    from helpers.czi import write_czi
+    from helpers.lif import write_lif
+    from helpers.nd2 import STACK, write_nd2
+
+    from beadctl.images import extra
+
+    at = [{"X": 0, "Y": 0, "Z": z, "M": 0} for z in range(len(stack))]
+    blocks = list(zip(at, stack, strict=True))
+    found = {
+        "a.czi": lambda path: write_czi(path, blocks, (0.5, 0.5, 1), compression=6),
+        "a.lif": lambda path: write_lif(path, [("one", "ZYX", stack), ("two", "YX", stack[0])], {"X": 1e-6}),
+        "a.nd2": lambda path: write_nd2(path, stack[..., None], [(STACK, 3)], 0.5, 1.0, is_compressed=True),
+    }
+    return {
+        name: _written(name, write) for name, write in found.items() if extra.is_installed(Path(name).suffix)
+    }
 
 
 def _pyramid(path):
