@@ -173,7 +173,11 @@ def name_text(name: PurePosixPath) -> str:
     if sys.getfilesystemencoding() != "utf-8":
         # In locales such as C, so that a name is the same in the tables of every job.
         text = os.fsencode(text).decode("utf-8", "surrogateescape")
-    text = printable(re.sub(r"\\(?=[xu])", r"\\x5c", text))
+    return no_formula(printable(re.sub(r"\\(?=[xu])", r"\\x5c", text)))
+
+
+def no_formula(text: str) -> str:
+    r"""Return `text` with a first character as ``\xNN`` by which a spreadsheet takes it for a formula."""
     return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(FORMULA) else text
 
 

@@ -17,7 +17,7 @@ from beadctl.counting.measured import Measured
 from beadctl.counting.sheet import some
 from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels
 from beadctl.errors import SettingsError
-from beadctl.files import cell, name_text, write_csv
+from beadctl.files import cell, name_text, no_formula, write_csv
 from beadctl.images import Found
 from beadctl.results.ledger import Row
 
@@ -163,7 +163,11 @@ class Grouping:
             raise SettingsError("--group-by and --sample-sheet: both name the groups; give one of them")
         names = [name_text(item.name) for item in found]
         if group_by:
-            specimens = by_expression(names, group_by)
+            # A part of a name may begin as no name does.
+            specimens = {
+                name: dataclasses.replace(one, sample=no_formula(one.sample))
+                for name, one in by_expression(names, group_by).items()
+            }
         elif sample_sheet:
             specimens = by_sheet(names, sample_sheet)
         elif depth_um or dilution_series:

@@ -55,6 +55,12 @@ def test_groups_are_samples_and_dilutions_in_the_order_of_their_images():
     assert rows[2].beads_per_ml_high > 0
 
 
+def test_a_part_of_a_name_is_no_formula():
+    names = ("plate-1.tif", "plate=2.tif", "plate3.tif")
+    rows = grouping("plate(.)", names=names).rows([plane(name, 1) for name in names])
+    assert [row.sample for row in rows] == [r"\x2d", r"\x3d", "3"]
+
+
 def test_a_depth_alone_makes_one_group_and_takes_the_dilution():
     (row,) = grouping(depth_um="100", dilution="20+-1").rows([plane(name, 50) for name in NAMES])
     assert (row.sample, row.dilution, row.fields) == ("all", 20, 4)
