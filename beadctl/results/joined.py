@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from beadctl.errors import OutputError
 from beadctl.files import write_json
 from beadctl.results import ledger
 from beadctl.results.formats import Joinable, Output, format_of
@@ -26,6 +27,11 @@ def write(folder: Path, images: Iterable[tuple[PurePosixPath, Entry]], save: Seq
         Folder of the results; the images of the tables, and what the ledger has of them.
     save : sequence of Output
         Outputs of the run.
+
+    Raises
+    ------
+    OutputError
+        If the part of an image was changed, or a file cannot be written.
     """
     known = _known(folder)
     modules = [(output, module) for output in Output if isinstance(module := format_of(output), Joinable)]
@@ -36,8 +42,13 @@ def write(folder: Path, images: Iterable[tuple[PurePosixPath, Entry]], save: Seq
     for name, entry in images:
         for output, _ in chosen:
             (part,) = format_of(output).paths(name, len(entry.result.rows))
-            if str(part) in (entry.written or {}) and (folder / part).exists():
-                parts[output].append((name, folder / part))
+            stamp = (entry.written or {}).get(str(part))
+            if stamp is None or not (folder / part).exists():
+                continue
+            if not stamp.fits(folder / part):
+                remedy = "run its image again with --overwrite"
+                raise OutputError(f"{folder / part}: is not as beadctl wrote it; {remedy}")
+            parts[output].append((name, folder / part))
     for output, module in chosen:
         before = known.pop(module.JOINED, None)
         if parts[output] or output in save:

@@ -131,9 +131,8 @@ def write_tables(
     rows = (row.cells() for _, result, _ in results(take) for row in result.rows)
     write_csv(folder / "counts.csv", ledger.COLUMNS, rows, rounded=True)
     _write_beads(folder, ((name, result) for name, result, is_there in results() if is_there))
-    joined.write(
-        folder, ((name, entry) for name, _, _ in results() if (entry := entry_of(name))), outputs.save
-    )
+    counted = (name for name, result, _ in results() if not result.failed)
+    joined.write(folder, ((name, entry) for name in counted if (entry := entry_of(name))), outputs.save)
     return Left(others, gone, list(lost))
 
 
