@@ -1,5 +1,6 @@
 """Damaged PNG files are refused before the decoder sees them."""
 
+import gc
 import struct
 import sys
 import zlib
@@ -57,7 +58,9 @@ def test_damaged_files_cost_no_reference_to_none(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(CONTENT[:-20] + bytes([CONTENT[-20] ^ 1]) + CONTENT[-19:])
     read_error(path)
+    gc.collect()
     before = sys.getrefcount(None)
     for _ in range(600):
         read_error(path)
+    gc.collect()
     assert sys.getrefcount(None) > before - 200
