@@ -68,10 +68,27 @@ def test_simulating_and_tiling_never_load_torch(tmp_path):
     assert not imported("tile", *folders, "-o", tmp_path / "tiles", "--size", "64", "--overlap", "0") & HEAVY
 
 
-def test_only_one_build_of_onnxruntime_is_required():
-    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
-    names = [Requirement(line).name for line in PROJECT["dependencies"] + extras]
-    assert [name for name in names if name.startswith("onnxruntime")] == ["onnxruntime"]
+def test_builds_of_onnxruntime_meet_only_in_the_extra_for_gpus():
+    """They overwrite each other's files, so that no other extra may bring the second."""
+    extras = PROJECT["optional-dependencies"]
+    wanted = {name: [Requirement(line) for line in lines] for name, lines in extras.items()}
+    wanted["core"] = [Requirement(line) for line in PROJECT["dependencies"]]
+    builds = {
+        name: [line.name for line in lines if line.name.startswith("onnxruntime")]
+        for name, lines in wanted.items()
+    }
+    assert {name: found for name, found in builds.items() if found} == {
+        "core": ["onnxruntime"],
+        "gpu": ["onnxruntime-gpu"],
+    }
+    drawn = {
+        extra
+        for lines in wanted.values()
+        for line in lines
+        if line.name == "beadctl"
+        for extra in line.extras
+    }
+    assert "gpu" not in drawn
 
 
 def pins() -> dict[str, str]:

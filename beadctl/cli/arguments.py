@@ -72,6 +72,15 @@ def _regions(settings: Settings) -> list[Path]:
     return [Path(text) for text in (settings.data.region, settings.data.region_exclude) if text]
 
 
+def stated(loaded: Loaded) -> dict[str, Any]:
+    """Return who made a model, and its name and licence where they were asked for."""
+    export, origins = loaded.settings.export, loaded.origins
+    asked = {
+        name: getattr(export, name) for name in ("name", "licence") if origins[f"export.{name}"] != "default"
+    }
+    return {"authors": export.authors, **asked}
+
+
 def session(settings: Settings, plan: MemoryPlan, messages: Messages, model: Model | None = None) -> Model:
     """Open the model file, and print the device that runs it; or return one that is open already."""
     inference = settings.inference

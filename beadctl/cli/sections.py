@@ -258,6 +258,7 @@ class Export(Section):
     opset: int = Field(20, ge=18, le=20, description="ONNX operator set.")
     licence: str = Field("unspecified", description="Licence of the model, written into the file.")
     name: str = Field("bead", description="Name of the model, written into the file.")
+    authors: Patterns = Field((), description="Who made the model, for --bioimageio: names, with commas.")
     blend: str | None = Field(
         None,
         description="Weights to average with the run's, such as those it started from: default, a run's "

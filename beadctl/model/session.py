@@ -254,6 +254,11 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
     return model
 
 
+def named(path: Path) -> Path:
+    """Return the default model's file for the word ``default``, and any other path as it is."""
+    return DEFAULT_MODEL if path == Path("default") else path
+
+
 def installed_builds() -> dict[str, str]:
     """Return the installed builds of onnxruntime and their versions; two overwrite each other's files."""
     versions = {}

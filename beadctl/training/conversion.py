@@ -52,7 +52,7 @@ class Reduced(StrEnum):
         if not asked and images:
             raise SettingsError("--calibration is for --int8 or --fp16; add one of them")
         if not asked and source.suffix == ".onnx":
-            raise SettingsError(f"{source}: is a model file already; convert it with --int8 or --fp16")
+            raise SettingsError(f"{source}: is a model file already; add --int8, --fp16 or --bioimageio")
         return asked
 
 

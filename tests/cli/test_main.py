@@ -241,7 +241,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "verify": {"out"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},
-        "export": {"run", "out", "int8", "fp16", "calibration"},
+        "export": {"run", "out", "int8", "fp16", "calibration", "bioimageio"},
         "audit": {"images", "masks", "fix", "find", "shard"},
         "simulate": {"out", "count", "suspensions"},
         "info": {"file", "show_settings", "show_devices"},

@@ -1,5 +1,6 @@
 """``beadctl export``: a training run into one self-describing ONNX file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from beadctl.console import Messages
 def export(
     loaded: Loaded,
     messages: Messages,
-    run: Annotated[Path, typer.Argument(help="Folder of a training run, a checkpoint, or a model file.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a training run, a checkpoint, a model file, or: default.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("bead.onnx"),
     int8: Annotated[bool, typer.Option("--int8", help="Eight-bit integers, for CPUs.")] = False,
     fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, for GPUs.")] = False,
@@ -24,17 +27,38 @@ def export(
             help="Images to measure --int8 on, and to compare --int8 or --fp16 with single precision."
         ),
     ] = None,
+    bioimageio: Annotated[
+        Path | None,
+        typer.Option(help="Write also a package of the BioImage Model Zoo (.zip); of a model file, only it."),
+    ] = None,
 ) -> None:
     """Write a model file with its facts, batch normalisation folded, and compare it with PyTorch.
 
     Example: beadctl export runs/mine -o mine.onnx --name mine --licence CC0-1.0
     """
+    from beadctl.cli import arguments
+    from beadctl.model.session import named
+    from beadctl.zoo.package import require_possible, write_package
+
+    run, overwrite, stated = named(run), loaded.settings.output.overwrite, arguments.stated(loaded)
+    if bioimageio:
+        require_possible(run, bioimageio, **stated, overwrite=overwrite)
+    if not bioimageio or run.suffix != ".onnx" or int8 or fp16 or calibration:
+        run = _model_file(loaded, messages, run, out, calibration or (), int8=int8, fp16=fp16)
+    if bioimageio:
+        messages.info(f"{bioimageio}: {write_package(run, bioimageio, **stated, overwrite=overwrite)}")
+
+
+def _model_file(
+    loaded: Loaded, messages: Messages, run: Path, out: Path, calibration: Sequence[Path], **reduced: bool
+) -> Path:
+    """Write the model file and return its path."""
     from beadctl.cli import arguments, training_arguments
     from beadctl.training.conversion import Reduced, convert, in_single_precision
     from beadctl.training.export import export as export_
 
     settings = loaded.settings
-    precision = Reduced.asked(run, calibration or (), int8=int8, fp16=fp16)
+    precision = Reduced.asked(run, calibration, **reduced)
     options, blend = training_arguments.export_options(settings), training_arguments.export_blend(settings)
     overwrite = settings.output.overwrite
     if precision is None:
@@ -42,8 +66,9 @@ def export(
         messages.info(f"{out}: {report}")
         if report.doubt:
             messages.warn(f"{out}: {report.doubt}")
-        return
-    images, read = arguments.images(settings, calibration or (), messages), arguments.read_options(settings)
+        return out.with_suffix(".onnx")
+    images, read = arguments.images(settings, calibration, messages), arguments.read_options(settings)
     with in_single_precision(run, options, blend) as source:
         drift = convert(source, out, precision, images, read=read, overwrite=overwrite, messages=messages)
     messages.info(f"{out}: {precision}; {drift}")
+    return out
