@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +97,7 @@ class Shards:
         return tuple(Found(image.path, image.name) for image in self.in_order())
 
     def in_order(self) -> Iterator[ShardImage]:
-        """Yield the images of all shards in the order of the undivided run, read one at a time.
+        """Yield the images of all shards in the order of the undivided run, read some at a time.
 
         Raises
         ------
@@ -161,8 +162,8 @@ def merge(
 ) -> Tally:
     """Write the tables and the record of shards into their folder of results, and return what they did.
 
-    The masks and other outputs of the shards are in their places already. Images, rows and beads are read one
-    at a time. A merge that is stopped or killed at any moment is run again, and writes the same files.
+    The masks and other outputs of the shards are in their places already. Of images, rows and beads a few are
+    read at a time. A merge that is stopped or killed at any moment is run again, and writes the same files.
 
     Parameters
     ----------
@@ -176,7 +177,8 @@ def merge(
     OutputError
         If a job is at work on a shard, results were removed, or a table cannot be written.
     """
-    out, facts, tally = whole.out, _facts(whole.records), Tally()
+    # The images of all shards are not in memory together.
+    out, facts, tally = whole.out, _facts(whole.records), Tally(deque(maxlen=0))
     outputs = Outputs(out, tuple(map(Output, whole.facts["shard"]["save"])))
     teller = Teller()
 

@@ -27,6 +27,8 @@ from beadctl.results.record import RUN_FILES
 from beadctl.shard import Shard
 
 FOLDER, IMAGES = "shards", "images.jsonl"
+# Of the images of a shard that are read at once.
+READ_BYTES = 2**14
 NAME = re.compile(r"([0-9]+)-of-([0-9]+)")
 
 
@@ -120,7 +122,7 @@ class Record:
         return own.get("division") if isinstance(own, dict) else None
 
     def images(self) -> "Iterator[ShardImage]":
-        """Yield its images in their order, read one at a time.
+        """Yield its images in their order, read some at a time.
 
         Raises
         ------
@@ -128,9 +130,15 @@ class Record:
             If the file cannot be read.
         """
         path = self.folder / IMAGES
+        place, lines = 0, [b""]
         try:
-            with path.open(encoding="utf-8") as file:
-                for line in file:
+            while lines:
+                # No file stays open: there may be more shards than files that a process may open.
+                with path.open("rb") as file:
+                    file.seek(place)
+                    lines = file.readlines(READ_BYTES)
+                    place = file.tell()
+                for line in lines:
                     yield ShardImage.of(json.loads(line))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise OutputError(f"{path}: cannot be read; run shard {self.shard} again") from None

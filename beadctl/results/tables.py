@@ -110,7 +110,7 @@ def write_tables(
         entry = ledger.read(folder, name)
         return entry if entry and entry.key.startswith(key) else None
 
-    for name in sorted(name for name in ledger.names(folder) if name not in own):
+    for name in _others(folder, states):
         if entry := entry_of(PurePosixPath(name)):
             (others if _is_there(Path(entry.source)) else gone).append(name)
 
@@ -134,6 +134,16 @@ def write_tables(
     counted = (name for name, result, _ in results() if not result.failed)
     joined.write(folder, ((name, entry) for name in counted if (entry := entry_of(name))), outputs.save)
     return Left(others, gone, list(lost))
+
+
+def _others(folder: Path, states: States) -> list[str]:
+    """Return the images that the ledger knows beyond those of a run, sorted."""
+    own = sum(_is_there(ledger.path_of(folder, name)) for name, _ in states())
+    if own == sum(1 for _ in ledger.names(folder)):
+        # So the names of all images need not be in memory, unless there are others.
+        return []
+    names = {str(name) for name, _ in states()}
+    return sorted(name for name in ledger.names(folder) if name not in names)
 
 
 def _result(

@@ -1,5 +1,6 @@
 """What a run has done so far, without the rows of all its images, which are in the ledger."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from beadctl.results.ledger import ImageResult, Row, Status
@@ -14,9 +15,11 @@ class Tally:
 
     Attributes
     ----------
-    images : list of ImageResult or Status
+    images : list or deque of ImageResult or Status
         What became of the images so far, in the order of the run: the result where a plane failed, else
-        ``ok`` or ``skipped``.
+        ``ok`` or ``skipped``. A deque of no length keeps none.
+    failed : bool
+        Whether any plane failed.
     first : list of Row
         The first `SHOWN` planes.
     planes, counted, flagged : int
@@ -25,7 +28,8 @@ class Tally:
         Beads, and those that the filters left out.
     """
 
-    images: list[ImageResult | Status] = field(default_factory=list)
+    images: list[ImageResult | Status] | deque[ImageResult | Status] = field(default_factory=list)
+    failed: bool = False
     first: list[Row] = field(default_factory=list)
     planes: int = 0
     counted: int = 0
@@ -33,15 +37,11 @@ class Tally:
     beads: int = 0
     filtered: int = 0
 
-    @property
-    def failed(self) -> bool:
-        """Whether any plane failed."""
-        return any(isinstance(state, ImageResult) for state in self.images)
-
     def add(self, result: ImageResult) -> None:
         """Count the result of the next image."""
         rows = result.rows
         self.images.append(ImageResult(rows) if result.failed else rows[0].status)
+        self.failed |= result.failed
         self.first += rows[: max(0, SHOWN - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)
