@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from beadctl.console import stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.images import Found
 from beadctl.results import ledger, shards
+from beadctl.results.block_store import folder_of
 from beadctl.results.formats import Output
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import EarlierStatistics, removed_words
@@ -209,6 +211,7 @@ def merge(
         if outdated := earlier.remove_outdated():
             teller.later(partial(messages.warn, removed_words(out, outdated)))
         write_record(out, {**facts, "outcome": "stopped" if left.lost else "finished"})
+        shutil.rmtree(folder_of(out), ignore_errors=True)
         if left.removed:
             words = f"results that shards had written are gone: {left.removed}"
             raise IncompleteError(f"{out}: {words}; run the shards again, then merge")

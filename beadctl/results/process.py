@@ -14,6 +14,7 @@ from beadctl.errors import OutputError
 from beadctl.files import require_free, toml_text, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
+from beadctl.results.helping import help_others, sharing
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import REPORT, EarlierStatistics, removed_words
 from beadctl.results.outputs import Outputs, check_outputs
@@ -68,6 +69,7 @@ def process(
     facts = {"inputs": [str(path) for path in inputs]} | _facts(found, source, settings)
     if part:
         facts |= shards.facts(part, source.key, outputs.save)
+    source = sharing(part, source, folder)
     tally = Tally()
 
     def tables(folder: Path, earlier: EarlierStatistics) -> None:
@@ -114,6 +116,7 @@ def process(
             advance(failed=result.failed)
 
         run.run(found, source, outputs, take, teller.tell, check)
+        help_others(part, source, folder, messages)
         with stopping.finishing():
             write_more()
     say_doubts(tally, source.rule.filters, messages)

@@ -48,6 +48,8 @@ class Part:
         Hash of names, paths and sizes of these: shards with the same one have divided the same images.
     bytes, all_bytes : int
         Size of its files, and of those of all shards.
+    large : tuple of Found
+        Images of any shard that are more than its equal part of all bytes; all shards share their blocks.
     """
 
     shard: Shard
@@ -57,6 +59,7 @@ class Part:
     division: str
     bytes: int
     all_bytes: int
+    large: tuple[Found, ...] = ()
 
     @classmethod
     def of(cls, found: Sequence[Found], shard: Shard) -> "Part":
@@ -71,7 +74,7 @@ class Part:
             sizes.append(size)
             for text in (os.fsencode(item.name), os.fsencode(item.path.absolute()), str(size).encode()):
                 division.update(text + b"\0")
-        places = shard.members(sizes)
+        places, all_bytes = shard.members(sizes), sum(sizes)
         return cls(
             shard,
             tuple(found[place] for place in places),
@@ -79,7 +82,8 @@ class Part:
             len(found),
             division.hexdigest()[:32],
             sum(sizes[place] for place in places),
-            sum(sizes),
+            all_bytes,
+            tuple(item for item, size in zip(found, sizes, strict=True) if size * shard.count > all_bytes),
         )
 
     def __str__(self) -> str:

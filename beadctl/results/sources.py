@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,11 +18,13 @@ from beadctl.files import fingerprint
 from beadctl.images import Plane, ReadOptions, intensities_of
 from beadctl.memory import COSTS
 from beadctl.model.session import Model, installed_builds
+from beadctl.results.block_store import BlockStore
 from beadctl.results.lanes import MOST_LANES
+from beadctl.segmentation import scale
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import Segmented, label_plane, predict_plane
+from beadctl.segmentation.plane import ScaledPlane, Segmented, label_plane, predict_plane, scaled_plane
 
 SHARED_LABELS = "shared-labels"
 
@@ -108,10 +111,19 @@ def begun(source: Source, plane: Plane) -> Callable[[], FoundPlane]:
 
 @dataclass(frozen=True)
 class ByNetwork:
-    """Beads that the network of a model file finds."""
+    """Beads that the network of a model file finds.
+
+    Attributes
+    ----------
+    model, options : Model and SegmentOptions
+        The opened model file, and how planes become beads.
+    store : BlockStore or None
+        Blocks of large planes that several shards compute.
+    """
 
     model: Model
     options: SegmentOptions
+    store: BlockStore | None = None
     work = "segmenting"
 
     def __post_init__(self) -> None:
@@ -165,7 +177,11 @@ class ByNetwork:
     def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
         """Run the network over a plane; errors are those of `beadctl.segmentation.plane.segment_plane`."""
         with plane.open() as pixels:
-            predicted = predict_plane(pixels, self.model, self.options, pixel_size_um=plane.pixel_size_um)
+            size_um, store = plane.pixel_size_um, self.store
+            maps_of = partial(store.maps, plane) if store and plane.path in store.paths else None
+            predicted = predict_plane(
+                pixels, self.model, self.options, pixel_size_um=size_um, maps_of=maps_of
+            )
             image = pixels.read_all()
             measured = intensities_of(pixels, image)
 
@@ -175,6 +191,16 @@ class ByNetwork:
             return FoundPlane(image, segmented, predicted.shrink, bands)
 
         return finish
+
+    def help(self, plane: Plane, is_done: Callable[[], bool]) -> None:
+        """Compute blocks of a large plane that another shard has, until `is_done`; errors as for `begin`."""
+        if self.store is None or max(plane.height, plane.width) <= scale.LIMITS.whole_edge_px:
+            return
+        with plane.open() as pixels:
+            size_um = plane.pixel_size_um
+            scaled = scaled_plane(pixels, self.model, self.options, pixel_size_um=size_um)
+            if isinstance(scaled, ScaledPlane) and scaled.is_large:
+                self.store.fill(plane, scaled, is_done)
 
 
 @dataclass(frozen=True)

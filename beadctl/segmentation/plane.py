@@ -3,7 +3,7 @@
 `predict_plane` and `label_plane` are apart, so that a run overlaps the second with the network's next plane.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,8 +159,37 @@ def predict_plane(
     *,
     pixel_size_um: float | None = None,
     levels: Levels | None = None,
+    maps_of: Callable[["ScaledPlane"], Maps] | None = None,
 ) -> PredictedPlane:
     """Run the network over a plane, at the scale that the scale rule chooses.
+
+    Parameters and errors are those of `segment_plane`, and:
+
+    Parameters
+    ----------
+    maps_of : callable, optional
+        Returns the maps of a plane that was judged by parts of it; by default the network runs over it here.
+    """
+    scaled = scaled_plane(pixels, model, options, pixel_size_um=pixel_size_um, levels=levels)
+    if isinstance(scaled, PredictedPlane):
+        return scaled
+    if maps_of and scaled.is_large:
+        return scaled.predicted(maps_of(scaled))
+    tile_size = options.tile_size
+    return scaled.predicted(
+        model.maps(scaled.pixels, shown=scaled.shown, tile_size=tile_size, known=scaled.known)
+    )
+
+
+def scaled_plane(
+    pixels: Pixels,
+    model: Model,
+    options: SegmentOptions,
+    *,
+    pixel_size_um: float | None = None,
+    levels: Levels | None = None,
+) -> "ScaledPlane | PredictedPlane":
+    """Return a plane at the scale that the scale rule chooses; one without contrast needs no network.
 
     Parameters and errors are those of `segment_plane`.
     """
@@ -189,14 +218,7 @@ def predict_plane(
 
     factors = scale.factors_for(options.diameter.value if options.diameter else None)
     choice = scale.chosen(pixels.height, pixels.width, evidence, factors)
-    factor, larger = choice.factor, choice.has_larger
-    chosen = trials[factor]
-    maps = model.maps(chosen.pixels, shown=chosen.shown, tile_size=options.tile_size, known=chosen.maps)
-    by = chosen.shown.normalisation
-    if factor > 1 or len(chosen.maps) > 1:
-        enlarged = maps.enlarged(factor, pixels.height, pixels.width)
-        return PredictedPlane(enlarged, orientation, factor, larger, normalisation=by)
-    return PredictedPlane(maps, orientation, 1, larger, chosen.found[0], chosen.tables[0], by)
+    return ScaledPlane((pixels.height, pixels.width), orientation, choice, trials[choice.factor])
 
 
 def _only_value(pixels: Pixels) -> Any:
@@ -220,6 +242,54 @@ class _Trial:
     maps: Mapping[Window, Maps]
     found: list[Found]
     tables: list[BeadTable]
+
+
+@dataclass(frozen=True)
+class ScaledPlane:
+    """A plane at the scale at which the network is to see all of it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Height and width of the plane itself, px.
+    orientation, choice : Orientation and Choice
+        In which the plane is shown, and the scale that was chosen.
+    """
+
+    shape: tuple[int, int]
+    orientation: Orientation
+    choice: scale.Choice
+    _trial: _Trial
+
+    @property
+    def pixels(self) -> Pixels:
+        """The plane, turned and shrunk."""
+        return self._trial.pixels
+
+    @property
+    def shown(self) -> NetworkInput:
+        """How its pixels become channels of the network's input."""
+        return self._trial.shown
+
+    @property
+    def known(self) -> Mapping[Window, Maps]:
+        """Maps of the windows by which the scale was chosen."""
+        return self._trial.maps
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it was judged by parts of it."""
+        return len(self.known) > 1
+
+    def predicted(self, maps: Maps) -> PredictedPlane:
+        """Return what the network says of the plane, by the maps of `pixels`."""
+        factor, larger = self.choice.factor, self.choice.has_larger
+        by = self.shown.normalisation
+        if factor > 1 or self.is_large:
+            enlarged = maps.enlarged(factor, *self.shape)
+            return PredictedPlane(enlarged, self.orientation, factor, larger, normalisation=by)
+        found, table = self._trial.found[0], self._trial.tables[0]
+        return PredictedPlane(maps, self.orientation, 1, larger, found, table, by)
 
 
 def label_plane(
