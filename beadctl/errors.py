@@ -75,7 +75,11 @@ class IncompleteError(OutputError):
 
 
 # Packages that only an extra installs, and its name.
-EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "matplotlib": "train", "jinja2": "report"}
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnx", "onnxscript", "matplotlib"), "train"),
+    **dict.fromkeys(("fsspec", "aiohttp"), "remote"),
+    "jinja2": "report",
+}
 
 
 class MissingExtraError(BeadctlError):

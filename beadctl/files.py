@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from beadctl.errors import OutputError
+from beadctl.url import named
 
 # Begins the names of files that are being written; what a killed process left of them is no result.
 TEMPORARY = ".beadctl-"
@@ -162,14 +163,14 @@ def name_text(name: PurePosixPath) -> str:
 
     Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``. So does
     a first character by which a spreadsheet would take the name for a formula. Control characters and line
-    ends beyond ASCII become ``\uNNNN``.
+    ends beyond ASCII become ``\uNNNN``. That of an object in a store becomes its address.
 
     Examples
     --------
     >>> print(name_text(PurePosixPath("=1+2.tif")))
     \x3d1+2.tif
     """
-    text = str(name)
+    text = named(str(name))
     if sys.getfilesystemencoding() != "utf-8":
         # In locales such as C, so that a name is the same in the tables of every job.
         text = os.fsencode(text).decode("utf-8", "surrogateescape")

@@ -215,7 +215,9 @@ GradientAudit = Annotated[
     ),
 ]
 
-_INPUTS = typer.Argument(help="Images, folders of images, or lists of files: @FILE, or - for stdin.")
+_INPUTS = typer.Argument(
+    help="Images, folders of images, addresses such as s3://bucket/plate, or lists: @FILE, or - for stdin."
+)
 Inputs = Annotated[list[Path], _INPUTS]
 OptionalInputs = Annotated[list[Path] | None, _INPUTS]
 DryRun = Annotated[

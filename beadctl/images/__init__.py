@@ -17,14 +17,13 @@
 from beadctl.images.companions import PARTS, RESULTS_MARK, Results
 from beadctl.images.find import (
     IMAGE_SUFFIXES,
-    Found,
-    Selection,
     find,
     real_path,
     search,
     search_labels,
     survey,
 )
+from beadctl.images.found import Found
 from beadctl.images.image import Image, content_sha256, only_plane, open_array, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
@@ -34,6 +33,8 @@ from beadctl.images.orientation import STORED, Orientation, in_rows, oriented
 from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.projection import stacks_of, without_z
 from beadctl.images.read_options import ReadOptions
+from beadctl.images.remote import LocalFile
+from beadctl.images.selection import Selection
 from beadctl.images.window import Window
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Intensities",
     "Levels",
     "Limits",
+    "LocalFile",
     "NetworkInput",
     "Normalisation",
     "Orientation",

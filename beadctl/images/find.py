@@ -7,8 +7,8 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from typing import NoReturn
 
 from beadctl.errors import ImageError
 from beadctl.images import extra
@@ -21,7 +21,10 @@ from beadctl.images.companions import (
     origins,
     stem,
 )
+from beadctl.images.found import Found
 from beadctl.images.lists import expanded
+from beadctl.images.selection import Selection
+from beadctl.url import Url
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".stk", ".lsm", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif",
@@ -40,63 +43,6 @@ OTHER_FORMATS = (
 _MOST_KINDS = 12
 # What an entry of a folder is; the last is never opened.
 _FOLDER, _FILE, _PIPE = "folder", "file", "pipe or device"
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Found:
-    """An image file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : PurePosixPath
-        Path relative to the searched folder; the file name alone for an input that is a file; for a list of
-        files, their path below the working folder, or below the folder that holds them all.
-    """
-
-    # Bytes take a quarter of the memory of paths, and a run may have a million of them.
-    _path: bytes
-    _name: bytes
-
-    def __init__(self, path: Path, name: PurePosixPath) -> None:
-        object.__setattr__(self, "_path", os.fsencode(path))
-        object.__setattr__(self, "_name", os.fsencode(name))
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(os.fsdecode(self._path))
-
-    @property
-    def name(self) -> PurePosixPath:
-        """Its name in the run."""
-        return PurePosixPath(os.fsdecode(self._name))
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which files are used.
-
-    Attributes
-    ----------
-    include, exclude : tuple of str
-        Patterns such as ``*.tif`` or ``day1/*`` on a file's name, or on its path below the searched folder;
-        upper and lower case are equal. A file must match one of `include`, if there is any, and none of
-        `exclude`, which also leaves out folders.
-    recursive : bool
-        Search the folders in a folder.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    recursive: bool = True
-
-    def has(self, name: PurePosixPath) -> bool:
-        """Return whether a file of this path below the searched folder is used."""
-        return (not self.include or _matches(name, self.include)) and not any(
-            _matches(part, self.exclude) for part in (name, *name.parents[:-1])
-        )
 
 
 @dataclass(frozen=True)
@@ -189,9 +135,10 @@ def survey(
 def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
     """Return the images in files, folders and lists of files, without masks and overlays beside them.
 
-    Parameters and errors are those of `find`, with two more kinds of input: ``@FILE``, a file with one path a
-    line (or ended by NUL, as ``find -print0`` writes them), and ``-``, such lines on standard input. A file
-    that is an input itself is never left out as a mask or overlay.
+    Parameters and errors are those of `find`, with more kinds of input: addresses of objects in stores
+    (`beadctl.images.remote`); ``@FILE``, a file with one path or address a line (or ended by NUL, as
+    ``find -print0`` writes them), and ``-``, such lines on standard input. What is an input itself is never
+    left out as a mask or overlay.
     """
     walk, chosen, companions = _searched(inputs, exclude, selection)
     kept = _without(chosen, companions)
@@ -259,12 +206,15 @@ class _Walk:
         self.others: Counter[str] = Counter()
         self.made: list[Path] = []
 
-    def found(self, inputs: Iterable[tuple[Path, PurePosixPath]]) -> list[Found]:
+    def found(self, inputs: Iterable[tuple[Path | Url, PurePosixPath]]) -> list[Found]:
         """Return the images in files, each with the name it is given, and folders."""
         found: dict[str, Found] = {}
         try:
-            for path, name in inputs:
-                for image in self._below(path, name):
+            for place, name in inputs:
+                if isinstance(place, Url):
+                    _add(found, self._in_store(place))
+                    continue
+                for image in self._below(place, name):
                     found.setdefault(str(real_path(image.path)), image)
             return _named_apart(list(found.values()))
         except OSError as error:
@@ -281,14 +231,38 @@ class _Walk:
         # An excluded output folder may contain the input folder, which is searched nevertheless.
         skipped = {e for e in self._excluded if not root.is_relative_to(e)}
         images = [Found(p, PurePosixPath(p.relative_to(path).as_posix())) for p in self._files(path, skipped)]
-        if not images:
-            where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
-            others = Search((), others=self.others, made=tuple(self.made))
-            reasons = others.unread() if self._what == "images" else []
-            reasons += [others.left_out()] if self.made else []
-            looked = f"looked for {' '.join(self._suffixes)} {where}"
-            raise ImageError("; ".join([f"{path}: no {self._what}", looked, *reasons]))
-        return images
+        return images or self._refuse(str(path))
+
+    def _in_store(self, url: Url) -> list[Found]:
+        """Return the images at an address: an object, whether or not it is there, or those of a folder."""
+        from beadctl.images import remote
+
+        remote.require(url)
+        # Of what is named like an image nobody asks whether it is a folder: that would be a request for each.
+        inside = None if url.name.suffix.lower() in self._suffixes else remote.below(url)
+        if inside is None:
+            self.given.add((item := Found.of_url(url)).path)
+            return [item]
+        images = list[Found]()
+        for place, size in sorted(inside.items(), key=lambda one: _natural_places(one[0])):
+            parts = PurePosixPath(place).parts
+            if any(part.startswith(".") for part in parts) or (len(parts) > 1 and not self._recursive):
+                continue
+            suffix = PurePosixPath(place).suffix.lower()
+            if suffix in self._suffixes:
+                images.append(Found.of_url(url.below(place), size))
+            else:
+                self.others[suffix or "without suffix"] += 1
+        return images or self._refuse(url.shown)
+
+    def _refuse(self, place: str) -> NoReturn:
+        """Raise the error of a folder without images."""
+        where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
+        others = Search((), others=self.others, made=tuple(self.made))
+        reasons = others.unread() if self._what == "images" else []
+        reasons += [others.left_out()] if self.made else []
+        looked = f"looked for {' '.join(self._suffixes)} {where}"
+        raise ImageError("; ".join([f"{place}: no {self._what}", looked, *reasons]))
 
     def _files(self, top: Path, skipped: set[Path]) -> Iterator[Path]:
         """Yield the images below a folder; there may be more levels than calls can be nested."""
@@ -337,6 +311,15 @@ class _Walk:
                 yield entry, None if is_image else around
 
 
+def _add(found: dict[str, Found], images: Iterable[Found]) -> None:
+    """Add objects in stores to those that were found, each once."""
+    for image in images:
+        if found.setdefault(image.source, image).url != image.url:
+            raise ImageError(
+                f"{image.source}: given twice with different queries; give them in separate runs"
+            )
+
+
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the entries of a folder that are not hidden, and what each is."""
     for entry in folder.iterdir():
@@ -369,20 +352,17 @@ def _named_apart(found: list[Found]) -> list[Found]:
     """Return images of which no two have one name: where some had, below the deepest folder of all."""
     if len({item.name for item in found}) == len(found):
         return found
-    paths = [Path(os.path.normpath(item.path.absolute())) for item in found]
+    # Addresses are whole.
+    files = [item for item in found if item.url is None]
+    paths = {item.source: Path(os.path.normpath(item.source)) for item in files}
     try:
-        base = Path(os.path.commonpath([path.parent for path in paths]))
+        base = Path(os.path.commonpath([path.parent for path in paths.values()]))
     except ValueError:  # On several drives.
         return found
     return [
-        Found(item.path, PurePosixPath(path.relative_to(base).as_posix()))
-        for item, path in zip(found, paths, strict=True)
+        item if item.url else Found(item.path, PurePosixPath(paths[item.source].relative_to(base).as_posix()))
+        for item in found
     ]
-
-
-def _matches(name: PurePosixPath, patterns: Iterable[str]) -> bool:
-    texts = str(name).casefold(), name.name.casefold()
-    return any(fnmatchcase(text, pattern.casefold()) for pattern in patterns for text in texts)
 
 
 def _kinds(others: Counter[str], *, known: bool) -> str:
@@ -396,7 +376,12 @@ def _kinds(others: Counter[str], *, known: bool) -> str:
     return f"{shown}, ..." if len(kinds) > _MOST_KINDS else shown
 
 
-def _natural(path: Path) -> tuple[list[str | int], str]:
+def _natural(path: PurePath) -> tuple[list[str | int], str]:
     """Sort key that compares runs of digits, which are every second part, as numbers."""
     parts = re.split(r"([0-9]+)", path.name.casefold())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], path.name
+
+
+def _natural_places(place: str) -> list[tuple[list[str | int], str]]:
+    """Sort key of a place below a folder, by which files and folders are in the order of a search."""
+    return [_natural(PurePosixPath(part)) for part in PurePosixPath(place).parts]

@@ -9,7 +9,7 @@ import numpy as np
 
 from beadctl.console import duration
 from beadctl.errors import ImageError
-from beadctl.images import Found, Plane, ReadOptions, open_image
+from beadctl.images import Found, LocalFile, Plane, ReadOptions, open_image
 from beadctl.memory import COSTS, MemoryPlan, shown
 from beadctl.model.blocks import Block, blocks
 from beadctl.model.session import Model
@@ -64,7 +64,7 @@ class Forecast:
 
 
 def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: MemoryPlan) -> Forecast:
-    """Foretell a run; images are opened, and no pixel is read.
+    """Foretell a run; images are opened, and no pixel is read. Objects in stores are copied one at a time.
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     planes, unreadable = list[Plane](), 0
     for item in found:
         try:
-            planes += open_image(item.path, read).planes
+            file = LocalFile(item)
+            planes += open_image(file.path, read).planes
         except (ImageError, OSError):
             unreadable += 1
     tiles = [tile for plane in planes for tile in _tiles(plane, model, plan)]

@@ -130,7 +130,7 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
                 f"{outputs.folder}: holds the result of {item.name} from another model or other settings; "
                 "use --overwrite, or another -o"
             )
-        if entry.source != source_of(item) and not _has_content(entry, item.path):
+        if entry.source != item.source and not _has_content(entry, item.path):
             raise OutputError(
                 f"{outputs.folder}: holds the result of another {item.name}, {entry.source}; "
                 "choose another -o for this one, or use --overwrite"
@@ -146,7 +146,7 @@ def _refuse_shared(found: Sequence[Found]) -> None:
         other = taken.setdefault(name, item)
         if other is not item:
             raise OutputError(
-                f"{other.path} and {item.path} would both write {stem(item.name)}_masks.tif; "
+                f"{other.shown} and {item.shown} would both write {stem(item.name)}_masks.tif; "
                 "rename one, or give them in separate runs"
             )
     for name, item in taken.items():
@@ -154,7 +154,7 @@ def _refuse_shared(found: Sequence[Found]) -> None:
         stack = taken.get(PLANE_NUMBER.sub("", name))
         if stack and stack is not item:
             raise OutputError(
-                f"{stack.path} and {item.path} may both write {stem(item.name)}_overlay.png; "
+                f"{stack.shown} and {item.shown} may both write {stem(item.name)}_overlay.png; "
                 "rename one, or give them in separate runs"
             )
 
@@ -193,8 +193,3 @@ def _has_content(entry: Entry, path: Path) -> bool:
         return entry.key.endswith(sha256(path))
     except OSError:
         return True
-
-
-def source_of(item: Found) -> str:
-    """Return the absolute path of an image file, as the ledger keeps it."""
-    return str(item.path.absolute())

@@ -25,6 +25,7 @@ from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
+from beadctl.url import Url
 
 
 def process(
@@ -66,7 +67,7 @@ def process(
     folder = outputs.folder
     part = found if isinstance(found, Part) else None
     found = found.found if isinstance(found, Part) else found
-    facts = {"inputs": [str(path) for path in inputs]} | _facts(found, source, settings)
+    facts = {"inputs": [_input(path) for path in inputs]} | _facts(found, source, settings)
     if part:
         facts |= shards.facts(part, source.key, outputs.save)
     source = sharing(part, source, folder)
@@ -166,6 +167,11 @@ def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> No
         messages.warn(f"{what}; look at the overlays before use")
     if filters.names and tally.counted:
         messages.info(filters.note(tally.filtered, tally.beads))
+
+
+def _input(path: Path) -> str:
+    """Return an input for the record: of an address in a store without its signature."""
+    return url.shown if (url := Url.of(path)) else str(path)
 
 
 def _facts(found: Sequence[Found], source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:

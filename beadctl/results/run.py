@@ -15,14 +15,14 @@ from typing import Any
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
 from beadctl.files import name_text, printable
-from beadctl.images import Found, Plane, content_sha256, open_image
+from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
 from beadctl.results.gate import Gate, wait_for
 from beadctl.results.lanes import Lanes
 from beadctl.results.ledger import Entry, ImageResult, Row
 from beadctl.results.linked import Linker
-from beadctl.results.outputs import Outputs, is_short, source_of
+from beadctl.results.outputs import Outputs, is_short
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source, begun
 from beadctl.results.written import Stamp, discard, publish, staged
@@ -107,6 +107,8 @@ class _Opened:
         Made of its content, the model and the settings.
     linker : Linker or None
         Links them where each bead of a stack is counted once.
+    file : LocalFile or None
+        The file that they are read from.
     state : tuple of int, or None
         Of its file before it was read; see `_state`.
     result : callable or None
@@ -116,6 +118,7 @@ class _Opened:
     planes: Sequence[Future["_Plane"]] = ()
     key: str = ""
     linker: Linker | None = None
+    file: LocalFile | None = None
     state: tuple[int, int] | None = None
     result: Callable[[], ImageResult] | None = None
 
@@ -124,25 +127,28 @@ def _open(
     item: Found, source: Source, outputs: Outputs, key: str, worker: ThreadPoolExecutor, lanes: Lanes
 ) -> _Opened:
     """Open an image, and let its planes be worked on."""
+    path: Path | str = item.shown
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
-        before = _state(item.path)
+        file = LocalFile(item)
+        path = file.path
+        before = _state(path)
         earlier = _earlier(item, outputs)
         # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
-        image = None if earlier else open_image(item.path, source.read)
-        image_key = f"{key}:{content_sha256(item.path)}" if outputs.folder else ""
+        image = None if earlier else open_image(path, source.read)
+        image_key = f"{key}:{content_sha256(path)}" if outputs.folder else ""
         if earlier and _is_done(item, earlier, outputs, image_key):
             return _Opened(result=partial(_skip, item, earlier, outputs))
-        image = image or open_image(item.path, source.read)
+        image = image or open_image(path, source.read)
         linker = Linker(image.planes) if source.rule.link_z else None
     except Exception as error:
-        return _Opened(result=partial(ledger.failed, item.name, _reason(error, item.path)))
+        return _Opened(result=partial(ledger.failed, item.name, _reason(error, path)))
     planes = list[Future[_Plane]]()
     for plane in image.planes:
         linked = planes[-1] if linker and planes else None
         planes.append(worker.submit(_plane, plane, source, outputs, lanes, linker, linked))
-    return _Opened(planes, image_key, linker, before)
+    return _Opened(planes, image_key, linker, file, before)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -159,9 +165,9 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     """Return the result of an earlier run; its entry is told where the image is now."""
-    if outputs.folder and entry.written is not None and entry.source != source_of(item):
+    if outputs.folder and entry.written is not None and entry.source != item.source:
         lines = ledger.bead_lines(outputs.folder, item.name)
-        ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=source_of(item)), lines)
+        ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=item.source), lines)
     return ledger.skipped(
         entry.result, partial(ledger.beads, outputs.folder, item.name) if outputs.folder else tuple
     )
@@ -182,9 +188,7 @@ def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str) -> b
             raise ImageError(_not_ours(foreign))
         return all(existing)
     if any(existing):
-        raise ImageError(
-            f"{item.path}: changed since its result was written; use --overwrite to replace that"
-        )
+        raise ImageError("changed since its result was written; use --overwrite to replace that")
     return False
 
 
@@ -264,7 +268,10 @@ def _result(item: Found, image: _Opened, outputs: Outputs) -> Callable[[], Image
     if image.result:
         return image.result
     planes = [future.result() for future in image.planes]
-    if _state(item.path) != image.state:
+    assert image.file
+    changed = _state(image.file.path) != image.state
+    image.file.remove()
+    if changed:
         # A microscope may still write it: key and pixels need not be of one content.
         return partial(ledger.failed, item.name, CHANGED)
     if image.linker:
@@ -299,7 +306,7 @@ def _written(
             written = kept | {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
             # Outlines of an earlier result would contradict this one.
             discard(outputs.folder, {name: before[name] for name in before.keys() - written.keys()})
-            entry = Entry(image_key, source_of(item), result, written)
+            entry = Entry(image_key, item.source, result, written)
             ledger.save(outputs.folder, item.name, entry, map(ledger.bead_line, result.beads()))
             publish(hidden)
     except OSError as error:
@@ -330,7 +337,7 @@ def internal(error: Exception) -> str:
     )
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, path: Path | str) -> str:
     """Return why an image failed, without its name, which its row has already.
 
     An error that is not one of the image, such as a model that fails, is raised: it ends the run.

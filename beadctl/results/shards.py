@@ -66,13 +66,8 @@ class Part:
         """Return the images of a shard; sizes are balanced as `Shard.members` does."""
         sizes, division = list[int](), hashlib.sha256()
         for item in found:
-            try:
-                size = item.path.stat().st_size
-            except OSError:
-                # It fails where it is opened, as in a run that is not divided.
-                size = 0
-            sizes.append(size)
-            for text in (os.fsencode(item.name), os.fsencode(item.path.absolute()), str(size).encode()):
+            sizes.append(size := item.size)
+            for text in (os.fsencode(item.name), os.fsencode(item.source), str(size).encode()):
                 division.update(text + b"\0")
         places, all_bytes = shard.members(sizes), sum(sizes)
         return cls(
@@ -83,7 +78,11 @@ class Part:
             division.hexdigest()[:32],
             sum(sizes[place] for place in places),
             all_bytes,
-            tuple(item for item, size in zip(found, sizes, strict=True) if size * shard.count > all_bytes),
+            tuple(
+                item
+                for item, size in zip(found, sizes, strict=True)
+                if size * shard.count > all_bytes and not item.url
+            ),
         )
 
     def __str__(self) -> str:
@@ -315,7 +314,7 @@ def write_images(folder: Path, part: Part, states: Sequence[object]) -> None:
             line = {
                 "place": place,
                 "name": str(item.name),
-                "path": str(item.path.absolute()),
+                "path": item.source,
                 "failed": [row.cells() for row in failed],
             }
             file.write(json.dumps(line) + "\n")

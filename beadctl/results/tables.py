@@ -16,6 +16,7 @@ from beadctl.results.sources import SHARED_LABELS
 from beadctl.results.tally import Tally
 from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.quality import DOUBTFUL
+from beadctl.url import Url
 
 # Column of the ledger -> its head in a table for people, who have eighty characters.
 HEADS = {
@@ -103,7 +104,6 @@ def write_tables(
     take : callable
         Called with the result of each of the run's images.
     """
-    own = {str(name) for name, _ in states()}
     others, gone, lost = list[str](), list[str](), dict[str, None]()
 
     def entry_of(name: PurePosixPath) -> Entry | None:
@@ -112,7 +112,9 @@ def write_tables(
 
     for name in _others(folder, states):
         if entry := entry_of(PurePosixPath(name)):
-            (others if _is_there(Path(entry.source)) else gone).append(name)
+            # Nobody asks a store whether it still has an object.
+            is_there = Url.parse(entry.source) or _is_there(Path(entry.source))
+            (others if is_there else gone).append(name)
 
     def results(
         take: Callable[[ImageResult], None] = lambda _: None,

@@ -9,6 +9,7 @@ from typing import Any
 from beadctl.errors import OutputError
 from beadctl.files import name_text, sha256
 from beadctl.results import ledger, shards
+from beadctl.url import Url
 
 COLUMNS = ("file", "kind", "change")
 # What the files of a run are, by their suffix; the others are plots.
@@ -109,7 +110,7 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
     """
     record = read_record(folder)
     notes = [] if "files" in record else ["the last run did not end, or its record holds no tables"]
-    changes, checked, unknown = list[tuple[Recorded, str]](), 0, 0
+    changes, checked, unknown, in_stores = list[tuple[Recorded, str]](), 0, 0, 0
 
     def compare(files: Iterable[Recorded]) -> None:
         nonlocal checked
@@ -127,10 +128,13 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
         entry = ledger.read(folder, PurePosixPath(image))
         if entry:
             unknown += entry.written is None
+            in_stores += Url.parse(entry.source) is not None
             compare(_of_image(folder, entry))
         on_image()
     if unknown:
         notes.append(f"{unknown} images were done by a beadctl that recorded no masks and overlays")
+    if in_stores:
+        notes.append(f"{in_stores} images are objects in stores, which are not read again")
     return Verified(tuple(changes), checked, tuple(notes))
 
 
@@ -176,7 +180,7 @@ def _of_run(folder: Path, record: Mapping[str, Any]) -> Iterator[Recorded]:
 def _of_image(folder: Path, entry: ledger.Entry) -> Iterator[Recorded]:
     """Yield an image and its outputs."""
     # A key ends with the hash of the image.
-    if entry.source:
+    if entry.source and not Url.parse(entry.source):
         yield Recorded(Path(entry.source), entry.source, "image", entry.key.rpartition(":")[2])
     for name, stamp in (entry.written or {}).items():
         yield Recorded(folder / name, name, name.partition("/")[0], stamp.sha256)
