@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,23 +19,34 @@ PROGRAM = "beadctl"
 # Name, module and function below beadctl.cli.commands, and summary for `beadctl --help`. Only the command
 # that runs is imported: the settings that make its options take longer than all the rest of `--help`.
 COMMANDS = {
-    "tile": ("tile", "tile", "Cut images and masks into training tiles, split by source image."),
-    "train": ("train", "train", "Train a U-Net on tiles."),
-    "eval": ("evaluate", "evaluate", "Score a model file on tiles or on image/mask pairs."),
-    "compare-losses": ("compare_losses", "compare_losses", "Train with each loss and compare."),
-    "export": ("export", "export", "Write a training run as one verified ONNX file."),
-    "segment": ("segment", "segment", "Write masks, overlays and tables of images."),
     "count": ("count", "count", "Print how many beads each image holds."),
-    "merge": ("merge", "merge", "Make one run of the shards of segment, count or audit."),
+    "segment": ("segment", "segment", "Write masks, overlays and tables of images."),
     "report": ("report", "report", "Write a finished run as one HTML page."),
     "verify": ("verify", "verify", "Compare the files of a run with what it recorded."),
-    "audit": ("audit", "audit", "Check that masks belong to their images and lie on the beads."),
+    "merge": ("merge", "merge", "Make one run of the shards of segment, count or audit."),
+    "info": ("info", "info", "Describe the installation, settings, an image or a model."),
+    "audit": ("audit", "audit", "Check that masks fit their images and lie on the beads."),
+    "tile": ("tile", "tile", "Cut images and masks into training tiles, split by image."),
+    "train": ("train", "train", "Train a U-Net on tiles."),
+    "export": ("export", "export", "Write a training run as one verified ONNX file."),
+    "eval": ("evaluate", "evaluate", "Score a model file on tiles or on image/mask pairs."),
+    "compare-losses": ("compare_losses", "compare_losses", "Train with each loss and compare."),
     "simulate": ("simulate", "simulate", "Write simulated bead images with exact label images."),
-    "info": ("info", "info", "Describe the installation, the settings, an image or a model."),
     "completions": ("completions", "completions", "Print the script for Tab completion in a shell."),
 }
 # What makes a path unusable that was given, wherever it is met first.
 PATH_FAULTS = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+class Command(typer.core.TyperCommand):
+    """A subcommand whose help shows ``--help`` as a flag, which takes no value."""
+
+    def get_help_option(self, ctx: Any) -> typer.core.TyperOption | None:
+        """Return the option ``--help``."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar, option.help = "", "Show this message and exit"
+        return option
 
 
 def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
@@ -63,7 +74,7 @@ def application(wanted: Collection[str] = tuple(COMMANDS)) -> typer.Typer:
             command = getattr(import_module(f"beadctl.cli.commands.{module}"), function)
         else:
             command = _not_imported
-        app.command(name, short_help=summary)(command)
+        app.command(name, cls=Command, short_help=summary)(command)
     return app
 
 

@@ -3,8 +3,10 @@
 The parameter of a flag that is left out is None, so that `settings.load` sees only the flags that were given.
 """
 
+import copy
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -62,7 +64,7 @@ FLAGS = {
     "data.recursive": ("--recursive/--no-recursive",),
 }
 # A longer list of choices is part of the help, since Typer shows it as the type, beside the help.
-LONGEST_TYPE = 20
+LONGEST_TYPE = 10
 
 
 def command(
@@ -97,7 +99,8 @@ def command(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(function).parameters.values())[2:]
-        parameters = sorted([*own, *_COMMON, *[_LOG] * log, *from_settings], key=_panel_number)
+        of_all = [*from_settings, *map(_shown_alike, own), *[_LOG] * log, *_COMMON]
+        parameters = sorted(of_all, key=_panel_number)
 
         @functools.wraps(function)
         def run(
@@ -109,9 +112,24 @@ def command(
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        # Typer keeps the line breaks of all paragraphs but the first.
+        run.__doc__ = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(function) or "")
         return run
 
     return decorate
+
+
+def _shown_alike(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return an option or argument of a command with a help like those of settings.
+
+    A sentence has no full stop, and a flag no type, as it takes no value.
+    """
+    kind, info = get_args(parameter.annotation)
+    info = copy.copy(info)
+    info.help = info.help.rstrip(".")
+    if kind is bool:
+        info.metavar = ""
+    return parameter.replace(annotation=Annotated[kind, info])
 
 
 def _panel_number(parameter: inspect.Parameter) -> int:
@@ -148,18 +166,22 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
     )
 
 
-_CONFIG = typer.Option(help=with_default("Settings file", "beadctl.toml"), show_default=False)
+_CONFIG = typer.Option(
+    help=with_default("Settings file", "beadctl.toml, if there is one"), show_default=False
+)
+_QUIET = typer.Option("--quiet", "-q", help="Print only errors and warnings", metavar="")
+_VERBOSE = typer.Option("--verbose", "-v", help="Print details too, such as the model file", metavar="")
 _COMMON = (
     _parameter("config", Path | None, _CONFIG),
-    _parameter("quiet", bool, typer.Option("--quiet", "-q", help="Print only errors and warnings."), False),
-    _parameter("verbose", bool, typer.Option("--verbose", "-v", help="Verbose output."), False),
+    _parameter("quiet", bool, _QUIET, False),
+    _parameter("verbose", bool, _VERBOSE, False),
 )
 _LOG = _parameter(
     "log_json",
     Path | None,
     typer.Option(
         "--log-json",
-        help="Add a JSON line for each image, epoch and warning to FILE.",
+        help="Add a JSON line for each image, epoch and warning to this file",
         rich_help_panel=OUTPUT,
     ),
 )
@@ -182,7 +204,7 @@ def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Para
         *names,
         help=with_default(words, default) if default else words,
         show_default=False,
-        metavar="<name>" if is_long else "<list>" if kind == list[str] else None,
+        metavar="" if kind is bool else "<name>" if is_long else "<list>" if kind == list[str] else None,
         rich_help_panel=PANELS.get(key, PANELS[section]),
         autocompletion=_COMPLETIONS.get(key),
     )
@@ -224,7 +246,7 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print what the run would take, tiles, memory and time, and write nothing.",
+        help="Print tiles, memory and time that the run would take, and write nothing.",
         rich_help_panel=OUTPUT,
     ),
 ]

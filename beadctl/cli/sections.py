@@ -74,12 +74,14 @@ class Data(Section):
     """Tiles, and how image files and annotations are read."""
 
     tiles: Path = Field(Path("tiles"), description="Folder of training tiles, as `beadctl tile` writes it.")
-    size: int = Field(512, ge=16, le=8192, description="Edge of a tile or simulated scene, px.")
+    size: int = Field(512, ge=16, le=8192, description="Edge of a tile or of a simulated scene, px.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     axes: str | None = Field(
         None, pattern=r"^[A-Z]{2,8}$", description="Axes of the image files, such as ZYX [from the metadata]."
     )
-    channel: int | None = Field(None, ge=0, description="Channel to use of a multi-channel image, from 0.")
+    channel: int | None = Field(
+        None, ge=0, description="Channel to use of a multi-channel image, from 0 [the only one]."
+    )
     plane: int | None = Field(None, ge=0, description="Plane to use of a stack, from 0 [all].")
     series: int | None = Field(
         None,
@@ -87,13 +89,15 @@ class Data(Section):
         description="Series to use of a file of several images, from 0 [all but side images].",
     )
     pixel_size: float | None = Field(
-        None, ge=1e-6, le=1e6, description="Pixel size, um, where the file's metadata has none."
+        None, ge=1e-6, le=1e6, description="Pixel size, um, where the file's metadata has none [unknown]."
     )
     include: Patterns = Field(
         (), description="Use only images of these names, such as *.tif or day1/*, separated by commas [all]."
     )
     exclude: Patterns = Field(
-        (), description="Leave out files and folders of these names, such as *_dark*, separated by commas."
+        (),
+        description="Leave out files and folders of these names, such as *_dark*, separated by commas "
+        "[none].",
     )
     recursive: bool = Field(True, description="Search the folders in a folder.")
     region: str | None = Field(
@@ -119,7 +123,8 @@ class Data(Section):
     )
     pair: str | None = Field(
         None,
-        description="Regular expression on paths of images and masks; its group is what both have in common.",
+        description="Regular expression on paths of images and masks; its group is what both have in common "
+        "[by their names].",
     )
     centre_diameter: float | None = Field(
         None, gt=0, description="Diameter of the beads, px, where annotations mark their centres."
@@ -144,7 +149,8 @@ class Tile(Section):
     val_fraction: Fraction = Field(0.15, description="Fraction of the source images for validation.")
     test_fraction: Fraction = Field(0.15, description="Fraction of the source images for the final test.")
     group_by: str | None = Field(
-        None, description="Regular expression on the image's path; equal matches stay in one split."
+        None,
+        description="Regular expression on the image's path; equal matches stay in one split [each image].",
     )
     only: Path | None = Field(None, description="File with the names of the images to use, one a line [all].")
     min_beads: int = Field(1, ge=1, description="A tile with fewer beads counts as empty.")
@@ -201,7 +207,7 @@ class Train(Section):
     dilation: int = Field(
         1, ge=1, le=16, description="Dilation in the deepest level; widens receptive field and halo."
     )
-    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the gradient of a step.")
     ema_decay: Fraction = Field(
         0.995, description="Decay of the weight average that is validated and exported."
     )
@@ -270,11 +276,11 @@ class Export(Section):
 class Inference(Section):
     """The model file and how it is run."""
 
-    model: Path | None = Field(None, description="Model file (.onnx) [the default model in the package].")
+    model: Path | None = Field(None, description="Model file (.onnx) [that in the package].")
     device: Device = Field(
         "auto",
-        description="auto (cuda where it works, else cpu), cpu, cuda, tensorrt, directml, coreml, openvino; "
-        "or one of several, as cuda:1 or openvino:GPU.",
+        description="Device of the network: auto (cuda where it works, else cpu), cpu, cuda, tensorrt, "
+        "directml, coreml, openvino; or one of several, as cuda:1 or openvino:GPU.",
     )
     diameter: Annotated[str, BeforeValidator(_text)] | None = Field(
         None,
@@ -292,16 +298,19 @@ class Inference(Section):
 class Instances(Section):
     """Turning the network's maps into beads."""
 
-    threshold: Probability | None = Field(None, description="Probability of foreground [the model's own].")
+    threshold: Probability | None = Field(
+        None, description="Least probability that a pixel is of a bead, 0 to 1 [the model's own]."
+    )
     marker_threshold: Probability | None = Field(
-        None, description="Least height of a marker [the model's own]."
+        None, description="Least height of a marker, 0 to 1 [the model's own]."
     )
     marker_rise: Probability | None = Field(
-        None, description="Rise of a marker of 10 px above the saddle to the next [the model's own]."
+        None, description="Rise of a marker of 10 px above the saddle to the next, 0 to 1 [the model's own]."
     )
     min_confidence: Fraction | None = Field(
         None,
-        description="Least mean probability times root of the marker height of a bead [the model's own].",
+        description="Least confidence of a bead, 0 to 1: mean probability times root of the marker height "
+        "[the model's own].",
     )
     min_area: AreaText | None = Field(
         None, description="Smallest area of a bead, such as 60px or 25um2 [the model's own]."
@@ -310,7 +319,7 @@ class Instances(Section):
         None, description="Largest area of a bead, such as 2000px or 800um2 [no limit]."
     )
     min_circularity: Share | None = Field(
-        None, description="Least circularity of a bead, 4 pi area / perimeter^2 [no limit]."
+        None, description="Least circularity of a bead, 0 to 1: 4 pi area / perimeter^2 [no limit]."
     )
     min_diameter: DiameterText | None = Field(
         None, description="Least diameter of the disc of a bead's area, such as 9px or 4um [no limit]."
@@ -375,7 +384,7 @@ class OutputSection(Section):
     overwrite: bool = Field(False, description="Replace results that already exist.")
     format: Form = Field(
         Form.AUTO,
-        description="Form of the table on standard output; auto: table on a terminal, in a pipe csv (eval: "
+        description="Form of the table on standard output; auto: table on a terminal, csv in a pipe (eval: "
         "json, info: table).",
     )
     save: Outputs = Field(

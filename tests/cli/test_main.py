@@ -152,7 +152,32 @@ def test_help_has_panels_as_wide_as_the_terminal_and_cuts_nothing(run, command, 
     monkeypatch.setenv("COLUMNS", str(width))
     lines = run(command, "--help").out.splitlines()
     assert {len(line) for line in lines if line.startswith("╭")} == {width}
+    assert max(map(len, lines)) == width
     assert not any("…" in line for line in lines)
+    # A type is whole, and a flag, which takes no value, has none.
+    assert not [line for line in lines if re.search(r"<(?![^\s<>]*>)", line)]
+    assert not any("<bool>" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_written_alike(run, command, monkeypatch):
+    """Words of options have no full stop, and only the last line of a paragraph is short."""
+    monkeypatch.setenv("COLUMNS", "80")
+    head, *_ = run(command, "--help").out.split("╭")
+    for paragraph in re.split(r"\n\s*\n", head.strip()):
+        *full, _ = paragraph.splitlines()
+        assert all(len(line.rstrip()) > 60 for line in full), paragraph
+    group = typer.main.get_command(main.application())
+    for parameter in group.commands[command].params:
+        assert not parameter.help.removesuffix("[/dim]").endswith("."), parameter.name
+
+
+def test_options_of_a_panel_have_the_commands_own_last(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("segment", "--help").out
+    found = re.findall(r"^│ (--[\w-]+)", out, re.MULTILINE)
+    assert found.index("--device") < found.index("--max-memory") < found.index("--shard")
+    assert found.index("--out-dir") < found.index("--save") < found.index("--log-json")
 
 
 def test_each_default_is_in_the_help():
@@ -171,6 +196,10 @@ def test_each_default_is_in_the_help():
 def test_help_lists_the_commands_and_the_version(run):
     said = run("--help")
     assert all(re.search(rf"^  {command} ", said.out, re.MULTILINE) for command in COMMANDS)
+    # Each has a line of its own on a terminal of 80 columns.
+    listed = said.out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == list(main.COMMANDS)
+    assert max(map(len, said.out.splitlines())) <= 80
     assert run("--version").out == f"beadctl {__version__}\n"
     assert run("-h").out == said.out
 

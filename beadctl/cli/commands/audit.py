@@ -12,6 +12,7 @@ from beadctl.errors import ExitCode
 
 
 @options.command(
+    out_dir="no files",
     data="annotations pair centre_diameter axes channel plane series",
     inference="model device threads",
     output="out_dir format overwrite",
@@ -26,11 +27,19 @@ def audit(
         Path | None, typer.Argument(help="Folder of their annotations, or a file; left out for tiles.")
     ] = None,
     find: Annotated[
-        bool, typer.Option(help="Compare masks with the beads that the model finds, too; slower.")
+        bool,
+        typer.Option(
+            help=options.with_default("Compare masks with what the model finds, too; slower", "find"),
+            show_default=False,
+            rich_help_panel=options.MODEL,
+        ),
     ] = True,
     fix: Annotated[
         Path | None,
-        typer.Option(help="Write the pairs that are right, or safe to correct, to this folder."),
+        typer.Option(
+            help="Write the pairs that are right, or safe to correct, to this folder",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     shard: options.ShardText = None,
 ) -> ExitCode:

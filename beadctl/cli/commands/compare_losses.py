@@ -19,7 +19,12 @@ LOSSES, SEEDS = "dice,focal,combined", 3
 def _several(flag: str, what: str, panel: str, family: type[StrEnum] | None = None) -> Any:
     completion = options.list_of(family) if family else None
     return typer.Option(
-        flag, help=f"{what}, separated by commas.", rich_help_panel=panel, autocompletion=completion
+        flag,
+        help=options.with_default(f"{what}, separated by commas", "the setting"),
+        show_default=False,
+        metavar="<list>",
+        rich_help_panel=panel,
+        autocompletion=completion,
     )
 
 
@@ -39,6 +44,8 @@ def compare_losses(
         typer.Option(
             help=options.with_default("Losses, separated by commas, or `all`", LOSSES),
             show_default=False,
+            metavar="<list>",
+            rich_help_panel=options.LOSS,
             autocompletion=options.list_of(Loss),
         ),
     ] = LOSSES,
@@ -46,8 +53,10 @@ def compare_losses(
         int,
         typer.Option(
             min=1,
+            metavar="<int>",
             help=options.with_default("Runs of each setting, with seeds --seed, +1, ...", SEEDS),
             show_default=False,
+            rich_help_panel=options.RUN,
         ),
     ] = SEEDS,
     shard: options.ShardText = None,

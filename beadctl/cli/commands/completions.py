@@ -8,7 +8,7 @@ from beadctl import console
 from beadctl.cli.completion import SCRIPTS, Shell
 
 
-def completions(shell: Annotated[Shell, typer.Argument(help="The shell.", show_default=False)]) -> None:
+def completions(shell: Annotated[Shell, typer.Argument(help="The shell", show_default=False)]) -> None:
     """Print the script that completes beadctl with Tab.
 
     Load it in your shell's start file, for example .bashrc: eval "$(beadctl completions bash)"

@@ -8,6 +8,7 @@ from beadctl.errors import ExitCode
 
 @options.command(
     log=True,
+    out_dir="no files",
     data="include exclude recursive axes channel plane series pixel_size region region_exclude "
     "counting_frame project",
     inference="*",

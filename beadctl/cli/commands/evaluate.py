@@ -22,6 +22,7 @@ class Split(StrEnum):
 
 
 @options.command(
+    out_dir="no files",
     data="annotations pair centre_diameter axes channel plane series pixel_size tiles",
     inference="*",
     instances="threshold marker_threshold marker_rise min_confidence "
@@ -36,18 +37,27 @@ def evaluate(
     calibrate: Annotated[
         Path | None,
         typer.Option(
-            help="Choose thresholds on these images by F1 and count error; write the model with them."
+            help="Choose thresholds on the images by F1 and count error, and write the model with them to "
+            "this file",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     bands: Annotated[
         Path | None,
         typer.Option(
-            help="Measure precision and recall by density on these images; write the model with them, which"
-            " intervals of counts need."
+            help="Measure precision and recall by density on the images; write the model with them, which "
+            "intervals of counts need, to this file",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     split: Annotated[
-        Split, typer.Option(help="Split of the tiles to score.", rich_help_panel=options.TILES)
+        Split,
+        typer.Option(
+            help=options.with_default("Split of the tiles to score: train, val or test", Split.TEST),
+            show_default=False,
+            metavar="<name>",
+            rich_help_panel=options.TILES,
+        ),
     ] = Split.TEST,
 ) -> ExitCode:
     """Score a model; with -o also write eval.csv (one row an image) and eval.json.

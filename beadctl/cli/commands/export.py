@@ -10,6 +10,8 @@ from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
+DEFAULT = Path("bead.onnx")
+
 
 @options.command(export="*", instances="threshold marker_threshold min_area", output="overwrite")
 def export(
@@ -18,18 +20,37 @@ def export(
     run: Annotated[
         Path, typer.Argument(help="Folder of a training run, a checkpoint, a model file, or: default.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")] = Path("bead.onnx"),
-    int8: Annotated[bool, typer.Option("--int8", help="Eight-bit integers, for CPUs.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, for GPUs.")] = False,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help=options.with_default("Model file to write", DEFAULT),
+            show_default=False,
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = DEFAULT,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Eight-bit integers, for CPUs", rich_help_panel=options.MODEL),
+    ] = False,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="Half precision, for GPUs", rich_help_panel=options.MODEL)
+    ] = False,
     calibration: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Images to measure --int8 on, and to compare --int8 or --fp16 with single precision."
+            help="Images to measure --int8 on, and to compare --int8 or --fp16 with single precision",
+            metavar="<path>",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     bioimageio: Annotated[
         Path | None,
-        typer.Option(help="Write also a package of the BioImage Model Zoo (.zip); of a model file, only it."),
+        typer.Option(
+            help="Write also a package of the BioImage Model Zoo (.zip); of a model file, only it",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
 ) -> None:
     """Write a model file with its facts, batch normalisation folded, and compare it with PyTorch.

@@ -9,16 +9,33 @@ from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
+COUNT = 50
+
 
 @options.command(data="size seed", output="overwrite")
 def simulate(
     loaded: Loaded,
     messages: Messages,
     out: Annotated[Path, typer.Argument(help="Folder to write images/, masks/ and manifest.csv to.")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Number of images.")] = 50,
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            metavar="<int>",
+            help=options.with_default("Number of images", COUNT),
+            show_default=False,
+            rich_help_panel=options.TILES,
+        ),
+    ] = COUNT,
     suspensions: Annotated[
         bool,
-        typer.Option("--suspensions", help="Beads of one look at random places, as in a chamber."),
+        typer.Option(
+            "--suspensions",
+            help="Beads of one look at random places, as in a chamber",
+            rich_help_panel=options.TILES,
+        ),
     ] = False,
 ) -> None:
     """Write simulated bead images with exact label images; the same seed gives the same bytes.

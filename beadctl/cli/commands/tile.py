@@ -27,7 +27,12 @@ def tile(
         Path, typer.Argument(help="Folder of annotations with the same names, or a file for all images.")
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the pairs and the plan; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the pairs and the plan, and write nothing",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
 ) -> ExitCode:
     """Cut images and annotations into tiles, split by source image for training, validation and test.

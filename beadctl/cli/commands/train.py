@@ -23,7 +23,10 @@ def train(
     loaded: Loaded,
     messages: Messages,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in the folder of the results", rich_help_panel=options.RUN
+        ),
     ] = False,
     gradient_audit: options.GradientAudit = False,
 ) -> ExitCode:
