@@ -63,12 +63,20 @@ class Messages:
         for is_warning, line in lines:
             (self.warn if is_warning else self.info)(line)
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table on standard error unless ``-q`` was given."""
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        total: Sequence[str] | None = None,
+        bars: tuple[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Print a table on standard error unless ``-q`` was given; see `beadctl.console.print_table`."""
         if self.verbosity >= 0:
             from beadctl.console.table import print_table
 
-            print_table(title, columns, rows)
+            print_table(title, columns, rows, total=total, bars=bars)
 
     @contextmanager
     def progress(

@@ -1,24 +1,34 @@
 """Tables on a terminal, and as CSV or JSON for programs."""
 
 import contextlib
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from beadctl.console import parquet
 from beadctl.console.messages import stderr
 from beadctl.errors import OutputError
 from beadctl.files import cell, csv_line, json_text
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 # Characters to which a column of words may be folded.
 FOLDED = 14
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, to_stdout: bool = False
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    total: Sequence[str] | None = None,
+    bars: tuple[str, Sequence[str]] | None = None,
+    to_stdout: bool = False,
 ) -> None:
     """Print a table with numbers aligned to the right; nothing if it has no rows.
 
@@ -26,10 +36,14 @@ def print_table(
     ----------
     title, columns, rows : str, sequence of str, iterable of sequences of str
         Text above the table, which may be empty; headers; and as many cells a row.
+    total : sequence of str, optional
+        Cells of a last row, below a line.
+    bars : tuple of str and sequence of str, optional
+        Head and cells of one more column, which is left out where it does not fit a terminal, and in a file.
     to_stdout : bool
         Print on standard output, for a table that is the result; by default on standard error.
     """
-    from rich.box import SIMPLE_HEAD
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -37,26 +51,33 @@ def print_table(
     rows = [list(row) for row in rows]
     if not rows:
         return
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    table.show_header = any(columns)
-    with _stdout() if to_stdout else contextlib.nullcontext(stderr().file) as file:
+    table = Table(title=title or None, box=SIMPLE, title_justify="left", title_style="bold")
+    table.show_header, table.show_footer = any(columns), total is not None
+    with standard_output() if to_stdout else contextlib.nullcontext(stderr().file) as file:
         console = Console(file=file)
         if not console.is_terminal:
             # Lines of a file are not folded, so that its cells can be searched.
             console = Console(file=file, width=10_000)
-        fitting = columns_that_fit(columns, rows, console.width)
+        cells = rows if total is None else [*rows, total]
+        fitting = columns_that_fit(columns, cells, console.width)
         for index, column in enumerate(columns[:fitting]):
             numeric = _is_numeric(rows, index)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-        for row in rows:
-            table.add_row(*map(Text, row[:fitting]))
+            justify: Literal["right", "left"] = "right" if numeric else "left"
+            last = Text(total[index] if total else "", style="bold")
+            table.add_column(column, last, justify=justify, overflow="fold", no_wrap=numeric)
+        ends: Sequence[str] = ()
+        if bars and console.is_terminal and _has_room(columns, cells, bars, console):
+            table.add_column(bars[0], no_wrap=True)
+            ends = bars[1]
+        for row, *end in itertools.zip_longest(rows, ends) if ends else zip(rows, strict=True):
+            table.add_row(*map(Text, [*row[:fitting], *end]))
         if missing := columns[fitting:]:
             table.caption = f"too narrow for: {', '.join(missing)}"
         console.print(table)
 
 
 @contextlib.contextmanager
-def _stdout() -> Iterator[TextIO]:
+def standard_output() -> Iterator[TextIO]:
     """Yield standard output and flush it, or raise an `OutputError` if it is closed, full or broken."""
     if sys.stdout is None:
         raise OutputError("standard output: is closed; redirect it to a file")
@@ -81,14 +102,33 @@ def columns_that_fit(columns: Sequence[str], rows: Sequence[Sequence[str]], widt
     width : int
         Of the terminal, characters.
     """
+    for index, used in enumerate(_ends(columns, rows)):
+        if used > width:
+            return max(1, index)
+    return len(columns)
+
+
+def _ends(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[int]:
+    """Yield where each column ends, characters from the left."""
     used = 1
     for index, column in enumerate(columns):
         widest = max(map(len, [column, *(row[index] for row in rows)]))
         # A column has two spaces around it and one between it and the next.
         used += 3 + (widest if _is_numeric(rows, index) else min(widest, max(FOLDED, len(column))))
-        if used > width:
-            return max(1, index)
-    return len(columns)
+        yield used
+
+
+def _has_room(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    bars: tuple[str, Sequence[str]],
+    console: "Console",
+) -> bool:
+    """Return whether a terminal has room for bars beside all columns, and the characters for them."""
+    head, cells = bars
+    *_, end = _ends(columns, rows)
+    is_wide = end + 3 + max(map(len, [head, *cells])) <= console.width
+    return is_wide and console.encoding.lower().startswith("utf")
 
 
 def _is_numeric(rows: Sequence[Sequence[str]], index: int) -> bool:
@@ -119,7 +159,7 @@ class Form(StrEnum):
         """Return the form that ``auto`` stands for: a table on a terminal, else `piped`."""
         if self is not Form.AUTO:
             return self
-        with _stdout() as file:
+        with standard_output() as file:
             return Form.TABLE if file.isatty() else piped
 
 
@@ -157,7 +197,7 @@ class RowPrinter:
         self._form, self._columns, self._types = form.chosen(Form.CSV), columns, types
         if self._form is Form.PARQUET:
             parquet.require()
-            with _stdout() as file:
+            with standard_output() as file:
                 if file.isatty():
                     raise OutputError("standard output: is a terminal; send Parquet to a file with > FILE")
         self._heads = heads or {column: column for column in columns}
@@ -183,7 +223,7 @@ class RowPrinter:
         elif self._form is Form.MD:
             print_text(_markdown(self._heads, self._rows))
         elif self._form is Form.PARQUET:
-            with _stdout() as file:
+            with standard_output() as file:
                 file.buffer.write(parquet.encoded(self._columns, self._rows, self._types))
         elif self._form is Form.TABLE:
             rows = [[shown(row[name]) for name in self._heads] for row in self._rows]
@@ -237,5 +277,5 @@ def _print_json(value: object, indent: int | None) -> None:
 
 def print_text(text: str) -> None:
     """Print a text and a line break on standard output; an `OutputError` if that cannot be written."""
-    with _stdout() as file:
+    with standard_output() as file:
         file.write(text + "\n")

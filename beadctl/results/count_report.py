@@ -1,5 +1,6 @@
 """What `count` tells: a row for each plane as soon as it is done, and the statistics at the end."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -8,9 +9,10 @@ from pathlib import Path
 from beadctl.console import Form, Messages, RowPrinter
 from beadctl.errors import Interrupted
 from beadctl.results.ledger import COLUMNS, TYPES, ImageResult, Row
+from beadctl.results.planes_table import HEADS, PlanesTable
 from beadctl.results.sizes import PlaneSizes, sizes_of
 from beadctl.results.summary import Statistics, Summary
-from beadctl.results.tables import HEADS
+from beadctl.results.tally import Tally
 
 
 class CountReport:
@@ -25,7 +27,12 @@ class CountReport:
     """
 
     def __init__(self, asked: Statistics, form: Form | None = None) -> None:
-        self._asked, self._table = asked, RowPrinter(form, COLUMNS, HEADS, TYPES) if form else None
+        chosen = form and form.chosen(Form.CSV)
+        self._asked, self._table, self._people = asked, None, None
+        if chosen is Form.TABLE:
+            self._people = Tally(shown=sys.maxsize)
+        elif chosen:
+            self._table = RowPrinter(chosen, COLUMNS, HEADS, TYPES)
         self._planes: list[Row] = []
         self._sizes: list[PlaneSizes] = []
 
@@ -34,6 +41,8 @@ class CountReport:
         if self._table:
             for row in result.rows:
                 self._table.row(row.cells())
+        if self._people:
+            self._people.add(result)
         if self._asked.grouping or self._asked.manual:
             self._planes += result.rows
         if self._asked.sizes:
@@ -60,6 +69,8 @@ class CountReport:
     def _end_table(self) -> None:
         if self._table:
             self._table.end()
+        if self._people:
+            PlanesTable.of(self._people).print()
 
     @cached_property
     def _summary(self) -> Summary:

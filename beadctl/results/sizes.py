@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.console import Messages, fail, shown
+from beadctl.console import Messages, bars, fail, shown
 from beadctl.counting.sizes import Histogram, Nominal, share_inside, size_histogram, size_statistics
 from beadctl.counting.specimen import Specimen
 from beadctl.errors import SettingsError
@@ -122,6 +122,10 @@ HEADS = {
     "inside_share_high": "high",
     "reason": "reason",
 }
+
+
+# Characters of a histogram in a table for people.
+MOST_LEVELS = 24
 
 
 @dataclass(frozen=True)
@@ -250,8 +254,15 @@ def tell_sizes(groups: Sequence[GroupSizes], messages: Messages) -> bool:
     rows = [group.row for group in groups]
     used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
     table = [[(cell if name in DILUTIONS else shown)(getattr(row, name)) for name in used] for row in rows]
-    messages.table("Diameters", [HEADS[name] for name in used], table)
+    drawn = [_levels(group.histogram.beads) if group.histogram else "" for group in groups]
+    messages.table("Diameters", [HEADS[name] for name in used], table, bars=("histogram", drawn))
     for row in rows:
         if row.reason:
             fail(f"diameters of {Specimen(row.sample, row.dilution).group}: {row.reason}")
     return any(row.reason for row in rows)
+
+
+def _levels(beads: NDArray[np.int64]) -> str:
+    """Return a histogram as bars in a line; where there are more than fit, so many neighbours are one."""
+    neighbours = -(-beads.size // MOST_LEVELS)
+    return bars.levels(np.add.reduceat(beads, np.arange(0, beads.size, neighbours)).tolist())

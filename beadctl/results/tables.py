@@ -7,28 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from beadctl.console import shown
 from beadctl.files import atomic, csv_line, write_csv
 from beadctl.results import joined, ledger
 from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
-from beadctl.results.tally import Tally
 from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.quality import DOUBTFUL
 from beadctl.url import Url
 
-# Column of the ledger -> its head in a table for people, who have eighty characters.
-HEADS = {
-    "image": "image",
-    "plane": "plane",
-    "status": "status",
-    "count": "beads",
-    "mean_diameter_px": "diameter px",
-    "mean_diameter_um": "diameter um",
-    "quality": "quality",
-    "reason": "reason",
-}
 # Why an image has no result of its own, and none of an earlier run.
 NOT_REACHED = "not reached: the run was stopped"
 REMOVED = "its results were removed during the run"
@@ -201,14 +188,3 @@ def flagged(row: Row) -> str:
     if DOUBTFUL in flags:
         return f"{count} is {', '.join(flags)}: it changes by {row.doubt or 0:.0%} with the thresholds"
     return f"{count}: {'; '.join(REMEDIES.get(flag, flag) for flag in flags)}"
-
-
-def summary(tally: Tally) -> list[list[str]]:
-    """Return the rows of the summary table under `HEADS`: the first planes, and the sum of all last."""
-    table = [[shown(getattr(row, name)) for name in HEADS] for row in tally.first]
-    blank = [""] * len(HEADS)
-    if more := tally.planes - len(tally.first):
-        table.append([f"{more} more in counts.csv", *blank[1:]])
-    if tally.planes > 1:
-        table.append([f"{tally.planes} planes", "", "", str(tally.beads), *blank[4:]])
-    return table

@@ -20,8 +20,10 @@ class Tally:
         ``ok`` or ``skipped``. A deque of no length keeps none.
     failed : bool
         Whether any plane failed.
+    shown : int
+        Planes of which the rows are kept.
     first : list of Row
-        The first `SHOWN` planes.
+        These.
     planes, counted, flagged : int
         Planes, those with a count, and those whose count has a quality flag.
     beads, filtered : int
@@ -30,6 +32,7 @@ class Tally:
 
     images: list[ImageResult | Status] | deque[ImageResult | Status] = field(default_factory=list)
     failed: bool = False
+    shown: int = SHOWN
     first: list[Row] = field(default_factory=list)
     planes: int = 0
     counted: int = 0
@@ -42,7 +45,7 @@ class Tally:
         rows = result.rows
         self.images.append(ImageResult(rows) if result.failed else rows[0].status)
         self.failed |= result.failed
-        self.first += rows[: max(0, SHOWN - len(self.first))]
+        self.first += rows[: max(0, self.shown - len(self.first))]
         self.planes += len(rows)
         self.counted += sum(row.count is not None for row in rows)
         self.flagged += sum(row.count is not None and bool(row.quality) for row in rows)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.console import Form, RowPrinter, print_rows, print_table
+from beadctl.console import Form, RowPrinter, bars, print_rows, print_table
 from beadctl.console.table import columns_that_fit
 from beadctl.results.ledger import COLUMNS, Row
 
@@ -70,3 +70,58 @@ def test_no_figure_is_cut_on_a_narrow_terminal(cells, width, times):
             if not column.startswith("name") and shown > 1:
                 assert cell in text.split()
     assert ("too narrow for" in " ".join(text.split())) == (shown < len(columns))
+
+
+def on_terminal(monkeypatch, width, **table):
+    """Return the lines of a table on a terminal of so many columns."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    print_table("", ("name", "count"), [["a", "5"], ["b", "12"]], to_stdout=True, **table)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    return [line.strip() for line in plain.splitlines() if line.strip()]
+
+
+def test_sums_are_below_a_line_and_aligned_with_their_columns(monkeypatch):
+    *_, last, line, total = on_terminal(monkeypatch, 80, total=["2 files", "17"])
+    assert last.split() == ["b", "12"]
+    assert set(line) == {"─"}
+    assert re.fullmatch(r"2 files +17", total)
+    assert total.rindex("17") + 2 == last.rindex("12") + 2
+
+
+@pytest.mark.parametrize(("width", "is_shown"), [(24, True), (23, False)])
+def test_bars_are_shown_where_there_is_room(monkeypatch, width, is_shown):
+    lines = on_terminal(monkeypatch, width, bars=("sizes", ["──┿──", " ─┿─"]))
+    assert ("sizes" in lines[0]) == is_shown
+    assert any("──┿──" in line for line in lines) == is_shown
+    assert not any("too narrow" in line for line in lines)
+    assert on_terminal(monkeypatch, width)[-1].split() == ["b", "12"]
+
+
+def test_bars_are_left_out_of_a_file(capsys):
+    print_table("", ("name",), [["a"]], bars=("sizes", ["──┿──"]), to_stdout=True)
+    assert "sizes" not in capsys.readouterr().out
+
+
+@given(st.lists(st.floats(0, 1e9, allow_subnormal=False), min_size=1, max_size=30))
+def test_levels_grow_with_their_values_and_show_each_that_is_not_0(values):
+    drawn = bars.levels(values)
+    heights = [bars.LEVELS.index(level) for level in drawn]
+    assert len(drawn) == len(values)
+    assert [height > 0 for height in heights] == [value > 0 for value in values]
+    assert sorted(heights) == [height for _, height in sorted(zip(values, heights, strict=True))]
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=3, max_size=3), st.floats(1, 4), st.integers(4, 40))
+def test_a_span_has_its_ends_and_its_mark_in_place(values, room, width):
+    low, middle, high = sorted(values)
+    drawn = bars.span(low, middle, high, high * room, width)
+    assert len(drawn) <= width
+    assert drawn.count("┿") == 1
+    if high > 0:
+        scale = width / (high * room)
+        for value, place in ((low, len(drawn) - len(drawn.lstrip())), (middle, drawn.index("┿"))):
+            assert abs(min(width - 1, value * scale) - place) <= 1

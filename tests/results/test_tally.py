@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 from beadctl.results import ledger
 from beadctl.results.ledger import ImageResult, Row
-from beadctl.results.tables import HEADS, summary
+from beadctl.results.planes_table import BAR_WIDTH, PlanesTable
 from beadctl.results.tally import SHOWN, Tally
 
 
@@ -18,17 +18,48 @@ def tally_of(images, planes=1):
     return tally
 
 
-def test_the_summary_of_a_large_run_has_its_first_planes_and_the_sum_of_all():
-    table = summary(tally_of(SHOWN, 3))
-    assert len(table) == SHOWN + 2
-    assert {len(row) for row in table} == {len(HEADS)}
-    assert table[SHOWN][0] == f"{2 * SHOWN} more in counts.csv"
-    assert (table[-1][0], table[-1][3]) == (f"{3 * SHOWN} planes", f"{6 * SHOWN}")
+def test_the_table_of_a_large_run_has_its_first_planes_and_the_sum_of_all():
+    table = PlanesTable.of(tally_of(SHOWN, 3))
+    assert len(table.rows) == SHOWN + 1
+    assert {len(row) for row in [*table.rows, table.total]} == {len(table.columns)}
+    assert table.rows[SHOWN][0] == f"{2 * SHOWN} more in counts.csv"
+    assert list(table.total) == [f"{3 * SHOWN} planes", "", "", f"{6 * SHOWN}", f"{3 * SHOWN} to check"]
 
 
-def test_a_small_run_is_shown_whole():
-    assert [row[0] for row in summary(tally_of(2))] == ["0.tif", "1.tif", "2 planes"]
-    assert len(summary(tally_of(1))) == 1
+def test_a_small_run_is_shown_whole_and_a_plane_has_no_sum():
+    assert [row[0] for row in PlanesTable.of(tally_of(2)).rows] == ["0.tif", "1.tif"]
+    assert PlanesTable.of(tally_of(1)).total is None
+
+
+def test_only_columns_that_tell_something_are_shown():
+    def heads(*rows):
+        tally = Tally()
+        tally.add(ImageResult(rows))
+        return PlanesTable.of(tally)
+
+    px = Row("a.tif", 0, "", "ok", 2, mean_diameter_px=9.0)
+    um = Row("b.tif", 0, "", "ok", 2, mean_diameter_px=9.0, mean_diameter_um=4.5)
+    always = ["image", "plane", "status", "beads"]
+    assert heads(px).columns == [*always, "diameter px"]
+    assert heads(um).columns == [*always, "diameter um"]
+    assert heads(px, um).columns == [*always, "diameter px", "diameter um"]
+    failed = heads(um, Row("c.tif", 0, "", "failed", reason="is no image"))
+    assert failed.columns == [*always, "diameter um", "reason"]
+    assert list(failed.total) == ["2 planes", "", "1 failed", "2", "", ""]
+
+
+def test_bars_span_the_diameters_of_most_beads_on_one_scale():
+    tally = Tally()
+    for index, (low, middle, high) in enumerate([(2.0, 4.0, 8.0), (10.0, 12.0, 16.0)]):
+        names = ("p10_diameter_px", "p50_diameter_px", "p90_diameter_px")
+        found = dict(zip(names, (low, middle, high), strict=True))
+        tally.add(ImageResult((Row(f"{index}.tif", 0, "", "ok", 9, **found),)))
+    tally.add(ledger.failed(PurePosixPath("bad.tif"), "is no image"))
+    head, cells = PlanesTable.of(tally).bars
+    assert head == "0 to 16 px"
+    assert cells == ["  ──┿────", " " * 10 + "──┿───", ""]
+    assert max(map(len, cells)) == BAR_WIDTH
+    assert PlanesTable.of(tally_of(2)).bars is None
 
 
 def test_a_tally_knows_what_became_of_each_image():

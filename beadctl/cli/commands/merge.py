@@ -29,8 +29,8 @@ def merge(
     from beadctl.results.count_report import CountReport
     from beadctl.results.merge import Shards
     from beadctl.results.merge import merge as merge_shards
+    from beadctl.results.planes_table import PlanesTable
     from beadctl.results.shards import folders
-    from beadctl.results.tables import HEADS, summary
 
     audited = auditing.merge(out, messages) if are_in(out) else ExitCode.DONE
     if are_in(out) and not folders(out):
@@ -40,6 +40,6 @@ def merge(
     tally = merge_shards(shards, messages, report.take, lambda: report.write(out))
     if shards.settings["output"]["report"]:
         messages.notes(page.write(out, messages).notes())
-    messages.table(f"Beads in {out}", tuple(HEADS.values()), summary(tally))
+    PlanesTable.of(tally).tell(f"Beads in {out}", messages)
     lacking = report.end(messages)
     return max(audited, ExitCode.of(failed=lacking or tally.failed))

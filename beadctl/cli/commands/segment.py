@@ -29,8 +29,8 @@ def segment(
     from beadctl.cli import arguments
     from beadctl.report import page
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
+    from beadctl.results.planes_table import PlanesTable
     from beadctl.results.process import process
-    from beadctl.results.tables import HEADS, summary
 
     settings = loaded.settings
     output = settings.output
@@ -51,5 +51,5 @@ def segment(
     )
     if reported:
         messages.notes(page.write(folder, messages).notes())
-    messages.table(f"Beads in {folder}", tuple(HEADS.values()), summary(tally))
+    PlanesTable.of(tally).tell(f"Beads in {folder}", messages)
     return ExitCode.of(failed=tally.failed)
