@@ -43,7 +43,7 @@ def read_options(settings: Settings) -> ReadOptions:
 def images(settings: Settings, inputs: Sequence[Path], messages: Messages) -> tuple[Found, ...]:
     """Return the images in files, folders and lists of files, and print what is left out."""
     data = settings.data
-    found = search(inputs, _regions(settings), Selection(data.include, data.exclude, data.recursive))
+    found = search(inputs, regions(settings), Selection(data.include, data.exclude, data.recursive))
     messages.notes(found.notes())
     return found.images
 
@@ -62,13 +62,13 @@ def counted_images(
         return images(settings, inputs, messages)
     data = settings.data
     selection = Selection(data.include, data.exclude, data.recursive)
-    found = search_labels(labels or (), _regions(settings), selection)
+    found = search_labels(labels or (), regions(settings), selection)
     messages.notes(found.notes())
     return found.images
 
 
-def _regions(settings: Settings) -> list[Path]:
-    # A mask image that is the region may lie beside the images.
+def regions(settings: Settings) -> list[Path]:
+    """Return the files of regions: a mask image that is one may lie beside the images."""
     return [Path(text) for text in (settings.data.region, settings.data.region_exclude) if text]
 
 

@@ -258,6 +258,14 @@ ShardText = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+Watch = Annotated[
+    bool,
+    typer.Option(
+        "--watch",
+        help="Segment the images of one folder as they are written into it, until Ctrl-C.",
+        rich_help_panel=RUN,
+    ),
+]
 Labels = Annotated[
     list[Path] | None,
     typer.Option(

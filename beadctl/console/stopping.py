@@ -124,6 +124,15 @@ def check() -> None:
             raise Interrupted(request.signal)
 
 
+def wait(seconds: float) -> None:
+    """Wait; raise `Interrupted` as soon as a signal comes."""
+    end = time.monotonic() + seconds
+    check()
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(POLL_S, left))
+        check()
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Let a signal end the block only where it calls `check`: no step of it is then done by half."""

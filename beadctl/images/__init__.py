@@ -17,6 +17,7 @@
 from beadctl.images.companions import PARTS, RESULTS_MARK, Results
 from beadctl.images.find import (
     IMAGE_SUFFIXES,
+    Search,
     find,
     real_path,
     search,
@@ -57,6 +58,7 @@ __all__ = [
     "Plane",
     "ReadOptions",
     "Results",
+    "Search",
     "Selection",
     "Window",
     "content_sha256",

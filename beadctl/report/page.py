@@ -28,6 +28,9 @@ from beadctl.segmentation.measure import FLAGS
 # Rows of the table; more are slow to sort.
 MOST_ROWS = 5000
 BUFFERED = 64
+# What is said of a run by its outcome.
+LACKING = {"finished": "", "running": "The run had not ended when this page was written."}
+STOPPED = "The run did not reach its end."
 # Decimals of columns; figures of others have three digits.
 DECIMALS = {"confidence": 2, "covered": 1, "doubt": 0}
 
@@ -167,7 +170,7 @@ def _of_run(finished: Finished, overview: Overview) -> dict[str, Any]:
         "hashes": " ".join(f"'sha256-{_hash(script)}'" for script in scripts),
         "licences": _own("vendor/LICENSES.txt"),
         "overview": overview,
-        "stopped": record.get("outcome") != "finished",
+        "lacking": LACKING.get(str(record.get("outcome")), STOPPED),
         "facts": _facts(finished),
         "flags": sorted(overview.flags),
         "bead_flags": FLAGS,

@@ -137,26 +137,42 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
             )
 
 
-def _refuse_shared(found: Sequence[Found]) -> None:
-    """Refuse images of which two may write one file."""
-    taken: dict[str, Found] = {}
-    for item in found:
+class Names:
+    """The names that the results of images take, of which no two may be one."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Found] = {}
+        self._stacks: dict[str, Found] = {}
+
+    def problem(self, item: Found) -> str | None:
+        """Take the names of an image's results, or return why another image has them."""
         # Some file systems take names for equal that differ in case or in how accents are composed.
         name = unicodedata.normalize("NFC", str(item.name.parent / stem(item.name))).casefold()
-        other = taken.setdefault(name, item)
-        if other is not item:
-            raise OutputError(
-                f"{other.shown} and {item.shown} would both write {stem(item.name)}_masks.tif; "
-                "rename one, or give them in separate runs"
-            )
-    for name, item in taken.items():
         # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
-        stack = taken.get(PLANE_NUMBER.sub("", name))
-        if stack and stack is not item:
-            raise OutputError(
-                f"{stack.shown} and {item.shown} may both write {stem(item.name)}_overlay.png; "
-                "rename one, or give them in separate runs"
-            )
+        stack = PLANE_NUMBER.sub("", name)
+        other = self._taken.get(name)
+        if other and other != item:
+            what = f"{stem(item.name)}_masks.tif; rename one, or give them in separate runs"
+            return f"{other.shown} and {item.shown} would both write {what}"
+        plane, whole = self._stacks.get(name), self._taken.get(stack) if stack != name else None
+        if plane or whole:
+            first, second = (whole, item) if whole else (item, plane)
+            assert first
+            assert second
+            what = f"{stem(second.name)}_overlay.png; rename one, or give them in separate runs"
+            return f"{first.shown} and {second.shown} may both write {what}"
+        self._taken[name] = item
+        if stack != name:
+            self._stacks[stack] = item
+        return None
+
+
+def _refuse_shared(found: Sequence[Found]) -> None:
+    """Refuse images of which two may write one file."""
+    names = Names()
+    for item in found:
+        if problem := names.problem(item):
+            raise OutputError(problem)
 
 
 def _refuse_folders(found: Sequence[Found], outputs: Outputs) -> None:

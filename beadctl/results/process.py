@@ -67,7 +67,7 @@ def process(
     folder = outputs.folder
     part = found if isinstance(found, Part) else None
     found = found.found if isinstance(found, Part) else found
-    facts = {"inputs": [_input(path) for path in inputs]} | _facts(found, source, settings)
+    facts = facts_of(inputs, len(found), source, settings)
     if part:
         facts |= shards.facts(part, source.key, outputs.save)
     source = sharing(part, source, folder)
@@ -174,13 +174,16 @@ def _input(path: Path) -> str:
     return url.shown if (url := Url.of(path)) else str(path)
 
 
-def _facts(found: Sequence[Found], source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``run.json`` says of a run before it starts."""
+def facts_of(
+    inputs: Sequence[Path], images: int, source: Source, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what ``run.json`` says of a run over so many images before it starts."""
     return {
+        "inputs": [_input(path) for path in inputs],
         "beadctl": __version__,
         "python": platform.python_version(),
         "host": platform.node(),
-        "images": len(found),
+        "images": images,
         "device_asked": settings["inference"]["device"],
         **source.facts(),
         "settings": settings,

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -34,12 +34,13 @@ CHANGED = "changed while it was read; run again once it is complete"
 
 
 def run(
-    found: Sequence[Found],
+    found: Iterable[Found | None],
     source: Source,
     outputs: Outputs,
     take: Callable[[ImageResult], None],
     tell: Callable[[], None] = lambda: None,
     check: Callable[[], None] = lambda: None,
+    is_ours: Callable[[Found], bool] = lambda _: False,
 ) -> None:
     """Process images in order, and call `take` with the result of each when it is complete.
 
@@ -50,12 +51,16 @@ def run(
 
     Parameters
     ----------
-    found, source, outputs
+    found : iterable of Found or None
+        Images; before it goes on after None, all that came before are done and taken.
+    source, outputs
         As for `beadctl.results.process.process`.
     take, tell, check : callable
         Called in this thread with each result, in which nothing may fail or wait; called after results were
         taken, but not at the end of a run that is given up; called before an image's files are written, to
         end the run by an exception.
+    is_ours : callable
+        Tells whether this run has done an image before, so that its result is replaced if the image changed.
 
     Raises
     ------
@@ -79,7 +84,11 @@ def run(
 
     try:
         for item in found:
-            opened = opener.submit(_open, item, source, outputs, key, worker, lanes)
+            if item is None:
+                while waiting:
+                    take_first()
+                continue
+            opened = opener.submit(_open, item, source, outputs, key, worker, lanes, ours=is_ours(item))
             waiting.append(writer.submit(_finish, item, opened, outputs, gate))
             # So many that no lane is empty while the first is written.
             if len(waiting) > lanes.threads:
@@ -110,7 +119,7 @@ class _Opened:
     file : LocalFile or None
         The file that they are read from.
     state : tuple of int, or None
-        Of its file before it was read; see `_state`.
+        Of its file before it was read; see `state_of`.
     result : callable or None
         Returns the result of an image that failed or that an earlier run has done.
     """
@@ -124,7 +133,14 @@ class _Opened:
 
 
 def _open(
-    item: Found, source: Source, outputs: Outputs, key: str, worker: ThreadPoolExecutor, lanes: Lanes
+    item: Found,
+    source: Source,
+    outputs: Outputs,
+    key: str,
+    worker: ThreadPoolExecutor,
+    lanes: Lanes,
+    *,
+    ours: bool,
 ) -> _Opened:
     """Open an image, and let its planes be worked on."""
     path: Path | str = item.shown
@@ -133,12 +149,12 @@ def _open(
             raise ImageError("its name is too long for those of its results; rename it")
         file = LocalFile(item)
         path = file.path
-        before = _state(path)
+        before = state_of(path)
         earlier = _earlier(item, outputs)
         # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
         image = None if earlier else open_image(path, source.read)
         image_key = f"{key}:{content_sha256(path)}" if outputs.folder else ""
-        if earlier and _is_done(item, earlier, outputs, image_key):
+        if earlier and _is_done(item, earlier, outputs, image_key, ours=ours):
             return _Opened(result=partial(_skip, item, earlier, outputs))
         image = image or open_image(path, source.read)
         linker = Linker(image.planes) if source.rule.link_z else None
@@ -151,7 +167,7 @@ def _open(
     return _Opened(planes, image_key, linker, file, before)
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def state_of(path: Path) -> tuple[int, int] | None:
     """Return what changes when a file is written; None where that is unknown.
 
     Inode numbers are left out: those of some network file systems change by themselves.
@@ -179,7 +195,7 @@ def _earlier(item: Found, outputs: Outputs) -> Entry | None:
     return None if entry is None or entry.result.failed else entry
 
 
-def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str) -> bool:
+def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str, *, ours: bool) -> bool:
     """Return whether an earlier run did an image of this content, and all that it gives is there."""
     planes = len(earlier.result.rows)
     existing = [path.exists() for path in outputs.all_paths(item.name, planes)]
@@ -187,7 +203,7 @@ def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str) -> b
         if foreign := outputs.foreign(item.name, planes, earlier):
             raise ImageError(_not_ours(foreign))
         return all(existing)
-    if any(existing):
+    if any(existing) and not ours:
         raise ImageError("changed since its result was written; use --overwrite to replace that")
     return False
 
@@ -269,7 +285,7 @@ def _result(item: Found, image: _Opened, outputs: Outputs) -> Callable[[], Image
         return image.result
     planes = [future.result() for future in image.planes]
     assert image.file
-    changed = _state(image.file.path) != image.state
+    changed = state_of(image.file.path) != image.state
     image.file.remove()
     if changed:
         # A microscope may still write it: key and pixels need not be of one content.

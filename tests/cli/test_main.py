@@ -176,7 +176,7 @@ def test_options_of_a_panel_have_the_commands_own_last(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     out = run("segment", "--help").out
     found = re.findall(r"^│ (--[\w-]+)", out, re.MULTILINE)
-    assert found.index("--device") < found.index("--max-memory") < found.index("--shard")
+    assert found.index("--device") < found.index("--max-memory") < found.index("--watch")
     assert found.index("--out-dir") < found.index("--save") < found.index("--log-json")
 
 
@@ -260,7 +260,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
     """A flag that is mapped to no setting would be accepted and then ignored."""
     fields = set(settings.fields())
     own = {
-        "segment": {"inputs", "log_json", "dry_run", "shard"},
+        "segment": {"inputs", "log_json", "dry_run", "shard", "watch"},
         "count": {"inputs", "labels", "log_json", "shard"},
         "eval": {"images", "masks", "split", "calibrate", "bands"},
         "tile": {"images", "masks", "dry_run"},

@@ -21,12 +21,13 @@ def segment(
     inputs: options.Inputs,
     dry_run: options.DryRun = False,
     shard: options.ShardText = None,
+    watch: options.Watch = False,
 ) -> ExitCode:
     """Write masks, overlays, beads.csv and counts.csv of every image; --save names other files.
 
     Example: beadctl segment images -o results --save masks
     """
-    from beadctl.cli import arguments
+    from beadctl.cli import arguments, watching
     from beadctl.report import page
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.planes_table import PlanesTable
@@ -36,6 +37,10 @@ def segment(
     output = settings.output
     folder = output.out_dir or DEFAULT_FOLDER
     outputs = Outputs(folder, output.save, output.overwrite)
+    if watch:
+        tally = watching.watch(settings, inputs, outputs, messages, shard=shard, dry_run=dry_run)
+        PlanesTable.of(tally).tell(f"Beads in {folder}", messages)
+        return ExitCode.of(failed=tally.failed)
     images = arguments.images(settings, inputs, messages)
     part = arguments.part(images, shard, outputs.folder, messages)
     if dry_run:

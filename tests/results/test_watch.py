@@ -1,0 +1,401 @@
+"""Watching a folder: what arrives is done once, and all is as a plain run would leave it."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from helpers.images import discs
+
+from beadctl.cli.settings import stated
+from beadctl.console import Messages, stopping
+from beadctl.errors import Interrupted, OutputError
+from beadctl.images import Found, Selection
+from beadctl.lock import NAME
+from beadctl.model.session import Model
+from beadctl.results import run as results_run
+from beadctl.results.arrivals import LOOK_S, MOST_SHARE, Arrivals, Folder
+from beadctl.results.formats import Output
+from beadctl.results.outputs import Names, Outputs
+from beadctl.results.sources import ByNetwork
+from beadctl.results.watch import BEING_WRITTEN, watch
+from beadctl.segmentation.options import SegmentOptions
+
+SAVED = (Output.MASKS, Output.COCO)
+
+
+def table(path):
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def states(out):
+    return {row["image"]: (row["status"], row["count"]) for row in table(out / "counts.csv")}
+
+
+def nothing():
+    """Let a look pass."""
+
+
+class Microscope:
+    """Does a step between two looks, and one that returns False again; sends Ctrl-C at the end."""
+
+    def __init__(self, *steps):
+        self._steps, self._tries = list(steps), 0
+
+    def __call__(self, seconds):
+        if not self._steps:
+            raise Interrupted(signal.SIGINT)
+        if self._steps[0]() is False:
+            self._tries += 1
+            assert self._tries < 2000
+            time.sleep(0.02)
+        else:
+            del self._steps[0]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def source(model_path):
+    model = Model(model_path, "cpu", 1)
+    return ByNetwork(model, SegmentOptions.of(model.facts))
+
+
+@pytest.fixture
+def watching(folder, source, tmp_path):
+    """A function that watches until the steps of a microscope are over."""
+    settings = stated({}).settings.model_dump(mode="json")
+
+    def call(*steps, **others):
+        return watch(
+            Folder(folder, [tmp_path / "out"], Selection()),
+            source,
+            Outputs(tmp_path / "out", SAVED, others.pop("overwrite", False)),
+            settings=settings,
+            messages=Messages(),
+            wait=Microscope(*steps),
+            **others,
+        )
+
+    return call
+
+
+@pytest.fixture
+def plain(run, folder, model_path, tmp_path):
+    def call(out):
+        return run("segment", folder, "-m", model_path, "-o", tmp_path / out, "--save", ",".join(SAVED))
+
+    return call
+
+
+def files(out):
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name not in ("run.json", "settings.toml")
+    }
+
+
+def test_what_arrives_is_done_once_and_all_is_as_after_a_plain_run(
+    watching, plain, folder, tmp_path, monkeypatch, capsys
+):
+    opened, real = [], results_run.open_image
+    monkeypatch.setattr(
+        results_run, "open_image", lambda path, *a: opened.append(path.name) or real(path, *a)
+    )
+    whole = tmp_path / "whole.tif"
+    tifffile.imwrite(whole, discs(5)[0], compression="zlib")
+    content, half = whole.read_bytes(), folder / "a10.tif"
+
+    def grow(share):
+        half.write_bytes(content[: int(share * len(content))])
+
+    def counted(name, count):
+        return lambda: (
+            (tmp_path / "out/counts.csv").exists()
+            and states(tmp_path / "out").get(name)
+            == (
+                "ok",
+                str(count),
+            )
+        )
+
+    tifffile.imwrite(folder / "b.tif", discs(3)[0])
+    tally = watching(
+        lambda: grow(0.3),
+        counted("b.tif", 3),
+        (folder / "day2").mkdir,
+        lambda: tifffile.imwrite(folder / "day2/c.tif", discs(4)[0]),
+        lambda: grow(0.6),
+        counted("day2/c.tif", 4),
+        lambda: grow(1),
+        counted("a10.tif", 5),
+        # The place of a9 is before a10, although it comes last.
+        lambda: tifffile.imwrite(folder / "a9.tif", discs(2)[0]),
+        counted("a9.tif", 2),
+        *[nothing] * 3,
+    )
+    assert (tally.failed, tally.planes, tally.beads) == (False, 4, 14)
+    assert opened.count("b.tif") == opened.count("c.tif") == opened.count("a9.tif") == 1
+    said = capsys.readouterr().err
+    assert "a10.tif: 5 beads\n" in said
+    assert "4 images, 14 beads\n" in said.splitlines(keepends=True)[-1]
+    out = tmp_path / "out"
+    record = json.loads((out / "run.json").read_text())
+    assert (record["outcome"], record["images"]) == ("finished", 4)
+    assert not (out / NAME).exists()
+
+    assert plain("plain").code == 0
+    assert files(out) == files(tmp_path / "plain")
+    # Both are gone on with by a plain run, which finds nothing to do.
+    opened.clear()
+    assert plain("out").code == plain("plain").code == 0
+    assert opened == []
+    assert files(out) == files(tmp_path / "plain")
+    assert {row["status"] for row in table(out / "counts.csv")} == {"skipped"}
+
+
+def test_a_stack_that_grows_after_it_was_counted_is_counted_again(watching, plain, folder, tmp_path):
+    planes = [discs(count, 64, 128)[0] for count in (2, 0, 5)]
+
+    def write(number):
+        tifffile.imwrite(folder / "a.tif", np.stack(planes[:number]), imagej=True, metadata={"axes": "ZYX"})
+
+    def has(number):
+        return lambda: len(table(tmp_path / "out/counts.csv")) == number
+
+    write(2)
+    tally = watching(nothing, has(2), lambda: write(3), nothing, has(3))
+    assert (tally.failed, tally.beads) == (False, 7)
+    assert plain("plain").code == 0
+    assert files(tmp_path / "out") == files(tmp_path / "plain")
+
+
+def test_an_image_that_never_becomes_whole_is_a_failed_row(watching, plain, folder, tmp_path, capsys):
+    (folder / "half.tif").write_bytes(b"II*\0" + b"\0" * 400)
+    number = iter(range(100))
+
+    def write_on():
+        (folder / "open.tif").write_bytes(b"II*\0" * (next(number) + 1))
+
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    tally = watching(*[write_on] * 5)
+    said = capsys.readouterr().err
+    # It is tried several times, and said once, and at the end.
+    assert said.count("warning: half.tif: ") == said.count("error: half.tif: ") == 1
+    rows = {row["image"]: row for row in table(tmp_path / "out/counts.csv")}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.tif": "ok",
+        "half.tif": "failed",
+        "open.tif": "failed",
+    }
+    assert tally.failed
+    assert rows["open.tif"]["reason"] == BEING_WRITTEN
+    # The reason is that of a plain run.
+    assert plain("plain").code == 1
+    others = {row["image"]: row for row in table(tmp_path / "plain/counts.csv")}
+    assert rows["half.tif"] == others["half.tif"]
+
+
+def test_images_that_are_complete_but_not_done_are_said(watching, folder, tmp_path, source, monkeypatch):
+    """A signal while an image is worked on: it is not reached, as in a plain run."""
+    real = results_run._result
+
+    def result(item, *arguments):
+        if item.path.name == "b.tif":
+            raise Interrupted(signal.SIGTERM)
+        return real(item, *arguments)
+
+    monkeypatch.setattr(results_run, "_result", result)
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(folder / name, discs(3)[0])
+    with pytest.raises(Interrupted, match="watching: 1 of 2 done"):
+        watching(*[nothing] * 5)
+    rows = table(tmp_path / "out/counts.csv")
+    assert [(row["status"], row["reason"][:11]) for row in rows] == [("ok", ""), ("failed", "not reached")]
+    assert json.loads((tmp_path / "out/run.json").read_text())["outcome"] == "stopped"
+
+
+def test_the_report_is_kept_current_and_written_at_the_end(watching, folder, tmp_path):
+    shown = []
+
+    def write_report():
+        shown.append(len(table(tmp_path / "out/counts.csv")))
+
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    watching(
+        lambda: bool(shown),
+        lambda: tifffile.imwrite(folder / "b.tif", discs(3)[0]),
+        lambda: shown[-1] == 2,
+        write_report=write_report,
+    )
+    assert (shown[0], shown[-1]) == (1, 2)
+
+
+def test_no_result_replaces_that_of_another_image(watching, folder, tmp_path, capsys):
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    tally = watching(nothing, lambda: tifffile.imwrite(folder / "a.tiff", discs(6)[0]), *[nothing] * 4)
+    assert tally.failed
+    assert states(tmp_path / "out") == {"a.tif": ("ok", "3"), "a.tiff": ("failed", "")}
+    assert "would both write a_masks.tif" in capsys.readouterr().err
+    # Both are there at the next start, which is refused.
+    with pytest.raises(OutputError, match="would both write a_masks"):
+        watching()
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("a.tif", "b.tif", "c/a.tif"), None),
+        (("a.tif", "A.png"), "a_masks.tif"),
+        (("a.tif", "a_p0000.tif"), "a_p0000_overlay.png"),
+        (("a_p0000.tif", "a.tif"), "a_p0000_overlay.png"),
+        (("a_p0000.tif", "a_p0001.tif"), None),
+    ],
+)
+def test_names_that_results_share(names, problem):
+    taken = Names()
+    found = [Found(Path(name), Path(name)) for name in names]
+    said = [taken.problem(item) for item in found][-1]
+    assert (said is None) == (problem is None)
+    assert problem is None or problem.casefold() in said.casefold()
+    # The same image again, as one that changed.
+    assert taken.problem(found[0]) is None
+
+
+class Looks:
+    """Arrivals in a folder, looked at by hand."""
+
+    def __init__(self, folder):
+        self.waited_s = []
+        self._arrivals = Arrivals(Folder(folder, [], Selection()), self.waited_s.append)
+
+    def __call__(self, failing=False):
+        self._arrivals.look()
+        complete = list(self._arrivals.complete())
+        for item in complete if failing else ():
+            self._arrivals.failed(item)
+        return [item.path.name for item in complete]
+
+    @property
+    def arrivals(self):
+        return self._arrivals
+
+
+def test_an_image_is_complete_when_two_looks_see_the_same(folder):
+    looks, path = Looks(folder), folder / "a.tif"
+    assert looks() == []
+    for size in (10, 20, 30):
+        path.write_bytes(b"x" * size)
+        assert looks() == []
+    assert [looks() for _ in range(4)] == [["a.tif"], [], [], []]
+    path.write_bytes(b"x" * 40)
+    assert [looks() for _ in range(3)] == [[], ["a.tif"], []]
+    # One that is moved into the place of another has another time or size.
+    (folder / "new").write_bytes(b"x" * 50)
+    (folder / "new").rename(path)
+    assert [looks() for _ in range(3)] == [[], ["a.tif"], []]
+    path.unlink()
+    assert looks() == []
+    assert looks.arrivals.images == ()
+
+
+def test_one_that_fails_is_tried_again_less_and_less_often(folder):
+    looks = Looks(folder)
+    (folder / "a.tif").write_bytes(b"x")
+    tried = [number for number in range(1, 40) if looks(failing=True)]
+    assert tried == [2, 4, 8, 16, 32]
+
+
+def test_a_folder_out_of_reach_loses_nothing(folder):
+    looks = Looks(folder)
+    (folder / "a.tif").write_bytes(b"x")
+    assert [looks(), looks()] == [[], ["a.tif"]]
+    folder.rename(folder.with_name("away"))
+    assert looks() == []
+    assert "no such file or folder" in looks.arrivals.lost
+    assert [item.path.name for item in looks.arrivals.images] == ["a.tif"]
+    folder.with_name("away").rename(folder)
+    (folder / "b.tif").write_bytes(b"x")
+    assert [looks(), looks(), looks()] == [[], ["b.tif"], []]
+    assert looks.arrivals.lost == ""
+
+
+def test_what_is_not_read_is_known_from_the_first_look_on(folder):
+    looks = Looks(folder)
+    (folder / "a.svs").write_bytes(b"x")
+    looks()
+    assert "1 .svs" in looks.arrivals.unread
+    assert looks.arrivals.lost == ""
+
+
+def test_looks_at_a_slow_folder_are_rarer(folder, monkeypatch):
+    looks = Looks(folder)
+    looks.arrivals.pause()
+    looks()
+    looks.arrivals._took_s = 3.0
+    looks.arrivals.pause()
+    assert looks.waited_s == [LOOK_S, 3.0 / MOST_SHARE]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("images", "--shard", "1/2"), "does not go with --shard"),
+        (("images", "--dry-run"), "does not go with --dry-run"),
+        (("images/a.tif",), "give one folder"),
+        (("images", "images"), "give one folder"),
+        (("absent",), "give one folder"),
+    ],
+)
+def test_what_cannot_be_watched_is_one_line(run, folder, model_path, words, problem):
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    said = run("segment", *words, "--watch", "-m", model_path, "-o", "out")
+    assert said.code == 2
+    assert problem in said.error
+    assert not Path("out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_ends_the_command_in_good_order(run, folder, model_path, tmp_path):
+    out = tmp_path / "out"
+    words = ["segment", folder, "--watch", "-m", model_path, "-o", out, "--save", "masks", "--report"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beadctl", *map(str, words)], stderr=subprocess.PIPE, text=True
+    )
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    while not (out / "counts.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "error" not in said
+    assert "1 images, 3 beads" in said
+    assert states(out) == {"a.tif": ("ok", "3")}
+    assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
+    assert not list(out.rglob(f"*{NAME}"))
+    # The page is that of the run that has ended.
+    page = (out / "report.html").read_bytes()
+    assert run("report", out).code == 0
+    assert (out / "report.html").read_bytes() == page
+
+
+def test_waiting_ends_with_a_signal(monkeypatch):
+    began = time.monotonic()
+    stopping.wait(0.15)
+    assert time.monotonic() - began >= 0.15
+    monkeypatch.setattr(stopping, "_listening", [stopping.StopRequest(signal.SIGTERM)])
+    with pytest.raises(Interrupted):
+        stopping.wait(60)
