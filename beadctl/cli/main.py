@@ -21,6 +21,7 @@ PROGRAM = "beadctl"
 COMMANDS = {
     "count": ("count", "count", "Print how many beads each image holds."),
     "segment": ("segment", "segment", "Write masks, overlays and tables of images."),
+    "show": ("show", "show", "Print the outlined beads of an image or a run."),
     "report": ("report", "report", "Write a finished run as one HTML page."),
     "verify": ("verify", "verify", "Compare the files of a run with what it recorded."),
     "merge": ("merge", "merge", "Make one run of the shards of segment, count or audit."),

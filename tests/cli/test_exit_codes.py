@@ -35,6 +35,7 @@ CALLS = {
     "count": ("table", {0: "images -m {model}", 1: "broken -m {model}", 3: "images -m absent.onnx"}),
     "merge": ("", {0: "shards", 1: "broken_shards", 3: "images"}),
     "report": ("", {0: "results", 3: "images"}),
+    "show": ("overlays", {0: "results", 1: "broken/words.tif -m {model}", 3: "images"}),
     "verify": ("table", {0: "results", 1: "changed", 3: "images"}),
     "audit": (
         "table",

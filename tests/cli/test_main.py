@@ -29,6 +29,7 @@ COMMANDS = (
     "count",
     "merge",
     "report",
+    "show",
     "verify",
     "simulate",
     "info",
@@ -267,6 +268,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "train": {"resume", "gradient_audit", "log_json"},
         "merge": {"out", "log_json"},
         "report": {"out"},
+        "show": {"path", "names", "is_opened"},
         "verify": {"out"},
         "compare-losses": {"losses", "seeds", "shard", "retry", "gradient_audit"}
         | {"weightings", "lrs", "batch_sizes", "dropouts", "pictures"},

@@ -1,6 +1,7 @@
 """Pictures to judge a segmentation by eye: the outlines of the beads over the image."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[n
     of_label = np.zeros(int(table.label.max(initial=0)) + 1, np.uint8)
     of_label[table.label] = colour
     picture = paint(image, segmented.labels, segmented.inside, of_label)
-    step = _step(image.shape)
+    step = step_of(image.shape)
     if len(table) <= FEW:
         places = (table.label, table.y_px / step, table.x_px / step, table.diameter_px / step)
         beads = list(zip(*(column.tolist() for column in places), strict=True))
@@ -60,20 +61,34 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[n
     return captioned(picture, legend, px_um, WHITE)
 
 
+def colours_of(beads: Iterable[str]) -> list[tuple[tuple[int, ...], str]]:
+    """Return the colours of the outlines of beads, rows of `OUTLINES`, and what they mean, with the number.
+
+    Parameters
+    ----------
+    beads : iterable of str
+        The flags of each bead.
+    """
+    found = Counter(_shown(flags.split()) for flags in beads)
+    counted: list[tuple[tuple[int, ...], str]] = [
+        ((row,), f"{found[flag]} {flag}") for flag, row in FLAGGED.items() if found[flag]
+    ]
+    if plain := found[""]:
+        counted.append((PLAIN, f"{plain} {'others' if counted else 'beads'}"))
+    return counted
+
+
+def _shown(flags: Sequence[str]) -> str:
+    """Return the flag of a bead that its colour tells; empty without one."""
+    return next((flag for flag in FLAGGED if flag in flags), "")
+
+
 def _coloured(table: BeadTable) -> tuple[NDArray[np.intp], list[Entry]]:
     """Return the colour of each bead, and the legend."""
-    flags = [set(flags.split()) for flags in table.flags]
-    found = [next((flag for flag in FLAGGED if flag in one), "") for one in flags]
+    found = [_shown(flags.split()) for flags in table.flags]
     plain = [PLAIN[label % len(PLAIN)] for label in table.label.tolist()]
     colour = [FLAGGED.get(flag, other) for flag, other in zip(found, plain, strict=True)]
-    counted: list[tuple[tuple[int, ...], str]] = [((row,), flag) for flag, row in FLAGGED.items()]
-    counts = [*map(found.count, FLAGGED), found.count("")]
-    counted.append((PLAIN, "others" if any(found) else "beads"))
-    legend = [
-        Entry(tuple(GREYS + row for row in rows), f"{count} {name}")
-        for (rows, name), count in zip(counted, counts, strict=True)
-        if count
-    ]
+    legend = [Entry(tuple(GREYS + row for row in rows), text) for rows, text in colours_of(table.flags)]
     return np.array(colour, np.intp), legend or [Entry((), "no beads")]
 
 
@@ -103,7 +118,7 @@ def paint(
     colours : ndarray of uint8, optional
         For each label its row of `OUTLINES`; by default all of them in turn.
     """
-    step = _step(image.shape)
+    step = step_of(image.shape)
     image, labels = _thinned(image, step), _thinned(labels, step)
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
     sample = sample[np.isfinite(sample)]
@@ -123,7 +138,7 @@ def paint(
     return picture
 
 
-def _step(shape: tuple[int, ...]) -> int:
+def step_of(shape: tuple[int, ...]) -> int:
     """Return of how many rows and columns of a plane one is shown."""
     return -(-max(shape) // LARGEST_PX)
 
