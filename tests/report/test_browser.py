@@ -217,3 +217,37 @@ def test_light_and_dark_a_narrow_window_and_print(page):
     assert printed.startswith(b"%PDF")
     # Settings are printed too.
     assert page.execute_script("return document.querySelector('details.printed').open")
+
+
+@pytest.mark.parametrize("width", [1920, 1200, 1000, 800, 600, 390])
+def test_the_table_of_images_fits_the_window_with_its_flags(page, width):
+    """Also with long names, large figures and several flags."""
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        table, window, content, end = page.execute_script(
+            "const texts = {count: '123,456', interval: '123,456 to 234,567', density: '123,456', "
+            "diameter: '123', confidence: '0.99', covered: '99.9', doubt: '100'};"
+            "for (const [name, text] of Object.entries(texts))"
+            "  for (const cell of document.querySelectorAll(`#table td.${name}`)) cell.textContent = text;"
+            "const flags = ['doubtful', 'large-objects', 'out-of-focus'].map((flag) => "
+            "  `<span class='flag'>${flag}</span> `).join('');"
+            "for (const cell of document.querySelectorAll('#table td.flags')) cell.innerHTML = flags;"
+            "for (const cell of document.querySelectorAll('#table tbody th'))"
+            "  cell.textContent = '2026-11-26/plate-1/well-B07_field-12_bright-field.ome.tif';"
+            "const box = document.querySelector('#images .wide');"
+            "const cells = [...document.querySelectorAll('#table .flags, #table .reason, #table .flag')];"
+            "return [box.scrollWidth, box.clientWidth, document.documentElement.scrollWidth,"
+            "  Math.max(...cells.map((cell) => cell.getBoundingClientRect().right))];"
+        )
+        assert table <= window
+        assert content <= width
+        assert end <= width
+        hidden = page.execute_script(
+            "return [...document.querySelectorAll('#table thead th')].filter((head) => "
+            "getComputedStyle(head).display === 'none').map((head) => head.className);"
+        )
+        assert not {"count", "diameter", "flags", "reason"} & set(hidden)
+        assert bool(hidden) == (width < 1200)
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
