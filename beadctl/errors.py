@@ -79,6 +79,7 @@ EXTRAS = {
     **dict.fromkeys(("torch", "onnx", "onnxscript", "matplotlib"), "train"),
     **dict.fromkeys(("fsspec", "aiohttp"), "remote"),
     "jinja2": "report",
+    "tensorboard": "tensorboard",
 }
 
 

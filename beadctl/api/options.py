@@ -81,6 +81,7 @@ class TrainOptions(TypedDict, total=False):
     precision: str
     augment: bool
     workers: int | None
+    tensorboard: bool
     loss: str
     weights: Sequence[float] | None
     weighting: str

@@ -78,20 +78,11 @@ def train(
         raise SettingsError("train(): has nothing to train on; give tiles, or simulate=200 and no tiles")
     with extras_named():
         from beadctl.cli import training_arguments as arguments
+        from beadctl.training.preparation import prepared
         from beadctl.training.run import learn_quietly
 
-        loaded = arguments.tile_sized(loaded, WARNINGS)
-        folder = arguments.run_folder(loaded.settings)
-        chosen, start = arguments.first_weights(loaded, folder if resume else None)
-        return learn_quietly(
-            arguments.training_plan(chosen, start),
-            folder,
-            WARNINGS,
-            tiles=arguments.training_tiles(chosen),
-            start=start,
-            options=arguments.train_options(chosen, resume=resume),
-            on_epoch=progress or (lambda _: None),
-        )
+        run = prepared(arguments.asked(loaded, resume=resume), WARNINGS)
+        return learn_quietly(run, WARNINGS, progress or (lambda _: None))
 
 
 def export(

@@ -214,6 +214,9 @@ class Train(Section):
     precision: PrecisionName = Field(PrecisionName.AUTO, description="Arithmetic of training.")
     augment: bool = Field(True, description="Augment the tiles: geometry, intensity, both polarities.")
     workers: int | None = Field(None, ge=0, description="Processes that prepare tiles [by the CPU count].")
+    tensorboard: bool = Field(
+        False, description="Write TensorBoard event files into the run's folder as well."
+    )
 
 
 class LossSection(Section):

@@ -1,91 +1,75 @@
 """Settings as plain arguments of `beadctl.training`. Imports torch, so commands import this when they run."""
 
-from dataclasses import fields, replace
-from pathlib import Path
+import math
+from dataclasses import fields
 from typing import Any
 
 from beadctl.cli.arguments import plain
 from beadctl.cli.settings import Loaded, Settings
-from beadctl.console import Messages
-from beadctl.dataset.manifest import MANIFEST
+from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
+from beadctl.segmentation.sizes import Area
 from beadctl.training.blend import Blend
-from beadctl.training.choices import ArchName
+from beadctl.training.choices import ArchName, PrecisionName, ScheduleName, SelectName
 from beadctl.training.export import ExportOptions
 from beadctl.training.options import TrainOptions
-from beadctl.training.plan import TrainingPlan
-from beadctl.training.run import default_folder, sample_size
-from beadctl.training.start import Start, begin, weights
+from beadctl.training.preparation import Asked
+from beadctl.training.start import weights
 from beadctl.weighting import WeightingParameters
 
-
-def tile_sized(loaded: Loaded, messages: Messages) -> Loaded:
-    """Return the settings with the size of the tiles, unless a size was asked for or nothing is tiled."""
-    settings = loaded.settings
-    tiles, data = training_tiles(settings), settings.data
-    # Missing tiles are reported where they are read, after the other settings are checked.
-    if tiles is None or not (tiles / MANIFEST).exists():
-        return loaded
-    asked = None if loaded.origins["data.size"] == "default" else data.size
-    size = sample_size(tiles, asked, settings.train.depth, messages)
-    sized = settings.model_copy(update={"data": data.model_copy(update={"size": size})})
-    return replace(loaded, settings=sized)
+NETWORK = ("arch", "width", "depth", "max_channels", "dilation")
+# Settings of the section [train] that are no numbers of a plan.
+NOT_PLANNED = {"workers", "start", "tensorboard"}
 
 
-def run_folder(settings: Settings) -> Path:
-    """Return the folder of a training run."""
-    return settings.output.out_dir or default_folder(settings.loss.name, settings.data.size)
-
-
-def training_tiles(settings: Settings) -> Path | None:
-    """Return the folder of tiles to train on; None for simulated scenes."""
-    return None if settings.train.simulate else settings.data.tiles
-
-
-def first_weights(loaded: Loaded, run: Path | None = None) -> tuple[Settings, Start | None]:
-    """Return the settings with a learning rate and the network, and the first weights; None for random ones.
-
-    Those of a run to resume are in its folder, `run`.
-    """
-    train, origins = loaded.settings.train, loaded.origins
+def asked(loaded: Loaded, *, resume: bool = False, gradient_audit: bool = False) -> Asked:
+    """Return what a training run is asked for."""
+    settings, origins = loaded.settings, loaded.origins
+    train, data = settings.train, settings.data
     network = {
         name: (getattr(train, name), origins[f"train.{name}"])
-        for name in ("arch", "width", "depth", "max_channels", "dilation")
+        for name in NETWORK
         if origins[f"train.{name}"] != "default"
     }
-    start, known = begin(train.start, lr=train.lr, network=network, run=run)
-    return loaded.settings.model_copy(update={"train": train.model_copy(update=known)}), start
-
-
-def training_plan(settings: Settings, start: Start | None = None) -> TrainingPlan:
-    """Return what a run computes, from settings and start as `first_weights` returned them."""
-    loss = settings.loss
-    plan = TrainingPlan(
-        **settings.train.model_dump(exclude={"workers", "arch", "start"}),
-        arch=ArchName(settings.train.arch),
-        loss=loss.name,
-        loss_parameters=LossParameters(**_fields(LossParameters, loss)),
-        marker_weight=loss.marker_weight,
-        contact_weight=loss.contact_weight,
-        weighting=loss.weighting,
-        weighting_parameters=WeightingParameters(**_fields(WeightingParameters, loss)),
-        size=settings.data.size,
-        seed=settings.data.seed,
-        **{name: value for name, value in _instances(settings).items() if value is not None},
-    )
-    return start.planned(plan) if start else plan
-
-
-def train_options(settings: Settings, *, resume: bool = False, gradient_audit: bool = False) -> TrainOptions:
-    """Return how a training run is carried out."""
-    return TrainOptions(
+    options = TrainOptions(
         device=settings.inference.device,
-        workers=settings.train.workers,
+        workers=train.workers,
         threads=settings.inference.threads,
         resume=resume,
         gradient_audit=gradient_audit,
+        tensorboard=train.tensorboard,
         settings=plain(settings),
     )
+    return Asked(
+        _numbers(settings),
+        sized=origins["data.size"] != "default",
+        tiles=None if train.simulate else data.tiles,
+        out=settings.output.out_dir,
+        start=train.start,
+        network=network,
+        options=options,
+    )
+
+
+def _numbers(settings: Settings) -> dict[str, Any]:
+    """Return the fields of a `TrainingPlan`."""
+    train, loss = settings.train, settings.loss
+    return {
+        **train.model_dump(exclude=NOT_PLANNED),
+        "arch": ArchName(train.arch),
+        "schedule": ScheduleName(train.schedule),
+        "precision": PrecisionName(train.precision),
+        "select": SelectName(train.select),
+        "loss": loss.name,
+        "loss_parameters": LossParameters(**_fields(LossParameters, loss)),
+        "marker_weight": loss.marker_weight,
+        "contact_weight": loss.contact_weight,
+        "weighting": loss.weighting,
+        "weighting_parameters": WeightingParameters(**_fields(WeightingParameters, loss)),
+        "size": settings.data.size,
+        "seed": settings.data.seed,
+        **{name: value for name, value in _instances(settings).items() if value is not None},
+    }
 
 
 def export_options(settings: Settings) -> ExportOptions:
@@ -106,8 +90,18 @@ def _instances(settings: Settings) -> dict[str, Any]:
     return {
         "threshold": section.threshold,
         "marker_threshold": section.marker_threshold,
-        "min_area_px": section.min_area,
+        "min_area_px": section.min_area and _whole_px(section.min_area),
     }
+
+
+def _whole_px(area: str) -> int:
+    """Return an area in whole pixels."""
+    area_px = Area.parse(area).in_px(None)
+    if area_px is None:
+        raise SettingsError(
+            f"instances.min_area = {area}: training and model file have pixels; give it in px"
+        )
+    return math.ceil(area_px)
 
 
 def _fields(kind: type, section: object) -> dict[str, Any]:

@@ -15,6 +15,8 @@ METADATA_KEY = "beadctl"
 SCHEMA = 3
 # Validation F1 below which the counts of a model are not to be relied on.
 USEFUL_F1 = 0.5
+# What `beadctl tune` writes into a file that is no better than the default model.
+NOT_BETTER = "not better"
 # Far beyond any network, and little enough for a first tile in memory.
 LARGEST_STRIDE_PX, LARGEST_HALO_PX = 512, 2**14
 
@@ -82,7 +84,9 @@ class ModelFacts:
         """
         f1 = self.validation.get("val_f1", self.validation.get("val_dice"))
         if not isinstance(f1, float | int) or f1 >= USEFUL_F1:
-            return ""
+            if self.validation.get("verdict") != NOT_BETTER:
+                return ""
+            return "its tuning did not make it better than the default model; leave --model out"
         return (
             f"its validation F1 is {f1:.2f}, below {USEFUL_F1}: few of its beads match annotated ones, so do"
             " not rely on its counts; train it longer or on more tiles"

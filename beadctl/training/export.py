@@ -146,7 +146,7 @@ def export(
     source = run / "best.pt" if run.is_dir() else run
     state = checkpoint.load(source)
     network = state.network()
-    facts = _facts(state, network, options)
+    facts = facts_of(state, network, options)
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
@@ -259,7 +259,8 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _facts(state: Checkpoint, network: UNet, options: ExportOptions) -> ModelFacts:
+def facts_of(state: Checkpoint, network: UNet, options: ExportOptions = DEFAULT_OPTIONS) -> ModelFacts:
+    """Return the facts of the model file of a checkpoint, whose network is given."""
     plan = state.settings
     best = next((record for record in state.history if record["epoch"] == state.best_epoch), {})
     figures = ("val_jaccard", "val_dice", "val_f1", "count_mae", "count_bias")

@@ -24,6 +24,8 @@ class TrainOptions:
     gradient_audit : bool
         Measure on the first batch of each epoch where the gradient of every loss falls, and write
         ``gradients.csv``.
+    tensorboard : bool
+        Write event files of TensorBoard.
     settings : mapping
         Plain values for ``run.json``.
     """
@@ -33,6 +35,7 @@ class TrainOptions:
     threads: int | None = None
     resume: bool = False
     gradient_audit: bool = False
+    tensorboard: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -69,7 +69,7 @@ class EpochRecord:
 def selected(figures: Mapping[str, Any], select: SelectName) -> float:
     """Return what is highest in the best epoch, by the columns of an `EpochRecord`."""
     value = float(figures[SELECTED[select][0]])
-    return -value if select is SelectName.COUNT else value
+    return -value if select == SelectName.COUNT else value
 
 
 @dataclass(frozen=True)

@@ -85,21 +85,21 @@ def compare_losses(
     Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
     """
     from beadctl.cli import arguments
-    from beadctl.cli import training_arguments as training
+    from beadctl.cli.training_arguments import asked
     from beadctl.study import grid
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
+    from beadctl.training.preparation import prepared
 
-    chosen, weights = training.first_weights(training.tile_sized(loaded, messages))
+    run = prepared(asked(loaded, gradient_audit=gradient_audit), messages)
     trials = grid.trials(
         dict(zip(grid.FLAGS, (losses, weightings, lrs, batch_sizes, dropouts), strict=True)),
         seeds,
-        training.training_plan(chosen, weights),
-        arguments.plain(chosen),
+        run.plan,
+        run.options.settings,
         partial(arguments.train_setting, loaded),
     )
-    out, folder = chosen.output.out_dir or DEFAULT_FOLDER, training.training_tiles(chosen)
-    how = training.train_options(chosen, gradient_audit=gradient_audit)
+    out, tiles = loaded.settings.output.out_dir or DEFAULT_FOLDER, run.tiles
     mine = grid.shard(trials, shard)
-    run_missing(mine, out, messages, tiles=folder, start=weights, options=how, retry=retry)
-    form = chosen.output.format
-    return report(trials, out, messages, tiles=folder, pictures=pictures, form=form)
+    run_missing(mine, out, messages, tiles=tiles, start=run.start, options=run.options, retry=retry)
+    form = loaded.settings.output.format
+    return report(trials, out, messages, tiles=tiles, pictures=pictures, form=form)

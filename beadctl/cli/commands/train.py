@@ -35,16 +35,8 @@ def train(
     Example: beadctl train --tiles tiles -o runs/mine --epochs 50
     """
     from beadctl.cli import training_arguments as arguments
+    from beadctl.training.preparation import prepared
     from beadctl.training.run import learn
 
-    loaded = arguments.tile_sized(loaded, messages)
-    out = arguments.run_folder(loaded.settings)
-    chosen, start = arguments.first_weights(loaded, out if resume else None)
-    return learn(
-        arguments.training_plan(chosen, start),
-        out,
-        messages,
-        tiles=arguments.training_tiles(chosen),
-        start=start,
-        options=arguments.train_options(chosen, resume=resume, gradient_audit=gradient_audit),
-    )
+    asked = arguments.asked(loaded, resume=resume, gradient_audit=gradient_audit)
+    return learn(prepared(asked, messages), messages)
