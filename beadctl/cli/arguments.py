@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
+from beadctl.annotations.sample import Sample
 from beadctl.cli.sections import Counting
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.console import Form, Messages
@@ -208,6 +209,21 @@ def tile_options(settings: Settings) -> TilingOptions:
         read=read_options(settings),
         annotated=f"{data.annotations}, {data.centre_diameter}",
     )
+
+
+def annotated(
+    settings: Settings, images: Path, masks: Path, reading: ReadOptions, messages: Messages
+) -> Sequence[Sample]:
+    """Return the annotated images of two folders, to cut tiles from, and warn of what looks wrong."""
+    from beadctl.annotations.pairing import pair
+    from beadctl.audit.spot_check import spot_check
+
+    data = settings.data
+    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter, pattern=data.pair)
+    pairing = pairing.only(settings.tile.only)
+    pairing.report(messages.warn)
+    spot_check(pairing.samples, reading, messages, f"beadctl audit {images} {masks}")
+    return pairing.samples
 
 
 def plain(settings: Settings) -> dict[str, dict[str, Any]]:

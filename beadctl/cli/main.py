@@ -27,6 +27,7 @@ COMMANDS = {
     "merge": ("merge", "merge", "Make one run of the shards of segment, count or audit."),
     "info": ("info", "info", "Describe the installation, settings, an image or a model."),
     "audit": ("audit", "audit", "Check that masks fit their images and lie on the beads."),
+    "tune": ("tune", "tune", "Make a model from a few annotated images."),
     "tile": ("tile", "tile", "Cut images and masks into training tiles, split by image."),
     "train": ("train", "train", "Train a U-Net on tiles."),
     "export": ("export", "export", "Write a training run as one verified ONNX file."),

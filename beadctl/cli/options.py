@@ -49,7 +49,7 @@ PANELS = {
     **dict.fromkeys(("train.max_channels", "train.dropout", "train.dilation"), NETWORK),
     **dict.fromkeys(("train.epochs", "train.steps_per_epoch", "train.max_minutes", "train.patience"), RUN),
     "train.select": RUN,
-    **dict.fromkeys(("train.precision", "train.workers", "data.seed"), RUN),
+    **dict.fromkeys(("train.precision", "train.workers", "train.tensorboard", "data.seed"), RUN),
     "inference.diameter": INSTANCES,
     "inference.model": MODEL,
 }
@@ -57,6 +57,7 @@ PANELS = {
 FLAGS = {
     "train.start": ("--from",),
     "train.augment": ("--augment/--no-augment",),
+    "train.tensorboard": ("--tensorboard",),
     "loss.name": ("--loss",),
     "inference.model": ("--model", "-m"),
     "instances.exclude_border": ("--exclude-border/--keep-border",),
@@ -71,6 +72,7 @@ def command(
     out_dir: str | None = None,
     flags: Mapping[str, Sequence[str]] = MappingProxyType({}),
     *,
+    defaults: Mapping[str, object] = MappingProxyType({}),
     log: bool = False,
     **sections: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -85,6 +87,8 @@ def command(
         Folder of the results in the help, where the setting has none.
     flags : mapping, optional
         ``section.field`` to flags that differ from those of other commands.
+    defaults : mapping, optional
+        ``section.field`` to the command's own default of a setting.
     log : bool
         Whether it has ``--log-json``.
     sections : str
@@ -95,7 +99,8 @@ def command(
         for section, names in sections.items()
         for field in (section_of(section).model_fields if names == "*" else names.split())
     ]
-    from_settings = [_option(key, flags.get(key, FLAGS.get(key, ())), out_dir) for key in keys]
+    own_defaults = {"output.out_dir": out_dir, **defaults}
+    from_settings = [_option(key, flags.get(key, FLAGS.get(key, ())), own_defaults.get(key)) for key in keys]
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(function).parameters.values())[2:]
@@ -107,7 +112,7 @@ def command(
             *, config: Path | None, quiet: bool, verbose: bool, log_json: Path | None = None, **values: Any
         ) -> Any:
             given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
-            loaded, messages = load(config, given), Messages.of(quiet, verbose)
+            loaded, messages = load(config, given, defaults), Messages.of(quiet, verbose)
             return logged(log_json, function.__name__, lambda: function(loaded, messages, **values))
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -187,14 +192,14 @@ _LOG = _parameter(
 )
 
 
-def _option(key: str, flags: Sequence[str], out_dir: str | None) -> inspect.Parameter:
-    """Return the parameter of a setting, named ``section__field``."""
+def _option(key: str, flags: Sequence[str], own_default: object) -> inspect.Parameter:
+    """Return the parameter of a setting, named ``section__field``; None for the default of the section."""
     section, field = key.split(".")
     info = section_of(section).model_fields[field]
     names = flags or (f"--{field.replace('_', '-')}",)
     # A bracket at the end of a description names what None stands for.
     words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
-    default = (out_dir if field == "out_dir" else bracket) or _default(info.default, names[0])
+    default = cell(own_default) or bracket or _default(info.default, names[0])
     kind = _kind(info.annotation)
     choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
     is_long = len("|".join(choices)) > LONGEST_TYPE

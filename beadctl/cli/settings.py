@@ -1,8 +1,8 @@
 """The settings: flags > environment > ``beadctl.toml`` > defaults, read by pydantic-settings.
 
 A value comes from the first source that has it: a flag; ``BEADCTL_<SECTION>__<FIELD>`` in the environment;
-``beadctl.toml`` in the working folder (or ``--config FILE``, or ``BEADCTL_CONFIG``); the default in
-`beadctl.cli.sections`. `Settings` is frozen: they are the same for all images of a run.
+``beadctl.toml`` in the working folder (or ``--config FILE``, or ``BEADCTL_CONFIG``); the default of the
+command, else that in `beadctl.cli.sections`. `Settings` is frozen: they are the same for all images of a run.
 """
 
 import os
@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -128,7 +130,11 @@ def stated(flags: Mapping[str, object]) -> Loaded:
         raise SettingsError(_explain(error, origins)) from None
 
 
-def load(config: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:
+def load(
+    config: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] = MappingProxyType({}),
+) -> Loaded:
     """Read flags, environment and file, and check every name and value.
 
     Parameters
@@ -137,6 +143,8 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
         The settings file; else ``BEADCTL_CONFIG``, else ``beadctl.toml`` where it exists.
     flags : mapping, optional
         ``section.field`` to value; None means that the flag was not given.
+    defaults : mapping
+        ``section.field`` to the defaults of a command that differ from those of the sections.
 
     Raises
     ------
@@ -150,7 +158,7 @@ def load(config: Path | None = None, flags: Mapping[str, object] | None = None) 
     origins = {f"{section}.{field}": "default" for section, field in fields()}
     origins |= dict.fromkeys(_keys(file()), str(file.toml_file_path))
     origins |= variables | dict.fromkeys(_keys(given), "flag")
-    token = _below_flags.set((environment, file))
+    token = _below_flags.set((environment, file, InitSettingsSource(Settings, _by_section(defaults))))
     try:
         return Loaded(Settings(**given), origins, config, flags)
     except ValidationError as error:

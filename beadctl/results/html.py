@@ -57,11 +57,16 @@ def _row(cells: Iterable[str], tag: str) -> str:
 
 def gallery(pictures: Iterable[Picture]) -> str:
     """Return pictures with their captions side by side; an empty text if there are none."""
-    figures = "\n".join(
+    figures = column(pictures)
+    return figures and f'<div class="overlays">{figures}</div>'
+
+
+def column(pictures: Iterable[Picture]) -> str:
+    """Return pictures with their captions below one another; an empty text if there are none."""
+    return "\n".join(
         f"<figure>{image(picture)}<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
         for picture in pictures
     )
-    return figures and f'<div class="overlays">{figures}</div>'
 
 
 def image(picture: Picture) -> str:

@@ -21,6 +21,7 @@ CALLS = {
         {0: "images masks -o {new} --size 64 --overlap 8", 1: "images odd", 3: "images masks -o file"},
     ),
     "train": ("", {3: "--tiles absent -o {new}"}),
+    "tune": ("table", {3: "images masks -o file"}),
     "eval": ("figures", {0: "images masks -m {model}", 1: "images odd -m {model}", 3: "--tiles absent"}),
     "compare-losses": ("table", {3: "--tiles absent -o {new}"}),
     "export": ("", {3: "absent"}),
@@ -47,6 +48,8 @@ CALLS = {
 }
 # Subcommands whose output on failure is a table too: of what could be done, or of what is wrong.
 PARTIAL = {"eval", "count", "verify", "audit"}
+# Subcommands that train, which takes long: their code 1 is seen by tests of their own.
+TRAINING = {"compare-losses", "tune"}
 
 
 @pytest.fixture
@@ -99,4 +102,4 @@ def test_the_guide_has_the_table():
     assert [name for name, _, _ in rows] == list(COMMANDS)
     for name, out, failed in rows:
         assert (out.strip() == "nothing") == (CALLS[name][0] == ""), name
-        assert (failed.strip() == "-") == (1 not in CALLS[name][1] and name != "compare-losses"), name
+        assert (failed.strip() == "-") == (1 not in CALLS[name][1] and name not in TRAINING), name

@@ -17,11 +17,13 @@ from helpers.images import COUNTS, discs
 
 from beadctl import __version__, console
 from beadctl.cli import main, settings
+from beadctl.cli.commands import tune
 from beadctl.results.ledger import COLUMNS
 
 COMMANDS = (
     "tile",
     "train",
+    "tune",
     "eval",
     "compare-losses",
     "export",
@@ -189,6 +191,8 @@ def test_each_default_is_in_the_help():
             if not field:
                 continue
             default = settings.section_of(section).model_fields[field].default
+            if name == "tune":
+                default = tune.DEFAULTS.get(f"{section}.{field}", default)
             if default not in (None, ()) and not isinstance(default, bool):
                 shown = ",".join(default) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
                 assert f"[default: {shown}]" in parameter.help, (name, parameter.name)
@@ -266,6 +270,7 @@ def test_each_flag_is_a_setting_or_the_commands_own():
         "eval": {"images", "masks", "split", "calibrate", "bands"},
         "tile": {"images", "masks", "dry_run"},
         "train": {"resume", "gradient_audit", "log_json"},
+        "tune": {"images", "masks", "folds", "log_json"},
         "merge": {"out", "log_json"},
         "report": {"out"},
         "show": {"path", "names", "is_opened"},

@@ -79,11 +79,12 @@ def test_training_says_what_to_install(tmp_path):
         ("train", "--simulate", "4", "-o", "new"),
         ("export", "run"),
         ("compare-losses", "--seeds", "1", "-o", "compared"),
+        ("tune", "images", "masks", "-o", "tuned"),
     ]
     codes, _, done = run_without(BLOCKED, calls, tmp_path)
-    assert codes == [3, 3, 3], done.stderr
+    assert codes == [3] * 4, done.stderr
     errors = [line for line in done.stderr.splitlines() if line]
-    assert errors == ['error: torch is not installed; pip install "beadctl[train]"'] * 3
+    assert errors == ['error: torch is not installed; pip install "beadctl[train]"'] * 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 

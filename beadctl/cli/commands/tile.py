@@ -39,25 +39,19 @@ def tile(
 
     Example: beadctl tile images masks -o tiles --size 256
     """
-    from beadctl.annotations.pairing import pair
-    from beadctl.audit.spot_check import spot_check
     from beadctl.cli import arguments
     from beadctl.dataset import tile_plan, tile_writer
 
     settings = loaded.settings
-    data = settings.data
-    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter, pattern=data.pair)
-    pairing = pairing.only(settings.tile.only)
-    pairing.report(messages.warn)
     tiling = arguments.tile_options(settings)
-    spot_check(pairing.samples, tiling.read, messages, f"beadctl audit {images} {masks}")
+    samples = arguments.annotated(settings, images, masks, tiling.read, messages)
     if dry_run:
-        rows, failures = tile_plan.plan_tiles(pairing.samples, tiling)
+        rows, failures = tile_plan.plan_tiles(samples, tiling)
         console.print_rows(settings.output.format, tile_plan.HEADS, rows)
     else:
-        out = settings.output.out_dir or data.tiles
+        out = settings.output.out_dir or settings.data.tiles
         cut = tile_writer.cut_with_progress(
-            pairing.samples, out, tiling, overwrite=settings.output.overwrite, messages=messages
+            samples, out, tiling, overwrite=settings.output.overwrite, messages=messages
         )
         failures = cut.failures
     for reason in failures:

@@ -1,0 +1,87 @@
+"""Cross-validation of a tuning: as many tunings as folds, each compared on images that it has not seen."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from beadctl.annotations.sample import Sample
+from beadctl.console import Messages
+from beadctl.dataset.folds import write_fold
+from beadctl.dataset.manifest import read_manifest
+from beadctl.evaluation.comparison import Comparison
+from beadctl.evaluation.scoring import Score
+from beadctl.images import ReadOptions
+from beadctl.training.export import ExportOptions
+from beadctl.training.preparation import Asked
+from beadctl.tuning.folder import FOLDS, RUN, TILES
+from beadctl.tuning.steps import Tuned, tuned_on
+
+COLUMNS = (
+    "fold",
+    "images",
+    "beads",
+    "F1@0.5",
+    "default F1@0.5",
+    "Jaccard",
+    "default Jaccard",
+    "count error",
+    "default count error",
+)
+
+
+def cross_validated(
+    samples: Sequence[Sample],
+    asked: Asked,
+    options: ExportOptions,
+    read: ReadOptions,
+    messages: Messages,
+    splits: Sequence[Mapping[str, str]],
+) -> list[Tuned]:
+    """Tune once for each fold, and compare on its test images; each image is tested once.
+
+    Parameters
+    ----------
+    samples, options, read, messages
+        As for `beadctl.tuning.steps.tuned_on`.
+    asked : Asked
+        The training, with the folder of all tiles, beside which those of the folds are written.
+    splits : sequence of mapping
+        Those of each fold, as `beadctl.dataset.folds.fold_splits` returns them.
+
+    Raises
+    ------
+    BeadctlError
+        As `beadctl.tuning.steps.tuned_on`.
+    """
+    assert asked.tiles is not None
+    rows, found = read_manifest(asked.tiles), []
+    for number, split in enumerate(splits, start=1):
+        folder = asked.tiles.parent / FOLDS / str(number)
+        messages.info(f"fold {number} of {len(splits)}")
+        write_fold(rows, split, folder / TILES)
+        fold = replace(asked, tiles=folder / TILES, out=folder / RUN)
+        found.append(tuned_on(samples, fold, options, read, messages))
+    return found
+
+
+def table(folds: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """Return a row under `COLUMNS` for each fold, and the mean and standard deviation over the folds."""
+    figures = [_figures(one.model, one.default) for one in folds]
+    rows = [
+        (str(number), str(len(one.images)), str(one.beads), *map(_text, values))
+        for number, (one, values) in enumerate(zip(folds, figures, strict=True), start=1)
+    ]
+    columns = list(zip(*figures, strict=True))
+    mean = ("mean", "", "", *(_text(statistics.fmean(column)) for column in columns))
+    spread = ("sd", "", "", *(_text(statistics.stdev(column)) for column in columns))
+    return [*rows, mean, spread]
+
+
+def _figures(model: Score, default: Score) -> list[float]:
+    """Return the figures of both, side by side."""
+    pairs = [(one.instances.f1(0.5), one.pixels.jaccard, one.counts.mape) for one in (model, default)]
+    return [value for pair in zip(*pairs, strict=True) for value in pair]
+
+
+def _text(value: float) -> str:
+    return f"{value:.3f}"

@@ -1,0 +1,98 @@
+"""``beadctl tune`` below the command line: all steps, the files, and the line that says what it came to."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from beadctl import lock
+from beadctl.annotations.sample import Sample
+from beadctl.console import Form, Messages, print_rows
+from beadctl.dataset.folds import fold_splits
+from beadctl.dataset.manifest import MANIFEST, read_manifest
+from beadctl.dataset.tile_writer import cut_with_progress
+from beadctl.dataset.tiling import TilingOptions
+from beadctl.errors import AnnotationError, ExitCode
+from beadctl.evaluation import worst
+from beadctl.evaluation.comparison import Verdict
+from beadctl.files import write_bytes, write_json
+from beadctl.model.metadata import with_facts
+from beadctl.training.export import ExportOptions
+from beadctl.training.preparation import Asked
+from beadctl.tuning import cross_validation, page
+from beadctl.tuning.folder import FIGURES, MODEL, PAGE, RUN, TILES, WORST, require_own
+from beadctl.tuning.steps import tuned_on
+from beadctl.tuning.verdict import Outcome
+
+DEFAULT_FOLDER = Path("tuned")
+
+
+def tune(
+    samples: Sequence[Sample],
+    tiling: TilingOptions,
+    asked: Asked,
+    options: ExportOptions,
+    messages: Messages,
+    *,
+    folds: int | None,
+    form: Form,
+) -> ExitCode:
+    """Make a model file from annotated images, and compare it with the default model.
+
+    The folder of `asked` gets ``tuned.onnx``, ``report.html``, ``worst_places.png`` and ``tuning.json``, and
+    beside them the tiles and the training. The same call goes on where an earlier one was stopped.
+
+    Returns ``SOME_FAILED`` if an image or its annotation cannot be used, else ``DONE``.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        The annotated images.
+    tiling, asked, options : TilingOptions, Asked and ExportOptions
+        Tiles, training and facts of the model file.
+    messages : Messages
+        Takes progress and result.
+    folds : int or None
+        Number of folds of a cross-validation, which then decides; None for none.
+    form : Form
+        Of the table of figures on standard output.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer images with beads than folds.
+    OutputError
+        If the folder holds such files and no tuning, or tiles of other images or another size.
+    BeadctlError
+        As the steps raise it.
+    """
+    out = asked.out or DEFAULT_FOLDER
+    require_own(out)
+    with lock.held(out, messages.info):
+        cut = cut_with_progress(samples, out / TILES, tiling, overwrite=False, messages=messages)
+        for reason in cut.failures:
+            messages.fail(reason)
+        if not (out / TILES / MANIFEST).exists():
+            raise AnnotationError(f"{out / TILES}: no image could be cut into tiles; correct the annotations")
+        asked = replace(asked, tiles=out / TILES, out=out / RUN)
+        rows = read_manifest(out / TILES)
+        splits = fold_splits(rows, folds, seed=tiling.seed, group_by=tiling.group_by) if folds else []
+        tuned = tuned_on(samples, asked, options, tiling.read, messages)
+        crossed = cross_validation.cross_validated(samples, asked, options, tiling.read, messages, splits)
+        outcome = Outcome(tuned, tuple(crossed), rows)
+        _write(out, outcome)
+    print_rows(form, page.FIGURE_COLUMNS, page.figure_rows(outcome))
+    if crossed:
+        table = cross_validation.table([fold.comparison for fold in crossed])
+        messages.table("cross-validation", cross_validation.COLUMNS, table)
+    messages.info(f"report: {out / PAGE}")
+    bad = outcome.comparison.verdict is Verdict.NOT_BETTER
+    (messages.warn if bad else messages.info)(outcome.line(out / MODEL))
+    return ExitCode.of(failed=bool(cut.failures))
+
+
+def _write(out: Path, outcome: Outcome) -> None:
+    """Write the files of an outcome, the model last."""
+    worst.write(out / WORST, outcome.tuned.places)
+    page.write(out / PAGE, outcome)
+    write_json(out / FIGURES, outcome.content())
+    write_bytes(out / MODEL, with_facts(outcome.tuned.model.path.read_bytes(), outcome.facts()))

@@ -1,0 +1,179 @@
+"""`beadctl tune`: from annotated images to a marked model file with its report."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from beadctl.evaluation.comparison import Comparison, ImageScores, Verdict
+from beadctl.evaluation.scoring import Score
+from beadctl.images import ReadOptions
+from beadctl.model.metadata import with_facts
+from beadctl.model.session import Model
+from beadctl.simulate import render
+from beadctl.training import checkpoint, start
+from beadctl.training.export import facts_of, write_onnx
+from beadctl.training.loop import train
+from beadctl.training.options import TrainOptions
+from beadctl.training.plan import TrainingPlan
+from beadctl.tuning import steps
+from beadctl.tuning.held_out import HeldOut
+from beadctl.tuning.verdict import Outcome
+
+TINY = TrainingPlan(simulate=2, size=32, epochs=1, batch_size=2, width=4, depth=2, validation_scenes=1)
+FLAGS = (
+    *("--size", 32, "--overlap", 0, "--epochs", 2, "--steps-per-epoch", 1, "--batch-size", 2),
+    *("--workers", 0, "--threads", 1, "--device", "cpu", "-o", "out"),
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory):
+    """A small network in place of the default model."""
+    folder = tmp_path_factory.mktemp("tiny")
+    train(TINY, folder / "run", options=TrainOptions(device="cpu", workers=0, threads=1))
+    state = checkpoint.load(folder / "run/best.pt")
+    write_onnx(state.network(), folder / "tiny.onnx", 20, facts_of(state, state.network()))
+    return folder / "tiny.onnx"
+
+
+@pytest.fixture
+def quick_export(tiny_model, monkeypatch):
+    """The facts of a run with the weights of the small network, as an export takes seconds."""
+
+    def export(run, out, options, *, overwrite):
+        state = checkpoint.load(run / "best.pt")
+        facts = facts_of(state, state.network(), options)
+        out.write_bytes(with_facts(tiny_model.read_bytes(), facts))
+
+    monkeypatch.setattr(steps, "export", export)
+
+
+@pytest.fixture
+def tune(run, tiny_model, monkeypatch):
+    """Run the command on six simulated images of 48 px, from the small network."""
+    for module in (start, steps):
+        monkeypatch.setattr(module, "DEFAULT_MODEL", tiny_model)
+    write_images(Path(), 6, 48)
+    return lambda *more: run("tune", "images", "masks", *FLAGS, *more)
+
+
+def write_images(folder, count, size, look=lambda image: image):
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(11)
+    for index in range(count):
+        scene = render(rng, size)
+        tifffile.imwrite(folder / f"images/{index}.tif", look(scene.image))
+        tifffile.imwrite(folder / f"masks/{index}.tif", scene.labels.astype(np.uint16))
+
+
+def facts(path):
+    return Model(Path(path), "cpu").facts
+
+
+def test_one_command_makes_a_model_a_report_and_a_verdict(tune, run):
+    """With one image whose mask cannot be used."""
+    tifffile.imwrite("masks/3.tif", np.zeros((7, 7), np.uint16))
+    said = tune("--name", "mine", "--format", "csv")
+    assert said.code == 1, said.err
+    assert "3.tif" in said.error
+    told = json.loads(Path("out/tuning.json").read_text())
+    table = {row["figure"]: row for row in csv.DictReader(io.StringIO(said.out))}
+    for figure, key in (("F1@0.5", "f1@0.50"), ("count error", "count_mape")):
+        for model, name in (("default model", "default"), ("tuned model", "tuned")):
+            assert float(table[figure][model]) == pytest.approx(told["figures"][name][key], rel=1e-3)
+
+    last = said.err.splitlines()[-1]
+    assert f"with {told['beads']} beads" in last
+    assert re.search(r"out/tuned\.onnx: (NOT )?better than the default model", last)
+    model = facts("out/tuned.onnx")
+    assert (model.name, model.validation["verdict"]) == ("mine", told["verdict"])
+    assert model.validation["compared_on_beads"] == told["beads"]
+    assert bool(model.doubt) == (told["verdict"] == "not better" or model.validation["val_f1"] < 0.5)
+
+    # The figures are those of `eval` on the images that were left out, with the file that was written.
+    held = [one["name"] for one in told["images"]]
+    manifest = list(csv.DictReader(Path("out/tiles/manifest.csv").open()))
+    assert set(held) == {row["source"] for row in manifest if row["split"] == "test"}
+    for folder in ("images", "masks"):
+        Path("held", folder).mkdir(parents=True)
+        for name in held:
+            Path("held", folder, name).write_bytes(Path(folder, name).read_bytes())
+    scored = run("eval", "held/images", "held/masks", "-m", "out/tuned.onnx", "--device", "cpu")
+    assert json.loads(scored.out)["figures"] == told["figures"]["tuned"]
+
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in held)
+    assert "http" not in page.replace("http-equiv", "")
+    with Image.open("out/worst_places.png") as picture:
+        assert picture.size > (0, 0)
+
+
+def test_it_goes_on_where_it_was_stopped_and_gives_the_same(tune, quick_export, monkeypatch):
+    learn = steps.learn_shown
+    monkeypatch.setattr(steps, "learn_shown", lambda run, messages, _: learn(run, messages, lambda: True))
+    said = tune()
+    assert said.code == 130
+    assert "run the same command again" in said.error
+    assert not Path("out/tuned.onnx").exists()
+    monkeypatch.setattr(steps, "learn_shown", learn)
+    assert tune().code == 0
+    once = Path("out/tuned.onnx").read_bytes()
+    history = Path("out/run/history.csv").read_bytes()
+    assert tune().code == 0
+    assert Path("out/tuned.onnx").read_bytes() == once
+    assert Path("out/run/history.csv").read_bytes() == history
+    other = tune("--batch-size", 3)
+    assert other.code == 3
+    assert "batch_size = 2, not 3" in other.error
+
+
+def test_files_of_others_are_left_alone(tune):
+    Path("out").mkdir()
+    Path("out/tuned.onnx").write_text("mine")
+    said = tune()
+    assert said.code == 3
+    assert "out/tuned.onnx: already exists" in said.error
+    assert [path.name for path in Path("out").iterdir()] == ["tuned.onnx"]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_model_that_is_not_better_is_marked(tiny_model, monkeypatch, verdict):
+    monkeypatch.setattr(Comparison, "verdict", verdict)
+    model, scores = Model(tiny_model, "cpu"), Comparison((ImageScores("a.tif", Score(), Score()),))
+    model.facts = replace(model.facts, validation={"val_f1": 0.9})
+    held = HeldOut((), ReadOptions(), "test", are_tiles=False)
+    outcome = Outcome(steps.Tuned(None, model, held, scores, ()), (), ())
+    marked = outcome.facts()
+    assert (marked.validation["verdict"], marked.validation["val_f1"]) == (verdict.value, 0.9)
+    assert bool(marked.doubt) == (verdict is Verdict.NOT_BETTER)
+    assert ("NOT better" in outcome.line(Path("m.onnx"))) == (verdict is Verdict.NOT_BETTER)
+
+
+def test_folds_test_each_image_once_and_decide(tune, quick_export):
+    said = tune("--folds", 3, "--epochs", 1)
+    assert said.code == 0, said.err
+    told = json.loads(Path("out/tuning.json").read_text())
+    assert sorted(one["name"] for one in told["images"]) == [f"{index}.tif" for index in range(6)]
+    assert len(told["folds"]) == 3
+    assert "on 6 images with" in said.err.splitlines()[-1]
+    table = said.err[said.err.index("cross-validation") :]
+    assert re.search(r"mean +\d", table)
+    f1 = [fold["tuned"]["f1@0.50"] for fold in told["folds"]]
+    assert f"{np.mean(f1):.3f}" in next(line for line in table.splitlines() if "mean" in line)
+    assert f"{np.std(f1, ddof=1):.3f}" in next(line for line in table.splitlines() if " sd " in line)
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "Cross-validation" in page
+    for number in (1, 2, 3):
+        rows = list(csv.DictReader(Path(f"out/folds/{number}/tiles/manifest.csv").open()))
+        assert len({row["source"] for row in rows}) == 6
