@@ -42,11 +42,15 @@ def manual_counts(names: Sequence[str], path: Path) -> dict[tuple[str, int], int
     return found
 
 
+# Above, floats are no whole numbers.
+MOST = 2**53
+
+
 def _number(text: str, what: str, place: str) -> int:
     try:
         value = float(text)
     except ValueError:
         value = -1
-    if value < 0 or not value.is_integer():
+    if not 0 <= value < MOST or not value.is_integer():
         raise SettingsError(f"{place}: {text} is no {what}; write a whole number")
     return int(value)

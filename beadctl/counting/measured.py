@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from beadctl.errors import SettingsError
 
+# Least and largest value: beyond, no length and no dilution lies.
+LIMITS = (1e-9, 1e12)
 _NUMBER = r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*"
 _MEASURED = re.compile(rf"{_NUMBER}(?:(?:±|\+-|\+/-){_NUMBER})?")
 
@@ -23,7 +25,8 @@ class Measured:
         Raises
         ------
         SettingsError
-            If the text is none of these, or the value is not above 0.
+            If the text is none of these, the value is not above 0 or beyond any that can be measured, or its
+            standard deviation is not below it.
 
         Examples
         --------
@@ -31,11 +34,15 @@ class Measured:
         Measured(value=100.0, sd=2.0)
         """
         match = _MEASURED.fullmatch(text)
-        if not match or float(match[1]) <= 0:
+        least, largest = LIMITS
+        if not match or not least <= float(match[1]) <= largest:
             raise SettingsError(
                 f"{text}: not a value above 0 with or without standard deviation; write 100 or 100+-2"
             )
-        return cls(float(match[1]), float(match[2] or 0))
+        found = cls(float(match[1]), float(match[2] or 0))
+        if found.sd >= found.value:
+            raise SettingsError(f"{text}: the standard deviation is not below the value; write 100+-2")
+        return found
 
     @property
     def relative_sd(self) -> float:

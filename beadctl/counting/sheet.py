@@ -27,7 +27,8 @@ class Line:
 def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence[str]) -> list[Line]:
     """Read a table of images: the column ``file`` (or ``image``), one more that it needs, and others.
 
-    Other columns are ignored, and those of `optional` that are missing are empty. A file is named by its path
+    Other columns are ignored, and those of `optional` that are missing are empty. A line may end early, but
+    not hold more cells than the first line, as numbers with a decimal comma do. A file is named by its path
     below the input folder, or by its name alone where only one image has it.
 
     Parameters
@@ -42,7 +43,8 @@ def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence
     Raises
     ------
     SettingsError
-        If the file cannot be read, lacks a column, or names a file that is no image of the run.
+        If the file cannot be read, lacks a column or has it twice, has a line with more cells than the first
+        one, or names a file that is no image of the run.
     """
     alone = Counter(map(_base, names))
     by_file = {_base(name): name for name in names if alone[_base(name)] == 1} | {
@@ -73,19 +75,25 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
             head = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count), restval="")
-            given = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+            heads = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            given = dict(zip(heads, reader.fieldnames or (), strict=True))
             given.setdefault(FILE, given.get(FILE_TOO, ""))
+            if twice := [name for name in columns if heads.count(name) > 1]:
+                raise SettingsError(f"{path}: has the column {twice[0]} twice; rename one of them")
             if lacking := [name for name in columns[:2] if not given.get(name)]:
                 raise SettingsError(
                     f"{path}: has no column {lacking[0]}; its first line is {','.join(columns)}"
                 )
-            return [
-                (
-                    reader.line_num,
-                    {name: row[given[name]].strip() if name in given else "" for name in columns},
-                )
-                for row in reader
-            ]
+            rows = []
+            for row in reader:
+                if any(cell.strip() for cell in row.pop(None, ())):
+                    raise SettingsError(
+                        f"{path}, line {reader.line_num}: has more cells than the first line; "
+                        "write numbers with a point, and texts with commas in quotes"
+                    )
+                cells = {name: row[given[name]].strip() if name in given else "" for name in columns}
+                rows.append((reader.line_num, cells))
+            return rows
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); check its path") from None
     except (csv.Error, UnicodeDecodeError):

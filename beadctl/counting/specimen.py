@@ -12,6 +12,8 @@ from beadctl.errors import SettingsError
 PARTS = ("sample", "dilution", "replicate")
 # Dilutions of a series.
 LEAST_LEVELS = 3
+# Largest dilution factor: beyond, a millilitre holds no bead.
+MOST_DILUTED = 1e12
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def by_expression(names: Sequence[str], expression: str) -> dict[str, Specimen]:
     r"""Return the specimen of each image whose name an expression matches.
 
     The groups ``(?P<sample>)``, ``(?P<dilution>)`` and ``(?P<replicate>)`` of the expression are what they
-    are called. Without these the sample is its first group, or the whole match.
+    are called. Without these the sample is its first group, or the whole match. An empty match is none.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ def by_expression(names: Sequence[str], expression: str) -> dict[str, Specimen]:
     for name in names:
         if match := pattern.search(name):
             parts = match.groupdict("") or {"sample": match.group(1 if pattern.groups else 0) or ""}
+            if not any(parts.values()):
+                continue
             text = parts.get("dilution", "")
             dilution = _factor(text, f"{problem}: {name}") if text else None
             found[name] = Specimen(parts.get("sample", ""), dilution, parts.get("replicate", ""))
@@ -102,7 +106,8 @@ def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
     """
     found: dict[str, Specimen] = {}
     for line in read_sheet(sheet, names, "sample", ("dilution", "replicate")):
-        sample, dilution = line.cells["sample"], line.cells["dilution"]
+        # A line break in a cell would be one in the tables too.
+        sample, dilution = " ".join(line.cells["sample"].split()), line.cells["dilution"]
         if line.image in found:
             raise SettingsError(f"{line.place}: {line.image} is already named above; remove one of the lines")
         if not sample:
@@ -142,6 +147,17 @@ def _factor(text: str, place: str) -> float:
         factor = float(text.strip().rstrip("xX"))
     except ValueError:
         factor = math.nan
-    if not 0 < factor < math.inf:
-        raise SettingsError(f"{place}: {text} is no dilution factor; write a number above 0, such as 10")
+    require_factor(factor, text, place)
     return factor
+
+
+def require_factor(factor: float, text: str, place: str) -> None:
+    """Refuse what is no dilution factor, such as 0.1, by which 1:10 may be meant.
+
+    Raises
+    ------
+    SettingsError
+        If it is not between 1 and `MOST_DILUTED`.
+    """
+    if not 1 <= factor <= MOST_DILUTED:
+        raise SettingsError(f"{place}: {text} is no dilution factor; write 1 or more, such as 10 for 1:10")

@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from beadctl.console import Messages, shown
+from beadctl.console import Messages, fail, shown
 from beadctl.counting.agreement import Agreement, agreement, bands
+from beadctl.counting.sheet import some
 from beadctl.files import write_csv
 from beadctl.results.ledger import Row
 
@@ -68,11 +70,31 @@ HEADS = {
 
 
 def compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[Compared]:
-    """Return the planes that have both counts."""
+    """Return the planes that have both counts.
+
+    A manual count of plane 0 is also that of the only row of an image, which may be a projected plane.
+    """
+    rows = Counter(row.image for row in planes)
+    found = []
+    for row in planes:
+        by_hand = manual.get((row.image, row.plane))
+        if by_hand is None and rows[row.image] == 1:
+            by_hand = manual.get((row.image, 0))
+        if row.count is not None and by_hand is not None:
+            found.append(Compared(row.image, row.plane, row.count, by_hand))
+    return found
+
+
+def not_compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[str]:
+    """Return the planes that have a manual count and are none of the run, of images that did not fail."""
+    rows = Counter(row.image for row in planes)
+    failed = {row.image for row in planes if row.count is None}
+    known = {(row.image, row.plane) for row in planes}
+    known |= {(image, 0) for image, number in rows.items() if number == 1}
     return [
-        Compared(row.image, row.plane, row.count, manual[row.image, row.plane])
-        for row in planes
-        if row.count is not None and (row.image, row.plane) in manual
+        f"{image} plane {plane}"
+        for image, plane in manual
+        if (image, plane) not in known and image not in failed
     ]
 
 
@@ -91,8 +113,17 @@ def write_agreement(folder: Path, pairs: Sequence[Compared]) -> None:
         draw(folder, pairs)
 
 
-def tell_agreement(pairs: Sequence[Compared], messages: Messages) -> None:
-    """Print the agreement for people, if there is a plane that both counted."""
+def tell_agreement(pairs: Sequence[Compared], missing: Sequence[str], messages: Messages) -> bool:
+    """Print the agreement for people, if there is a plane that both counted, and a line of those it lacks.
+
+    Returns
+    -------
+    bool
+        Whether there is a manual count of a plane that the run has not.
+    """
     rows = agreement_rows(pairs) if pairs else []
     table = [[shown(getattr(row, name)) for name in HEADS] for row in rows]
     messages.table("Agreement with manual counts", tuple(HEADS.values()), table)
+    if missing:
+        fail(f"--manual: {some(missing)}: no planes of this run; write planes as in counts.csv")
+    return bool(missing)

@@ -11,7 +11,13 @@ from beadctl.counting.stacks import Unit
 from beadctl.errors import SettingsError
 from beadctl.files import name_text
 from beadctl.images import Found
-from beadctl.results.compared import Compared, compared, tell_agreement, write_agreement
+from beadctl.results.compared import (
+    Compared,
+    compared,
+    not_compared,
+    tell_agreement,
+    write_agreement,
+)
 from beadctl.results.file_rows import file_rows
 from beadctl.results.groups import Grouping, GroupRow, tell_groups, write_groups
 from beadctl.results.ledger import Row
@@ -93,11 +99,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Summary:
-    """Groups of fields, dilution series, planes with a manual count, and diameters."""
+    """Groups of fields, dilution series, planes with a manual count, those it lacks, and diameters."""
 
     groups: tuple[GroupRow, ...] = ()
     series: tuple[SampleSeries, ...] = ()
     compared: tuple[Compared, ...] = ()
+    not_compared: tuple[str, ...] = ()
     sizes: tuple[GroupSizes, ...] = ()
 
     @classmethod
@@ -110,6 +117,7 @@ class Summary:
             tuple(grouping.rows(planes)) if grouping else (),
             tuple(series_of(grouping, planes)) if grouping and grouping.series else (),
             tuple(compared(planes, asked.manual)),
+            tuple(not_compared(planes, asked.manual)),
             tuple(asked.sizes.groups(sizes, grouping)) if asked.sizes else (),
         )
 
@@ -129,7 +137,7 @@ class Summary:
 
     def tell(self, messages: Messages) -> bool:
         """Print the tables for people; return whether a figure is missing, which is an error line."""
-        tell_agreement(self.compared, messages)
-        lacking = tell_groups(self.groups, messages)
+        lacking = tell_agreement(self.compared, self.not_compared, messages)
+        lacking = tell_groups(self.groups, messages) or lacking
         lacking = tell_series(self.series, messages) or lacking
         return tell_sizes(self.sizes, messages) or lacking

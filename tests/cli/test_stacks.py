@@ -118,6 +118,18 @@ def test_a_projected_stack_has_one_count(run, model_path, how):
     assert [row["plane"] for row in rows] == ([2, 7] if how == "sharpest" else [0, 5])
 
 
+def test_a_manual_count_of_a_file_is_compared_with_its_only_row(run, model_path):
+    """Of the sharpest plane, whose number nobody knows beforehand."""
+    save("z/stack.tif", images())
+    Path("manual.csv").write_text("file,count\nstack.tif,5\n")
+    said = run(
+        *("count", "z", "--project", "sharpest", "-m", model_path, "--manual", "manual.csv", "-o", "out")
+    )
+    assert said.code == 0
+    (row, _) = table("out/agreement.csv")
+    assert (row["planes"], row["bias"]) == ("1", "-1")
+
+
 def test_segment_writes_one_mask_for_a_projected_stack(run, model_path):
     save("z/stack.tif", np.stack([images(), images(3)]), "TZYX")
     assert run("segment", "z", "--project", "max", "-m", model_path, "-o", "out").code == 0

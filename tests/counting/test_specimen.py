@@ -37,7 +37,9 @@ def test_the_name_of_a_group():
         ("Q", "matches none of the 3 images, such as day1/A_10x_1.tif"),
         ("(?P<day>day.)", "no group is called day"),
         ("(?P<dilution>day.)", "day1 is no dilution factor"),
-        ("(?P<dilution>0)", "0 is no dilution factor"),
+        ("(?P<dilution>0)", "0 is no dilution factor; write 1 or more, such as 10 for 1:10"),
+        ("Q?", "matches none of the 3 images"),
+        ("(?P<sample>Q)?", "matches none of the 3 images"),
     ],
 )
 def test_expressions_that_are_refused(expression, words):
@@ -53,7 +55,7 @@ def test_a_sheet_by_path_or_by_name(tmp_path, delimiter, encoding):
     lines = [
         "Sample,file,note,dilution",
         "A,day1/A_10x_1.tif,,10",
-        "A, A_10x_2.tif ,ok,10x",
+        '"A\r\n", A_10x_2.tif ,ok,10x,,',
         "B,B_2.5x_1.tif",
     ]
     sheet = tmp_path / "sheet.csv"
@@ -73,6 +75,10 @@ WHOLE = "file,sample,dilution,replicate\n" + "".join(f"{name},A,10,1\n" for name
         (WHOLE + "other.tif,A,10,1\n", "other.tif: no images of this run"),
         (WHOLE + f"{NAMES[0]},A,10,1\n", "line 5: day1/A_10x_1.tif is already named"),
         (WHOLE.replace("A,10", "A,ten", 1), "line 2: ten is no dilution factor"),
+        (WHOLE.replace("A,10", "A,0.1", 1), "line 2: 0.1 is no dilution factor"),
+        (WHOLE.replace("A,10,", "A,1e400,", 1), "line 2: 1e400 is no dilution factor"),
+        (WHOLE.replace("A,10,1", "A,2,5,1", 1), "line 2: has more cells than the first line"),
+        (WHOLE.replace("replicate", "File", 1), "has the column file twice"),
         (WHOLE.replace(",A,", ",,"), "line 2: day1/A_10x_1.tif has no sample"),
         (WHOLE.rpartition("day2")[0], "has no line for day2/B_2.5x_1.tif"),
         ("file,sample\n", "has no line for day1/A_10x_1.tif, day1/A_10x_2.tif, day2/B_2.5x_1.tif;"),
