@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import special
 
 from beadctl.counting.interval import CONFIDENCE, Interval, jeffreys_interval
@@ -106,8 +107,11 @@ def detection_interval(count: int, band: Band) -> Interval:
     Of the beads counted, at most as many are wrong as a beta-binomial distribution with the figures of
     the band exceeds with probability 2.5 %: ``BetaBinomial(count, wrong + 1/2, matched + 1/2)``. The true
     beads are at most the number N of which a model finds no more than so many with that probability:
-    ``BetaBinomial(N, matched + 1/2, missed + 1/2)``. Both distributions have the binomial scatter of this
-    field and the uncertainty of precision and recall, which are known from so many beads (Jeffreys' prior).
+    ``BetaBinomial(N, matched + 1/2, missed + 1/2)``, its binomial coefficients continued by the gamma
+    function between whole numbers. So N is above the count, also where none was found: then it solves
+    ``B(matched + 1/2, missed + 1/2 + N) = 0.025 B(matched + 1/2, missed + 1/2)``, B the beta function. Both
+    distributions have the binomial scatter of this field and the uncertainty of precision and recall, which
+    are known from so many beads (Jeffreys' prior).
 
     Parameters
     ----------
@@ -118,8 +122,12 @@ def detection_interval(count: int, band: Band) -> Interval:
 
     Examples
     --------
-    >>> detection_interval(100, Band(False, 1.0, 50, true=1000, found=980, matched=960, widening=1.5))
-    Interval(low=95.0, high=109.0)
+    >>> band = Band(False, 1.0, 50, true=1000, found=980, matched=960, widening=1.5)
+    >>> for count in (0, 100):
+    ...     ends = detection_interval(count, band)
+    ...     print(round(ends.low, 1), round(ends.high, 1))
+    0.0 1.2
+    95.0 109.2
     """
     from scipy import stats
 
@@ -129,17 +137,24 @@ def detection_interval(count: int, band: Band) -> Interval:
         share = float(special.betaincinv(matched, missed, TAIL))
         return Interval(count * float(special.betaincinv(matched, wrong, TAIL)), count / share)
     gone = float(stats.betabinom.ppf(1 - TAIL, count, wrong, matched)) if count else 0.0
+    return Interval(count - gone, _most_true(count, matched, missed))
 
-    def is_possible(number: int) -> bool:
-        return bool(stats.betabinom.cdf(count, number, matched, missed) >= TAIL)
 
-    low, high = count, 2 * count + 1
-    while is_possible(high):
+def _most_true(count: int, matched: float, missed: float) -> float:
+    """Return the number of true beads of which a model finds `count` or fewer with the chance `TAIL`."""
+    from scipy import optimize
+
+    found = np.arange(count + 1)
+
+    def excess(number: float) -> float:
+        ways = -math.log(number + 1) - special.betaln(number - found + 1, found + 1)
+        chances = special.betaln(found + matched, number - found + missed) - special.betaln(matched, missed)
+        return float(np.exp(ways + chances).sum()) - TAIL
+
+    low, high = float(count), 2.0 * count + 1
+    while excess(high) > 0:
         low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_possible(middle) else (low, middle)
-    return Interval(count - gone, float(low))
+    return float(optimize.brentq(excess, low, high, xtol=1e-6))
 
 
 def field_interval(count: int, detection: Interval, thresholds: Interval, widening: float) -> Interval:
@@ -172,6 +187,32 @@ def field_interval(count: int, detection: Interval, thresholds: Interval, wideni
         )
     )
     return _around(count, down, up)
+
+
+def pooled_interval(counts: Sequence[int], fields: Sequence[Interval]) -> Interval:
+    """Return the interval of the true number of beads in several fields of one sample.
+
+    The ends are sums of those of the fields: images of one sample are alike, and so are a model's errors on
+    them. Of fields in which no bead was found the widest stands for all: that a model finds none of N beads
+    is as improbable in many fields as in one.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Beads of each field.
+    fields : sequence of Interval
+        `field_interval` of each.
+
+    Examples
+    --------
+    >>> pooled_interval([0, 0, 9], [Interval(0, 1), Interval(0, 2), Interval(7, 12)])
+    Interval(low=7, high=14)
+    """
+    pairs = list(zip(counts, fields, strict=True))
+    empty = max((field.high for count, field in pairs if not count), default=0.0)
+    return Interval(
+        sum(field.low for field in fields), sum(field.high for count, field in pairs if count) + empty
+    )
 
 
 def combined_interval(count: int, field: Interval) -> Interval:

@@ -45,9 +45,10 @@ def poisson_interval(count: int, confidence: float = CONFIDENCE) -> Interval:
 def jeffreys_interval(count: int) -> Interval:
     """Return the 95 % interval of the mean of a Poisson distribution that holds it in 95 % on average.
 
-    The ends are quantiles of ``gamma(count + 1/2)`` at 2.5 and 97.5 %, the lower end of 0 is 0; the exact
-    interval holds every mean in 95 % or more, so it is wider (Brown, Cai and DasGupta, Interval estimation in
-    exponential families, Statistica Sinica 13 (2003), 19-49).
+    The ends are quantiles of ``gamma(count + 1/2)`` at 2.5 and 97.5 %; the exact interval holds every mean in
+    95 % or more, so it is wider (Brown, Cai and DasGupta, Interval estimation in exponential families,
+    Statistica Sinica 13 (2003), 19-49). The ends of 0 are those of the exact interval, since quantiles would
+    hold too few of the means just above (the same, Statistical Science 16 (2001), 101-133, section 4.1.2).
 
     Examples
     --------
@@ -55,9 +56,11 @@ def jeffreys_interval(count: int) -> Interval:
     >>> round(ends.low, 2), round(ends.high, 2)
     (5.14, 17.74)
     """
+    if not count:
+        return poisson_interval(count)
     tail = (1 - CONFIDENCE) / 2
-    low = float(special.gammaincinv(count + 0.5, tail)) if count else 0.0
-    return Interval(low, float(special.gammaincinv(count + 0.5, 1 - tail)))
+    low, high = (float(special.gammaincinv(count + 0.5, end)) for end in (tail, 1 - tail))
+    return Interval(low, high)
 
 
 def mean_interval(mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE) -> Interval:

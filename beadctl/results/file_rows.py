@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+from beadctl.counting.detection import pooled_interval
+from beadctl.counting.interval import Interval
 from beadctl.results.ledger import Row
 
 
 def file_rows(planes: Sequence[Row]) -> list[Row]:
-    """Return one row for each file: counts, areas and ends of intervals are the sums over its planes.
+    """Return one row for each file: counts and areas are the sums over its planes.
 
-    Intervals add up, because the errors of a model on planes of one file are alike. A file of which a plane
-    failed has no count, and one whose planes differ in pixel size neither.
+    For the ends of intervals see `pooled_errors`. A file of which a plane failed has no count, and one whose
+    planes differ in pixel size neither.
 
     Parameters
     ----------
@@ -22,6 +24,19 @@ def file_rows(planes: Sequence[Row]) -> list[Row]:
     return [_file(rows) for rows in files.values()]
 
 
+def pooled_errors(rows: Sequence[Row]) -> Interval | None:
+    """Return the interval of the true number of beads in all planes, or None where one has none.
+
+    See `beadctl.counting.detection.pooled_interval`.
+    """
+    fields = [
+        Interval(row.field_low, row.field_high)
+        for row in rows
+        if row.field_low is not None and row.field_high is not None
+    ]
+    return pooled_interval([row.count or 0 for row in rows], fields) if len(fields) == len(rows) else None
+
+
 def _file(rows: Sequence[Row]) -> Row:
     first = rows[0]
     if failed := [row for row in rows if row.count is None]:
@@ -29,6 +44,7 @@ def _file(rows: Sequence[Row]) -> Row:
         return Row(first.image, 0, "", "failed", reason=reason)
     if len({row.pixel_size_um for row in rows}) > 1:
         return Row(first.image, 0, "", "failed", reason="its planes differ in pixel size")
+    errors = pooled_errors(rows)
     return Row(
         first.image,
         0,
@@ -38,8 +54,8 @@ def _file(rows: Sequence[Row]) -> Row:
         pixel_size_um=first.pixel_size_um,
         field_area_px=sum(row.field_area_px or 0 for row in rows),
         field_area_um2=_sum([row.field_area_um2 for row in rows]),
-        field_low=_sum([row.field_low for row in rows]),
-        field_high=_sum([row.field_high for row in rows]),
+        field_low=errors.low if errors else None,
+        field_high=errors.high if errors else None,
     )
 
 

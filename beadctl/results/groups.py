@@ -15,10 +15,11 @@ from beadctl.counting.groups import Field, GroupStatistics, Source, group_statis
 from beadctl.counting.interval import Interval, jeffreys_interval
 from beadctl.counting.measured import Measured
 from beadctl.counting.sheet import some
-from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_levels
+from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_factor, require_levels
 from beadctl.errors import SettingsError
 from beadctl.files import cell, name_text, no_formula, write_csv
 from beadctl.images import Found
+from beadctl.results.file_rows import pooled_errors
 from beadctl.results.ledger import Row
 
 FILE = "groups.csv"
@@ -181,6 +182,8 @@ class Grouping:
             require_packages()
             require_levels(specimens.values())
         depth, factor = (Measured.parse(text) if text else None for text in (depth_um, dilution))
+        if factor and dilution:
+            require_factor(factor.value, dilution, "--dilution")
         return cls(specimens, depth, factor, dilution_series)
 
     def notes(self, found: Sequence[Found]) -> Iterator[tuple[bool, str]]:
@@ -265,19 +268,18 @@ def area_of(row: Row) -> float:
 def _combined(statistics: GroupStatistics, rows: Sequence[Row]) -> Interval | None:
     """Return the interval of a group's mean with the model's errors, or None where these are unknown.
 
-    Images of one sample are alike, and so are the errors on them: they do not become less with more fields.
+    For the errors see `beadctl.counting.detection.pooled_interval`.
     """
-    low, high, beads = 0.0, 0.0, statistics.beads
-    for row in rows:
-        if row.field_low is None or row.field_high is None:
-            return None
-        low, high = low + row.field_low, high + row.field_high
+    error, beads = pooled_errors(rows), statistics.beads
+    if error is None:
+        return None
     each = statistics.mean / beads if beads else 1 / statistics.fields
     sampling = statistics.interval
     if statistics.source is Source.POISSON:
         alone = jeffreys_interval(beads)
         sampling = Interval(alone.low * each, alone.high * each)
-    return with_error(statistics.mean, sampling, Interval(low * each, high * each), HALF * each)
+    ends = Interval(error.low * each, error.high * each)
+    return with_error(statistics.mean, sampling, ends, HALF * each)
 
 
 def _of_counts(statistics: GroupStatistics, combined: Interval | None) -> dict[str, Any]:

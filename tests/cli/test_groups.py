@@ -85,6 +85,9 @@ def test_a_sample_sheet(count, series):
         (("--dilution", "10"), "give --depth-um"),
         (("--depth-um", "deep"), "write 100 or 100+-2"),
         (("--depth-um", "0"), "write 100 or 100+-2"),
+        (("--depth-um", "1e400"), "write 100 or 100+-2"),
+        (("--depth-um", "5+-9"), "standard deviation is not below the value"),
+        (("--depth-um", "100", "--dilution", "0.1"), "--dilution: 0.1 is no dilution factor"),
     ],
 )
 def test_bad_input_is_one_line_before_any_work(count, series, flags, words):
@@ -203,6 +206,16 @@ def test_agreement_with_manual_counts(count, dilutions):
     assert {"manual count", "count minus manual count"} <= drawn_words("out/agreement.svg")
 
 
+def test_a_manual_count_of_a_plane_that_is_not_there_is_an_error(count, dilutions):
+    Path("manual.csv").write_text("file,count,plane\n1x_0.png,10,0\n1x_1.png,9,1\n")
+    said = count(dilutions, "-o", "out", "--manual", "manual.csv")
+    assert said.code == 1
+    assert said.error.endswith(
+        "--manual: 1x_1.png plane 1: no planes of this run; write planes as in counts.csv"
+    )
+    assert table("out/agreement.csv")[0]["planes"] == "1"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -212,6 +225,10 @@ def test_agreement_with_manual_counts(count, dilutions):
         ("file,count\n1x_0.png,-1\n", "line 2: -1 is no count"),
         ("file,count\n1x_0.png,2.5\n", "line 2: 2.5 is no count"),
         ("file,count,plane\n1x_0.png,2,first\n", "line 2: first is no plane"),
+        ("file,count\n1x_0.png,nan\n", "line 2: nan is no count"),
+        ("file,count\n1x_0.png,1e300\n", "line 2: 1e300 is no count"),
+        ("file,count\n1x_0.png,1,000\n", "line 2: has more cells than the first line"),
+        ("file,count,Count\n1x_0.png,1,2\n", "manual.csv: has the column count twice"),
         ("file,count\n1x_0.png,2\n1x_0.png,3\n", "line 3: 1x_0.png is already counted above"),
         ("file,count\n1x_0.png,\n", "manual.csv: has no count"),
         (None, "manual.csv: cannot be read"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from beadctl.counting.detection import (
@@ -16,9 +16,10 @@ from beadctl.counting.detection import (
     combined_interval,
     detection_interval,
     field_interval,
+    pooled_interval,
     with_error,
 )
-from beadctl.counting.interval import Interval
+from beadctl.counting.interval import Interval, poisson_interval
 
 BAND = Band(False, 1.0, 60, true=3000, found=2950, matched=2800, widening=1.5)
 
@@ -39,9 +40,78 @@ def test_the_ends_are_those_of_beta_binomial_distributions(count, band):
         share = stats.betabinom.cdf(count - ends.low, count, wrong, matched)
         assert share >= 0.975
         assert stats.betabinom.cdf(count - ends.low - 1, count, wrong, matched) < 0.975
-    assert stats.betabinom.cdf(count, ends.high, matched, missed) >= 0.025
-    assert stats.betabinom.cdf(count, ends.high + 1, matched, missed) < 0.025
-    assert 0 <= ends.low <= count <= ends.high
+    whole = math.floor(ends.high + 1e-6)
+    assert stats.betabinom.cdf(count, whole, matched, missed) >= 0.025 - 1e-6
+    assert stats.betabinom.cdf(count, whole + 1, matched, missed) < 0.025 + 1e-6
+    assert 0 <= ends.low <= count < ends.high
+
+
+@given(st.integers(0, 300), bands())
+def test_between_whole_numbers_the_chance_is_that_of_incomplete_beta_functions(count, band):
+    """The chance to find no more than so many is one of these for a known recall; here is its mean."""
+    high = detection_interval(count, band).high
+    quantiles = (np.arange(1000) + 0.5) / 1000
+    missed = stats.beta.ppf(quantiles, band.true - band.matched + 0.5, band.matched + 0.5)
+    chance = stats.beta.cdf(missed, high - count, count + 1).mean()
+    assert chance == pytest.approx(0.025, rel=0.02)
+
+
+@given(bands())
+def test_an_empty_field_may_hold_missed_beads(band):
+    """As many as are all missed with 2.5 %, by logarithms of beta functions."""
+    ends = detection_interval(0, band)
+    matched, missed = band.matched + 0.5, band.true - band.matched + 0.5
+    assert ends.low == 0 < ends.high
+    chance = special.betaln(missed + ends.high, matched) - special.betaln(missed, matched)
+    assert chance == pytest.approx(math.log(0.025), abs=1e-4)
+    field = field_interval(0, ends, Interval(0, 0), band.widening)
+    assert (field.low, field.high) == (0, pytest.approx(ends.high))
+
+
+@pytest.mark.parametrize("recall", [0.3, 0.6, 0.9, 0.99, 0.999])
+def test_the_mean_of_an_empty_field_is_no_lower_than_its_limit_by_the_recall(recall):
+    """Beads are found at a rate of the mean times the recall, whose upper limit is that of no bead."""
+    band = Band(False, 1.0, 40, 10**5, 10**5, round(recall * 10**5), 1.0)
+    field = field_interval(0, detection_interval(0, band), Interval(0, 0), band.widening)
+    assert combined_interval(0, field).high > poisson_interval(0).high / recall
+
+
+def test_fewer_beads_are_missed_where_the_recall_is_known_and_high():
+    ends = [
+        detection_interval(0, Band(False, 1.0, 40, true, true, matched, 1.0)).high
+        for true, matched in ((100, 50), (100, 90), (100, 99), (10_000, 9_900), (10_000, 9_999))
+    ]
+    assert ends == sorted(ends, reverse=True)
+    # With a recall that is known: ln 0.025 over ln of the share that is missed.
+    known = detection_interval(0, Band(False, 1.0, 40, 10**6, 10**6, 9 * 10**5, 1.0))
+    assert known.high == pytest.approx(math.log(0.025) / math.log(0.1), rel=1e-3)
+
+
+FIELDS = st.lists(st.tuples(st.integers(0, 50), st.floats(0, 1), st.floats(0, 9)), min_size=1, max_size=8)
+
+
+@given(FIELDS)
+def test_fields_add_up_and_empty_ones_count_once(fields):
+    counts = [count for count, _, _ in fields]
+    ends = [Interval(count * low, count + more) for count, low, more in fields]
+    pooled = pooled_interval(counts, ends)
+    some = [one for count, one in zip(counts, ends, strict=True) if count]
+    empty = [one.high for count, one in zip(counts, ends, strict=True) if not count]
+    assert pooled.low == pytest.approx(sum(one.low for one in some))
+    assert pooled.high == pytest.approx(sum(one.high for one in some) + max(empty, default=0))
+    assert pooled.low <= sum(counts) <= pooled.high
+
+
+def test_fields_without_beads_hold_no_more_than_one_does():
+    """Of beads in any of five fields, all are missed with the chance that they are in one."""
+    rng, recall = np.random.default_rng(6), 0.55
+    band = Band(False, 1.0, 40, 10**6, 10**6, int(recall * 10**6), 1.0)
+    ends = field_interval(0, detection_interval(0, band), Interval(0, 0), 1.0)
+    limit = math.floor(pooled_interval([0] * 5, [ends] * 5).high)
+    for number, above in ((limit, True), (limit + 1, False)):
+        places = rng.integers(0, 5, (40_000, number))
+        found = np.stack([rng.binomial((places == field).sum(axis=1), recall) for field in range(5)])
+        assert bool(np.mean(found.sum(axis=0) == 0) > 0.025) is above
 
 
 @pytest.mark.parametrize("band", [BAND, dataclasses.replace(BAND, matched=900)])
@@ -102,12 +172,12 @@ def test_intervals_hold_the_count_and_grow_with_their_parts(count, detected, ran
             assert field.high >= part.high - 1e-6
 
 
-@given(st.integers(0, 5000))
+@given(st.integers(1, 5000))
 def test_without_errors_the_combined_interval_is_that_of_jeffreys(count):
     ends = combined_interval(count, Interval(count, count))
     low, high = stats.gamma.ppf([0.025, 0.975], count + 0.5)
     assert ends.high == pytest.approx(high, rel=1e-9)
-    assert ends.low == pytest.approx(low if count else 0, rel=1e-9)
+    assert ends.low == pytest.approx(low, rel=1e-9)
 
 
 def test_one_part_alone_is_kept():

@@ -46,12 +46,17 @@ def test_the_interval_of_a_mean_is_that_of_student(mean, error, n):
     assert ends.low == pytest.approx(max(0, low), rel=1e-7, abs=1e-7 * high)
 
 
-@given(st.integers(0, 10**5))
+@given(st.integers(1, 10**5))
 def test_the_interval_of_jeffreys_is_that_of_the_gamma_distribution(count):
     ends, exact = jeffreys_interval(count), poisson_interval(count)
-    low, high = stats.gamma.interval(0.95, count + 0.5)
-    assert (ends.low, ends.high) == pytest.approx((low if count else 0, high), rel=1e-9)
+    assert (ends.low, ends.high) == pytest.approx(stats.gamma.interval(0.95, count + 0.5), rel=1e-9)
     assert exact.low <= ends.low <= count <= ends.high < exact.high
+
+
+def test_the_interval_of_jeffreys_of_no_bead_is_exact():
+    assert jeffreys_interval(0) == poisson_interval(0)
+    # The chance of no bead is 2.5 % at its end.
+    assert stats.poisson.pmf(0, jeffreys_interval(0).high) == pytest.approx(0.025)
 
 
 def test_the_interval_of_jeffreys_holds_95_percent_of_the_means_on_average():
@@ -66,9 +71,9 @@ def test_the_interval_of_jeffreys_holds_95_percent_of_the_means_on_average():
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 77, 1000, 10**5])
 def test_intervals_of_a_count_are_those_of_statsmodels(count):
     for own, method in ((poisson_interval, "exact-c"), (jeffreys_interval, "jeff")):
-        low, high = confint_poisson(count, 1, method=method)
+        # Of no bead both are exact, and the lower end is 0.
+        low, high = confint_poisson(count, 1, method=method if count else "exact-c")
         ends = own(count)
-        # Here the lower end of no bead is 0.
         assert ends.low == pytest.approx(low if count else 0, rel=1e-9)
         assert ends.high == pytest.approx(high, rel=1e-9)
 

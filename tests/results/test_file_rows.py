@@ -1,5 +1,7 @@
 """Planes of a file as one field."""
 
+import pytest
+
 from beadctl.results.file_rows import file_rows
 from beadctl.results.ledger import Row
 
@@ -19,6 +21,14 @@ def test_counts_areas_and_ends_are_sums():
     assert (second.count, second.field_low) == (1, None)
     # Ends that are known of some planes alone are unknown.
     assert file_rows([rows[0], plane("a", 1, 4)])[0].field_low is None
+
+
+def test_planes_without_beads_add_the_widest_end_once():
+    empty = [plane("a", index, 0, low=0.0, high=high) for index, high in enumerate((0.9, 1.7, 0.9))]
+    (row,) = file_rows(empty)
+    assert (row.count, row.field_low, row.field_high) == (0, 0, 1.7)
+    (row,) = file_rows([*empty, plane("a", 3, 4, low=3.0, high=6.0)])
+    assert (row.field_low, row.field_high) == (3, pytest.approx(7.7))
 
 
 def test_a_file_with_a_failed_plane_or_two_pixel_sizes_has_no_count():

@@ -155,6 +155,19 @@ def test_a_group_of_one_field_has_the_interval_of_its_count():
     assert (empty.combined_low, empty.combined_high) == pytest.approx((ends.low, ends.high))
 
 
+def test_a_blank_has_no_wider_interval_with_more_fields():
+    """Twice as many fields without beads: half the limit of the mean, nearly."""
+    ends = []
+    for fields in (1, 2, 4):
+        rows = [plane(f"{index}.tif", 0) for index in range(fields)]
+        names = [row.image for row in rows]
+        (row,) = grouping("tif", names=names).rows([with_errors(one, 0, 1.2) for one in rows])
+        assert (row.mean_count, row.combined_low) == (0, 0)
+        ends.append(row.combined_high)
+    assert ends == pytest.approx([ends[0], ends[0] / 2, ends[0] / 4])
+    assert ends[0] == pytest.approx(combined_interval(0, Interval(0, 1.2)).high)
+
+
 @pytest.mark.parametrize("fields", [1, 4])
 def test_coverage_of_a_known_concentration(fields):
     """Of samples whose images are alike hard: 2e6 beads a mL of the stock, at 1:10 in a chamber of 100 um."""

@@ -86,6 +86,16 @@ def test_errors_of_the_model_are_columns():
     assert row_of(plane(labels.shape, 0.5), 1, other, (band, flagged)).field_low == row.field_low
 
 
+def test_an_empty_plane_may_hold_missed_beads():
+    labels = np.zeros((40, 60), np.uint32)
+    band = Band(False, 1.0, 40, true=900, found=900, matched=890, widening=1.0)
+    row = row_of(plane(labels.shape, 0.5), 1, Segmented(labels, measure(labels), thresholds=(0, 0)), (band,))
+    assert (row.count, row.detection_low, row.field_low, row.combined_low) == (0, 0, 0, 0)
+    assert 0.5 < row.detection_high < 1
+    assert row.field_high == pytest.approx(row.detection_high)
+    assert row.combined_high > row.count_high / band.recall
+
+
 def test_a_model_without_figures_has_the_range_over_thresholds_alone():
     labels = squares()
     row = row_of(plane(labels.shape, 0.5), 1, Segmented(labels, measure(labels), thresholds=(5, 8)))
