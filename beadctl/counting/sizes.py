@@ -121,7 +121,7 @@ def modes(diameters: Column) -> tuple[float, ...]:
     counts, edges = np.histogram(diameters, DENSITY_POINTS, (low, high))
     middles = (edges[:-1] + edges[1:]) / 2
     middles, counts = middles[counts > 0], counts[counts > 0]
-    sd = float(diameters[(diameters >= low) & (diameters <= high)].std())
+    sd = float(diameters[(diameters >= low) & (diameters <= high)].std(ddof=1))
     quartiles = np.percentile(diameters, [25, 75])
     spread = min(sd, float(np.ptp(quartiles)) / 1.349) or sd
     width = max(0.9 * spread * diameters.size ** (-1 / 5), float(high - low) / DENSITY_POINTS)
@@ -159,8 +159,9 @@ class Histogram:
 def size_histogram(diameters: Column) -> Histogram:
     """Count beads by diameter, in at most 100 bars.
 
-    The width of a bar is that of Freedman and Diaconis (On the histogram as a density estimator, Zeitschrift
-    für Wahrscheinlichkeitstheorie 57 (1981), 453-476), or of Sturges where that is narrower.
+    The bars are as many as the width of Freedman and Diaconis gives, ``2 iqr N**(-1/3)`` (On the histogram as
+    a density estimator, Zeitschrift für Wahrscheinlichkeitstheorie 57 (1981), 453-476), or as Sturges' rule,
+    ``log2(N) + 1``, where that gives more.
 
     Parameters
     ----------
@@ -173,10 +174,11 @@ def size_histogram(diameters: Column) -> Histogram:
     >>> histogram.edges.tolist(), histogram.beads.tolist()
     ([4.0, 4.5, 5.0, 5.5, 6.0], [1, 0, 2, 1])
     """
-    edges = np.histogram_bin_edges(diameters, "auto")
-    if edges.size > MOST_BARS + 1:
-        edges = np.histogram_bin_edges(diameters, MOST_BARS)
-    beads, edges = np.histogram(diameters, edges)
+    iqr = float(np.ptp(np.percentile(diameters, [25, 75])))
+    width = 2 * iqr * diameters.size ** (-1 / 3)
+    by_width = float(np.ptp(diameters)) / width if width else 0.0
+    bars = math.ceil(min(max(by_width, math.log2(diameters.size) + 1), MOST_BARS))
+    beads, edges = np.histogram(diameters, bars)
     return Histogram(edges, beads, beads / beads.sum() / np.diff(edges))
 
 

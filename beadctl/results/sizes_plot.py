@@ -59,4 +59,4 @@ def _panel(axes: Any, group: GroupSizes) -> None:
     axes.set_ylim(0, 1.5 * histogram.beads.max())
     title = f"{Specimen(row.sample, row.dilution).group}: {row.beads} beads, CV {row.cv or 0:.1%}"
     plots.label(axes, f"diameter, {row.unit}", "beads", title)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, facecolor="white", framealpha=0.9, edgecolor="none")

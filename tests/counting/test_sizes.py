@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
+from statsmodels.nonparametric.kde import KDEUnivariate
 from statsmodels.stats.proportion import proportion_confint
 
 from beadctl.counting.sizes import Nominal, modes, share_inside, size_histogram, size_statistics
@@ -38,6 +40,14 @@ def test_a_histogram_holds_each_bead_once_and_has_the_area_one(diameters):
     assert diameters.max() <= histogram.edges[-1]
 
 
+@given(DIAMETERS)
+def test_the_bars_are_those_of_sturges_or_of_the_width_of_freedman_and_diaconis(diameters):
+    bars = np.log2(diameters.size) + 1
+    if iqr := stats.iqr(diameters):
+        bars = max(bars, np.ptp(diameters) / (2 * iqr / np.cbrt(diameters.size)))
+    assert abs(size_histogram(diameters).beads.size - min(100, np.ceil(bars))) <= (abs(bars % 1) < 1e-9)
+
+
 def test_an_outlier_does_not_make_a_thousand_bars():
     diameters = np.append(np.random.default_rng(0).normal(5, 0.01, 2000), 500.0)
     assert size_histogram(diameters).beads.size <= 100
@@ -56,6 +66,35 @@ def test_modes_of_mixtures(seed):
     assert modes(few) == pytest.approx([5, 2.5], abs=0.2)
     assert modes(few * 1000) == pytest.approx([1000 * mode for mode in modes(few)])
     assert len(modes(one[:12])) == 1
+
+
+def peaks_of_statsmodels(diameters):
+    """Peaks of its density with Silverman's width, as high above the valleys beside them as `modes` says."""
+    kde = KDEUnivariate(diameters)
+    kde.fit(bw="silverman", fft=False)
+    points = np.linspace(diameters.min(), diameters.max(), 2000)
+    heights = np.pad(kde.evaluate(points), 1)
+    least, found = (0.1 + 1 / math.sqrt(diameters.size)) * heights.max(), []
+    for place in range(1, heights.size - 1):
+        if heights[place - 1] < heights[place] >= heights[place + 1]:
+            higher = np.flatnonzero(heights > heights[place])
+            left, right = higher[higher < place], higher[higher > place]
+            valleys = (
+                heights[left[-1] if left.size else 0 : place].min(),
+                heights[place + 1 : right[0] + 1 if right.size else None].min(),
+            )
+            if heights[place] - max(valleys) >= least:
+                found.append((heights[place], points[place - 1]))
+    return [point for _, point in sorted(found, reverse=True)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_modes_are_the_peaks_of_the_density_of_statsmodels(seed):
+    rng = np.random.default_rng(seed)
+    means = rng.uniform(3, 12, rng.integers(1, 4))
+    diameters = np.concatenate([rng.normal(mean, 0.3, rng.integers(10, 60)) for mean in means])
+    # Diameters are put into 1024 bins first.
+    assert modes(diameters) == pytest.approx(peaks_of_statsmodels(diameters), abs=np.ptp(diameters) / 500)
 
 
 @given(DIAMETERS)
