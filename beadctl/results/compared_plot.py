@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,12 +30,17 @@ def draw(folder: Path, pairs: Sequence[Compared]) -> None:
     top = 1.05 * max(1, counts.max(), manual.max())
     both.plot([0, top], [0, top], "-", color="black", lw=1)
     both.plot(manual, counts, "o", ms=5, alpha=0.7, color=BLUE)
-    plots.label(both, "manual count", "count", f"concordance {found.concordance:.3f}, {found.fields} planes")
+    texts = [f"{found.fields} {'plane' if found.fields == 1 else 'planes'}"]
+    if math.isfinite(found.concordance):
+        texts.insert(0, f"concordance {found.concordance:.3f}")
+    plots.label(both, "manual count", "count", ", ".join(texts))
     differences.plot((counts + manual) / 2, counts - manual, "o", ms=5, alpha=0.7, color=BLUE)
     differences.axhline(0, color="black", lw=1)
     differences.axhline(found.bias, color=ORANGE, lw=1.5)
-    for limit in (found.limits.low, found.limits.high):
-        differences.axhline(limit, color=ORANGE, lw=1.2, ls="--")
-    text = f"bias {found.bias:.3g}, limits {found.limits.low:.3g} to {found.limits.high:.3g}"
-    plots.label(differences, "mean of both counts", "count minus manual count", text)
+    texts = [f"bias {found.bias:.3g}"]
+    if math.isfinite(found.limits.low):
+        texts.append(f"limits {found.limits.low:.3g} to {found.limits.high:.3g}")
+        for limit in (found.limits.low, found.limits.high):
+            differences.axhline(limit, color=ORANGE, lw=1.2, ls="--")
+    plots.label(differences, "mean of both counts", "count minus manual count", ", ".join(texts))
     plots.save(figure, folder, STEM)

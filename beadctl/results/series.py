@@ -142,14 +142,18 @@ def series_row(series: SampleSeries) -> SeriesRow:
         stock_count=found.stock,
         stock_count_low=found.stock_interval.low,
         stock_count_high=found.stock_interval.high,
-        r2=found.r2,
-        r2_log=found.r2_log,
+        r2=_known(found.r2),
+        r2_log=_known(found.r2_log),
         proportionality_index=found.proportionality_index,
-        proportional_p=found.proportional_p,
+        proportional_p=_known(found.proportional_p),
         linear_from=first,
         linear_to=last,
         outside=" ".join(f"{factor:g}x" for factor in found.outside),
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def level_rows(series: Sequence[SampleSeries]) -> Iterator[LevelRow]:
@@ -178,5 +182,5 @@ def tell_series(series: Sequence[SampleSeries], messages: Messages) -> bool:
         messages.table(title, [heads[name] for name in used], cells)
     for one in series:
         if one.reason:
-            fail(f"dilution series {one.sample}: {one.reason}".replace("  ", " "))
+            fail(f"{' '.join(filter(None, ('dilution series', one.sample)))}: {one.reason}")
     return any(one.reason for one in series)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beadctl.counting.dilution import DilutedField, DilutionSeries
 from beadctl.results import plots
@@ -17,6 +18,10 @@ from beadctl.results.series import SampleSeries
 STEM = "dilution"
 BELOW = "dilution factor"
 WIDTH_IN, HEIGHT_IN = 10.0, 3.6
+# Share of the axis between ticks of dilutions, so that their texts do not meet.
+LEAST_APART = 0.09
+# Powers of ten between which ticks stand.
+MOST_POWERS = 4
 
 
 def draw(folder: Path, series: Sequence[SampleSeries]) -> None:
@@ -54,14 +59,37 @@ def _counts(axes: Any, one: SampleSeries, found: DilutionSeries) -> None:
     axes.plot(
         factors, found.stock / factors, "-", color="black", lw=1.2, label="proportional to 1 / dilution"
     )
-    axes.set_xscale("log")
+    _factors(axes, factors)
     # Zeros have a place below the least count.
     axes.set_yscale("symlog", linthresh=lowest, linscale=0.4)
-    axes.set_ylim(-0.1 * lowest, 1.6 * max(*scaled, found.stock / factors[0]))
+    top = 1.6 * max(*scaled, found.stock / factors[0])
+    axes.set_ylim(-0.1 * lowest, top)
+    _counts_of(axes, lowest, top)
     low, high = found.slope_interval.low, found.slope_interval.high
     name = f"{one.sample}: " if one.sample else ""
     plots.label(axes, BELOW, "beads a field", f"{name}slope {found.slope:.2f} ({low:.2f} to {high:.2f})")
     axes.legend(fontsize=8, frameon=False)
+
+
+def _factors(axes: Any, factors: NDArray[np.float64]) -> None:
+    """Make the axis of dilutions logarithmic, with a tick at each, as far as their texts have room."""
+    axes.set_xscale("log")
+    span, ticks = math.log(factors[-1] / factors[0]), [factors[0]]
+    for factor in factors[1:]:
+        if math.log(factor / ticks[-1]) >= LEAST_APART * span:
+            ticks.append(factor)
+    axes.set_xticks(ticks, [f"{factor:g}x" for factor in ticks])
+    axes.minorticks_off()
+
+
+def _counts_of(axes: Any, lowest: float, top: float) -> None:
+    """Put ticks at 0 and at 1, 2 and 5 times powers of ten, or at these powers where there are many."""
+    powers = range(math.floor(math.log10(lowest)), math.ceil(math.log10(top)) + 1)
+    steps = (1, 2, 5) if len(powers) <= MOST_POWERS else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    ticks = [0.0, *(tick for tick in ticks if lowest <= tick <= top)]
+    axes.set_yticks(ticks, [f"{tick:,.10g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def _scaled(field: DilutedField, mean_area: float) -> float:
@@ -74,7 +102,7 @@ def _residuals(axes: Any, found: DilutionSeries) -> None:
         axes.plot([level.dilution] * 2, [0, 100 * level.residual], "-", lw=1.5, color=colour)
         axes.plot([level.dilution], [100 * level.residual], "o", ms=7, color=colour)
     axes.axhline(0, color="black", lw=1.2)
-    axes.set_xscale("log")
+    _factors(axes, np.array([level.dilution for level in found.levels]))
     p = found.proportional_p
     text = f"p {p:.2g}" if math.isfinite(p) else ""
     title = f"proportionality index {found.proportionality_index:.2f}, {text}"

@@ -40,6 +40,13 @@ def test_samples_are_apart():
     ]
 
 
+def test_what_is_unknown_is_an_empty_cell():
+    """Counts that are all equal have no R2."""
+    first, _ = map(series_row, series_of(grouping(), planes(A_1x=50, A_2x=50, A_4x=50)))
+    assert (first.r2, first.r2_log) == (None, None)
+    assert first.slope == pytest.approx(0, abs=1e-6)
+
+
 def test_planes_without_a_count_are_left_out_and_two_levels_have_no_fit():
     rows = planes(B_9x=None)
     _, second = series_of(grouping(), rows)
