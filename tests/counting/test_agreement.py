@@ -96,6 +96,34 @@ def test_the_concordance_is_one_minus_the_mean_square_over_that_of_independent_c
         assert found.concordance == pytest.approx(1 - ((x - y) ** 2).mean() / independent, abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_the_concordance_is_that_of_the_delta_method(seed):
+    """Of moments of normal counts, with numerical derivatives, and n - 2 in place of n as in Lin's paper."""
+    rng = np.random.default_rng(seed)
+    manual = rng.normal(150, 40, 6 + 8 * seed)
+    counts = manual * rng.uniform(0.8, 1.2) + rng.normal(0, 20, manual.size) + rng.uniform(-10, 10)
+    (vx, c), (_, vy) = np.cov(counts, manual, ddof=0)
+
+    def scale(moments):
+        mx, my, vx, vy, c = moments
+        return np.arctanh(2 * c / (vx + vy + (mx - my) ** 2))
+
+    moments = np.array([counts.mean(), manual.mean(), vx, vy, c])
+    steps = np.diag(1e-5 * np.abs(moments))
+    slopes = [(scale(moments + step) - scale(moments - step)) / (2 * step.sum()) for step in steps]
+    covariance = np.zeros((5, 5))
+    covariance[:2, :2] = [[vx, c], [c, vy]]
+    covariance[2:, 2:] = [
+        [2 * vx**2, 2 * c**2, 2 * vx * c],
+        [2 * c**2, 2 * vy**2, 2 * vy * c],
+        [2 * vx * c, 2 * vy * c, vx * vy + c**2],
+    ]
+    sd = math.sqrt(np.array(slopes) @ covariance @ slopes / (manual.size - 2))
+    ends = agreement(counts, manual).concordance_interval
+    expected = np.tanh(stats.norm.interval(0.95, scale(moments), sd))
+    assert (ends.low, ends.high) == pytest.approx(tuple(expected), rel=1e-5)
+
+
 @given(PAIRS)
 def test_bands_hold_each_plane_once(pairs):
     found = list(bands(*zip(*pairs, strict=True)))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.optimize import approx_fprime
 
 from beadctl.counting.concentration import concentration
 from beadctl.counting.groups import Field, group_statistics
@@ -30,6 +32,22 @@ def test_errors_add_in_quadrature(count, area_um2, depth_um, depth_error, diluti
     low = math.sqrt((1 - ends.low / count) ** 2 + other**2)
     assert stock.interval.high / stock.beads_per_ml - 1 == pytest.approx(high, rel=1e-5)
     assert stock.interval.low / stock.beads_per_ml == pytest.approx(max(0, 1 - low), rel=1e-5, abs=1e-9)
+
+
+def test_a_symmetrical_interval_is_that_of_first_order_propagation():
+    """Derivatives of the concentration by count, depth and dilution, as in the GUM."""
+    value, sd = np.array([80.0, 100.0, 20.0]), np.array([6.0, 3.0, 0.8])
+
+    def beads_per_ml(count, depth_um, dilution):
+        return 1e12 * count * dilution / (4e5 * depth_um)
+
+    slopes = approx_fprime(value, lambda three: beads_per_ml(*three), 1e-6 * value)
+    half = stats.norm.ppf(0.975) * math.hypot(*(slopes * sd))
+    ends = Interval(*stats.norm.interval(0.95, value[0], sd[0]))
+    stock = concentration(80, ends, 4e5, Measured(100, 3), Measured(20, 0.8))
+    assert stock.beads_per_ml == pytest.approx(beads_per_ml(*value))
+    assert stock.interval.high - stock.beads_per_ml == pytest.approx(half, rel=1e-5)
+    assert stock.beads_per_ml - stock.interval.low == pytest.approx(half, rel=1e-5)
 
 
 def test_no_bead_has_an_upper_end():

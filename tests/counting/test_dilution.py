@@ -1,7 +1,7 @@
 """Fits of dilution series are those of likelihoods that scipy maximises; intervals hold the truth."""
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -144,6 +144,55 @@ def test_the_test_of_proportionality_of_scattered_counts_is_a_ratio_of_likelihoo
         options={"xatol": 1e-9},
     )
     assert found.proportional_p == pytest.approx(stats.chi2.sf(2 * (together.fun - alone), 2), rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_stock_of_scattered_counts_maximises_the_likelihood(seed):
+    """Negative binomial, at the over-dispersion at which Pearson's statistic is its degrees of freedom."""
+    found_fields = simulated(np.random.default_rng(seed), 150, 0.3, levels=(1, 3, 9, 27), replicates=4)
+    dilution, counts = np.array([(field.dilution, field.count) for field in found_fields], float).T
+    found = dilution_series(found_fields)
+
+    def most_likely(alpha):
+        return optimize.minimize_scalar(
+            lambda log: negative_log_likelihood(counts, np.exp(log) / dilution, alpha),
+            bounds=(0, 10),
+            method="bounded",
+            options={"xatol": 1e-10},
+        ).x
+
+    def excess(alpha):
+        mean = np.exp(most_likely(alpha)) / dilution
+        return ((counts - mean) ** 2 / (mean + alpha * mean**2)).sum() - (counts.size - 1)
+
+    alpha = optimize.brentq(excess, 1e-4, 20)
+    log = most_likely(alpha)
+    mean = np.exp(log) / dilution
+    half = stats.t.ppf(0.975, counts.size - 1) / math.sqrt((mean / (1 + alpha * mean)).sum())
+    assert found.stock == pytest.approx(np.exp(log), rel=1e-4)
+    assert found.stock_interval.low == pytest.approx(np.exp(log - half), rel=1e-3)
+    assert found.stock_interval.high == pytest.approx(np.exp(log + half), rel=1e-3)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 200), min_size=3, max_size=7), st.integers(2, 4))
+def test_the_linear_range_is_the_longest_run_that_a_g_test_lets_pass(counts, step):
+    """Each level has two equal fields, so no scatter beyond Poisson's; all runs are tried."""
+    assume(np.count_nonzero(counts) >= 2)
+    factors = [step**level for level in range(len(counts))]
+    found = dilution_series(fields({factor: (n, n) for factor, n in zip(factors, counts, strict=True)}))
+    best, score = None, (0, 0)
+    for first, last in combinations(range(len(counts)), 2):
+        total, shares = np.array(counts[first : last + 1]) * 2, 1 / np.array(factors[first : last + 1])
+        if last - first < 2 or not total.any():
+            continue
+        p = stats.power_divergence(
+            total, shares / shares.sum() * total.sum(), lambda_="log-likelihood"
+        ).pvalue
+        assume(abs(p - 0.05) > 1e-4)
+        if p >= 0.05 and (total.size, total.sum()) > score:
+            best, score = (factors[first], factors[last]), (total.size, total.sum())
+    assert found.linear_range == best
 
 
 def test_equal_counts_at_all_levels_do_not_follow_the_dilution():
