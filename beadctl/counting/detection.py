@@ -10,8 +10,10 @@ from scipy import special
 from beadctl.counting.interval import CONFIDENCE, Interval, jeffreys_interval
 
 TAIL = (1 - CONFIDENCE) / 2
-# Added to counts before their logarithms are taken, so that zero has one.
+# Of Jeffreys' prior, added to numbers of hits and misses.
 HALF = 0.5
+# Added to a count of which the root is taken: then roots of Poisson counts scatter alike (Anscombe 1948).
+ROOT_OFFSET = 3 / 8
 # Above, shares of beads are continuous to four digits.
 MOST_DISCRETE = 10**4
 
@@ -127,7 +129,7 @@ def detection_interval(count: int, band: Band) -> Interval:
     ...     ends = detection_interval(count, band)
     ...     print(round(ends.low, 1), round(ends.high, 1))
     0.0 1.2
-    95.0 109.2
+    95.0 109.7
     """
     from scipy import stats
 
@@ -160,9 +162,9 @@ def _most_true(count: int, matched: float, missed: float) -> float:
 def field_interval(count: int, detection: Interval, thresholds: Interval, widening: float) -> Interval:
     """Return the 95 % interval of the true number of beads in a field.
 
-    On the scale ``log(n + 1/2)`` the distances of the count to the ends of its parts are added in quadrature
-    and multiplied by `widening`: errors of a model are those of whole images, and scatter more than
-    binomially.
+    On the scale ``sqrt(n + 3/8)``, on which Poisson counts scatter alike, the distances of the count to the
+    ends of its parts are added in quadrature and multiplied by `widening`: errors of a model are those of
+    whole images, and scatter more than binomially.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ def field_interval(count: int, detection: Interval, thresholds: Interval, wideni
     --------
     >>> ends = field_interval(100, Interval(94, 109), Interval(97, 102), 1.5)
     >>> round(ends.low, 1), round(ends.high, 1)
-    (90.2, 114.2)
+    (90.1, 114.0)
     """
     down, up = (
         widening * math.hypot(_apart(count, of_detection), _apart(count, of_thresholds))
@@ -218,7 +220,7 @@ def pooled_interval(counts: Sequence[int], fields: Sequence[Interval]) -> Interv
 def combined_interval(count: int, field: Interval) -> Interval:
     """Return the 95 % interval of the mean count of such fields: by chance, and by the model's errors.
 
-    It adds, in quadrature on the scale ``log(n + 1/2)``, the distances of the count to the ends of
+    It adds, in quadrature on the scale ``sqrt(n + 3/8)``, the distances of the count to the ends of
     `field_interval` and of `beadctl.counting.interval.jeffreys_interval`.
 
     Parameters
@@ -230,12 +232,12 @@ def combined_interval(count: int, field: Interval) -> Interval:
     --------
     >>> ends = combined_interval(100, Interval(90.2, 114.2))
     >>> round(ends.low, 1), round(ends.high, 1)
-    (79.8, 126.2)
+    (79.6, 125.8)
     """
-    return with_error(count, jeffreys_interval(count), field, HALF)
+    return with_error(count, jeffreys_interval(count), field)
 
 
-def with_error(mean: float, sampling: Interval, error: Interval, half: float) -> Interval:
+def with_error(mean: float, sampling: Interval, error: Interval, offset: float = ROOT_OFFSET) -> Interval:
     """Return the interval of a mean count from that by sampling and that by the model's errors.
 
     Parameters
@@ -244,23 +246,23 @@ def with_error(mean: float, sampling: Interval, error: Interval, half: float) ->
         Count of a field, or mean of several.
     sampling, error : Interval
         Of this mean.
-    half : float
-        Half a bead over the number of fields, which is added before logarithms are taken.
+    offset : float
+        `ROOT_OFFSET` over the number of fields, which is added before roots are taken.
     """
     down, up = (
-        math.hypot(_apart(mean, by_chance, half), _apart(mean, by_error, half))
+        math.hypot(_apart(mean, by_chance, offset), _apart(mean, by_error, offset))
         for by_chance, by_error in ((sampling.low, error.low), (sampling.high, error.high))
     )
-    return _around(mean, down, up, half)
+    return _around(mean, down, up, offset)
 
 
-def _apart(count: float, end: float, half: float = HALF) -> float:
-    return abs(math.log((end + half) / (count + half)))
+def _apart(count: float, end: float, offset: float = ROOT_OFFSET) -> float:
+    return abs(math.sqrt(end + offset) - math.sqrt(count + offset))
 
 
-def _around(count: float, down: float, up: float, half: float = HALF) -> Interval:
-    ends = (count + half) * math.exp(-down) - half, (count + half) * math.exp(up) - half
-    return Interval(max(0.0, ends[0]), ends[1])
+def _around(count: float, down: float, up: float, offset: float = ROOT_OFFSET) -> Interval:
+    root = math.sqrt(count + offset)
+    return Interval(max(0.0, max(0.0, root - down) ** 2 - offset), (root + up) ** 2 - offset)
 
 
 def _share_interval(part: int, whole: int) -> Interval:

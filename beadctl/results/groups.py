@@ -9,7 +9,7 @@ from typing import Any
 
 from beadctl.console import Messages, fail, shown
 from beadctl.counting.concentration import concentration
-from beadctl.counting.detection import HALF, with_error
+from beadctl.counting.detection import ROOT_OFFSET, with_error
 from beadctl.counting.dilution import require_packages
 from beadctl.counting.groups import Field, GroupStatistics, Source, group_statistics
 from beadctl.counting.interval import Interval, jeffreys_interval
@@ -279,7 +279,7 @@ def _combined(statistics: GroupStatistics, rows: Sequence[Row]) -> Interval | No
         alone = jeffreys_interval(beads)
         sampling = Interval(alone.low * each, alone.high * each)
     ends = Interval(error.low * each, error.high * each)
-    return with_error(statistics.mean, sampling, ends, HALF * each)
+    return with_error(statistics.mean, sampling, ends, ROOT_OFFSET * each)
 
 
 def _of_counts(statistics: GroupStatistics, combined: Interval | None) -> dict[str, Any]:

@@ -100,12 +100,13 @@ def test_fields_that_no_interval_can_hold_have_the_widest():
 
 def test_few_fields_of_doubt_are_no_band_of_their_own():
     sure = [Observed(9, 9, 9, Interval(9, 9), 0.5, False, 0.0)] * 40
-    unsure = dataclasses.replace(sure[0], count=20, doubt=0.3)
-    (band,) = fitted_bands([*sure, *[unsure] * (LIMITS.least_fields - 1)])
-    assert (band.fields, unsure.band_of((band,))) == (69, band)
-    narrow, wide = fitted_bands([*sure, *[unsure] * LIMITS.least_fields])
-    assert (sure[0].band_of((narrow, wide)), unsure.band_of((narrow, wide))) == (narrow, wide)
-    assert narrow.widening < band.widening
+    good, bad = (Observed(100, n, n, Interval(n, n), 0.5, False, 0.3) for n in (100, 40))
+    unsure = [bad, *[good] * 6] * 10
+    (band,) = fitted_bands([*sure, *unsure[: LIMITS.least_fields - 1]])
+    assert (band.fields, unsure[0].band_of((band,))) == (69, band)
+    narrow, wide = fitted_bands([*sure, *unsure])
+    assert (sure[0].band_of((narrow, wide)), unsure[0].band_of((narrow, wide))) == (narrow, wide)
+    assert narrow.widening < band.widening < wide.widening
 
 
 def test_few_fields_make_no_band():

@@ -132,12 +132,12 @@ def test_errors_of_the_model_widen_density_and_concentration():
     )
     assert plain.combined_low is None
     assert (row.mean_count_low, row.mean_count_high) == (plain.mean_count_low, plain.mean_count_high)
-    # Half a bead in four fields.
-    half = 0.5 / 4
-    down = math.hypot(*(math.log((end + half) / (50 + half)) for end in (plain.mean_count_low, 45)))
-    up = math.hypot(*(math.log((end + half) / (50 + half)) for end in (plain.mean_count_high, 60)))
-    assert row.combined_low == pytest.approx((50 + half) * math.exp(-down) - half)
-    assert row.combined_high == pytest.approx((50 + half) * math.exp(up) - half)
+    # On the scale of the root of the sum of four fields.
+    root = math.sqrt(4 * 50 + 3 / 8)
+    down = math.hypot(*(math.sqrt(4 * end + 3 / 8) - root for end in (plain.mean_count_low, 45)))
+    up = math.hypot(*(math.sqrt(4 * end + 3 / 8) - root for end in (plain.mean_count_high, 60)))
+    assert row.combined_low == pytest.approx(((root - down) ** 2 - 3 / 8) / 4)
+    assert row.combined_high == pytest.approx(((root + up) ** 2 - 3 / 8) / 4)
     assert row.beads_per_ml_high == pytest.approx(1e4 * row.combined_high)
     assert row.density_per_mm2_low == pytest.approx(row.combined_low)
     # One image without figures leaves the group without.
