@@ -1,8 +1,10 @@
 """The moving average of the weights, which is what is validated and exported."""
 
 import copy
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from beadctl.training.unet import UNet
 
@@ -24,9 +26,15 @@ class WeightAverage:
     def update(self, network: UNet, step: int) -> None:
         """Take in the weights after optimiser step `step`, counted from 1."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        new = network.state_dict()
-        for name, mean in self.network.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(new[name], weight)
-            else:
-                mean.copy_(new[name])
+        pairs = list(zip(_values(self.network), _values(network), strict=True))
+        means, values = zip(*((mean, new) for mean, new in pairs if mean.is_floating_point()), strict=True)
+        # All at once: on a GPU a call for each of a hundred small tensors takes longer than the sums.
+        torch._foreach_lerp_(means, values, weight)
+        for mean, new in pairs:
+            if not mean.is_floating_point():
+                mean.copy_(new)
+
+
+def _values(network: UNet) -> Iterator[Tensor]:
+    yield from network.parameters()
+    yield from network.buffers()

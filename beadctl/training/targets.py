@@ -29,15 +29,15 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     marker = np.zeros(labels.shape, np.float32)
     if not foreground.any():
         return foreground.astype(np.float32), marker
-    # A rim pixel is one step from the outside. A straight line out of a bead crosses its own rim, so the
-    # nearest rim pixel is the bead's own. Without a rim one bead fills the image.
-    depth = ndimage.distance_transform_edt(~rim) + 1.0 if rim.any() else np.ones(labels.shape)
     inside = np.flatnonzero(foreground)
-    _, instance = np.unique(labels.ravel()[inside], return_inverse=True)
-    depths = depth.ravel()[inside]
-    deepest = np.zeros(int(instance.max()) + 1)
-    np.maximum.at(deepest, instance, depths)
-    marker.ravel()[inside] = depths / deepest[instance]
+    bead = labels.ravel()[inside].astype(np.intp, copy=False)
+    if bead.max() > labels.size:
+        # The array below has a place for each number up to the largest.
+        _, bead = np.unique(bead, return_inverse=True)
+    depths = _depths(rim).ravel()[inside]
+    deepest = np.zeros(int(bead.max()) + 1)
+    np.maximum.at(deepest, bead, depths)
+    marker.ravel()[inside] = depths / deepest[bead]
     return foreground.astype(np.float32), marker
 
 
@@ -51,6 +51,26 @@ def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
     highest = ndimage.maximum_filter(labels, 2 * NEAR_PX + 1)
     lowest = ndimage.minimum_filter(np.where(labels > 0, labels, none), 2 * NEAR_PX + 1)
     return np.asarray((lowest != none) & (lowest != highest))
+
+
+def _depths(rim: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the distance of every pixel to the outside of its bead, where it lies in one.
+
+    A rim pixel is one step from the outside. A straight line out of a bead crosses its own rim, so the
+    nearest rim pixel is the bead's own. Without a rim one bead fills the image.
+    """
+    if not rim.any():
+        return np.ones(rim.shape)
+    # `ndimage` computes distances in float64, these in int32: the squares are whole numbers.
+    down, right = ndimage.distance_transform_edt(~rim, return_distances=False, return_indices=True)
+    down -= np.arange(rim.shape[0], dtype=np.int32)[:, None]
+    right -= np.arange(rim.shape[1], dtype=np.int32)
+    down *= down
+    right *= right
+    down += right
+    distance: NDArray[np.float64] = np.sqrt(down, dtype=np.float64)
+    distance += 1.0
+    return distance
 
 
 def _rim(labels: NDArray[Any]) -> NDArray[np.bool_]:

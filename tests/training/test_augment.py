@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
 from beadctl.training.augment import Augmentation, augmented, crop, move, shade
 from beadctl.training.targets import NEAR_PX, contacts, targets
@@ -156,6 +157,21 @@ def test_marker_rises_with_the_distance_to_the_own_edge(seed):
         # One step to the rim plus the rim's own step is at most 1 px off the straight way.
         deepest = exact[mine].max()
         np.testing.assert_allclose(peaks[mine], exact[mine] / deepest, atol=1.5 / deepest)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, apart=st.sampled_from([1, 7, 1 << 24]))
+def test_marker_is_the_distance_of_scipy_whatever_the_numbers_of_the_beads(seed, apart):
+    labels = discs(seed, (26, 30), 6, (1.5, 7))
+    edge = np.pad(labels, 1, mode="edge")
+    rim = np.zeros(labels.shape, bool)
+    for y, x in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        rim |= edge[y : y + 26, x : x + 30] != labels
+    depth = ndimage.distance_transform_edt(~(rim & (labels > 0))) + 1
+    _, peaks = targets(labels * apart)
+    for number in np.unique(labels[labels > 0]):
+        mine = labels == number
+        assert np.array_equal(peaks[mine], (depth[mine] / depth[mine].max()).astype(np.float32))
 
 
 def test_marker_of_a_disc_peaks_in_its_middle_and_touching_beads_have_separate_peaks():
