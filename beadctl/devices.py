@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 # Environment variables in which batch schedulers grant CPUs without setting the process's affinity.
@@ -21,12 +21,14 @@ DEVICE_PATTERN = r"^(auto|cpu|coreml|(cuda|tensorrt|directml)(:\d+)?|openvino(:[
 PROCESS_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use.
+def usable_cpus(processes: int = 1) -> int:
+    """Return the number of CPUs that this process may use, one of so many that share those of the job.
 
     It is the least of its affinity, the quotas of its control groups (Linux), and the job's environment.
     """
-    return max(1, min([_present_cpus(), *_granted(), *quotas(PROCESS_GROUPS, GROUPS)]))
+    # torchrun sets OMP_NUM_THREADS to 1 for each of several processes where nobody else has set it.
+    names = [name for name in SCHEDULER_CPUS if processes == 1 or name != "OMP_NUM_THREADS"]
+    return max(1, min([_present_cpus(), *_granted(names), *quotas(PROCESS_GROUPS, GROUPS)]) // processes)
 
 
 def threads(asked: int | None) -> int:
@@ -98,8 +100,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _granted() -> Iterator[int]:
-    for name in SCHEDULER_CPUS:
+def _granted(names: Iterable[str]) -> Iterator[int]:
+    for name in names:
         # OMP_NUM_THREADS may be a list, whose first number is that of the outermost level.
         number = os.environ.get(name, "").partition(",")[0].strip()
         if number.isdecimal():

@@ -14,6 +14,7 @@ import typer
 from beadctl import __version__, console
 from beadctl.console import stopping
 from beadctl.errors import BeadctlError, ExitCode, Interrupted, MissingExtraError, SettingsError
+from beadctl.launch import Launch
 
 PROGRAM = "beadctl"
 # Name, module and function below beadctl.cli.commands, and summary for `beadctl --help`. Only the command
@@ -123,7 +124,7 @@ def main() -> None:
             # A library may turn the exception of a signal into one of its own.
             if request.signal is None:
                 raise
-            code = _stopped(Interrupted(request.signal))
+            code = _stopped(Interrupted(request.signal), sys.argv[1:])
     if request.made():
         # Threads may still compute what nobody needs.
         stopping.leave(code)
@@ -138,8 +139,8 @@ def run(arguments: list[str] | None = None) -> ExitCode:
     arguments : list of str, optional
         Those of the command line, without the program's name; by default those of the process.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        words = sys.argv[1:] if arguments is None else arguments
         if "" in words:
             # Path("") would be the current folder.
             raise SettingsError("an argument is empty; is a variable of the shell unset?")
@@ -148,14 +149,15 @@ def run(arguments: list[str] | None = None) -> ExitCode:
         with console.file_notes():
             return ExitCode(app(args=words, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE)
     except BeadctlError as error:
-        console.fail(str(error))
+        with stopping.finishing():
+            _tell(str(error), words)
         return error.exit_code
     except typer.TyperException as error:
-        return _usage(error)
+        return _usage(error, words)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except Interrupted as stop:
-        return _stopped(stop)
+        return _stopped(stop, words)
     except BrokenPipeError:
         # The reader of the table has ended, as with `| head`. Python would fail to flush stdout at exit.
         sys.stdout = None
@@ -185,8 +187,10 @@ def _require_working_folder() -> None:
         raise SettingsError(f"the working folder is gone ({error.strerror}); change to another") from None
 
 
-def _usage(error: typer.TyperException) -> ExitCode:
+def _usage(error: typer.TyperException, words: list[str]) -> ExitCode:
     """Print what is wrong with a command line in one line; a call without arguments prints the help."""
+    if not _tells(words):
+        return ExitCode.USAGE
     context = getattr(error, "ctx", None)
     message = error.format_message().replace("Value error, ", "")
     if "\n" in message:
@@ -202,6 +206,23 @@ def _usage(error: typer.TyperException) -> ExitCode:
     return ExitCode.USAGE
 
 
-def _stopped(stop: Interrupted) -> ExitCode:
-    stopping.last_words(lambda: console.fail(str(stop)))
+def _stopped(stop: Interrupted, words: list[str]) -> ExitCode:
+    stopping.last_words(lambda: _tell(str(stop), words))
     return stop.exit_code
+
+
+def _tell(message: str, words: list[str]) -> None:
+    if _tells(words):
+        console.fail(message)
+
+
+def _tells(words: list[str]) -> bool:
+    """Return whether to say why this process ends; of several that train together, the first to fail does."""
+    try:
+        if "train" not in words[:1] or Launch.of().size == 1:
+            return True
+    except SettingsError:
+        return True
+    from beadctl.training.world import is_first_to_fail
+
+    return is_first_to_fail()

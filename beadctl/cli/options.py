@@ -16,9 +16,10 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from beadctl.cli.settings import load, section_of
-from beadctl.console import Messages, logged
+from beadctl.console import SILENT, Messages, logged
 from beadctl.devices import DEVICE_KINDS
 from beadctl.files import cell
+from beadctl.launch import Launch
 from beadctl.results.formats import Output
 
 # Panels of the help in their order. A field that `PANELS` does not name has the panel of its section.
@@ -74,6 +75,7 @@ def command(
     *,
     defaults: Mapping[str, object] = MappingProxyType({}),
     log: bool = False,
+    several: bool = False,
     **sections: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of settings.
@@ -91,6 +93,8 @@ def command(
         ``section.field`` to the command's own default of a setting.
     log : bool
         Whether it has ``--log-json``.
+    several : bool
+        Whether torchrun may start it as several processes, of which one tells and logs.
     sections : str
         Names of fields of a section, separated by spaces, or ``*`` for all.
     """
@@ -113,6 +117,8 @@ def command(
         ) -> Any:
             given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
             loaded, messages = load(config, given, defaults), Messages.of(quiet, verbose)
+            if several and not Launch.of().leads:
+                messages, log_json = SILENT, None
             return logged(log_json, function.__name__, lambda: function(loaded, messages, **values))
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

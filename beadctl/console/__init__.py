@@ -1,7 +1,7 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
 from beadctl.console.event_log import event, logged
-from beadctl.console.messages import Messages, duration, fail, stderr
+from beadctl.console.messages import SILENT, Messages, duration, fail, stderr
 from beadctl.console.notes import file_notes
 from beadctl.console.table import (
     Form,
@@ -15,6 +15,7 @@ from beadctl.console.table import (
 )
 
 __all__ = [
+    "SILENT",
     "Form",
     "Messages",
     "RowPrinter",

@@ -127,6 +127,10 @@ class Messages:
             raise
 
 
+# Of a process beside one that tells the same.
+SILENT = Messages(-1, lambda _: None)
+
+
 class _ProgressLog:
     """Progress as lines in a log: at the start, every half minute, and at the end."""
 

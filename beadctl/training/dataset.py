@@ -5,12 +5,13 @@ whatever was drawn before. So a resumed run sees the pixels that it would have s
 """
 
 import atexit
-import math
 import multiprocessing
 import os
 import signal
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from beadctl.training.plan import TrainingPlan
 from beadctl.training.shown import INPUT, input_of, shown
 from beadctl.training.targets import contacts, targets
 from beadctl.training.tiles import Tiles
+from beadctl.training.world import ALONE, World
 
 Floats = NDArray[np.float32]
 Labels = NDArray[Any]
@@ -128,6 +130,7 @@ class TrainingData:
     validation: Sequence[tuple[Floats, Labels]]
     fingerprint: str
 
+    @cached_property
     def median_diameter(self) -> float | None:
         """Median over the validation beads of the diameter of the disc with the same area, px."""
         areas = [np.unique(labels[labels > 0], return_counts=True)[1] for _, labels in self.validation]
@@ -200,21 +203,27 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
 
 class Batches(Sampler[list[Key]]):
-    """The keys of one epoch in micro-batches; set `epoch` before each pass.
+    """The keys of one epoch in micro-batches, those of one process; set `epoch` before each pass.
 
-    Keys contain the epoch, because persistent workers keep their own copy of this object.
+    Micro-batches are dealt out to the processes in turn. Keys contain the epoch, because persistent workers
+    keep their own copy of this object.
     """
 
-    def __init__(self, samples: int, batch_size: int) -> None:
+    def __init__(self, samples: int, batch_size: int, world: World = ALONE) -> None:
         self.samples, self.batch_size, self.epoch = samples, batch_size, 0
+        self.starts = world.own(range(0, samples, batch_size))
 
     def __len__(self) -> int:
-        """Return the number of micro-batches in one epoch."""
-        return math.ceil(self.samples / self.batch_size)
+        """Return the number of this process's micro-batches in one epoch."""
+        return len(self.starts)
+
+    def among(self, first: int, stop: int) -> int:
+        """Return how many of this process's micro-batches begin among these samples of an epoch."""
+        return bisect_left(self.starts, stop) - bisect_left(self.starts, first)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        """Yield lists of (epoch, index); the last one may be shorter."""
-        for start in range(0, self.samples, self.batch_size):
+        """Yield lists of (epoch, index); the last one of the epoch may be shorter."""
+        for start in self.starts:
             stop = min(start + self.batch_size, self.samples)
             yield [(self.epoch, index) for index in range(start, stop)]
 

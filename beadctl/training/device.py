@@ -9,6 +9,7 @@ import torch
 from beadctl import devices
 from beadctl.devices import usable_cpus
 from beadctl.errors import DeviceError
+from beadctl.launch import Launch
 
 # On a CPU the workers and the network share the cores; a GPU leaves all of them to the workers.
 MOST_WORKERS = {"cpu": 2, "cuda": 8}
@@ -39,6 +40,26 @@ def resolve(device: str) -> torch.device:
     return wanted
 
 
+def own(device: str, launch: Launch) -> str:
+    """Return the device of one of several processes: those of a machine have a GPU each.
+
+    Raises
+    ------
+    DeviceError
+        If the machine has fewer GPUs than processes, or all were to use the same one.
+    """
+    if launch.size == 1 or device == "cpu" or resolve(device).type == "cpu":
+        return device
+    if ":" in device:
+        raise DeviceError(f"{device} is one GPU for {launch.local_size} processes; use --device cuda")
+    if (found := torch.cuda.device_count()) < launch.local_size:
+        raise DeviceError(
+            f"{launch.local_size} processes but only {found} GPU(s) on this machine; "
+            f"use torchrun --nproc-per-node {found}, or --device cpu"
+        )
+    return f"cuda:{launch.local_rank}"
+
+
 def arithmetic(precision: str, device: torch.device) -> torch.dtype:
     """Turn ``auto``, ``fp32``, ``bf16`` or ``fp16`` into the dtype of the convolutions.
 
@@ -66,9 +87,9 @@ def is_emulated(precision: str, device: torch.device) -> bool:
     return capabilities.get("architecture") == "x86_64" and not native
 
 
-def workers(asked: int | None, device: torch.device) -> int:
-    """Return the number of processes that prepare samples: as asked for, or where cores are left."""
-    return min(MOST_WORKERS[device.type], usable_cpus() - 1) if asked is None else asked
+def workers(asked: int | None, device: torch.device, processes: int = 1) -> int:
+    """Return how many processes prepare samples for each one that trains: as asked for, or by the cores."""
+    return min(MOST_WORKERS[device.type], usable_cpus(processes) - 1) if asked is None else asked
 
 
 @contextmanager

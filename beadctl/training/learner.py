@@ -17,6 +17,7 @@ from beadctl.training.objective import gradient_energies, objective
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.start import Start
 from beadctl.training.unet import UNet
+from beadctl.training.world import ALONE, World
 
 # Rate of a learned weighting, as a multiple of the network's: its few numbers settle within the first epochs.
 WEIGHTING_RATE = 10.0
@@ -50,6 +51,8 @@ class Learner:
         Weights to start from; by default random ones.
     samples : iterable of Tensor
         Batches (N, C, S, S), read where `start` is a model file: its batch normalisations need statistics.
+    world : World
+        The processes that train the same network.
 
     Attributes
     ----------
@@ -67,8 +70,9 @@ class Learner:
         target: torch.device,
         start: Start | None = None,
         samples: Iterable[Tensor] = (),
+        world: World = ALONE,
     ) -> None:
-        self.plan, self.device, self.step = plan, target, 0
+        self.plan, self.device, self.world, self.step = plan, target, world, 0
         self.dtype = device.arithmetic(plan.precision, target)
         torch.manual_seed(plan.seed)
         # Channels last is the layout of vectorised and tensor-core convolutions: 1.7 times as fast on a CPU.
@@ -78,6 +82,7 @@ class Learner:
             self.network.load_state_dict(start.state_dict)
             if start.folded:
                 reopen(self.network, (batch.to(target) for batch in samples))
+        world.follow_first(self.network.state_dict().values())
         self.average = WeightAverage(self.network, plan.ema_decay)
         self.objective = objective(plan.loss, plan.loss_parameters, plan.marker_weight, plan.contact_weight)
         self.weighting = plan.weighting.load()(self.objective.weights, plan.weighting_parameters)
@@ -85,11 +90,12 @@ class Learner:
         groups = _parameter_groups(self.network, plan.weight_decay)
         if learned := list(self.weighting.parameters()):
             groups.append({"params": learned, "weight_decay": 0.0, "rate": WEIGHTING_RATE})
-        self.optimizer = torch.optim.AdamW(groups, lr=plan.lr)
+        self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, fused=True)
         # Only float16 has so small a range that gradients need scaling; elsewhere the scaler does nothing.
         self.scaler = torch.amp.GradScaler(target.type, enabled=self.dtype == torch.float16)
         self._sums = torch.zeros(2, len(self.objective.names), device=target, dtype=torch.float64)
         self._energies = torch.zeros_like(self._sums[0])
+        self.weights = self._sums.new_tensor(self.objective.weights)
 
     def accumulate(self, images: Tensor, wanted: Tensor, group: int, epoch: float) -> Tensor:
         """Add the gradient of a micro-batch to that of the step; return its logits (N, 2, S, S).
@@ -99,8 +105,8 @@ class Learner:
         images, wanted : Tensor
             (N, C, S, S), normalised, and targets as `Objective` takes them; on the device.
         group : int
-            Samples of the whole step. Every sample is divided by it, so micro-batches of any number and
-            length give the gradient of one large batch.
+            Samples of the whole step, of all processes. Every sample is divided by it, so micro-batches of
+            any number and length give the gradient of one large batch.
         epoch : float
             Epochs since the start of the run, for the weighting.
         """
@@ -123,13 +129,18 @@ class Learner:
         return logits
 
     def gradient(self, group: int) -> StepGradient:
-        """Clip the gradient of the step, of `group` samples, and check it."""
+        """Add up the gradients of all processes, clip that of the step, of `group` samples, and check it."""
+        statistics = (held for held in self.network.buffers() if held.is_floating_point())
+        trained = (*self.network.parameters(), *self.weighting.parameters())
+        self.world.sum_gradients(trained, statistics)
+        self.world.add(self._sums, self._energies)
         # One extreme batch must not undo many good ones; the norm is that of the unscaled gradient.
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
-        loss = float(self._sums[1].sum() / group)
+        # Both at once: each reading waits for a GPU.
+        loss, length = torch.stack((self._sums[1].sum() / group, norm.double())).tolist()
         # GradScaler skips infinite gradients; without it they corrupt the weights.
-        finite = math.isfinite(loss) and (self.scaler.is_enabled() or bool(norm.isfinite()))
+        finite = math.isfinite(loss) and (self.scaler.is_enabled() or math.isfinite(length))
         return StepGradient(self._sums.clone(), loss, finite)
 
     def update(self, rate: float, group: int) -> None:

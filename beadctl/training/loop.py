@@ -2,12 +2,16 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+import beadctl
 from beadctl.errors import TrainingError
 from beadctl.training import checkpoint, device, gradients
 from beadctl.training.architecture import Architecture
@@ -52,7 +56,7 @@ def train(
     start : Start, optional
         Weights to start from, those of `plan`; by default random ones. A resumed run has its own.
     options : TrainOptions
-        Device, processes, resumption.
+        Device, processes, resumption. Of several processes that train together, each calls this function.
     callbacks : TrainCallbacks
         Progress and early stop.
 
@@ -63,13 +67,14 @@ def train(
     DeviceError
         If the device or the precision is not available.
     TrainingError, AnnotationError
-        If the tiles cannot be used, the resumed run was another one, or the loss is no longer finite.
+        If the tiles cannot be used, the resumed run was another one, the loss is no longer finite, or another
+        process of the training is lost.
     ValueError
         If `plan` starts from something else than `start`.
     """
     if not options.resume and plan.start != (start.origin if start else None):
         raise ValueError(f"the plan starts from {plan.start}, not from what was given")
-    folder = RunFolder(run_dir, resume=options.resume)
+    folder = RunFolder(run_dir, resume=options.resume, writes=options.world.leads)
     target = device.resolve(options.device)
     with device.cpu_threads(options.threads) as threads:
         started = now()
@@ -78,12 +83,14 @@ def train(
         if options.resume:
             run.restore(checkpoint.load(folder.last))
         precision = str(run.learner.dtype).split(".")[1]
+        options.world.require_same(run.shared_facts())
         facts = {
             "settings": dict(options.settings),
             "plan": plan.as_dict(),
             "device": {"asked": options.device, "used": str(target), "precision": precision},
             "threads": threads,
             "workers": run.loader.num_workers,
+            "processes": options.world.size,
             "data": {
                 "tiles": tiles,
                 "fingerprint": data.fingerprint,
@@ -119,19 +126,25 @@ class TrainingRun:
         options: TrainOptions = DEFAULT_OPTIONS,
         start: Start | None = None,
     ) -> None:
-        self.plan, self.data, self.folder, self.device = plan, data, folder, target
-        samples = plan.steps_per_epoch * plan.group if plan.steps_per_epoch else len(data.source)
-        self.steps_per_epoch = math.ceil(samples / plan.group)
-        self.batches = Batches(samples, plan.batch_size)
+        self.plan, self.data, self.folder, self.device, self.world = plan, data, folder, target, options.world
+        # Micro-batches and samples of an optimiser step, of all processes.
+        self.micro_batches = plan.accumulate * self.world.size
+        self.group = plan.group * self.world.size
+        samples = plan.steps_per_epoch * self.group if plan.steps_per_epoch else len(data.source)
+        self.steps_per_epoch = math.ceil(samples / self.group)
+        self.batches = Batches(samples, plan.batch_size, self.world)
         views = Views(
             data.source, plan.size, plan.seed, AUGMENTATIONS[data.source.input] if plan.augment else None
         )
         opening = (torch.stack([views[key][0] for key in keys]) for keys in Batches(OPENING, plan.batch_size))
-        self.learner = Learner(plan, target, start, opening)
+        self.learner = Learner(plan, target, start, opening, self.world)
         workers = device.workers(options.workers, target)
         self.loader = load(views, self.batches, workers=workers, pin_memory=target.type == "cuda")
+        self.ahead: Iterator[tuple[Tensor, Tensor]] | None = None
         self.audited = (
-            gradients.audited_losses(plan.loss, plan.loss_parameters) if options.gradient_audit else {}
+            gradients.audited_losses(plan.loss, plan.loss_parameters)
+            if options.gradient_audit and self.world.leads
+            else {}
         )
         self.epoch = self.best_epoch = 0
         self.best_score = -math.inf
@@ -162,38 +175,44 @@ class TrainingRun:
 
     def train_epoch(self, callbacks: TrainCallbacks = NO_CALLBACKS) -> dict[str, Any] | None:
         """Make one pass over the data: its fields of `EpochRecord`, or None when asked to stop."""
-        learner, size, samples = self.learner, self.plan.group, self.batches.samples
+        learner, world, samples = self.learner, self.world, self.batches.samples
         learner.network.train()
-        self.batches.epoch = self.epoch
-        began, done, terms = time.monotonic(), 0, len(learner.objective.names)
-        sums = torch.zeros(2, terms, device=self.device, dtype=torch.float64)
-        for images, wanted in self.loader:
-            if callbacks.should_stop():
+        world.draw_apart(self.plan.seed, self.epoch)
+        began, audited, own = time.monotonic(), self.audited, self.prepared(self.epoch)
+        sums = torch.zeros(2, len(learner.objective.names), device=self.device, dtype=torch.float64)
+        for number in range(self.steps_per_epoch):
+            # Samples of this optimiser step, of all processes; the last one of the epoch may have fewer.
+            first, done = number * self.group, min((number + 1) * self.group, samples)
+            step, stop = self.epoch * self.steps_per_epoch + number, False
+            for images, wanted in islice(own, self.batches.among(first, done)):
+                if stop := callbacks.should_stop():
+                    break
+                # Without padding the losses need not ask which pixels count.
+                wanted = wanted if wanted[:, 3].min() < 1 else wanted[:, :3]
+                images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+                wanted = wanted.to(self.device, non_blocking=True)
+                logits = learner.accumulate(images, wanted, done - first, step / self.steps_per_epoch)
+                if audited:
+                    inside = wanted[:, 3] if wanted.shape[1] > 3 else None
+                    rows = gradients.measure(logits[:, 0], wanted[:, 0], audited, inside=inside)
+                    self.gradients += [{"epoch": self.epoch + 1, "step": learner.step, **row} for row in rows]
+                    audited = {}
+            if world.any(stop):
                 return None
-            # Without padding the losses need not ask which pixels count.
-            wanted = wanted if wanted[:, 3].min() < 1 else wanted[:, :3]
-            images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-            wanted = wanted.to(self.device, non_blocking=True)
-            # Samples of this optimiser step; the last one of the epoch may have fewer.
-            group = min(size, samples - done // size * size)
-            logits = learner.accumulate(images, wanted, group, learner.step / self.steps_per_epoch)
-            if self.audited and not done:
-                inside = wanted[:, 3] if wanted.shape[1] > 3 else None
-                rows = gradients.measure(logits[:, 0], wanted[:, 0], self.audited, inside=inside)
-                self.gradients += [{"epoch": self.epoch + 1, "step": learner.step, **row} for row in rows]
-            done += len(images)
-            if done % size and done < samples:
-                continue
 
-            rate, gradient = self.learning_rate(), learner.gradient(group)
+            rate, gradient = self.learning_rate(step), learner.gradient(done - first)
             if not gradient.finite:
-                raise TrainingError(self.diverged(gradient.loss, rate, range(done - group, done)))
-            learner.update(rate, group)
+                raise TrainingError(self.diverged(gradient.loss, rate, range(first, done)))
+            learner.update(rate, done - first)
             sums += gradient.terms
-            number = math.ceil(done / size)
-            callbacks.on_step(StepRecord(self.epoch + 1, number, self.steps_per_epoch, gradient.loss, rate))
+            callbacks.on_step(
+                StepRecord(self.epoch + 1, number + 1, self.steps_per_epoch, gradient.loss, rate)
+            )
             if self.time_share() >= 1:
                 break
+        if self.epoch + 1 < self.plan.epochs:
+            # Workers prepare the first samples of the next epoch during validation.
+            self.prepared(self.epoch + 1)
         (*_, marker), (*mask, weighted_marker) = (sums / done).tolist()
         return {
             "train_loss": sum(mask) + weighted_marker,
@@ -204,15 +223,22 @@ class TrainingRun:
             "weights": dict(zip(learner.objective.names, learner.weights.tolist(), strict=True)),
         }
 
+    def prepared(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return this process's micro-batches of an epoch, which workers begin to prepare."""
+        if self.ahead is None or self.batches.epoch != epoch:
+            self.batches.epoch = epoch
+            self.ahead = iter(self.loader)
+        return self.ahead
+
     def finish_epoch(
         self, began: float, epoch: dict[str, Any], callbacks: TrainCallbacks
     ) -> EpochRecord | None:
         """Validate the averaged weights after the pass `epoch`, and save all; or None when asked to stop."""
-        left = list(range(len(self.data.validation)))
+        left = list(self.world.own(range(len(self.data.validation))))
         asked = (self.data.validation[left.pop(0)] for _ in range(len(left)) if not callbacks.should_stop())
         network = self.learner.average.network
-        scores = score(network, asked, self.device, label_options(vars(self.plan)))
-        if left:
+        scores = score(network, asked, self.device, label_options(vars(self.plan)), self.world)
+        if self.world.any(bool(left)):
             return None
         self.epoch += 1
         value = selected(scores.columns(), self.plan.select)
@@ -227,9 +253,9 @@ class TrainingRun:
         self.folder.save(self.state())
         return record
 
-    def learning_rate(self) -> float:
-        """Return the learning rate of the next step."""
-        plan, step = self.plan, self.learner.step
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step, by its place in the plan, from 0."""
+        plan = self.plan
         if plan.schedule == "plateau":
             scores = [selected(record, plan.select) for record in self.history]
             fall = plateau(scores, plan.plateau_epochs, plan.plateau_factor, plan.final_lr_fraction)
@@ -256,7 +282,8 @@ class TrainingRun:
                 "data": self.data.fingerprint,
                 "stride": architecture.stride,
                 "halo_px": architecture.halo_px,
-                "diameter_px": self.data.median_diameter(),
+                "diameter_px": self.data.median_diameter,
+                "processes": self.world.size,
                 "polarity_augmented": self.plan.augment,
             },
         )
@@ -275,7 +302,7 @@ class TrainingRun:
                 f"{source}: was started by an earlier beadctl, whose networks see the grey level alone; "
                 "start a new run from it with --from"
             )
-        self.plan.require_same(state.settings, source)
+        self.plan.require_same(self.before(state), source)
         if state.facts.get("data") != self.data.fingerprint:
             raise TrainingError(
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
@@ -286,13 +313,25 @@ class TrainingRun:
         self.spent_s = state.elapsed_s
         self.folder.complete(state)
 
+    def before(self, state: Checkpoint) -> dict[str, Any]:
+        """Return the plan that a run was started with, accumulating as now if a step has as many samples."""
+        micro_batches = state.settings.get("accumulate", 1) * state.facts.get("processes", 1)
+        same = {"accumulate": self.plan.accumulate} if micro_batches == self.micro_batches else {}
+        return state.settings | same
+
+    def shared_facts(self) -> dict[str, Any]:
+        """Return what is the same in all processes of a training."""
+        facts = {"tiles": self.data.fingerprint, "device": self.device.type, "precision": self.learner.dtype}
+        return self.plan.as_dict() | facts | {"resumed epoch": self.epoch, "version": beadctl.__version__}
+
     def elapsed_s(self) -> float:
         """Return the seconds spent, over all sessions of the run."""
         return self.spent_s + time.monotonic() - self.session_start
 
     def time_share(self) -> float:
-        """Return the share of the time limit that is spent; 0 without a limit."""
-        return self.elapsed_s() / (60 * self.plan.max_minutes) if self.plan.max_minutes else 0.0
+        """Return the share of the time limit that is spent, by the clock of all processes; 0 without one."""
+        minutes = self.plan.max_minutes
+        return self.world.largest(self.elapsed_s()) / (60 * minutes) if minutes else 0.0
 
     def diverged(self, loss: float, rate: float, batch: range) -> str:
         """Return the message for a loss or gradient that is not finite, on these samples of the epoch."""

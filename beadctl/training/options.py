@@ -1,10 +1,15 @@
 """How a training run is carried out, apart from what it computes (`beadctl.training.plan`)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from beadctl.devices import usable_cpus
+from beadctl.launch import Launch
+from beadctl.training import device
 from beadctl.training.records import EpochRecord, StepRecord
+from beadctl.training.world import ALONE, World, meeting
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class TrainOptions:
         Write event files of TensorBoard.
     settings : mapping
         Plain values for ``run.json``.
+    world : World
+        The processes that train together; each trains on its share of every step.
     """
 
     device: str = "auto"
@@ -37,6 +44,7 @@ class TrainOptions:
     gradient_audit: bool = False
     tensorboard: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    world: World = ALONE
 
 
 @dataclass(frozen=True)
@@ -58,3 +66,27 @@ class TrainCallbacks:
 
 
 DEFAULT_OPTIONS, NO_CALLBACKS = TrainOptions(), TrainCallbacks()
+
+
+@contextmanager
+def together(options: TrainOptions) -> Iterator[TrainOptions]:
+    """Train with the other processes that torchrun started, while the block lasts; without it, alone.
+
+    Yields the options of this process: its own GPU, and its share of the CPUs.
+
+    Raises
+    ------
+    DeviceError
+        If the machine has fewer GPUs than processes.
+    TrainingError
+        If the other processes cannot be met.
+    """
+    launch = Launch.of()
+    name = device.own(options.device, launch)
+    with meeting(launch, name) as world:
+        if world is ALONE:
+            yield options
+            return
+        workers = device.workers(options.workers, device.resolve(name), launch.local_size)
+        threads = options.threads or usable_cpus(launch.local_size)
+        yield replace(options, device=name, workers=workers, threads=threads, world=world)

@@ -1,6 +1,7 @@
 """``beadctl train`` below the command line: quick audit of the tiles, the run with its table, the result."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from beadctl import lock
@@ -45,7 +46,7 @@ def learn(run: Prepared, messages: Messages) -> ExitCode:
     if result.stopped == "interrupted":
         messages.info(f"resume with the same command and --resume; export with: beadctl export {run.out}")
         return stop.exit_code
-    if result.best:
+    if result.best and run.options.world.leads:
         summary.show(run.out, messages)
         tell_worth(run, result.best, messages)
     return ExitCode.DONE
@@ -53,7 +54,7 @@ def learn(run: Prepared, messages: Messages) -> ExitCode:
 
 def learn_shown(run: Prepared, messages: Messages, should_stop: Callable[[], bool]) -> RunResult:
     """Train into a folder with a live table of the epochs, until `should_stop` answers True."""
-    with lock.held(run.out, messages.info), live.table(run.plan, messages.verbosity) as shown:
+    with _held(run, messages), live.table(run.plan, messages.verbosity) as shown:
         return _trained(run, TrainCallbacks(shown.epoch, shown.step, should_stop))
 
 
@@ -69,14 +70,19 @@ def learn_quietly(run: Prepared, messages: Messages, on_epoch: Callable[[EpochRe
     """
     _check_tiles(run, messages)
     say_start(run, messages)
-    with lock.held(run.out, messages.info):
+    with _held(run, messages):
         result = _trained(run, TrainCallbacks(on_epoch))
     say_end(result, run, messages)
     return result
 
 
+def _held(run: Prepared, messages: Messages) -> AbstractContextManager[object]:
+    """Hold the folder of a run, in the process that writes it."""
+    return lock.held(run.out, messages.info) if run.options.world.leads else nullcontext()
+
+
 def _trained(run: Prepared, callbacks: TrainCallbacks) -> RunResult:
-    with event_file(run.out, wanted=run.options.tensorboard) as events:
+    with event_file(run.out, wanted=run.options.tensorboard and run.options.world.leads) as events:
 
         def on_epoch(record: EpochRecord) -> None:
             events.epoch(record)
@@ -98,17 +104,20 @@ def _trained(run: Prepared, callbacks: TrainCallbacks) -> RunResult:
 
 def _check_tiles(run: Prepared, messages: Messages) -> None:
     """Warn of bad masks among the tiles of a new run."""
-    if run.tiles and not run.options.resume:
+    if run.tiles and run.options.world.leads and not run.options.resume:
         samples = manifest.samples(manifest.read_manifest(run.tiles))
         spot_check(samples, ReadOptions(), messages, f"beadctl audit {run.tiles}")
 
 
 def say_start(run: Prepared, messages: Messages) -> None:
     """Say what a run will train on, and warn of slow arithmetic."""
+    world, plan = run.options.world, run.plan
     origin = f", from {run.start.source}" if run.start and not run.options.resume else ""
     target = resolve(run.options.device)
-    messages.info(f"training on {target} into {run.out}{origin}")
-    if is_emulated(run.plan.precision, target):
+    each = f"{plan.group * world.size} samples a step,"
+    among = f" in {world.size} processes, {each}" if world.size > 1 else ""
+    messages.info(f"training on {target}{among} into {run.out}{origin}")
+    if is_emulated(plan.precision, target):
         messages.warn("this CPU has no bf16: it is computed several times slower; use --precision fp32")
 
 

@@ -35,6 +35,8 @@ class RunFolder:
         The folder; created where it is missing.
     resume : bool
         Whether the folder must hold a run, or must not.
+    writes : bool
+        Whether this process writes the files; one of several does.
 
     Attributes
     ----------
@@ -49,8 +51,8 @@ class RunFolder:
         If there is none and `resume` is on.
     """
 
-    def __init__(self, path: Path, *, resume: bool) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, resume: bool, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self.best, self.last = path / BEST, path / LAST
         held = [name for name in (LAST, BEST, HISTORY) if (path / name).exists()]
         if held and not resume:
@@ -62,11 +64,14 @@ class RunFolder:
 
     def save(self, state: Checkpoint) -> None:
         """Write the state after an epoch, first the file from which a run is resumed."""
-        checkpoint.save(state, self.last)
+        if self.writes:
+            checkpoint.save(state, self.last)
         self.complete(state)
 
     def complete(self, state: Checkpoint) -> None:
         """Write all that follows from ``last.pt``, which a killed run may lack."""
+        if not self.writes:
+            return
         if state.epoch == state.best_epoch:
             checkpoint.save(state, self.best)
         rows = [EpochRecord(**record).row() for record in state.history]
@@ -77,6 +82,8 @@ class RunFolder:
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """Write ``run.json``: what was run, on what, and how it ended."""
+        if not self.writes:
+            return
         versions = {
             "beadctl": beadctl.__version__,
             "torch": torch.__version__,

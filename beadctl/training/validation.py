@@ -22,6 +22,7 @@ from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import find_beads
 from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
+from beadctl.training.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def score(
     scenes: Iterable[tuple[NDArray[np.float32], NDArray[Any]]],
     device: torch.device,
     options: SegmentOptions,
+    world: World = ALONE,
 ) -> Scores:
     """Label every image and compare.
 
@@ -82,11 +84,12 @@ def score(
         Where the network is.
     options : SegmentOptions
         Thresholds and least area.
+    world : World
+        Processes that each compare their own share of the images; all get the figures of all images.
     """
-    total = Score()
-    for image, true in scenes:
-        total += compared(network, image, true, device, options)[1]
-    return Scores.of(total)
+    own = [compared(network, image, true, device, options)[1] for image, true in scenes]
+    # In the order of the images, so that sums of fractions are those of one process to the bit.
+    return Scores.of(sum(world.joined(own), Score()))
 
 
 def compared(

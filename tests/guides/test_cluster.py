@@ -14,6 +14,7 @@ from helpers.commandline import parse
 FOLDER = Path(__file__).parents[2] / "examples/cluster"
 JOBS = ("train.slurm", "train.pbs", "segment.slurm", "segment.pbs")
 MERGES = ("merge.slurm", "merge.pbs")
+GPUS = "train-gpus.slurm"
 SUBMIT_DIR = {"slurm": "SLURM_SUBMIT_DIR", "pbs": "PBS_O_WORKDIR"}
 ARRAY = {"slurm": "SLURM_ARRAY_TASK_ID", "pbs": "PBS_ARRAY_INDEX"}
 
@@ -36,9 +37,14 @@ def job(tmp_path):
         "exit ${STUB_CODE:-0}\n"
     )
     stub.chmod(0o755)
-    scontrol = stub.with_name("scontrol")
-    scontrol.write_text('#!/bin/bash\necho "$@" > scontrol\n')
-    scontrol.chmod(0o755)
+    for name, body in {
+        "scontrol": 'echo "$@" > scontrol; [[ $1 != show ]] || echo "${3%%,*}"',
+        "srun": 'shift; exec "$@"',
+        # The arguments before those of beadctl are its own.
+        "torchrun": 'printf "%s\\n" "$@" > torchrun; while [[ $1 != beadctl ]]; do shift; done; exec "$@"',
+    }.items():
+        stub.with_name(name).write_text(f"#!/bin/bash\n{body}\n")
+        stub.with_name(name).chmod(0o755)
     work = tmp_path / "work dir"
     (work / "tiles").mkdir(parents=True)
     (work / "tiles" / "tiles.csv").touch()
@@ -71,13 +77,13 @@ def arguments(work: Path) -> list[str]:
 
 
 @needs_bash
-@pytest.mark.parametrize("name", [*JOBS, *MERGES])
+@pytest.mark.parametrize("name", [*JOBS, *MERGES, GPUS])
 def test_job_is_valid_bash(name):
     subprocess.run(["bash", "-n", str(FOLDER / name)], check=True)
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-@pytest.mark.parametrize("name", [*JOBS, *MERGES])
+@pytest.mark.parametrize("name", [*JOBS, *MERGES, GPUS])
 def test_job_has_no_findings_of_shellcheck(name):
     subprocess.run(["shellcheck", str(FOLDER / name)], check=True)
 
@@ -124,7 +130,25 @@ def test_training_job_goes_on_with_its_run(job, tmp_path, name):
 
 
 @needs_bash
-@pytest.mark.parametrize("name", [*JOBS, *MERGES])
+def test_a_training_job_on_several_gpus_starts_a_process_for_each(job, tmp_path):
+    nodes = {"SLURM_JOB_NODELIST": "n1,n2", "SLURM_JOB_NUM_NODES": "2", "SLURM_GPUS_ON_NODE": "4"}
+    run = tmp_path / "work dir" / "runs" / "mine"
+    for resume in (False, True):
+        process, work = job(GPUS, RUN="runs/mine", **nodes)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, output
+        given = parse(arguments(work))
+        assert (given["tiles"], given["out_dir"]) == (Path("tiles"), Path("runs/mine"))
+        assert (given["device"], given["resume"]) == ("cuda", resume)
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "last.pt").touch()
+    launched = " ".join((work / "torchrun").read_text().split())
+    assert "--nnodes 2 --nproc-per-node 4" in launched
+    assert "--rdzv-endpoint n1:29500" in launched
+
+
+@needs_bash
+@pytest.mark.parametrize("name", [*JOBS, *MERGES, GPUS])
 def test_job_ends_with_the_exit_code_of_beadctl(job, name):
     process, _ = job(name, STUB_CODE="3")
     process.communicate(timeout=30)
@@ -133,7 +157,7 @@ def test_job_ends_with_the_exit_code_of_beadctl(job, name):
 
 @needs_bash
 @pytest.mark.parametrize("number", ["SIGUSR1", "SIGTERM"])
-@pytest.mark.parametrize("name", [*JOBS[:2], *JOBS[3:]])
+@pytest.mark.parametrize("name", [*JOBS[:2], *JOBS[3:], GPUS])
 def test_job_passes_a_signal_on(job, tmp_path, name, number):
     process, work = job(name, STUB_WAIT="400")
     while not (work / "started").exists():

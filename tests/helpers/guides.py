@@ -57,6 +57,9 @@ export PBS_O_WORKDIR=$PWD PATH=$STUBS/node:$PATH
 for task in $tasks; do PBS_ARRAY_INDEX=$task bash "$script" >&2; done
 [ -n "$tasks" ] || bash "$script" >&2
 echo "7[].host\"""",
+    "torchrun": 'while [ "$1" != -m ]; do shift; done; shift; exec "$@"',
+    "node/srun": 'shift; exec "$@"',
+    "node/scontrol": 'echo "$3"',
     "node/beadctl": 'exec "$PYTHON" -m beadctl "${@/#cuda/cpu}"',
     ".ci/run": "",
 }

@@ -2,18 +2,24 @@
 
 import csv
 import dataclasses
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 
-from beadctl.dataset.manifest import TileRow
+from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import BeadctlError
 from beadctl.images import levels_of
-from beadctl.training.loop import train
+from beadctl.training.dataset import Shuffled, TrainingData
+from beadctl.training.loop import TrainingRun, train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
+from beadctl.training.run_folder import RunFolder
+from beadctl.training.tiles import Tiles
 
 COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
 
@@ -30,6 +36,18 @@ TINY = TrainingPlan(
     warmup_epochs=0.5,
     ema_decay=0.9,
     min_area_px=3,
+)
+# One step of plain descent, by `gradient`.
+DESCENT = replace(
+    TINY,
+    epochs=1,
+    warmup_epochs=0,
+    dropout=0.0,
+    lr=1.0,
+    final_lr_fraction=1.0,
+    clip_norm=math.inf,
+    # Weights for which no two pixels have nearly equal errors: their ranks are a kink of the Lovász loss.
+    seed=1,
 )
 
 
@@ -81,3 +99,29 @@ def one_line(error: pytest.ExceptionInfo[BeadctlError]) -> str:
 def history(run_dir):
     with (run_dir / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def gradient(plan, tiles, samples, tmp_path, device="cpu"):
+    """The gradient of the one step of an epoch of `samples` tiles, and its losses; for `DESCENT`.
+
+    Normalisation is frozen: micro-batches change its batch statistics, and nothing else.
+    """
+    source = Shuffled(Tiles(read_manifest(tiles), "train", tiles))
+
+    class Some:
+        input = source.input
+        scene = source.scene
+        __len__ = lambda self: samples  # noqa: E731
+
+    folder = RunFolder(tmp_path / f"{plan.batch_size}x{plan.accumulate}", resume=False)
+    data, options = TrainingData(Some(), [], ""), TrainOptions(workers=0)
+    run = TrainingRun(plan, data, folder, torch.device(device), options)
+    network = run.learner.network.eval()
+    network.train = lambda: None
+    run.learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    epoch = run.train_epoch()
+    after = dict(network.named_parameters())
+    steps = [(before[name] - after[name]).detach().cpu() for name in before]
+    losses = [epoch[name] for name in ("train_loss", "mask_loss", "marker_loss")]
+    return torch.cat([step.flatten() for step in steps]), losses

@@ -3,21 +3,26 @@
 Each test runs on a CUDA device where there is one; some also run on the CPU, so that they are known to work.
 """
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from helpers.training import TINY, go, history
+from helpers.training import DESCENT, TINY, go, gradient, history
+from helpers.world import ended, frozen_training, started
 
+from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import DeviceError
 from beadctl.images import InMemory
 from beadctl.losses import Loss
 from beadctl.model.session import Model
 from beadctl.simulate import render
 from beadctl.training import checkpoint
-from beadctl.training.choices import ArchName
+from beadctl.training.choices import ArchName, PrecisionName
 from beadctl.training.export import TOLERANCE, export
+from beadctl.training.tiles import Tiles
+from beadctl.training.validation import maps
 from beadctl.weighting import WeightingName
 
 CUDA = pytest.param(
@@ -79,6 +84,62 @@ def test_micro_batches_have_the_loss_of_one_batch(tiles, tmp_path, device):
     whole, parts = (checkpoint.load(tmp_path / name / "last.pt").step for name in ("whole", "parts"))
     assert whole == parts == 2
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=0.2)
+
+
+@pytest.mark.parametrize("loss", Loss)
+@ON_CUDA
+def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, device, loss):
+    """With frozen normalisation, of micro-batches of two, two and one sample; as on the CPU."""
+    plan = replace(DESCENT, loss=loss, precision="fp32")
+    on_cpu, _ = gradient(replace(plan, batch_size=5), tiles, 5, tmp_path)
+    whole, whole_losses = gradient(replace(plan, batch_size=5), tiles, 5, tmp_path, device)
+    parts, parts_losses = gradient(replace(plan, batch_size=2, accumulate=3), tiles, 5, tmp_path, device)
+    largest = float(on_cpu.abs().max())
+    assert float((whole - on_cpu).abs().max()) < 1e-3 * largest
+    assert float((parts - whole).abs().max()) < 1e-4 * largest
+    assert parts_losses == pytest.approx(whole_losses, rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", PrecisionName)
+@ON_CUDA
+def test_every_precision_accumulates_and_learns(tiles, tmp_path, device, precision):
+    """Also fp16, whose gradients are scaled, with weights that are learned."""
+    plan = replace(STEPS, precision=precision, accumulate=2, weighting=WeightingName.UNCERTAINTY)
+    plan = replace(plan, epochs=3, steps_per_epoch=6)
+    go(plan, tiles, tmp_path / "run", device=device)
+    found = losses(tmp_path / "run")
+    assert np.isfinite(found).all()
+    go(replace(plan, precision="fp32"), tiles, tmp_path / "on-cpu", device="cpu")
+    # The first steps in fp16 are left out until the scale of the gradients fits.
+    assert found[-1] == pytest.approx(losses(tmp_path / "on-cpu")[-1], rel=0.3)
+
+
+@ON_CUDA
+def test_validation_is_that_of_the_cpu(tiles, tmp_path, device):
+    go(replace(STEPS, epochs=2), tiles, tmp_path / "run", device=device)
+    network = checkpoint.load(tmp_path / "run" / "last.pt").network()
+    for image, _ in Tiles(read_manifest(tiles), "val", tiles):
+        pair = [
+            maps(copy.deepcopy(network).to(name), image, torch.device(name)).planes
+            for name in ("cpu", device)
+        ]
+        for wanted, found in zip(*pair, strict=True):
+            assert np.abs(wanted.astype(int) - found).max() <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two CUDA devices here")
+def test_two_gpus_give_the_weights_of_one_with_the_doubled_batch(tiles, tmp_path):
+    """Over NCCL, with frozen normalisation, and an odd number of samples."""
+    plan = replace(STEPS, batch_size=1, accumulate=2)
+    for name, size, more in (("two", 2, plan), ("one", 1, replace(plan, batch_size=2))):
+        (tmp_path / name).mkdir()
+        with started(tmp_path / name, frozen_training, more, tiles, "cuda", size=size) as processes:
+            codes, said = ended(processes, tmp_path / name)
+        assert set(codes) == {0}, said
+    two, one = (checkpoint.load(tmp_path / name / "run" / "last.pt") for name in ("two", "one"))
+    assert two.step == one.step == 2
+    torch.testing.assert_close(two.model, one.model, atol=1e-4, rtol=0)
 
 
 @ON_BOTH

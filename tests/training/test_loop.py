@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.training import TINY, go, history, one_line, write_tiles
+from helpers.training import DESCENT, TINY, go, gradient, history, one_line, write_tiles
 
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import TrainingError
@@ -15,10 +15,6 @@ from beadctl.losses import Loss, LossParameters
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.training import checkpoint, loop
 from beadctl.training.choices import SelectName
-from beadctl.training.dataset import Shuffled, TrainingData
-from beadctl.training.loop import TrainingRun
-from beadctl.training.options import TrainOptions
-from beadctl.training.run_folder import RunFolder
 from beadctl.training.tiles import Tiles
 from beadctl.training.validation import Scores, score
 
@@ -174,49 +170,13 @@ def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
-def gradient(plan, source, tmp_path):
-    """Weights after the one step of an epoch of plain descent in an unnormalised network."""
-    folder = RunFolder(tmp_path / f"{plan.batch_size}x{plan.accumulate}", resume=False)
-    data, options = TrainingData(source, [], ""), TrainOptions(workers=0)
-    run = TrainingRun(plan, data, folder, torch.device("cpu"), options)
-    network = run.learner.network.eval()
-    # Frozen normalisation: micro-batches change its batch statistics, and nothing else.
-    network.train = lambda: None
-    run.learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
-    before = {name: value.clone() for name, value in network.named_parameters()}
-    epoch = run.train_epoch()
-    after = dict(network.named_parameters())
-    steps = [(before[name] - after[name]).detach() for name in before]
-    losses = [epoch[name] for name in ("train_loss", "mask_loss", "marker_loss")]
-    return torch.cat([step.flatten() for step in steps]), losses
-
-
 @pytest.mark.parametrize("samples", [6, 5])
 @pytest.mark.parametrize("loss", Loss)
 def test_accumulation_is_the_gradient_of_one_large_batch(tiles, tmp_path, loss, samples):
     """Also where the last micro-batch is short: every sample weighs the same."""
-    source = Shuffled(Tiles(read_manifest(tiles), "train", tiles))
-
-    class Some:
-        tiles = source.tiles
-        input = source.input
-        scene = source.scene
-        __len__ = lambda self: samples  # noqa: E731
-
-    plan = replace(
-        TINY,
-        loss=loss,
-        epochs=1,
-        warmup_epochs=0,
-        dropout=0.0,
-        lr=1.0,
-        final_lr_fraction=1.0,
-        clip_norm=math.inf,
-        # Weights for which no two pixels have nearly equal errors: their ranks are a kink of the Lovász loss.
-        seed=1,
-    )
-    whole, whole_means = gradient(replace(plan, batch_size=6), Some(), tmp_path)
-    parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), Some(), tmp_path)
+    plan = replace(DESCENT, loss=loss)
+    whole, whole_means = gradient(replace(plan, batch_size=6), tiles, samples, tmp_path)
+    parts, parts_means = gradient(replace(plan, batch_size=2, accumulate=3), tiles, samples, tmp_path)
     assert whole.abs().max() > 1e-3
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-5)
     assert whole_means == pytest.approx(parts_means, abs=1e-6)

@@ -1,5 +1,6 @@
 """``beadctl train``: a network from tiles, or from simulated scenes."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from beadctl.errors import ExitCode
 
 @options.command(
     log=True,
+    several=True,
     out_dir="runs/<loss>-<size>",
     data="tiles size seed",
     train="*",
@@ -35,8 +37,10 @@ def train(
     Example: beadctl train --tiles tiles -o runs/mine --epochs 50
     """
     from beadctl.cli import training_arguments as arguments
+    from beadctl.training.options import together
     from beadctl.training.preparation import prepared
     from beadctl.training.run import learn
 
     asked = arguments.asked(loaded, resume=resume, gradient_audit=gradient_audit)
-    return learn(prepared(asked, messages), messages)
+    with together(asked.options) as options:
+        return learn(prepared(replace(asked, options=options), messages), messages)
