@@ -161,6 +161,8 @@ def _check_axes(series: Series, *, named_by_user: bool) -> None:
         raise series.error(f"{stated}: each axis needs a letter of its own; {advice}")
     if not {"Y", "X"} <= set(series.axes):
         raise series.error(f"{stated}: Y and X are missing; {advice}")
+    if min(series.shape, default=0) < 1:
+        raise series.error(f"{stated}: it holds no pixels; export it again")
     if series.doubt and not named_by_user:
         raise series.error(f"{series.doubt}; {advice}")
     sizes = series.sizes
