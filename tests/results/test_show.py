@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from beadctl.cli import main
 from beadctl.console import pictures
 from beadctl.console.pictures import Means, Screen
 from beadctl.results import ledger, show
@@ -87,16 +88,30 @@ def test_an_image_is_shown_with_its_count_and_nothing_is_written(shown, image, t
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
 
 
-@pytest.fixture
-def results(run, model_path, tmp_path):
-    (tmp_path / "images/day1").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, model_path):
+    """A folder with images and the results of a run over them, which the tests share."""
+    here = tmp_path_factory.mktemp("finished")
+    (here / "images/day1").mkdir(parents=True)
     for name, count in (("a", 3), ("b", 5), ("day1/c", 7), ("day1/d", 2)):
-        tifffile.imwrite(tmp_path / f"images/{name}.tif", discs(count)[0])
-    (tmp_path / "images/words.tif").write_text("Dear microscope,")
+        tifffile.imwrite(here / f"images/{name}.tif", discs(count)[0])
+    (here / "images/words.tif").write_text("Dear microscope,")
     stack = np.stack([discs(count, 64, 128)[0] for count in (2, 0, 5)])
-    tifffile.imwrite(tmp_path / "images/stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    run("segment", "images", "-m", model_path, "-o", "out", "-q")
-    return tmp_path / "out"
+    tifffile.imwrite(here / "images/stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    words = ("segment", here / "images", "-m", model_path, "-o", here / "out", "-q")
+    assert main.run([str(word) for word in words]) == 1
+    return here
+
+
+@pytest.fixture
+def results(finished):
+    return finished / "out"
+
+
+@pytest.fixture
+def changed(finished, tmp_path):
+    """A copy of the results, to be changed."""
+    return Path(shutil.copytree(finished / "out", tmp_path / "out"))
 
 
 def heads(said):
@@ -117,14 +132,14 @@ def test_a_run_is_shown_by_its_overlays(shown, results, model_path, monkeypatch)
     assert heads(shown(results, "stack.tif")) == ["stack.tif Z=0", "stack.tif Z=1", "stack.tif Z=2"]
 
 
-def test_planes_with_a_flag_come_first(shown, results):
+def test_planes_with_a_flag_come_first(shown, changed):
     name = PurePosixPath("day1/d.tif")
-    entry = ledger.read(results, name)
+    entry = ledger.read(changed, name)
     (row,) = entry.result.rows
     flagged = ledger.ImageResult((dataclasses.replace(row, quality="doubtful dense"),))
-    lines = list(ledger.bead_lines(results, name))
-    ledger.save(results, name, dataclasses.replace(entry, result=flagged), lines)
-    said = shown(results)
+    lines = list(ledger.bead_lines(changed, name))
+    ledger.save(changed, name, dataclasses.replace(entry, result=flagged), lines)
+    said = shown(changed)
     assert heads(said) == ["day1/d.tif", "a.tif", "b.tif"]
     assert words(said.out)[0].endswith("; to check: doubtful, dense")
 
@@ -141,17 +156,18 @@ def test_planes_with_a_flag_come_first(shown, results):
         (("images/a.tif", "--threshold", "1"), 2, "instances.threshold"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line(shown, results, words, code, problem):
+def test_what_cannot_be_shown_is_one_line(shown, finished, monkeypatch, words, code, problem):
+    monkeypatch.chdir(finished)
     said = shown(*words)
     assert said.code == code
     assert problem in said.error
     assert said.out == ""
 
 
-def test_an_overlay_that_is_not_as_the_run_wrote_it_is_refused(shown, run, model_path, results):
-    (results / "overlays/a_overlay.png").write_bytes(b"mine")
-    assert "is not as the run wrote it" in shown(results, "a.tif").error
-    run("segment", "images/b.tif", "-m", model_path, "-o", "masks", "--save", "masks")
+def test_an_overlay_that_is_not_as_the_run_wrote_it_is_refused(shown, run, model_path, finished, changed):
+    (changed / "overlays/a_overlay.png").write_bytes(b"mine")
+    assert "is not as the run wrote it" in shown(changed, "a.tif").error
+    run("segment", finished / "images/b.tif", "-m", model_path, "-o", "masks", "--save", "masks")
     assert "has no overlay of b.tif" in shown("masks").error
 
 

@@ -77,11 +77,11 @@ def watching(folder, source, tmp_path):
     """A function that watches until the steps of a microscope are over."""
     settings = stated({}).settings.model_dump(mode="json")
 
-    def call(*steps, **others):
+    def call(*steps, out=tmp_path / "out", **others):
         return watch(
-            Folder(folder, [tmp_path / "out"], Selection()),
+            Folder(folder, [out], Selection()),
             source,
-            Outputs(tmp_path / "out", SAVED, others.pop("overwrite", False)),
+            Outputs(out, SAVED),
             settings=settings,
             messages=Messages(),
             wait=Microscope(*steps),
@@ -252,6 +252,19 @@ def test_no_result_replaces_that_of_another_image(watching, folder, tmp_path, ca
     # Both are there at the next start, which is refused.
     with pytest.raises(OutputError, match="would both write a_masks"):
         watching()
+
+
+@pytest.mark.parametrize("place", ["results", "."])
+def test_results_may_lie_in_the_folder_and_are_no_images(watching, folder, place):
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    out = folder / place
+
+    def add():
+        tifffile.imwrite(folder / "b.tif", discs(4)[0])
+
+    tally = watching((out / "counts.csv").exists, add, *[nothing] * 3, out=out)
+    assert (tally.planes, tally.beads) == (2, 7)
+    assert states(out) == {"a.tif": ("ok", "3"), "b.tif": ("ok", "4")}
 
 
 @pytest.mark.parametrize(
