@@ -5,7 +5,8 @@
     BeadctlError                                                               exit_code 3
       SettingsError                                                            2
       ImageError, AnnotationError                                              1
-      ModelError, DeviceError, OutputError, MissingExtraError, TrainingError   3
+      ModelError, DeviceError, ClusterError, MissingExtraError, TrainingError  3
+      OutputError                                                              3
         IncompleteError                                                        1
 
 Any other exception is a bug of beadctl and keeps its traceback; that of an image in a run is a row's reason.
@@ -64,6 +65,10 @@ class DeviceError(BeadctlError):
     """The requested device is not available."""
 
 
+class ClusterError(BeadctlError):
+    """The workers of a cluster cannot be reached, or cannot do the work."""
+
+
 class OutputError(BeadctlError):
     """A result cannot be written, or already exists and overwriting was not requested."""
 
@@ -78,6 +83,7 @@ class IncompleteError(OutputError):
 EXTRAS = {
     **dict.fromkeys(("torch", "onnx", "onnxscript", "matplotlib"), "train"),
     **dict.fromkeys(("fsspec", "aiohttp"), "remote"),
+    **dict.fromkeys(("dask", "distributed", "dask_jobqueue", "cryptography"), "cluster"),
     "jinja2": "report",
     "tensorboard": "tensorboard",
 }

@@ -71,7 +71,7 @@ class MemoryPlan:
     array_bytes: int
 
     @classmethod
-    def of(cls, max_memory: str | None, tile_size: int | None) -> "MemoryPlan":
+    def of(cls, max_memory: str | None, tile_size: int | None, sharing: int = 1) -> "MemoryPlan":
         """Plan a run.
 
         Parameters
@@ -80,6 +80,8 @@ class MemoryPlan:
             As ``2G``, in powers of 1024; None for what the job may use.
         tile_size : int or None
             Edge of a tile, px; None for the largest that fits.
+        sharing : int
+            Processes that share this memory.
 
         Raises
         ------
@@ -91,13 +93,13 @@ class MemoryPlan:
         >>> MemoryPlan.of("8G", None).tile_size, MemoryPlan.of("2G", None).tile_size
         (2048, 1024)
         """
-        most = parsed(max_memory) if max_memory else usable_bytes()
+        most = (parsed(max_memory) if max_memory else usable_bytes()) // sharing
         fitting = [edge for edge in COSTS.tiles if COSTS.fixed(edge) <= most / 2] or [COSTS.tiles[-1]]
         edge = fitting[0] if tile_size is None else tile_size
         least = COSTS.fixed(edge) * 1.1
         if max_memory and most < least:
             raise SettingsError(
-                f"--max-memory {max_memory}: too little; the least that works is {shown(least)}"
+                f"--max-memory {max_memory}: too little; the least that works is {shown(least * sharing)}"
             )
         return cls(most, edge, int(max(0, most - COSTS.fixed(edge)) / COSTS.arrays))
 

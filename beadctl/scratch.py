@@ -110,6 +110,17 @@ class Pieces:
         self._lengths = list[int]()
         weakref.finalize(self, self._file.close)
 
+    def __reduce__(self) -> "tuple[Any, ...]":
+        """Travel to another process, with all pieces in memory."""
+        return Pieces._of, (list(self),)
+
+    @classmethod
+    def _of(cls, pieces: Iterable[bytes]) -> "Pieces":
+        made = cls()
+        for piece in pieces:
+            made.append(piece)
+        return made
+
     @property
     def size(self) -> int:
         """All bytes."""

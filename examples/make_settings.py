@@ -61,6 +61,10 @@ EXAMPLES: dict[str, object] = {
     "counting.manual": "manual.csv",
     "counting.nominal_um": 1.0,
     "counting.tolerance": "5%",
+    "cluster.workers": "local:4",
+    "cluster.tls_ca": "ca.pem",
+    "cluster.tls_cert": "cert.pem",
+    "cluster.tls_key": "key.pem",
     "output.out_dir": "results",
 }
 WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

@@ -3,7 +3,7 @@
 A pixel belongs to a region by its centre, as for beads that are drawn: see `beadctl.annotations.outline`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -96,6 +96,10 @@ class Region:
         """What decides the pixels of the region, for fingerprints: not the place of a file."""
         return self.box or self.sha256
 
+    def absolute(self) -> "Region":
+        """Return the same region with the absolute path of its file."""
+        return self if self.box else replace(self, text=str(Path(self.text).absolute()))
+
     def mask(self, shape: Shape) -> RegionMask:
         """Return the pixels of the region in an image of this height and width, px.
 
@@ -140,6 +144,15 @@ class CountedRegion:
             None if region is None else Region.of(region, "--region"),
             None if exclude is None else Region.of(exclude, "--region-exclude"),
         )
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of both parts that there are."""
+        return tuple(part.text for part in (self.region, self.exclude) if part)
+
+    def absolute(self) -> "CountedRegion":
+        """Return the same region for a process that runs in another folder."""
+        return CountedRegion(*(part and part.absolute() for part in (self.region, self.exclude)))
 
     @property
     def identity(self) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, fit_mask
 from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
 from beadctl.devices import usable_cpus
-from beadctl.errors import BeadctlError
+from beadctl.errors import BeadctlError, ImageError
 from beadctl.images import ReadOptions, only_plane
+from beadctl.results.crew import Crew
+from beadctl.results.gate import wait_for
 
 Fingerprints = list[ImageFingerprint | None]
 Checked = tuple[CheckResult, ImageFingerprint | None]
@@ -73,35 +76,65 @@ def check_pairs(
     reading: ReadOptions = ReadOptions(),
     detector: Detector | None = None,
     on_pair: Callable[[Sample], None] = lambda _: None,
+    crew: Crew | None = None,
 ) -> list[Checked]:
-    """Check each pair by itself; parameters are those of `audit`."""
+    """Check each pair by itself.
+
+    Parameters
+    ----------
+    samples, reading, detector, on_pair
+        As for `audit`.
+    crew : Crew, optional
+        Checks them elsewhere; reading and detector are those of its order.
+    """
+    if crew:
+        return _by_crew(samples, crew, on_pair)
     checked: list[Checked] = []
-
-    def check_sample(sample: Sample) -> Checked:
-        try:
-            pixels = read_pixels(sample.image, reading)
-            truth = sample.load((pixels.shape[0], pixels.shape[1]))
-        except (BeadctlError, OSError) as error:
-            finding = Finding(Fault.UNREADABLE, Verdict.BAD, str(error))
-            return CheckResult(0, 0.0, NO_FIT, (finding,), float("nan")), None
-        grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
-        result = check(pixels, truth.labels, grey=grey, detector=detector)
-        doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
-        # First, because labels that are not beads explain the other findings.
-        result = replace(result, findings=()).plus(*doubts, *result.findings)
-        return result, image_fingerprint(pixels, truth.labels)
-
     pool = ThreadPoolExecutor(min(usable_cpus(), MAX_THREADS))
+    check_one = partial(check_pair, reading=reading, detector=detector)
     try:
         for start in range(0, len(samples), BATCH):
             batch = samples[start : start + BATCH]
-            for sample, found in zip(batch, pool.map(check_sample, batch), strict=True):
+            for sample, found in zip(batch, pool.map(check_one, batch), strict=True):
                 checked.append(found)
                 on_pair(sample)
     finally:
         # An interrupted audit does not start the queued pairs.
         pool.shutdown(cancel_futures=True)
     return checked
+
+
+def _by_crew(samples: Sequence[Sample], crew: Crew, on_pair: Callable[[Sample], None]) -> list[Checked]:
+    checked: list[Checked] = []
+    sent = (replace(one, image=one.image.absolute(), truth=one.truth.absolute()) for one in samples)
+    for sample, future in zip(samples, list(map(crew.submit, sent)), strict=True):
+        try:
+            checked.append(wait_for(future, check=crew.check))
+        except ImageError as error:
+            checked.append(unreadable(f"{sample.image}: {error}"))
+        on_pair(sample)
+    return checked
+
+
+def check_pair(sample: Sample, reading: ReadOptions, detector: Detector | None) -> Checked:
+    """Check a pair by itself; parameters are those of `audit`."""
+    try:
+        pixels = read_pixels(sample.image, reading)
+        truth = sample.load((pixels.shape[0], pixels.shape[1]))
+    except (BeadctlError, OSError) as error:
+        return unreadable(str(error))
+    grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
+    result = check(pixels, truth.labels, grey=grey, detector=detector)
+    doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
+    # First, because labels that are not beads explain the other findings.
+    result = replace(result, findings=()).plus(*doubts, *result.findings)
+    return result, image_fingerprint(pixels, truth.labels)
+
+
+def unreadable(words: str) -> Checked:
+    """Return what is told of a pair that could not be checked."""
+    finding = Finding(Fault.UNREADABLE, Verdict.BAD, words)
+    return CheckResult(0, 0.0, NO_FIT, (finding,), float("nan")), None
 
 
 def compared(

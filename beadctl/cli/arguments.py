@@ -1,6 +1,9 @@
 """Settings as the plain arguments that the packages below take."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,11 @@ from beadctl.annotations.region import CountedRegion
 from beadctl.annotations.sample import Sample
 from beadctl.cli.sections import Counting
 from beadctl.cli.settings import Loaded, Settings, load
+from beadctl.cluster.certificates import Certificates
+from beadctl.cluster.crew import Crew
+from beadctl.cluster.place import Local, Place, parse
+from beadctl.cluster.start import crew
+from beadctl.cluster.worker import Order
 from beadctl.console import Form, Messages
 from beadctl.console.table import print_rows
 from beadctl.dataset.tiling import TilingOptions
@@ -20,7 +28,9 @@ from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.report import require_packages
+from beadctl.results.elsewhere import ImageOrder, NetworkOrder
 from beadctl.results.merge import Shards
+from beadctl.results.outputs import Outputs
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
 from beadctl.results.summary import Statistics
@@ -89,6 +99,11 @@ def session(settings: Settings, plan: MemoryPlan, messages: Messages, model: Mod
     return model or open_model(inference.model, inference.device, inference.threads, messages)
 
 
+def described(settings: Settings, messages: Messages) -> Model:
+    """Open the model file for its facts: a cluster runs it, on devices that this computer may lack."""
+    return open_model(settings.inference.model, "cpu", 1, Messages(-1, messages.hear))
+
+
 def memory_plan(settings: Settings) -> MemoryPlan:
     """Return the tile size, and what is kept in memory; made once a run, as free memory changes."""
     return MemoryPlan.of(settings.inference.max_memory, settings.inference.tile_size)
@@ -118,17 +133,60 @@ def counted(settings: Settings, *, link_z: bool = False) -> dict[str, Any]:
 def by_network(
     settings: Settings, messages: Messages, model: Model | None = None, *, link_z: bool = False
 ) -> ByNetwork:
-    """Open the model file, which finds the beads, and print the device that runs it; unless it is open."""
+    """Open the model file, which finds the beads, and print the device that runs it; unless it is open.
+
+    For a cluster its facts are read alone.
+    """
     plan = memory_plan(settings)
+    if settings.cluster.workers:
+        model = described(settings, messages)
     model = session(settings, plan, messages, model)
     return ByNetwork(model, segment_options(settings, model.facts, plan, **counted(settings, link_z=link_z)))
 
 
-def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> Source:
+def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> ByNetwork | ByLabels:
     """Return where the beads come from: label images if there are any, else the network."""
     if labels:
         return by_labels(loaded)
     return by_network(loaded.settings, messages, link_z=loaded.settings.counting.link_z)
+
+
+@contextlib.contextmanager
+def manned(
+    found: ByNetwork | ByLabels, settings: Settings, outputs: Outputs, messages: Messages
+) -> Iterator[Source]:
+    """Yield a source of beads with the workers of the cluster that is asked for, if one is."""
+    if not settings.cluster.workers:
+        yield found
+        return
+    where = parse(settings.cluster.workers)
+    ordered = network_order(settings, found, where) if isinstance(found, ByNetwork) else found
+    with manned_by(where, ImageOrder.of(ordered, outputs), settings, messages) as hands:
+        yield replace(found, crew=hands)
+
+
+def manned_by(
+    where: Place, order: Order, settings: Settings, messages: Messages
+) -> AbstractContextManager[Crew]:
+    """Return a context with the workers of a cluster at work on an order."""
+    asked = settings.cluster
+    certificates = Certificates.of(asked.tls_ca, asked.tls_cert, asked.tls_key)
+    return crew(where, order, certificates=certificates, timeout_s=asked.timeout_s, messages=messages)
+
+
+def network_order(settings: Settings, source: ByNetwork, where: Place) -> NetworkOrder:
+    """Return how workers elsewhere open the model file of a source."""
+    asked = settings.inference
+    return NetworkOrder(
+        asked.model and asked.model.absolute(),
+        source.model.sha256,
+        asked.device,
+        asked.threads,
+        asked.max_memory,
+        asked.tile_size,
+        where.workers if isinstance(where, Local) else 1,
+        source.options,
+    )
 
 
 def print_forecast(settings: Settings, found: Sequence[Found], messages: Messages) -> ExitCode:

@@ -1,6 +1,9 @@
 """What `audit` and the merge of its shards have in common."""
 
+import contextlib
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,15 +11,28 @@ from pydantic import ValidationError
 from beadctl import lock
 from beadctl.annotations.sample import Sample
 from beadctl.audit import page, shards, table
-from beadctl.audit.run import AuditedSample, Checked, compared
-from beadctl.cli.arguments import plain, read_options
+from beadctl.audit.detector import bead_detector
+from beadctl.audit.elsewhere import PairOrder
+from beadctl.audit.run import AuditedSample, Checked, check_pairs, compared
+from beadctl.cli.arguments import (
+    described,
+    manned_by,
+    memory_plan,
+    network_order,
+    plain,
+    read_options,
+    segment_options,
+    session,
+)
 from beadctl.cli.settings import Settings
+from beadctl.cluster.place import parse
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.samples import find_samples
 from beadctl.errors import ExitCode, OutputError, SettingsError
 from beadctl.images import ReadOptions
 from beadctl.model.session import Model
 from beadctl.results.shards import Part
+from beadctl.results.sources import ByNetwork
 from beadctl.shard import Shard
 
 # Settings that decide what is found of a pair.
@@ -26,7 +42,20 @@ SECTIONS = ("data", "images", "instances")
 def samples(settings: Settings, images: Path, masks: Path | None, messages: Messages) -> Sequence[Sample]:
     """Return the pairs of two folders, or the tiles of one."""
     data = settings.data
-    return find_samples(images, masks, data.annotations, data.centre_diameter, data.pair, messages)
+    how = data.annotations, data.centre_diameter, data.pair, messages
+    if not settings.cluster.workers:
+        return find_samples(images, masks, *how)
+    # What reads a mask is sent to workers, which run in another folder.
+    found = find_samples(images.absolute(), masks and masks.absolute(), *how)
+    return [
+        replace(one, image=_as_given(one.image, images), truth=_as_given(one.truth, masks or images))
+        for one in found
+    ]
+
+
+def _as_given(path: Path, folder: Path) -> Path:
+    """Return the path of a file below a folder, or of the folder, as the user named that."""
+    return folder / path.relative_to(folder.absolute())
 
 
 def part(
@@ -43,6 +72,41 @@ def part(
     found = shards.part_of(samples, Shard.parse(text))
     messages.info(str(found))
     return found
+
+
+def checked(
+    found: Sequence[Sample], settings: Settings, messages: Messages, *, find: bool
+) -> tuple[list[Checked], Model | None]:
+    """Check each pair by itself, here or on a cluster; return what was found, and the model if one was asked.
+
+    Parameters
+    ----------
+    found, settings, messages
+        The pairs, as `samples` returned them.
+    find : bool
+        Whether a model detects beads, to compare masks with.
+    """
+    reading = read_options(settings)
+    network = _network(settings, messages) if find else None
+    detector, crew = None, None
+    with contextlib.ExitStack() as stack:
+        if settings.cluster.workers:
+            where = parse(settings.cluster.workers)
+            asked = network_order(settings, network, where) if network else None
+            order = PairOrder(reading, asked, f"{Path.cwd()}{os.sep}")
+            crew = stack.enter_context(manned_by(where, order, settings, messages))
+        elif network:
+            detector = bead_detector(network.model, network.options)
+        advance = stack.enter_context(messages.progress(len(found), "auditing"))
+        done = check_pairs(found, reading=reading, detector=detector, on_pair=advance, crew=crew)
+    return done, network.model if network else None
+
+
+def _network(settings: Settings, messages: Messages) -> ByNetwork:
+    plan = memory_plan(settings)
+    known = described(settings, messages) if settings.cluster.workers else None
+    model = session(settings, plan, messages, known)
+    return ByNetwork(model, segment_options(settings, model.facts, plan))
 
 
 def keep(

@@ -3,12 +3,14 @@
 A bracket at the end of a description names the value that a field of None stands for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from beadctl.annotations import AnnotationFormat
+from beadctl.cluster import place
 from beadctl.console import Form
 from beadctl.counting.measured import Measured
 from beadctl.counting.stacks import Projection, Unit
@@ -47,10 +49,10 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _size(kind: type[Area] | type[Diameter] | type[Measured]) -> AfterValidator:
+def _read_by(parse: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         try:
-            kind.parse(text)
+            parse(text)
         except SettingsError as error:
             # The error that this becomes names the setting and where it is.
             raise ValueError(str(error).rpartition(": ")[2]) from None
@@ -59,9 +61,10 @@ def _size(kind: type[Area] | type[Diameter] | type[Measured]) -> AfterValidator:
     return AfterValidator(check)
 
 
-AreaText = Annotated[str, BeforeValidator(_text), _size(Area)]
-DiameterText = Annotated[str, BeforeValidator(_text), _size(Diameter)]
-MeasuredText = Annotated[str, BeforeValidator(_text), _size(Measured)]
+AreaText = Annotated[str, BeforeValidator(_text), _read_by(Area.parse)]
+DiameterText = Annotated[str, BeforeValidator(_text), _read_by(Diameter.parse)]
+MeasuredText = Annotated[str, BeforeValidator(_text), _read_by(Measured.parse)]
+PlaceText = Annotated[str, _read_by(place.parse)]
 
 
 class Section(BaseModel):
@@ -378,6 +381,24 @@ class Counting(Section):
         min_length=1,
         description="How far a bead may differ from the nominal diameter, such as 5% or 0.1um [5%].",
     )
+
+
+class Cluster(Section):
+    """Workers of a Dask cluster that do the work of a command."""
+
+    workers: PlaceText | None = Field(
+        None,
+        description="Work on a Dask cluster: local:N processes here, the scheduler at tcp://HOST:PORT, or N "
+        "jobs by jobqueue.yaml:N [this process].",
+    )
+    timeout_s: float = Field(
+        30.0, gt=0, description="Seconds that the scheduler and its first worker may take to answer."
+    )
+    tls_ca: Path | None = Field(
+        None, description="TLS: certificate of the authority that signed all others, PEM [as Dask is set]."
+    )
+    tls_cert: Path | None = Field(None, description="TLS: own certificate, PEM.")
+    tls_key: Path | None = Field(None, description="TLS: own private key, PEM.")
 
 
 class OutputSection(Section):

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     inference: sections.Inference = Field(default_factory=sections.Inference)
     instances: sections.Instances = Field(default_factory=sections.Instances)
     counting: sections.Counting = Field(default_factory=sections.Counting)
+    cluster: sections.Cluster = Field(default_factory=sections.Cluster)
     output: sections.OutputSection = Field(default_factory=sections.OutputSection)
 
     @classmethod

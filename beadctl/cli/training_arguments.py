@@ -1,11 +1,15 @@
 """Settings as plain arguments of `beadctl.training`. Imports torch, so commands import this when they run."""
 
 import math
-from dataclasses import fields
-from typing import Any
+from contextlib import AbstractContextManager
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
-from beadctl.cli.arguments import plain
+from beadctl.cli.arguments import manned_by, plain
 from beadctl.cli.settings import Loaded, Settings
+from beadctl.cluster.crew import Crew
+from beadctl.cluster.place import Local, parse
+from beadctl.console import Messages
 from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
 from beadctl.segmentation.sizes import Area
@@ -16,6 +20,9 @@ from beadctl.training.options import TrainOptions
 from beadctl.training.preparation import Asked
 from beadctl.training.start import weights
 from beadctl.weighting import WeightingParameters
+
+if TYPE_CHECKING:
+    from beadctl.study.elsewhere import TrialOrder
 
 NETWORK = ("arch", "width", "depth", "max_channels", "dilation")
 # Settings of the section [train] that are no numbers of a plan.
@@ -70,6 +77,22 @@ def _numbers(settings: Settings) -> dict[str, Any]:
         "seed": settings.data.seed,
         **{name: value for name, value in _instances(settings).items() if value is not None},
     }
+
+
+def trial_crew(
+    settings: Settings, order: "TrialOrder", messages: Messages
+) -> AbstractContextManager[Crew] | None:
+    """Return a context with the workers of the cluster that is asked for at work on trials, if one is."""
+    if not settings.cluster.workers:
+        return None
+    where = parse(settings.cluster.workers)
+    order = replace(
+        order,
+        out=order.out.absolute(),
+        tiles=order.tiles and order.tiles.absolute(),
+        sharing=where.workers if isinstance(where, Local) else 1,
+    )
+    return manned_by(where, order, settings, messages)
 
 
 def export_options(settings: Settings) -> ExportOptions:

@@ -29,6 +29,7 @@ def watch(
     from beadctl.report import page
     from beadctl.results.watch import watch as watch_folder
 
+    others["cluster"] = settings.cluster.workers
     if given := [name for name, value in others.items() if value]:
         raise SettingsError(f"--watch: does not go with --{given[0].replace('_', '-')}; leave one out")
     if len(inputs) != 1 or not inputs[0].is_dir():

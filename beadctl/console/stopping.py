@@ -41,6 +41,8 @@ class _Held:
 
 
 _listening: list["StopRequest"] = []
+# What a thread obeys beside the signals of the process.
+_obeyed = threading.local()
 _before_leaving: list[Callable[[], object]] = []
 
 
@@ -117,9 +119,15 @@ def _recorded(request: StopRequest, first: Callable[[int], None]) -> Iterator[No
             signal.signal(number, handler)
 
 
+def obey(request: StopRequest) -> None:
+    """Have `check` raise `Interrupted` in this thread once a request is made, too."""
+    _obeyed.request = request
+
+
 def check() -> None:
     """Raise `Interrupted` if a signal has come, in any thread: for long work, between its steps."""
-    for request in _listening:
+    own = getattr(_obeyed, "request", None)
+    for request in [*_listening, own] if own else _listening:
         if request.signal is not None:
             raise Interrupted(request.signal)
 

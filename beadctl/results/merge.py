@@ -32,6 +32,7 @@ from beadctl.segmentation.filters import Filters
 FREE = (
     *("inference.model", "inference.device", "inference.threads", "inference.tile_size"),
     *("inference.max_memory", "output.out_dir", "output.overwrite", "output.format", "output.report"),
+    *(f"cluster.{name}" for name in ("workers", "timeout_s", "tls_ca", "tls_cert", "tls_key")),
 )
 # What the record of a shard has beside that of a run.
 OWN = ("shard", "start", "end", "outcome", "files")

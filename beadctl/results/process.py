@@ -116,7 +116,7 @@ def process(
             teller.later(partial(tell, result, messages, on_result))
             advance(failed=result.failed)
 
-        run.run(found, source, outputs, take, teller.tell, check)
+        run.run(found, source, outputs, take, teller.tell, check, miss=tally.miss)
         help_others(part, source, folder, messages)
         with stopping.finishing():
             write_more()

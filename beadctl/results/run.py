@@ -1,36 +1,31 @@
-"""From a folder of images to rows, beads and files: planes at a time in lanes, images in their order."""
+"""From a folder of images to rows, beads and files: several are worked on at a time, and one is written."""
 
 import contextlib
 import dataclasses
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from beadctl.console import stopping
-from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, OutputError
-from beadctl.files import name_text, printable
-from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
+from beadctl.errors import ImageError, OutputError
+from beadctl.files import name_text
+from beadctl.images import Found, LocalFile, content_sha256
 from beadctl.results import ledger
-from beadctl.results.formats import Output, format_of
+from beadctl.results.bench import Bench, FinishedImage, FinishedPlane, reason_of
+from beadctl.results.crew import Crew
+from beadctl.results.formats import format_of
 from beadctl.results.gate import Gate, wait_for
-from beadctl.results.lanes import Lanes
-from beadctl.results.ledger import Entry, ImageResult, Row
-from beadctl.results.linked import Linker
+from beadctl.results.ledger import Entry, ImageResult
 from beadctl.results.outputs import Outputs, is_short
-from beadctl.results.plane_row import row_of
-from beadctl.results.sources import FoundPlane, Source, begun
+from beadctl.results.sources import Source
 from beadctl.results.written import Stamp, discard, publish, staged
-from beadctl.segmentation.measure import BeadTable
 
-# Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
-OVERLAPPED_PX = 64 * 2**20
-CHANGED = "changed while it was read; run again once it is complete"
+# Images that are under way for each that a cluster works on: while one takes long, the others go on.
+AHEAD = 8
 
 
 def run(
@@ -41,13 +36,15 @@ def run(
     tell: Callable[[], None] = lambda: None,
     check: Callable[[], None] = lambda: None,
     is_ours: Callable[[Found], bool] = lambda _: False,
+    miss: Callable[[], None] = lambda: None,
 ) -> None:
-    """Process images in order, and call `take` with the result of each when it is complete.
+    """Process images, and call `take` with the result of each that is complete, in their order.
 
     An image that fails is a row with the reason, and the others go on. One thread opens images, several work
-    on their planes (see `Lanes`), and one writes the results in the order of the images; this one only waits,
-    so that a signal ends the run at once. What is written of an image is taken, whenever the signal comes, if
-    the caller holds signals (`beadctl.console.stopping.held`).
+    on their planes (see `beadctl.results.bench.Bench`), or the crew of the source does, and one writes the
+    results: in the order of the images, or as they come from a crew. This thread only waits, so that a signal
+    ends the run at once. What is written of an image is taken, whenever the signal comes, if the caller holds
+    signals (`beadctl.console.stopping.held`).
 
     Parameters
     ----------
@@ -61,24 +58,42 @@ def run(
         end the run by an exception.
     is_ours : callable
         Tells whether this run has done an image before, so that its result is replaced if the image changed.
+    miss : callable
+        Called for an image without a result, if a later one has one when the run is given up.
 
     Raises
     ------
     OutputError
         If results cannot be written: the run ends, because no further image could be written either.
     """
-    gate = Gate(check)
-    key, lanes = source.key, Lanes(source.lanes, source.small_px)
-    threads = {"open": 1, "plane": lanes.threads, "write": 1}
-    opener, worker, writer = (ThreadPoolExecutor(number, name) for name, number in threads.items())
+    gate, results, begun, place = Gate(check), dict[int, ImageResult](), 0, 0
+    crew = source.crew
+    workers = crew or Bench(source, outputs.save if outputs.folder else (), keyed=outputs.folder is not None)
+    # So many that no lane is empty while the first is written.
+    ahead = workers.threads if isinstance(workers, Bench) else AHEAD * workers.places
+    opener, writer = (ThreadPoolExecutor(1, name) for name in ("open", "write"))
     waiting = deque[Future[None]]()
 
+    def start(number: int, item: Found) -> Future[None]:
+        written = Future[None]()
+
+        def write(waited: Waited) -> None:
+            # A run that is given up writes no further image.
+            with contextlib.suppress(RuntimeError):
+                writer.submit(_finish, number, item, waited, outputs, source.key, gate, written)
+
+        opener.submit(_start, item, outputs, source.key, workers, write, ours=is_ours(item))
+        return written
+
     def take_passed() -> None:
-        for result in gate.passed():
-            take(result)
+        nonlocal place
+        results.update(gate.passed())
+        while place in results:
+            take(results.pop(place))
+            place += 1
 
     def take_first() -> None:
-        wait_for(waiting.popleft())
+        wait_for(waiting.popleft(), gate.broken, crew.check if crew else lambda: None)
         take_passed()
         tell()
 
@@ -88,95 +103,81 @@ def run(
                 while waiting:
                     take_first()
                 continue
-            opened = opener.submit(_open, item, source, outputs, key, worker, lanes, ours=is_ours(item))
-            waiting.append(writer.submit(_finish, item, opened, outputs, gate))
-            # So many that no lane is empty while the first is written.
-            if len(waiting) > lanes.threads:
+            waiting.append(start(begun, item))
+            begun += 1
+            if len(waiting) > ahead:
                 take_first()
         while waiting:
             take_first()
     finally:
-        for pool in (opener, worker):
-            pool.shutdown(wait=False, cancel_futures=True)
+        opener.shutdown(wait=False, cancel_futures=True)
+        workers.give_up()
         with stopping.finishing():
             gate.close()
             writer.shutdown(wait=False, cancel_futures=True)
             take_passed()
+            while results:
+                miss()
+                place += 1
+                take_passed()
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """An image of which planes are worked on, or how it gets its result without.
-
-    Attributes
-    ----------
-    planes : sequence of Future
-        Its planes.
-    key : str
-        Made of its content, the model and the settings.
-    linker : Linker or None
-        Links them where each bead of a stack is counted once.
-    file : LocalFile or None
-        The file that they are read from.
-    state : tuple of int, or None
-        Of its file before it was read; see `state_of`.
-    result : callable or None
-        Returns the result of an image that failed or that an earlier run has done.
-    """
-
-    planes: Sequence[Future["_Plane"]] = ()
-    key: str = ""
-    linker: Linker | None = None
-    file: LocalFile | None = None
-    state: tuple[int, int] | None = None
-    result: Callable[[], ImageResult] | None = None
+Waited = Callable[[], FinishedImage | ImageResult]
+"""Waits for an image that is worked on; what an earlier run has done of it is a result already."""
 
 
-def _open(
+def _start(
     item: Found,
-    source: Source,
     outputs: Outputs,
     key: str,
-    worker: ThreadPoolExecutor,
-    lanes: Lanes,
+    workers: Bench | Crew,
+    then: Callable[[Waited], None],
     *,
     ours: bool,
-) -> _Opened:
-    """Open an image, and let its planes be worked on."""
-    path: Path | str = item.shown
+) -> None:
+    """Have an image worked on, and call `then` with what waits for it: at once, or when a crew is done."""
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
-        file = LocalFile(item)
-        path = file.path
-        before = state_of(path)
         earlier = _earlier(item, outputs)
-        # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
-        image = None if earlier else open_image(path, source.read)
-        image_key = f"{key}:{content_sha256(path)}" if outputs.folder else ""
-        if earlier and _is_done(item, earlier, outputs, image_key, ours=ours):
-            return _Opened(result=partial(_skip, item, earlier, outputs))
-        image = image or open_image(path, source.read)
-        linker = Linker(image.planes) if source.rule.link_z else None
-    except Exception as error:
-        return _Opened(result=partial(ledger.failed, item.name, _reason(error, path)))
-    planes = list[Future[_Plane]]()
-    for plane in image.planes:
-        linked = planes[-1] if linker and planes else None
-        planes.append(worker.submit(_plane, plane, source, outputs, lanes, linker, linked))
-    return _Opened(planes, image_key, linker, file, before)
+
+        def is_done(content: str) -> bool:
+            return earlier is not None and _is_done(item, earlier, outputs, f"{key}:{content}", ours=ours)
+
+        begun = _begun(item, workers, is_done if earlier else None)
+    except BaseException as error:
+        then(partial(_not_begun, item, error))
+    else:
+        if begun is None:
+            assert earlier
+            then(partial(_skip, item, earlier, outputs))
+        elif isinstance(begun, Future):
+            begun.add_done_callback(lambda done: then(done.result))
+        else:
+            then(begun)
 
 
-def state_of(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is written; None where that is unknown.
+def _not_begun(item: Found, error: BaseException) -> FinishedImage:
+    """Return why an image failed before it was worked on; an error that ends the run is raised."""
+    if isinstance(error, Exception):
+        return FinishedImage(reason=reason_of(error, item.shown))
+    raise error
 
-    Inode numbers are left out: those of some network file systems change by themselves.
-    """
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_size, state.st_mtime_ns
+
+def _begun(
+    item: Found, workers: Bench | Crew, is_done: Callable[[str], bool] | None
+) -> Callable[[], FinishedImage] | Future[FinishedImage] | None:
+    """Have an image worked on; None where it is done already, which needs its content."""
+    if isinstance(workers, Bench):
+        return workers.begin(item, is_done)
+    if is_done:
+        file = LocalFile(item)
+        try:
+            if is_done(content_sha256(file.path)):
+                return None
+        finally:
+            file.remove()
+    return workers.submit(item if item.url else Found(item.path.absolute(), item.name))
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
@@ -208,99 +209,45 @@ def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str, *, o
     return False
 
 
-@dataclass(frozen=True)
-class _Plane:
-    """A segmented plane or a linked stack: its row, its beads, their planes in it, and its outputs."""
-
-    row: Row
-    table: BeadTable | None = None
-    in_plane: Sequence[int] = ()
-    encoded: Mapping[Output, Any] = dataclasses.field(default_factory=dict)
-
-
-def _plane(
-    plane: Plane,
-    source: Source,
+def _finish(
+    number: int,
+    item: Found,
+    waited: Waited,
     outputs: Outputs,
-    lanes: Lanes,
-    linker: Linker | None,
-    before: Future[_Plane] | None,
-) -> _Plane:
-    """Find the beads of a plane and encode its outputs; it is linked after the plane `before`, if any."""
-    try:
-        try:
-            found, done = _found(plane, source, outputs, lanes)
-        finally:
-            if before:
-                wait([before])
-        if linker:
-            linker.take(plane, found)
-        return done
-    except Exception as error:
-        return _failed_plane(plane, _reason(error, plane.path))
-
-
-def _found(plane: Plane, source: Source, outputs: Outputs, lanes: Lanes) -> tuple[FoundPlane, _Plane]:
-    """Find the beads of a plane once there is place for it."""
-    pixels = plane.height * plane.width
-    places = lanes.places(pixels)
-    with contextlib.ExitStack() as network:
-        network.enter_context(lanes.network.taken(places))
-        stopping.check()
-        finish = begun(source, plane)
-        with lanes.labelling.taken(places):
-            if pixels <= OVERLAPPED_PX:
-                network.close()
-            return _finished(plane, finish, outputs)
-
-
-def _finished(plane: Plane, finish: Callable[[], FoundPlane], outputs: Outputs) -> tuple[FoundPlane, _Plane]:
-    """Label a plane and encode its outputs."""
-    found = finish()
-    kept = outputs.save if outputs.folder else ()
-    encoded = {output: format_of(output).encode(found.image, found.segmented, plane) for output in kept}
-    row = row_of(plane, found.shrink, found.segmented, found.bands)
-    return found, _Plane(row, found.segmented.table, encoded=encoded)
-
-
-def _failed_plane(plane: Plane, reason: str) -> _Plane:
-    size = plane.height, plane.width, plane.pixel_size_um
-    return _Plane(Row("", plane.index, plane.position, "failed", None, *size, reason=printable(reason)))
-
-
-def _finish(item: Found, opened: Future[_Opened], outputs: Outputs, gate: Gate) -> None:
+    key: str,
+    gate: Gate,
+    written: Future[None],
+) -> None:
     """Write an image's results, and its part of the ledger before they have their names."""
     try:
-        write = _result(item, opened.result(), outputs)
-    except BaseException:
+        gate.let_pass(number, _result(item, waited, outputs, key))
+    except BaseException as error:
         # No later image is to pass before this one.
-        gate.close()
-        raise
-    gate.let_pass(write)
+        gate.break_off(error)
+        written.set_exception(error)
+    else:
+        written.set_result(None)
 
 
-def _result(item: Found, image: _Opened, outputs: Outputs) -> Callable[[], ImageResult]:
-    """Wait for the planes of an image, and return what writes and returns its result."""
-    if image.result:
-        return image.result
-    planes = [future.result() for future in image.planes]
-    assert image.file
-    changed = state_of(image.file.path) != image.state
-    image.file.remove()
-    if changed:
-        # A microscope may still write it: key and pixels need not be of one content.
-        return partial(ledger.failed, item.name, CHANGED)
-    if image.linker:
-        failed = [plane.row for plane in planes if plane.row.status == "failed"]
-        planes = [_Plane(*one) for one in image.linker.rows(failed)]
+def _result(item: Found, waited: Waited, outputs: Outputs, key: str) -> Callable[[], ImageResult]:
+    """Wait for an image, and return what writes and returns its result."""
+    try:
+        image = waited()
+    except ImageError as error:
+        image = FinishedImage(reason=reason_of(error, item.shown))
+    if isinstance(image, ImageResult):
+        return lambda: image
+    if image.reason:
+        return partial(ledger.failed, item.name, image.reason)
     name = name_text(item.name)
-    rows = tuple(dataclasses.replace(plane.row, image=name) for plane in planes)
-    result = ImageResult(rows, partial(_beads, name, planes))
-    return lambda: _written(item, planes, result, outputs, image.key)
+    rows = tuple(dataclasses.replace(plane.row, image=name) for plane in image.planes)
+    tables = [dataclasses.replace(plane, encoded={}) for plane in image.planes]
+    result = ImageResult(rows, partial(_beads, name, tables))
+    return partial(_written, item, image.planes, result, outputs, f"{key}:{image.content}")
 
 
 def _written(
-    item: Found, planes: Sequence[_Plane], result: ImageResult, outputs: Outputs, image_key: str
+    item: Found, planes: Sequence[FinishedPlane], result: ImageResult, outputs: Outputs, image_key: str
 ) -> ImageResult:
     """Write the files of an image's result and its part of the ledger, and return what became of it."""
     if outputs.folder is None:
@@ -331,7 +278,7 @@ def _written(
     return result
 
 
-def _beads(image: str, planes: Sequence[_Plane]) -> Iterator[dict[str, Any]]:
+def _beads(image: str, planes: Sequence[FinishedPlane]) -> Iterator[dict[str, Any]]:
     """Yield the beads of an image, by its name in the tables."""
     for plane in planes:
         if plane.table:
@@ -342,29 +289,3 @@ def _beads(image: str, planes: Sequence[_Plane]) -> Iterator[dict[str, Any]]:
 
 def _not_ours(path: Path) -> str:
     return f"{path} is not as beadctl wrote it; move it away, or use --overwrite to replace it"
-
-
-def internal(error: Exception) -> str:
-    """Return the reason of an image on which beadctl itself failed: one line that can be reported."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    text = " ".join(str(error).split())
-    return (
-        f"internal error, please report it: {type(error).__name__}: {text} ({last.name}, line {last.lineno})"
-    )
-
-
-def _reason(error: Exception, path: Path | str) -> str:
-    """Return why an image failed, without its name, which its row has already.
-
-    An error that is not one of the image, such as a model that fails, is raised: it ends the run.
-    """
-    match error:
-        case ImageError() | AnnotationError():
-            return str(error).removeprefix(f"{path}: ")
-        case OSError():
-            return f"cannot be read ({error.strerror or error})"
-        case BeadctlError() | FileNote():
-            # A note is raised where the caller's filter makes warnings exceptions.
-            raise error
-        case _:
-            return internal(error)

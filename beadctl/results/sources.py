@@ -19,6 +19,7 @@ from beadctl.images import Plane, ReadOptions, intensities_of
 from beadctl.memory import COSTS
 from beadctl.model.session import Model, installed_builds
 from beadctl.results.block_store import BlockStore
+from beadctl.results.crew import Crew
 from beadctl.results.lanes import MOST_LANES
 from beadctl.segmentation import scale
 from beadctl.segmentation.count_rule import CountRule
@@ -94,6 +95,10 @@ class Source(Protocol):
     def small_px(self) -> int:
         """Pixels of all of these together."""
 
+    @property
+    def crew(self) -> Crew | None:
+        """Processes that find the beads in place of this one, if there are any."""
+
     def facts(self) -> Mapping[str, Any]:
         """Return what ``run.json`` says of it."""
 
@@ -124,6 +129,7 @@ class ByNetwork:
     model: Model
     options: SegmentOptions
     store: BlockStore | None = None
+    crew: Crew | None = None
     work = "segmenting"
 
     def __post_init__(self) -> None:
@@ -172,6 +178,7 @@ class ByNetwork:
             "device_used": self.model.device,
             "threads": self.model.threads,
             "options": dataclasses.asdict(self.options),
+            **(self.crew.facts if self.crew else {}),
         }
 
     def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
@@ -209,6 +216,7 @@ class ByLabels:
 
     read: ReadOptions = field(default_factory=ReadOptions)
     rule: CountRule = field(default_factory=CountRule)
+    crew: Crew | None = None
     work = "measuring"
     lacking = ""
     small_px = COSTS.tiles[0] ** 2
@@ -235,7 +243,7 @@ class ByLabels:
 
     def facts(self) -> dict[str, Any]:
         """Return the options."""
-        return {"options": self._options()}
+        return {"options": self._options(), **(self.crew.facts if self.crew else {})}
 
     def _options(self) -> dict[str, Any]:
         return {"read": dataclasses.asdict(self.read), **dataclasses.asdict(self.rule)}

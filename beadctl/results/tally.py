@@ -15,9 +15,10 @@ class Tally:
 
     Attributes
     ----------
-    images : list or deque of ImageResult or Status
+    images : list or deque of ImageResult, Status or None
         What became of the images so far, in the order of the run: the result where a plane failed, else
-        ``ok`` or ``skipped``. A deque of no length keeps none.
+        ``ok`` or ``skipped``; None for one that a run which was given up did not reach. A deque of no length
+        keeps none.
     failed : bool
         Whether any plane failed.
     shown : int
@@ -30,7 +31,9 @@ class Tally:
         Beads, and those that the filters left out.
     """
 
-    images: list[ImageResult | Status] | deque[ImageResult | Status] = field(default_factory=list)
+    images: list[ImageResult | Status | None] | deque[ImageResult | Status | None] = field(
+        default_factory=list
+    )
     failed: bool = False
     shown: int = SHOWN
     first: list[Row] = field(default_factory=list)
@@ -39,6 +42,10 @@ class Tally:
     flagged: int = 0
     beads: int = 0
     filtered: int = 0
+
+    def miss(self) -> None:
+        """Count the next image as one that was not reached."""
+        self.images.append(None)
 
     def add(self, result: ImageResult) -> None:
         """Count the result of the next image."""

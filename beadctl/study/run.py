@@ -2,17 +2,22 @@
 
 import signal
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from beadctl import console, lock
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
-from beadctl.errors import ExitCode, Interrupted
+from beadctl.errors import ExitCode, ImageError, Interrupted
+from beadctl.results.crew import Crew
+from beadctl.results.gate import POLL_S
 from beadctl.study import gallery, tables
 from beadctl.study import report as reports
 from beadctl.study.grid import Trial
 from beadctl.study.live import ComparisonProgress
-from beadctl.study.trial import kept
+from beadctl.study.outcome import Outcome
+from beadctl.study.trial import failed, kept
 from beadctl.study.trial import run as run_trial
 from beadctl.study.verdict import measured_on, verdict
 from beadctl.training.device import resolve
@@ -36,6 +41,7 @@ def run_missing(
     start: Start | None,
     options: TrainOptions,
     retry: bool,
+    cluster: AbstractContextManager[Crew] | None = None,
 ) -> None:
     """Run the trials that have no outcome yet.
 
@@ -51,6 +57,8 @@ def run_missing(
         As `beadctl.training.loop.train` takes them.
     retry : bool
         Run failed trials again.
+    cluster : context manager, optional
+        Gives the crew that runs them elsewhere, as `beadctl.study.elsewhere.TrialOrder` says.
 
     Raises
     ------
@@ -69,9 +77,14 @@ def run_missing(
     before = [kept(trial, out, retry=retry) for trial in chosen]
     missing = [trial for trial, outcome in zip(chosen, before, strict=True) if outcome is None]
     if missing:
-        device = resolve(options.device)
-        messages.info(f"{len(missing)} of {len(chosen)} trials to run on {device} into {out}")
+        where = "a cluster" if cluster else resolve(options.device)
+        messages.info(f"{len(missing)} of {len(chosen)} trials to run on {where} into {out}")
     progress = ComparisonProgress(chosen, [outcome for outcome in before if outcome], messages.verbosity)
+    if cluster and missing:
+        out.mkdir(parents=True, exist_ok=True)
+        with cluster as crew, progress.live():
+            _run_elsewhere(missing, out, crew, progress, measured_split(tiles))
+        return
     with stoppable() as stop, progress.live():
         callbacks = TrainCallbacks(progress.epoch, progress.step, stop.made)
         for trial in missing:
@@ -84,6 +97,29 @@ def run_missing(
             if outcome is None:
                 raise Interrupted(stop.signal or signal.SIGINT)
             progress.finish(outcome)
+
+
+def _run_elsewhere(
+    missing: Sequence[Trial], out: Path, crew: Crew, progress: ComparisonProgress, split: str
+) -> None:
+    """Run trials by a crew; in an order of their own, so their times are those from one end to the next."""
+    with stoppable() as stop:
+        trials = {crew.submit(trial): trial for trial in missing}
+        while trials:
+            progress.start(next(iter(trials.values())))
+            while not (done := wait(trials, timeout=POLL_S, return_when=FIRST_COMPLETED).done):
+                crew.check()
+                if stop.made():
+                    raise Interrupted(stop.signal or signal.SIGINT)
+            for future in done:
+                progress.finish(_outcome(future, trials.pop(future), out, split))
+
+
+def _outcome(future: Future[Outcome], trial: Trial, out: Path, split: str) -> Outcome:
+    try:
+        return future.result()
+    except ImageError as error:
+        return failed(trial, out, split, str(error))
 
 
 def report(

@@ -94,8 +94,23 @@ def run(
     except (BeadctlError, MemoryError, RuntimeError) as error:
         # PyTorch raises RuntimeError when the GPU's memory is full. The other trials go on.
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        outcome = Outcome(trial.arm, trial.seed, trial.folder, measured_split(tiles), reason=reason)
+        return failed(trial, out, measured_split(tiles), reason)
     write_json(folder / RESULT, asdict(outcome))
+    return outcome
+
+
+def failed(trial: Trial, out: Path, split: str, reason: str) -> Outcome:
+    """Write and return the outcome of a trial that failed.
+
+    Parameters
+    ----------
+    trial, out
+        As for `kept`.
+    split, reason : str
+        Split that it would have been measured on, and why it failed.
+    """
+    outcome = Outcome(trial.arm, trial.seed, trial.folder, split, reason=reason)
+    write_json(out / trial.folder / RESULT, asdict(outcome))
     return outcome
 
 

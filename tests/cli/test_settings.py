@@ -28,6 +28,7 @@ STRINGS = {
         ("instances.min_diameter", "instances.max_diameter", "data.counting_frame"), ("9", "9.5px", "4um")
     ),
     **dict.fromkeys(("counting.depth_um", "counting.dilution"), ("100", "10+-0.5", "2.5±0.1")),
+    "cluster.workers": ("local:2", "tcp://node1:8786", "slurm.yaml:4"),
 }
 
 

@@ -15,6 +15,7 @@ from beadctl.errors import ExitCode
     out_dir="no files",
     data="annotations pair centre_diameter axes channel plane series",
     inference="model device threads",
+    cluster="workers",
     output="out_dir format overwrite",
 )
 def audit(
@@ -50,8 +51,7 @@ def audit(
     Example: beadctl audit images masks -o audited
     """
     from beadctl.audit import fixing
-    from beadctl.audit.detector import bead_detector
-    from beadctl.audit.run import check_pairs, compared
+    from beadctl.audit.run import compared
     from beadctl.cli import arguments, auditing
     from beadctl.files import require_free
 
@@ -59,14 +59,9 @@ def audit(
     samples = auditing.samples(settings, images, masks, messages)
     part = auditing.part(samples, shard, out_dir, fix, messages)
     out = require_free(out_dir, ("audit.csv", "audit.html"), settings.output.overwrite)
-    reading, session, detector = arguments.read_options(settings), None, None
-    if find:
-        plan = arguments.memory_plan(settings)
-        session = arguments.session(settings, plan, messages)
-        detector = bead_detector(session, arguments.segment_options(settings, session.facts, plan))
+    reading = arguments.read_options(settings)
     own = [samples[place] for place in part.places] if part else samples
-    with messages.progress(len(own), "auditing") as advance:
-        checked = check_pairs(own, reading=reading, detector=detector, on_pair=advance)
+    checked, session = auditing.checked(own, settings, messages, find=find)
     if part and out:
         return auditing.keep(out, part, checked, settings, images, masks, session)
     audited = compared(samples, checked, reading)

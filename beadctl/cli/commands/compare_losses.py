@@ -34,6 +34,7 @@ def _several(flag: str, what: str, panel: str, family: type[StrEnum] | None = No
     train="start simulate epochs steps_per_epoch max_minutes accumulate warmup_epochs schedule arch width "
     "depth max_channels dilation ema_decay precision augment workers",
     inference="device threads",
+    cluster="workers",
     output="out_dir format",
 )
 def compare_losses(
@@ -85,8 +86,9 @@ def compare_losses(
     Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
     """
     from beadctl.cli import arguments
-    from beadctl.cli.training_arguments import asked
+    from beadctl.cli.training_arguments import asked, trial_crew
     from beadctl.study import grid
+    from beadctl.study.elsewhere import TrialOrder
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
     from beadctl.training.preparation import prepared
 
@@ -100,6 +102,9 @@ def compare_losses(
     )
     out, tiles = loaded.settings.output.out_dir or DEFAULT_FOLDER, run.tiles
     mine = grid.shard(trials, shard)
-    run_missing(mine, out, messages, tiles=tiles, start=run.start, options=run.options, retry=retry)
+    cluster = trial_crew(loaded.settings, TrialOrder(out, tiles, run.start, run.options, retry), messages)
+    run_missing(
+        mine, out, messages, tiles=tiles, start=run.start, options=run.options, retry=retry, cluster=cluster
+    )
     form = loaded.settings.output.format
     return report(trials, out, messages, tiles=tiles, pictures=pictures, form=form)

@@ -14,6 +14,7 @@ from beadctl.errors import ExitCode
     inference="*",
     instances="*",
     counting="*",
+    cluster="workers",
     output="out_dir format overwrite",
 )
 def count(
@@ -36,12 +37,14 @@ def count(
     images = arguments.counted_images(settings, inputs, labels, messages)
     part = arguments.part(images, shard, output.out_dir, messages)
     report = CountReport(arguments.statistics(settings, images, messages, part), output.format)
-    with report.kept():
+    outputs = Outputs(output.out_dir, (), output.overwrite)
+    found = arguments.source(loaded, labels, messages)
+    with report.kept(), arguments.manned(found, settings, outputs, messages) as source:
         tally = process(
             inputs or labels or (),
             part or images,
-            arguments.source(loaded, labels, messages),
-            Outputs(output.out_dir, (), output.overwrite),
+            source,
+            outputs,
             settings=arguments.plain(settings),
             messages=messages,
             on_result=report.take,

@@ -13,6 +13,7 @@ from beadctl.errors import ExitCode
     "counting_frame project",
     inference="*",
     instances="*",
+    cluster="workers",
     output="out_dir save overwrite report",
 )
 def segment(
@@ -46,14 +47,10 @@ def segment(
     if dry_run:
         return arguments.print_forecast(settings, part.found if part else images, messages)
     reported = arguments.reported(settings, part, messages)
-    tally = process(
-        inputs,
-        part or images,
-        arguments.by_network(settings, messages),
-        outputs,
-        settings=arguments.plain(settings),
-        messages=messages,
-    )
+    network = arguments.by_network(settings, messages)
+    with arguments.manned(network, settings, outputs, messages) as source:
+        plain = arguments.plain(settings)
+        tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
     if reported:
         messages.notes(page.write(folder, messages).notes())
     PlanesTable.of(tally).tell(f"Beads in {folder}", messages)

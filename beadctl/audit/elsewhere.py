@@ -1,0 +1,69 @@
+"""What a process elsewhere needs to check pairs as this one would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from beadctl.annotations.sample import Sample
+from beadctl.audit.check import Detector
+from beadctl.audit.detector import bead_detector
+from beadctl.audit.run import Checked, check_pair
+from beadctl.images import ReadOptions
+from beadctl.results.elsewhere import NetworkOrder
+
+
+@dataclass(frozen=True)
+class PairOrder:
+    """How a process elsewhere checks pairs, which have absolute paths.
+
+    Attributes
+    ----------
+    reading : ReadOptions
+        How image files are read.
+    network : NetworkOrder or None
+        What detects beads, if anything does.
+    folder : str
+        What is left out of the paths in findings; empty for nothing.
+    """
+
+    reading: ReadOptions
+    network: NetworkOrder | None
+    folder: str = ""
+
+    def open(self, number: int) -> PairTool:
+        """Open what detects beads; see `NetworkOrder.open`."""
+        if self.network is None:
+            return PairTool(self, None)
+        opened = self.network.open(number)
+        return PairTool(self, bead_detector(opened.model, opened.options))
+
+
+class PairTool:
+    """Checks pairs in a process elsewhere.
+
+    Parameters
+    ----------
+    order, detector : PairOrder, and callable or None
+        What was ordered, and what detects beads.
+    """
+
+    facts: Mapping[str, Any] = {}
+
+    def __init__(self, order: PairOrder, detector: Detector | None) -> None:
+        self._order, self._detector = order, detector
+
+    def work(self, sample: Sample) -> Checked:
+        """Check a pair; FileNotFoundError if one of its files is not there."""
+        for path in (sample.image, sample.truth):
+            path.stat()
+        result, image = check_pair(sample, self._order.reading, self._detector)
+        findings = tuple(
+            replace(finding, message=finding.message.replace(self._order.folder, ""))
+            for finding in result.findings
+        )
+        return replace(result, findings=findings) if self._order.folder else result, image
+
+    def give_up(self) -> None:
+        """Let the pair that is checked be finished: that takes little time."""

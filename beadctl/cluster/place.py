@@ -1,0 +1,73 @@
+"""Where the workers of a cluster are."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from beadctl.errors import SettingsError
+
+LOCAL = re.compile(r"local:([0-9]{1,4})")
+ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}")
+FILE = re.compile(r"(.+\.ya?ml)(?::([0-9]{1,5}))?")
+HOW = "give local:N, tcp://HOST:PORT or tls://HOST:PORT of a scheduler, or jobqueue.yaml:N for N jobs"
+
+
+@dataclass(frozen=True)
+class Local:
+    """So many processes on this computer."""
+
+    workers: int
+
+    def __str__(self) -> str:
+        return f"local:{self.workers}"
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """The workers of a scheduler that runs already, by its address."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+
+@dataclass(frozen=True)
+class JobQueue:
+    """So many jobs of a batch system, by a configuration file of dask-jobqueue."""
+
+    file: Path
+    jobs: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.jobs}"
+
+
+Place = Local | Scheduler | JobQueue
+
+
+def parse(text: str) -> Place:
+    """Read where the workers are.
+
+    Parameters
+    ----------
+    text : str
+        ``local:N``, ``tcp://HOST:PORT``, ``tls://HOST:PORT``, or a YAML file, with ``:N`` for N jobs.
+
+    Raises
+    ------
+    SettingsError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> parse("local:4"), str(parse("slurm.yaml"))
+    (Local(workers=4), 'slurm.yaml:1')
+    """
+    if (found := LOCAL.fullmatch(text)) and int(found[1]):
+        return Local(int(found[1]))
+    if ADDRESS.fullmatch(text):
+        return Scheduler(text)
+    if (found := FILE.fullmatch(text)) and found[2] != "0":
+        return JobQueue(Path(found[1]), int(found[2] or 1))
+    raise SettingsError(f"--cluster {text}: {HOW}")

@@ -1,0 +1,185 @@
+"""Starts the workers of a cluster, or joins those that run, and ends what it started."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from beadctl.cluster import queue
+from beadctl.cluster.certificates import Certificates, temporary
+from beadctl.cluster.crew import Crew
+from beadctl.cluster.place import JobQueue, Local, Place, Scheduler
+from beadctl.cluster.worker import Order
+from beadctl.console import Messages, stopping
+from beadctl.errors import ClusterError, SettingsError
+
+if TYPE_CHECKING:
+    import distributed
+    from distributed.deploy.spec import SpecCluster
+
+LOOPBACK = "127.0.0.1"
+# Settings of Dask for workers of this computer: no pages to look at, and a worker that died may take its time
+# to come back.
+CONFIG = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.deploy.lost-worker-timeout": "1 hour",
+    "distributed.worker.daemon": False,
+}
+# How long a worker has to end by itself, and how long all of them and their scheduler may take.
+KILL_S, CLOSE_S = 0.5, 5.0
+POLL_S = 0.1
+
+
+@contextlib.contextmanager
+def crew(
+    place: Place,
+    order: Order,
+    *,
+    certificates: Certificates | None = None,
+    timeout_s: float = 30,
+    messages: Messages,
+) -> Iterator[Crew]:
+    """Have the workers of a cluster ready for an order while the block lasts.
+
+    Parameters
+    ----------
+    place : Place
+        Where they are.
+    order : Order
+        What is to be done.
+    certificates : Certificates, optional
+        For TLS. Without them, connections to workers that are started here are encrypted by certificates that
+        are made for the purpose; those to a scheduler that runs already are as Dask's own settings say.
+    timeout_s : float
+        How long the scheduler, and its first worker, may take to answer.
+    messages : Messages
+        Tells how many workers there are.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler cannot be reached, there are no workers, or they cannot do the work.
+    SettingsError
+        If the file of a job queue cannot be used.
+    MissingExtraError
+        If Dask is not installed.
+    """
+    _silence()
+    with contextlib.ExitStack() as stack:
+        address, security, refill = _scheduler(place, certificates, stack)
+        client = stack.enter_context(_connected(address, security, place, timeout_s))
+        if isinstance(place, JobQueue):
+            messages.info(f"cluster {place}: waiting for the first job to start")
+        patience_s = math.inf if isinstance(place, JobQueue) else timeout_s
+        _wait_for_worker(client, place, patience_s)
+        hands = Crew(client, place, order, patience_s, refill)
+        stack.callback(hands.give_up)
+        threads = client.nthreads()
+        messages.info(f"cluster {place}: workers {len(threads)}, images at a time {sum(threads.values())}")
+        yield hands
+
+
+def _scheduler(
+    place: Place, certificates: Certificates | None, stack: contextlib.ExitStack
+) -> tuple[str, "distributed.Security | None", Callable[[], object]]:
+    """Return the address of a scheduler, how it is talked to, and what replaces workers that have ended."""
+    if isinstance(place, Scheduler):
+        if certificates and not place.address.startswith("tls://"):
+            raise SettingsError(f"--cluster {place}: certificates are given; write tls://{place.address[6:]}")
+        return place.address, certificates.security() if certificates else None, lambda: None
+    security = certificates.security() if certificates else temporary()
+    if isinstance(place, Local):
+        cluster = stack.enter_context(_local(place, security))
+        return cluster.scheduler_address, security, lambda: None
+    cluster = stack.enter_context(queue.opened(place.file, security))
+    stack.callback(_close, cluster)
+    return cluster.scheduler_address, security, queue.Jobs(cluster, place.jobs).keep
+
+
+@contextlib.contextmanager
+def _local(place: Local, security: "distributed.Security") -> Iterator["SpecCluster"]:
+    """Start processes on this computer; none of their ports can be reached from another."""
+    import dask
+    from distributed import LocalCluster
+
+    with tempfile.TemporaryDirectory(prefix="beadctl-") as folder, dask.config.set(CONFIG):
+        try:
+            cluster = LocalCluster(
+                n_workers=place.workers,
+                threads_per_worker=1,
+                host=LOOPBACK,
+                security=security,
+                dashboard_address=f"{LOOPBACK}:0",
+                silence_logs=logging.CRITICAL,
+                # The limit is that of --max-memory.
+                memory_limit=0,
+                local_directory=folder,
+                # Whoever waits for a task is told of a lost worker at once.
+                scheduler_kwargs={"allowed_failures": 0},
+            )
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise ClusterError(f"--cluster {place}: cannot start its workers ({error})") from None
+        try:
+            yield cluster
+        finally:
+            _close(cluster)
+
+
+@contextlib.contextmanager
+def _connected(
+    address: str, security: "distributed.Security | None", place: Place, timeout_s: float
+) -> Iterator["distributed.Client"]:
+    from distributed import Client
+
+    try:
+        client = Client(address, security=security, timeout=timeout_s, set_as_default=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ClusterError(
+            f"--cluster {place}: no answer within {timeout_s:g} s ({reason}); is the scheduler running?"
+        ) from None
+    try:
+        yield client
+    finally:
+        with stopping.finishing(), contextlib.suppress(Exception):
+            client.close(timeout=CLOSE_S)
+
+
+def _wait_for_worker(client: "distributed.Client", place: Place, most_s: float) -> None:
+    began = time.monotonic()
+    while not client.nthreads():
+        if time.monotonic() - began > most_s:
+            raise ClusterError(f"--cluster {place}: has no workers; start some, such as: dask worker {place}")
+        time.sleep(POLL_S)
+
+
+def _close(cluster: "SpecCluster") -> None:
+    """End workers, whatever they do, and the scheduler."""
+
+    async def close() -> None:
+        from distributed import Nanny
+
+        ours = [one for one in cluster.workers.values() if isinstance(one, Nanny)]
+        await asyncio.gather(*(nanny.close(timeout=KILL_S) for nanny in ours), return_exceptions=True)
+
+    with stopping.finishing():
+        with contextlib.suppress(Exception):
+            cluster.sync(close, callback_timeout=CLOSE_S)
+        with contextlib.suppress(Exception):
+            cluster.close(timeout=CLOSE_S)
+
+
+def _silence() -> None:
+    """Keep from standard error what Dask says in its own words of what is told here in one line."""
+    import distributed
+
+    warnings.filterwarnings("ignore", module="distributed")
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
+    for name in ("distributed", "tornado", "asyncio", "dask_jobqueue"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

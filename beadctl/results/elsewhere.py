@@ -1,0 +1,166 @@
+"""What a process elsewhere needs to find beads, and to finish images, as this one would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from beadctl import devices, scratch
+from beadctl.errors import ModelError
+from beadctl.images import Found
+from beadctl.memory import MemoryPlan
+from beadctl.model.session import DEFAULT_MODEL, Model
+from beadctl.results.bench import Bench, FinishedImage
+from beadctl.results.formats import Output
+from beadctl.results.outputs import Outputs
+from beadctl.results.sources import ByLabels, ByNetwork
+from beadctl.segmentation.options import SegmentOptions
+
+# Devices of which each process that shares them takes one, by its number.
+NUMBERED = ("cuda", "tensorrt", "directml")
+# What ``run.json`` says of the process that finds the beads.
+OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class NetworkOrder:
+    """How a process elsewhere opens the same model file.
+
+    Attributes
+    ----------
+    model, sha256 : Path or None, and str
+        The model file, None for that in the package, and the hash of its content.
+    device, threads, max_memory, tile_size
+        As the user asked for them, or None.
+    sharing : int
+        Processes that share this computer; 1 where each has what its job was granted.
+    options : SegmentOptions
+        How planes become beads.
+    """
+
+    model: Path | None
+    sha256: str
+    device: str
+    threads: int | None
+    max_memory: str | None
+    tile_size: int | None
+    sharing: int
+    options: SegmentOptions
+
+    def open(self, number: int) -> ByNetwork:
+        """Open the model file.
+
+        Parameters
+        ----------
+        number : int
+            Of the process among those that share the computer, from 0; each takes a GPU of its own.
+
+        Raises
+        ------
+        ModelError, DeviceError, SettingsError
+            If it is another file, or cannot be used.
+        """
+        plan = MemoryPlan.of(self.max_memory, self.tile_size, self.sharing)
+        scratch.keep_in_memory(plan.array_bytes)
+        own_gpu = self.device in NUMBERED and self.sharing > 1
+        device = f"{self.device}:{number}" if own_gpu else self.device
+        threads = self.threads or max(1, devices.usable_cpus() // self.sharing)
+        model = Model(self.model or DEFAULT_MODEL, device, threads)
+        if model.sha256 != self.sha256:
+            raise ModelError(
+                f"{model.path}: is another model file than here (sha256 {model.sha256[:12]}, here "
+                f"{self.sha256[:12]}); copy it there, or install the same beadctl"
+            )
+        return ByNetwork(model, replace(self.options, tile_size=plan.tile_size))
+
+
+@dataclass(frozen=True)
+class ImageOrder:
+    """How a process elsewhere finishes images.
+
+    Attributes
+    ----------
+    source : NetworkOrder or ByLabels
+        Where the beads come from.
+    save, keyed
+        As for `beadctl.results.bench.Bench`.
+    regions : mapping of str to str
+        Files of regions as the process elsewhere names them, and as the user gave them.
+    """
+
+    source: NetworkOrder | ByLabels
+    save: tuple[Output, ...] = ()
+    keyed: bool = False
+    regions: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: NetworkOrder | ByLabels, outputs: Outputs) -> "ImageOrder":
+        """Return the order for the images of a run; paths are made absolute.
+
+        Parameters
+        ----------
+        source, outputs : NetworkOrder or ByLabels, and Outputs
+            Where the beads come from, and what is written.
+        """
+        given = source.options.rule.region if isinstance(source, NetworkOrder) else source.rule.region
+        region = given and given.absolute()
+        if isinstance(source, NetworkOrder):
+            source = replace(source, options=replace(source.options, region=region))
+        else:
+            source = replace(source, rule=replace(source.rule, region=region))
+        names = dict(zip(region.texts, given.texts, strict=True)) if region and given else {}
+        keyed = outputs.folder is not None
+        return cls(source, outputs.save if keyed else (), keyed, names)
+
+    def open(self, number: int) -> "ImageTool":
+        """Open what finds the beads; parameters and errors are those of `NetworkOrder.open`."""
+        source = self.source.open(number) if isinstance(self.source, NetworkOrder) else self.source
+        return ImageTool(self, source)
+
+
+class ImageTool:
+    """Finishes images in a process elsewhere.
+
+    Parameters
+    ----------
+    order, source : ImageOrder and Source
+        What was ordered, and where the beads come from, opened.
+    """
+
+    def __init__(self, order: ImageOrder, source: ByNetwork | ByLabels) -> None:
+        self._order, self._source = order, source
+        self._bench = Bench(source, order.save, keyed=order.keyed)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What ``run.json`` says of this process."""
+        return {name: fact for name, fact in self._source.facts().items() if name in OF_THE_PROCESS}
+
+    def work(self, item: Found) -> FinishedImage:
+        """Finish an image.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is not there.
+        """
+        if not item.url:
+            item.path.stat()
+        finish = self._bench.begin(item)
+        assert finish
+        done = finish()
+        planes = [
+            replace(plane, row=replace(plane.row, reason=self._given(plane.row.reason)))
+            for plane in done.planes
+        ]
+        return replace(done, planes=planes, reason=self._given(done.reason))
+
+    def give_up(self) -> None:
+        """End what is worked on at its next safe point."""
+        self._bench.give_up()
+
+    def _given(self, reason: str) -> str:
+        """Return a reason with the names of files that the user gave."""
+        for here, given in self._order.regions.items():
+            reason = reason.replace(here, given)
+        return reason
