@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
@@ -177,3 +178,37 @@ def test_folds_test_each_image_once_and_decide(tune, quick_export):
     for number in (1, 2, 3):
         rows = list(csv.DictReader(Path(f"out/folds/{number}/tiles/manifest.csv").open()))
         assert len({row["source"] for row in rows}) == 6
+
+
+def cored(rng, size):
+    """Beads of which only the cores are bright, and which are annotated with their dark rims."""
+    rows, columns = np.indices((size, size))
+    labels = np.zeros((size, size), np.uint16)
+    for _ in range(200):
+        radius = rng.uniform(6, 9)
+        y, x = rng.uniform(radius + 1, size - radius - 1, 2)
+        distance = np.hypot(rows - y, columns - x)
+        if labels.max() < 14 and not labels[distance <= radius + 2].any():
+            labels[distance <= radius] = labels.max() + 1
+    inside = ndimage.distance_transform_edt(labels > 0)
+    return (60 + 120 * (inside > 4) + rng.normal(0, 5, labels.shape)).clip(0, 255).astype(np.uint8), labels
+
+
+@pytest.mark.slow
+def test_on_another_look_the_tuned_model_is_better(run):
+    """The default model itself, ten images, and minutes of training."""
+    rng = np.random.default_rng(5)
+    for folder in ("images", "masks"):
+        Path(folder).mkdir()
+    for index in range(10):
+        for folder, plane in zip(("images", "masks"), cored(rng, 96), strict=True):
+            tifffile.imwrite(f"{folder}/{index}.tif", plane)
+    said = run("tune", "images", "masks", "--size", 96, "--epochs", 6, "--steps-per-epoch", 15, "-o", "out")
+    assert said.code == 0, said.err
+    told = json.loads(Path("out/tuning.json").read_text())
+    assert told["verdict"] == "better"
+    before, after = (told["figures"][name]["f1@0.50"] for name in ("default", "tuned"))
+    assert before < 0.5
+    assert after > 0.9
+    assert "out/tuned.onnx: better than the default model on 2 test images with" in said.err.splitlines()[-1]
+    assert "tuning did not make it better" not in run("count", "images", "-m", "out/tuned.onnx").err
