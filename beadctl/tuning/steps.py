@@ -24,6 +24,8 @@ from beadctl.training.run_folder import LAST
 from beadctl.training.start import DEFAULT
 from beadctl.tuning.held_out import HeldOut, compared_split
 
+THRESHOLDS = ("threshold", "marker_threshold", "marker_rise", "min_confidence")
+
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
@@ -85,27 +87,22 @@ def tuned_on(
     exported = asked.out / "exported.onnx"
     report = export(asked.out, exported, options, overwrite=True)
     messages.detail(f"{exported}: {report}")
-    model = Model(exported, device, threads)
+    model, default = (Model(path, device, threads) for path in (exported, DEFAULT_MODEL))
     chosen_on = HeldOut.of(samples, rows, "val", read)
-    messages.info(f"calibrating on {chosen_on}")
+    messages.info(f"calibrating on {chosen_on}, from the thresholds of the default model")
+    # Few images do not show what other images hold: their thresholds stay where these tell no difference.
+    numbers = {name: getattr(default.facts, name) for name in THRESHOLDS}
     model = calibrated_model(
         model,
         chosen_on.samples,
-        SegmentOptions.of(model.facts, read=chosen_on.read),
+        SegmentOptions.of(model.facts, numbers, read=chosen_on.read),
         asked.out / "calibrated.onnx",
         overwrite=True,
         messages=messages,
     )
     held = HeldOut.of(samples, rows, compared_split(rows), read)
     worst = WorstPlaces("tuned model")
-    comparison = compare(
-        held.samples,
-        Model(DEFAULT_MODEL, device, threads),
-        model,
-        messages,
-        read=held.read,
-        on_image=worst.add,
-    )
+    comparison = compare(held.samples, default, model, messages, read=held.read, on_image=worst.add)
     return Tuned(result, model, held, comparison, tuple(worst.places))
 
 

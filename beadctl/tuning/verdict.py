@@ -7,7 +7,7 @@ from typing import Any
 from beadctl.dataset.manifest import TileRow
 from beadctl.evaluation.comparison import Comparison, ImageScores, Verdict
 from beadctl.model.metadata import ModelFacts
-from beadctl.tuning.steps import Tuned
+from beadctl.tuning.steps import THRESHOLDS, Tuned
 
 WORDS = {
     Verdict.BETTER: "better than the default model",
@@ -75,7 +75,7 @@ class Outcome:
     def content(self) -> dict[str, Any]:
         """Return the outcome as plain values."""
         facts, found = self.tuned.model.facts, self.comparison
-        names = ("threshold", "marker_threshold", "marker_rise", "min_confidence", "min_area_px")
+        names = (*THRESHOLDS, "min_area_px")
         return {
             "verdict": found.verdict.value,
             "compared_on": self.where,
