@@ -62,7 +62,7 @@ def agreement(counts: Sequence[int], manual: Sequence[int]) -> Agreement:
     --------
     >>> found = agreement([10, 22, 29, 41], [10, 20, 30, 40])
     >>> found.bias, round(found.concordance, 4), found.mape
-    (0.5, 0.9932, 0.03958333333333333)
+    (0.5, 0.994, 0.03958333333333333)
     """
     x, y = np.array(counts, float), np.array(manual, float)
     difference, n = x - y, x.size

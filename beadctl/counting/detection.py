@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from beadctl.counting.interval import CONFIDENCE, Interval, jeffreys_interval
@@ -106,11 +107,12 @@ def band_of(bands: Sequence[Band], *, flagged: bool, covered: float, doubt: floa
 def detection_interval(count: int, band: Band) -> Interval:
     """Return between which numbers the true beads of a field lie, by the precision and recall of a model.
 
-    Of the beads counted, at most as many are wrong as a beta-binomial distribution with the figures of
-    the band exceeds with probability 2.5 %: ``BetaBinomial(count, wrong + 1/2, matched + 1/2)``. The true
-    beads are at most the number N of which a model finds no more than so many with that probability:
-    ``BetaBinomial(N, matched + 1/2, missed + 1/2)``, its binomial coefficients continued by the gamma
-    function between whole numbers. So N is above the count, also where none was found: then it solves
+    At most so many W of the beads counted are wrong that as many or more are with probability 2.5 %, by a
+    beta-binomial distribution with the figures of the band: ``BetaBinomial(count, wrong + 1/2, matched +
+    1/2)``. The true beads are at most the number N of which a model finds no more than so many with that
+    probability: ``BetaBinomial(N, matched + 1/2, missed + 1/2)``. Both are continued between whole numbers,
+    the first by the logarithm of the probability, the second by the gamma function in its binomial
+    coefficients. So neither end is the count: one bead may be wrong, and where none was found N solves
     ``B(matched + 1/2, missed + 1/2 + N) = 0.025 B(matched + 1/2, missed + 1/2)``, B the beta function. Both
     distributions have the binomial scatter of this field and the uncertainty of precision and recall, which
     are known from so many beads (Jeffreys' prior).
@@ -129,17 +131,22 @@ def detection_interval(count: int, band: Band) -> Interval:
     ...     ends = detection_interval(count, band)
     ...     print(round(ends.low, 1), round(ends.high, 1))
     0.0 1.2
-    95.0 109.7
+    94.0 109.7
     """
-    from scipy import stats
-
     wrong, missed = band.found - band.matched + HALF, band.true - band.matched + HALF
     matched = band.matched + HALF
     if count > MOST_DISCRETE:
         share = float(special.betaincinv(matched, missed, TAIL))
         return Interval(count * float(special.betaincinv(matched, wrong, TAIL)), count / share)
-    gone = float(stats.betabinom.ppf(1 - TAIL, count, wrong, matched)) if count else 0.0
-    return Interval(count - gone, _most_true(count, matched, missed))
+    return Interval(count - _most_wrong(count, wrong, matched), _most_true(count, matched, missed))
+
+
+def _most_wrong(count: int, wrong: float, matched: float) -> float:
+    """Return how many of `count` beads are wrong, or more, with the chance `TAIL`."""
+    number = np.arange(count + 1)
+    chances = np.exp(_log_chance(count, number, wrong, matched))
+    as_many = np.maximum(np.cumsum(chances[::-1])[::-1], np.finfo(float).tiny)
+    return float(np.interp(-math.log(TAIL), -np.log(as_many), number))
 
 
 def _most_true(count: int, matched: float, missed: float) -> float:
@@ -149,14 +156,18 @@ def _most_true(count: int, matched: float, missed: float) -> float:
     found = np.arange(count + 1)
 
     def excess(number: float) -> float:
-        ways = -math.log(number + 1) - special.betaln(number - found + 1, found + 1)
-        chances = special.betaln(found + matched, number - found + missed) - special.betaln(matched, missed)
-        return float(np.exp(ways + chances).sum()) - TAIL
+        return float(np.exp(_log_chance(number, found, matched, missed)).sum()) - TAIL
 
     low, high = float(count), 2.0 * count + 1
     while excess(high) > 0:
         low, high = high, 2 * high
     return float(optimize.brentq(excess, low, high, xtol=1e-6))
+
+
+def _log_chance(draws: float, hits: NDArray[np.intp], alpha: float, beta: float) -> NDArray[np.float64]:
+    """Return the logarithm of the beta-binomial probability of so many hits; draws need not be whole."""
+    ways = -math.log(draws + 1) - special.betaln(draws - hits + 1, hits + 1)
+    return np.asarray(ways + special.betaln(hits + alpha, draws - hits + beta) - special.betaln(alpha, beta))
 
 
 def field_interval(count: int, detection: Interval, thresholds: Interval, widening: float) -> Interval:

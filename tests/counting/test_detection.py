@@ -36,10 +36,11 @@ def test_the_ends_are_those_of_beta_binomial_distributions(count, band):
     ends = detection_interval(count, band)
     wrong, missed = band.found - band.matched + 0.5, band.true - band.matched + 0.5
     matched = band.matched + 0.5
-    if count:
-        share = stats.betabinom.cdf(count - ends.low, count, wrong, matched)
-        assert share >= 0.975
-        assert stats.betabinom.cdf(count - ends.low - 1, count, wrong, matched) < 0.975
+    gone = count - ends.low
+    assert stats.betabinom.sf(math.floor(gone + 1e-9) - 1, count, wrong, matched) >= 0.025 - 1e-6
+    if gone < count:
+        assert stats.betabinom.sf(math.ceil(gone - 1e-9) - 1, count, wrong, matched) <= 0.025 + 1e-6
+        assert gone > 0
     whole = math.floor(ends.high + 1e-6)
     assert stats.betabinom.cdf(count, whole, matched, missed) >= 0.025 - 1e-6
     assert stats.betabinom.cdf(count, whole + 1, matched, missed) < 0.025 + 1e-6
@@ -54,6 +55,15 @@ def test_between_whole_numbers_the_chance_is_that_of_incomplete_beta_functions(c
     missed = stats.beta.ppf(quantiles, band.true - band.matched + 0.5, band.matched + 0.5)
     chance = stats.beta.cdf(missed, high - count, count + 1).mean()
     assert chance == pytest.approx(0.025, rel=0.02)
+
+
+def test_one_bead_may_be_wrong():
+    """The chance falls geometrically between no wrong bead and one."""
+    band = Band(False, 1.0, 40, 10**6, 10**6, 99 * 10**4, 1.0)
+    ends = detection_interval(1, band)
+    assert ends.low == pytest.approx(1 - math.log(0.025) / math.log(0.01), rel=1e-3)
+    # Where more than 2.5 % of all are wrong, it may be none.
+    assert detection_interval(1, dataclasses.replace(band, matched=97 * 10**4)).low == 0
 
 
 @given(bands())
