@@ -135,15 +135,23 @@ def test_fine_tuning_guide(tmp_path):
         folder.mkdir(parents=True)
         rows = ["image,y,x"]
         for index in range(count):
-            scene = render(rng, 128)
+            while not (scene := render(rng, 128)).labels.any():
+                pass
             tifffile.imwrite(folder / f"{index:03}.tif", scene.image)
             centres = [np.argwhere(scene.labels == label).mean(0) for label in np.unique(scene.labels)[1:]]
             rows += [f"{index:03}.tif,{y:.1f},{x:.1f}" for y, x in centres]
         (folder.parent / f"{part}_centres.csv").write_text("\n".join(rows) + "\n")
     shutil.copytree(ROOT / "examples", tmp_path / "beadctl/examples")
     tree = run_page(
-        guide("fine-tuning"), tmp_path, settings={"BEADCTL_TRAIN__EPOCHS": "1", "BEADCTL_TRAIN__WORKERS": "0"}
+        guide("fine-tuning"),
+        tmp_path,
+        settings={
+            "BEADCTL_TRAIN__EPOCHS": "1",
+            "BEADCTL_TRAIN__STEPS_PER_EPOCH": "5",
+            "BEADCTL_TRAIN__WORKERS": "0",
+        },
     )
+    assert (tree / "tuned/tuned.onnx").exists()
     with (tree / "out/scores.csv").open() as file:
         assert [row["model"] for row in csv.DictReader(file)] == ["default", "tuned", "scratch"]
 
