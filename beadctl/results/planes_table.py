@@ -14,9 +14,9 @@ HEADS = {
     "plane": "plane",
     "status": "status",
     "count": "beads",
+    "quality": "quality",
     "mean_diameter_px": "diameter px",
     "mean_diameter_um": "diameter um",
-    "quality": "quality",
     "reason": "reason",
 }
 ALWAYS = ("image", "plane", "status", "count")
@@ -96,4 +96,4 @@ def _bars(planes: Sequence[Row]) -> tuple[str, list[str]] | None:
         low, middle, high = (getattr(row, name) for name in names)
         return "" if middle is None else bars.span(low, middle, high, most, BAR_WIDTH)
 
-    return f"0 to {most:.3g} {unit}", [bar(row) for row in planes]
+    return f"sizes 0 to {most:.3g} {unit}", [bar(row) for row in planes]

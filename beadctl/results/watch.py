@@ -181,7 +181,7 @@ class _Watching:
     def images(self, check: Callable[[], None]) -> Iterator[Found | None]:
         """Yield images as they are complete, and None where all that came before are to be taken."""
         folder, here = self.arrivals.folder, len(self.arrivals.images)
-        self._say(f"watching {folder}: {here} images so far; Ctrl-C ends it")
+        self._say(f"watching {folder}; images so far: {here}; Ctrl-C ends it")
         while True:
             self._say_unread()
             for item in self.arrivals.complete():
@@ -291,8 +291,7 @@ class _Watching:
     def conclude(self) -> None:
         """Say what was done; the process need not be left after that."""
         failed = sum(isinstance(state, ImageResult) for state in self.tally.images)
-        words = f"watched for {console.duration(time.monotonic() - self._began)}: "
-        words += f"{len(self.tally.images)} images, {self.tally.beads} beads"
-        words += f", {failed} failed" if failed else ""
+        words = f"watched for {console.duration(time.monotonic() - self._began)}; "
+        words += f"images: {len(self.tally.images)}, failed: {failed}, beads: {self.tally.beads}"
         say_doubts(self.tally, self._source.rule.filters, self._messages)
         stopping.last_words(partial(self._messages.info, words))

@@ -56,7 +56,7 @@ def test_bars_span_the_diameters_of_most_beads_on_one_scale():
         tally.add(ImageResult((Row(f"{index}.tif", 0, "", "ok", 9, **found),)))
     tally.add(ledger.failed(PurePosixPath("bad.tif"), "is no image"))
     head, cells = PlanesTable.of(tally).bars
-    assert head == "0 to 16 px"
+    assert head == "sizes 0 to 16 px"
     assert cells == ["  ──┿────", " " * 10 + "──┿───", ""]
     assert max(map(len, cells)) == BAR_WIDTH
     assert PlanesTable.of(tally_of(2)).bars is None

@@ -149,7 +149,7 @@ def test_what_arrives_is_done_once_and_all_is_as_after_a_plain_run(
     assert opened.count("b.tif") == opened.count("c.tif") == opened.count("a9.tif") == 1
     said = capsys.readouterr().err
     assert "a10.tif: 5 beads\n" in said
-    assert "4 images, 14 beads\n" in said.splitlines(keepends=True)[-1]
+    assert "images: 4, failed: 0, beads: 14\n" in said.splitlines(keepends=True)[-1]
     out = tmp_path / "out"
     record = json.loads((out / "run.json").read_text())
     assert (record["outcome"], record["images"]) == ("finished", 4)
@@ -394,7 +394,7 @@ def test_a_signal_ends_the_command_in_good_order(run, folder, model_path, tmp_pa
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "error" not in said
-    assert "1 images, 3 beads" in said
+    assert "images: 1, failed: 0, beads: 3" in said
     assert states(out) == {"a.tif": ("ok", "3")}
     assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
     assert not list(out.rglob(f"*{NAME}"))
