@@ -31,6 +31,7 @@ CONFIG = {
     "distributed.deploy.lost-worker-timeout": "1 hour",
     "distributed.worker.daemon": False,
 }
+PRELOAD = "distributed.worker.preload"
 # How long a worker has to end by itself, and how long all of them and their scheduler may take.
 KILL_S, CLOSE_S = 0.5, 5.0
 POLL_S = 0.1
@@ -90,9 +91,7 @@ def _scheduler(
 ) -> tuple[str, "distributed.Security | None", Callable[[], object]]:
     """Return the address of a scheduler, how it is talked to, and what replaces workers that have ended."""
     if isinstance(place, Scheduler):
-        if certificates and not place.address.startswith("tls://"):
-            raise SettingsError(f"--cluster {place}: certificates are given; write tls://{place.address[6:]}")
-        return place.address, certificates.security() if certificates else None, lambda: None
+        return place.address, _of_scheduler(place, certificates), lambda: None
     security = certificates.security() if certificates else temporary()
     if isinstance(place, Local):
         cluster = stack.enter_context(_local(place, security))
@@ -102,13 +101,29 @@ def _scheduler(
     return cluster.scheduler_address, security, queue.Jobs(cluster, place.jobs).keep
 
 
+def _of_scheduler(place: Scheduler, certificates: Certificates | None) -> "distributed.Security":
+    """Return how a scheduler that runs already is talked to."""
+    from distributed import Security
+
+    is_encrypted = place.address.startswith("tls://")
+    if certificates and not is_encrypted:
+        raise SettingsError(f"--cluster {place}: certificates are given; write tls://{place.address[6:]}")
+    security = certificates.security() if certificates else Security()
+    if is_encrypted and not security.get_connection_args("client")["ssl_context"]:
+        raise SettingsError(
+            f"--cluster {place}: TLS needs certificates; set tls_ca, tls_cert and tls_key in [cluster]"
+        )
+    return security
+
+
 @contextlib.contextmanager
 def _local(place: Local, security: "distributed.Security") -> Iterator["SpecCluster"]:
     """Start processes on this computer; none of their ports can be reached from another."""
     import dask
     from distributed import LocalCluster
 
-    with tempfile.TemporaryDirectory(prefix="beadctl-") as folder, dask.config.set(CONFIG):
+    first = {PRELOAD: [*dask.config.get(PRELOAD), "beadctl.cluster.preload"]}
+    with tempfile.TemporaryDirectory(prefix="beadctl-") as folder, dask.config.set(CONFIG | first):
         try:
             cluster = LocalCluster(
                 n_workers=place.workers,

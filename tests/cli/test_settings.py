@@ -51,7 +51,7 @@ def three(key):
     kinds = [kind for kind in get_args(info.annotation) if kind is not types.NoneType] or [info.annotation]
     if key == "output.save":
         return [(Output.OVERLAYS,), (Output.MASKS,), (Output.OVERLAYS, Output.MASKS)]
-    if key in ("data.include", "data.exclude"):
+    if key in ("data.include", "data.exclude", "export.authors"):
         return [("*.tif",), ("a*", "b*"), ("day1/*",)]
     kind = get_args(kinds[0])[0] if get_origin(kinds[0]) else kinds[0]
     if kind is bool:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,9 +16,10 @@ from helpers.images import discs
 from helpers.moments import before_a_result
 
 from beadctl.cluster import start
+from beadctl.cluster.certificates import Certificates, temporary
 from beadctl.cluster.crew import Crew
 
-pytest.importorskip("distributed", reason="needs the extra cluster")
+distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 psutil = pytest.importorskip("psutil")
 
 # Kills the process that opens a poison image.
@@ -112,18 +114,23 @@ def test_a_signal_ends_the_workers_too(few, model_path, tmp_path, number, code):
         tifffile.imwrite(few / f"more{index}.tif", discs(20, 700, 700, seed=index)[0])
     words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:2"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "beadctl", *map(str, words)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "beadctl", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     while not list((tmp_path / "out/masks").glob("[!.]*.tif")):
         assert process.poll() is None
         time.sleep(0.02)
     workers = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(number)
+    # A terminal, or a batch system, sends it to all processes.
+    os.killpg(process.pid, number)
     began = time.monotonic()
     _, said = process.communicate(timeout=60)
     assert time.monotonic() - began < 20
     assert process.returncode == code, said
     assert "Traceback" not in said
+    assert "Dask" not in said
     assert "finished work is kept, run the same command again to go on" in said.splitlines()[-1]
     psutil.wait_procs(workers, timeout=10)
     assert not [one for one in workers if one.is_running()]
@@ -131,6 +138,56 @@ def test_a_signal_ends_the_workers_too(few, model_path, tmp_path, number, code):
     assert not list((tmp_path / "out").rglob(".beadctl.lock"))
     done = subprocess.run([sys.executable, "-m", "beadctl", *map(str, words[:-2])], check=False)
     assert done.returncode == 0
+
+
+def certificate(folder):
+    """Write a certificate that is its own authority, and its key, as Dask takes them; return both."""
+    made = temporary()
+    paths = folder / "cert.pem", folder / "key.pem"
+    for path, text in zip(paths, (made.tls_client_cert, made.tls_client_key), strict=True):
+        path.write_text(text)
+    return paths
+
+
+@pytest.mark.slow
+def test_a_scheduler_with_certificates(run, few, model_path, tmp_path, monkeypatch):
+    """It is joined with them, and not without; once it is lost, the run ends and can go on."""
+    for index in range(20):
+        tifffile.imwrite(few / f"more{index}.tif", discs(2)[0])
+    cert, key = certificate(tmp_path)
+    ours = Certificates.of(cert, cert, key)
+    words = ("segment", few, "-o", "out", "-m", model_path, "--cluster")
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        security=ours.security(),
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tls://")
+        monkeypatch.setenv("BEADCTL_CLUSTER__TIMEOUT_S", "3")
+        said = run(*words, address)
+        assert (said.code, len(said.errors)) == (2, 1)
+        assert f"error: --cluster {address}: TLS needs certificates; set tls_ca" in said.error
+        said = run(*words, address.replace("tls", "tcp"))
+        assert (said.code, len(said.errors)) == (3, 1)
+        assert "no answer within 3 s" in said.error
+        for name, path in (("CA", cert), ("CERT", cert), ("KEY", key)):
+            monkeypatch.setenv(f"BEADCTL_CLUSTER__TLS_{name}", str(path))
+
+        def lose():
+            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGTERM)
+            cluster.close()
+
+        with before_a_result(monkeypatch, 1, lose):
+            said = run(*words, address)
+        assert (said.code, len(said.errors)) == (3, 1)
+        assert f"error: --cluster {address}: the scheduler is lost; run again to go on" in said.error
+    assert json.loads(Path("out/run.json").read_text())["outcome"] == "stopped"
+    assert run(*words[:-1]).code == 0
+    assert {row["status"] for row in csv.DictReader(Path("out/counts.csv").open())} <= {"ok", "skipped"}
 
 
 @pytest.fixture
