@@ -247,6 +247,8 @@ def test_folders_may_be_nested_more_deeply_than_calls(tmp_path, monkeypatch):
     # Following links in a path takes a time that grows with its length.
     monkeypatch.setattr(import_module("beadctl.images.find"), "real_path", Path.absolute)
     levels = sys.getrecursionlimit()
+    # What is removed below ends here.
+    touch(tmp_path, "words.txt")
     for level in range(1, levels + 1):
         os.mkdir(f"{tmp_path}{'/b' * level}")  # noqa: PTH102
     last = f"{tmp_path}{'/b' * levels}"
