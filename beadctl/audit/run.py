@@ -25,8 +25,8 @@ from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
 from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError
 from beadctl.images import ReadOptions, only_plane
-from beadctl.results.crew import Crew
 from beadctl.results.gate import wait_for
+from beadctl.results.workers import Workers
 
 Fingerprints = list[ImageFingerprint | None]
 Checked = tuple[CheckResult, ImageFingerprint | None]
@@ -76,7 +76,7 @@ def check_pairs(
     reading: ReadOptions = ReadOptions(),
     detector: Detector | None = None,
     on_pair: Callable[[Sample], None] = lambda _: None,
-    crew: Crew | None = None,
+    workers: Workers | None = None,
 ) -> list[Checked]:
     """Check each pair by itself.
 
@@ -84,11 +84,11 @@ def check_pairs(
     ----------
     samples, reading, detector, on_pair
         As for `audit`.
-    crew : Crew, optional
-        Checks them elsewhere; reading and detector are those of its order.
+    workers : Workers, optional
+        Check them; reading and detector are those of their order.
     """
-    if crew:
-        return _by_crew(samples, crew, on_pair)
+    if workers:
+        return _by_workers(samples, workers, on_pair)
     checked: list[Checked] = []
     pool = ThreadPoolExecutor(min(usable_cpus(), MAX_THREADS))
     check_one = partial(check_pair, reading=reading, detector=detector)
@@ -104,12 +104,14 @@ def check_pairs(
     return checked
 
 
-def _by_crew(samples: Sequence[Sample], crew: Crew, on_pair: Callable[[Sample], None]) -> list[Checked]:
+def _by_workers(
+    samples: Sequence[Sample], workers: Workers, on_pair: Callable[[Sample], None]
+) -> list[Checked]:
     checked: list[Checked] = []
     sent = (replace(one, image=one.image.absolute(), truth=one.truth.absolute()) for one in samples)
-    for sample, future in zip(samples, list(map(crew.submit, sent)), strict=True):
+    for sample, future in zip(samples, list(map(workers.submit, sent)), strict=True):
         try:
-            checked.append(wait_for(future, check=crew.check))
+            checked.append(wait_for(future, check=workers.check))
         except ImageError as error:
             checked.append(unreadable(f"{sample.image}: {error}"))
         on_pair(sample)

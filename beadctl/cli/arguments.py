@@ -15,10 +15,10 @@ from beadctl.annotations.sample import Sample
 from beadctl.cli.sections import Counting
 from beadctl.cli.settings import Loaded, Settings, load
 from beadctl.cluster.certificates import Certificates
-from beadctl.cluster.crew import Crew
 from beadctl.cluster.place import Local, Place, parse
-from beadctl.cluster.start import crew
+from beadctl.cluster.start import workers_for
 from beadctl.cluster.worker import Order
+from beadctl.cluster.workers import Workers
 from beadctl.console import Form, Messages
 from beadctl.console.table import print_rows
 from beadctl.dataset.tiling import TilingOptions
@@ -28,8 +28,8 @@ from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.report import require_packages
-from beadctl.results.elsewhere import ImageOrder, NetworkOrder
 from beadctl.results.merge import Shards
+from beadctl.results.orders import ImageOrder, NetworkOrder
 from beadctl.results.outputs import Outputs
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
@@ -161,21 +161,21 @@ def manned(
         return
     where = parse(settings.cluster.workers)
     ordered = network_order(settings, found, where) if isinstance(found, ByNetwork) else found
-    with manned_by(where, ImageOrder.of(ordered, outputs), settings, messages) as hands:
-        yield replace(found, crew=hands)
+    with manned_by(where, ImageOrder.of(ordered, outputs), settings, messages) as workers:
+        yield replace(found, workers=workers)
 
 
 def manned_by(
     where: Place, order: Order, settings: Settings, messages: Messages
-) -> AbstractContextManager[Crew]:
+) -> AbstractContextManager[Workers]:
     """Return a context with the workers of a cluster at work on an order."""
     asked = settings.cluster
     certificates = Certificates.of(asked.tls_ca, asked.tls_cert, asked.tls_key)
-    return crew(where, order, certificates=certificates, timeout_s=asked.timeout_s, messages=messages)
+    return workers_for(where, order, certificates=certificates, timeout_s=asked.timeout_s, messages=messages)
 
 
 def network_order(settings: Settings, source: ByNetwork, where: Place) -> NetworkOrder:
-    """Return how workers elsewhere open the model file of a source."""
+    """Return how workers open the model file of a source."""
     asked = settings.inference
     return NetworkOrder(
         asked.model and asked.model.absolute(),

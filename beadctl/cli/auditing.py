@@ -12,7 +12,7 @@ from beadctl import lock
 from beadctl.annotations.sample import Sample
 from beadctl.audit import page, shards, table
 from beadctl.audit.detector import bead_detector
-from beadctl.audit.elsewhere import PairOrder
+from beadctl.audit.order import PairOrder
 from beadctl.audit.run import AuditedSample, Checked, check_pairs, compared
 from beadctl.cli.arguments import (
     described,
@@ -88,17 +88,17 @@ def checked(
     """
     reading = read_options(settings)
     network = _network(settings, messages) if find else None
-    detector, crew = None, None
+    detector, workers = None, None
     with contextlib.ExitStack() as stack:
         if settings.cluster.workers:
             where = parse(settings.cluster.workers)
             asked = network_order(settings, network, where) if network else None
             order = PairOrder(reading, asked, f"{Path.cwd()}{os.sep}")
-            crew = stack.enter_context(manned_by(where, order, settings, messages))
+            workers = stack.enter_context(manned_by(where, order, settings, messages))
         elif network:
             detector = bead_detector(network.model, network.options)
         advance = stack.enter_context(messages.progress(len(found), "auditing"))
-        done = check_pairs(found, reading=reading, detector=detector, on_pair=advance, crew=crew)
+        done = check_pairs(found, reading=reading, detector=detector, on_pair=advance, workers=workers)
     return done, network.model if network else None
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from beadctl.cli.arguments import manned_by, plain
 from beadctl.cli.settings import Loaded, Settings
-from beadctl.cluster.crew import Crew
 from beadctl.cluster.place import Local, parse
+from beadctl.cluster.workers import Workers
 from beadctl.console import Messages
 from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
@@ -22,7 +22,7 @@ from beadctl.training.start import weights
 from beadctl.weighting import WeightingParameters
 
 if TYPE_CHECKING:
-    from beadctl.study.elsewhere import TrialOrder
+    from beadctl.study.order import TrialOrder
 
 NETWORK = ("arch", "width", "depth", "max_channels", "dilation")
 # Settings of the section [train] that are no numbers of a plan.
@@ -81,7 +81,7 @@ def _numbers(settings: Settings) -> dict[str, Any]:
 
 def trial_crew(
     settings: Settings, order: "TrialOrder", messages: Messages
-) -> AbstractContextManager[Crew] | None:
+) -> AbstractContextManager[Workers] | None:
     """Return a context with the workers of the cluster that is asked for at work on trials, if one is."""
     if not settings.cluster.workers:
         return None

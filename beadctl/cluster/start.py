@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from beadctl.cluster import queue
 from beadctl.cluster.certificates import Certificates, temporary
-from beadctl.cluster.crew import Crew
 from beadctl.cluster.place import JobQueue, Local, Place, Scheduler
 from beadctl.cluster.worker import Order
+from beadctl.cluster.workers import Workers
 from beadctl.console import Messages, stopping
 from beadctl.errors import ClusterError, SettingsError
 
@@ -38,14 +38,14 @@ POLL_S = 0.1
 
 
 @contextlib.contextmanager
-def crew(
+def workers_for(
     place: Place,
     order: Order,
     *,
     certificates: Certificates | None = None,
     timeout_s: float = 30,
     messages: Messages,
-) -> Iterator[Crew]:
+) -> Iterator[Workers]:
     """Have the workers of a cluster ready for an order while the block lasts.
 
     Parameters
@@ -79,11 +79,11 @@ def crew(
             messages.info(f"cluster {place}: waiting for the first job to start")
         patience_s = math.inf if isinstance(place, JobQueue) else timeout_s
         _wait_for_worker(client, place, patience_s)
-        hands = Crew(client, place, order, patience_s, refill)
-        stack.callback(hands.give_up)
+        workers = Workers(client, place, order, patience_s, refill)
+        stack.callback(workers.give_up)
         threads = client.nthreads()
         messages.info(f"cluster {place}: workers {len(threads)}, images at a time {sum(threads.values())}")
-        yield hands
+        yield workers
 
 
 def _scheduler(

@@ -11,7 +11,7 @@ from pathlib import Path
 from beadctl.console import stopping
 from beadctl.errors import ImageError
 from beadctl.images import Found, Search, Selection, search
-from beadctl.results.bench import state_of
+from beadctl.results.image_work import state_of
 
 # Between two looks; a look at a slow file system takes at most this share of the time.
 LOOK_S, MOST_SHARE = 2.0, 0.2

@@ -16,7 +16,7 @@ from beadctl.results.sources import ByNetwork, Source
 
 def sharing(part: Part | None, source: Source, out: Path | None) -> Source:
     """Return the source of a shard, with the blocks that the shards share, if some image is large."""
-    if part is None or out is None or not part.large or not isinstance(source, ByNetwork) or source.crew:
+    if part is None or out is None or not part.large or not isinstance(source, ByNetwork) or source.workers:
         return source
     paths, tile_size = frozenset(item.path for item in part.large), source.options.tile_size
     store = BlockStore(folder_of(out), part.shard, paths, source.key, source.model, tile_size)

@@ -15,13 +15,13 @@ from beadctl.errors import ImageError, OutputError
 from beadctl.files import name_text
 from beadctl.images import Found, LocalFile, content_sha256
 from beadctl.results import ledger
-from beadctl.results.bench import Bench, FinishedImage, FinishedPlane, reason_of
-from beadctl.results.crew import Crew
 from beadctl.results.formats import format_of
 from beadctl.results.gate import Gate, wait_for
+from beadctl.results.image_work import FinishedImage, FinishedPlane, ImageWork, reason_of
 from beadctl.results.ledger import Entry, ImageResult
 from beadctl.results.outputs import Outputs, is_short
 from beadctl.results.sources import Source
+from beadctl.results.workers import Workers
 from beadctl.results.written import Stamp, discard, publish, staged
 
 # Images that are under way for each that a cluster works on: while one takes long, the others go on.
@@ -40,11 +40,11 @@ def run(
 ) -> None:
     """Process images, and call `take` with the result of each that is complete, in their order.
 
-    An image that fails is a row with the reason, and the others go on. One thread opens images, several work
-    on their planes (see `beadctl.results.bench.Bench`), or the crew of the source does, and one writes the
-    results: in the order of the images, or as they come from a crew. This thread only waits, so that a signal
-    ends the run at once. What is written of an image is taken, whenever the signal comes, if the caller holds
-    signals (`beadctl.console.stopping.held`).
+    An image that fails is a row with the reason, and the others go on. One thread opens images, several
+    work on their planes (see `beadctl.results.image_work.ImageWork`), or the workers of the source do, and
+    one writes the results: in the order of the images, or as they come from workers. This thread only
+    waits, so that a signal ends the run at once. What is written of an image is taken, whenever the signal
+    comes, if the caller holds signals (`beadctl.console.stopping.held`).
 
     Parameters
     ----------
@@ -67,10 +67,12 @@ def run(
         If results cannot be written: the run ends, because no further image could be written either.
     """
     gate, results, begun, place = Gate(check), dict[int, ImageResult](), 0, 0
-    crew = source.crew
-    workers = crew or Bench(source, outputs.save if outputs.folder else (), keyed=outputs.folder is not None)
+    workers = source.workers
+    work = workers or ImageWork(
+        source, outputs.save if outputs.folder else (), keyed=outputs.folder is not None
+    )
     # So many that no lane is empty while the first is written.
-    ahead = workers.threads if isinstance(workers, Bench) else AHEAD * workers.places
+    ahead = work.threads if isinstance(work, ImageWork) else AHEAD * work.places
     opener, writer = (ThreadPoolExecutor(1, name) for name in ("open", "write"))
     waiting = deque[Future[None]]()
 
@@ -82,7 +84,7 @@ def run(
             with contextlib.suppress(RuntimeError):
                 writer.submit(_finish, number, item, waited, outputs, source.key, gate, written)
 
-        opener.submit(_start, item, outputs, source.key, workers, write, ours=is_ours(item))
+        opener.submit(_start, item, outputs, source.key, work, write, ours=is_ours(item))
         return written
 
     def take_passed() -> None:
@@ -93,7 +95,7 @@ def run(
             place += 1
 
     def take_first() -> None:
-        wait_for(waiting.popleft(), gate.broken, crew.check if crew else lambda: None)
+        wait_for(waiting.popleft(), gate.broken, workers.check if workers else lambda: None)
         take_passed()
         tell()
 
@@ -111,7 +113,7 @@ def run(
             take_first()
     finally:
         opener.shutdown(wait=False, cancel_futures=True)
-        workers.give_up()
+        work.give_up()
         with stopping.finishing():
             gate.close()
             writer.shutdown(wait=False, cancel_futures=True)
@@ -130,12 +132,12 @@ def _start(
     item: Found,
     outputs: Outputs,
     key: str,
-    workers: Bench | Crew,
+    work: ImageWork | Workers,
     then: Callable[[Waited], None],
     *,
     ours: bool,
 ) -> None:
-    """Have an image worked on, and call `then` with what waits for it: at once, or when a crew is done."""
+    """Have an image worked on, and call `then` with what waits for it: at once, or when a worker is done."""
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
@@ -144,7 +146,7 @@ def _start(
         def is_done(content: str) -> bool:
             return earlier is not None and _is_done(item, earlier, outputs, f"{key}:{content}", ours=ours)
 
-        begun = _begun(item, workers, is_done if earlier else None)
+        begun = _begun(item, work, is_done if earlier else None)
     except BaseException as error:
         then(partial(_not_begun, item, error))
     else:
@@ -165,11 +167,11 @@ def _not_begun(item: Found, error: BaseException) -> FinishedImage:
 
 
 def _begun(
-    item: Found, workers: Bench | Crew, is_done: Callable[[str], bool] | None
+    item: Found, work: ImageWork | Workers, is_done: Callable[[str], bool] | None
 ) -> Callable[[], FinishedImage] | Future[FinishedImage] | None:
     """Have an image worked on; None where it is done already, which needs its content."""
-    if isinstance(workers, Bench):
-        return workers.begin(item, is_done)
+    if isinstance(work, ImageWork):
+        return work.begin(item, is_done)
     if is_done:
         file = LocalFile(item)
         try:
@@ -177,7 +179,7 @@ def _begun(
                 return None
         finally:
             file.remove()
-    return workers.submit(item if item.url else Found(item.path.absolute(), item.name))
+    return work.submit(item if item.url else Found(item.path.absolute(), item.name))
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:

@@ -19,8 +19,8 @@ from beadctl.images import Plane, ReadOptions, intensities_of
 from beadctl.memory import COSTS
 from beadctl.model.session import Model, installed_builds
 from beadctl.results.block_store import BlockStore
-from beadctl.results.crew import Crew
 from beadctl.results.lanes import MOST_LANES
+from beadctl.results.workers import Workers
 from beadctl.segmentation import scale
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.measure import measure
@@ -96,7 +96,7 @@ class Source(Protocol):
         """Pixels of all of these together."""
 
     @property
-    def crew(self) -> Crew | None:
+    def workers(self) -> Workers | None:
         """Processes that find the beads in place of this one, if there are any."""
 
     def facts(self) -> Mapping[str, Any]:
@@ -129,7 +129,7 @@ class ByNetwork:
     model: Model
     options: SegmentOptions
     store: BlockStore | None = None
-    crew: Crew | None = None
+    workers: Workers | None = None
     work = "segmenting"
 
     def __post_init__(self) -> None:
@@ -178,7 +178,7 @@ class ByNetwork:
             "device_used": self.model.device,
             "threads": self.model.threads,
             "options": dataclasses.asdict(self.options),
-            **(self.crew.facts if self.crew else {}),
+            **(self.workers.facts if self.workers else {}),
         }
 
     def begin(self, plane: Plane) -> Callable[[], FoundPlane]:
@@ -216,7 +216,7 @@ class ByLabels:
 
     read: ReadOptions = field(default_factory=ReadOptions)
     rule: CountRule = field(default_factory=CountRule)
-    crew: Crew | None = None
+    workers: Workers | None = None
     work = "measuring"
     lacking = ""
     small_px = COSTS.tiles[0] ** 2
@@ -243,7 +243,7 @@ class ByLabels:
 
     def facts(self) -> dict[str, Any]:
         """Return the options."""
-        return {"options": self._options(), **(self.crew.facts if self.crew else {})}
+        return {"options": self._options(), **(self.workers.facts if self.workers else {})}
 
     def _options(self) -> dict[str, Any]:
         return {"read": dataclasses.asdict(self.read), **dataclasses.asdict(self.rule)}

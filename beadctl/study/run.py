@@ -10,8 +10,8 @@ from beadctl import console, lock
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import ExitCode, ImageError, Interrupted
-from beadctl.results.crew import Crew
 from beadctl.results.gate import POLL_S
+from beadctl.results.workers import Workers
 from beadctl.study import gallery, tables
 from beadctl.study import report as reports
 from beadctl.study.grid import Trial
@@ -41,7 +41,7 @@ def run_missing(
     start: Start | None,
     options: TrainOptions,
     retry: bool,
-    cluster: AbstractContextManager[Crew] | None = None,
+    cluster: AbstractContextManager[Workers] | None = None,
 ) -> None:
     """Run the trials that have no outcome yet.
 
@@ -58,7 +58,7 @@ def run_missing(
     retry : bool
         Run failed trials again.
     cluster : context manager, optional
-        Gives the crew that runs them elsewhere, as `beadctl.study.elsewhere.TrialOrder` says.
+        Gives the workers that run them, as `beadctl.study.order.TrialOrder` says.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def run_missing(
     progress = ComparisonProgress(chosen, [outcome for outcome in before if outcome], messages.verbosity)
     if cluster and missing:
         out.mkdir(parents=True, exist_ok=True)
-        with cluster as crew, progress.live():
-            _run_elsewhere(missing, out, crew, progress, measured_split(tiles))
+        with cluster as workers, progress.live():
+            _run_by_workers(missing, out, workers, progress, measured_split(tiles))
         return
     with stoppable() as stop, progress.live():
         callbacks = TrainCallbacks(progress.epoch, progress.step, stop.made)
@@ -99,16 +99,16 @@ def run_missing(
             progress.finish(outcome)
 
 
-def _run_elsewhere(
-    missing: Sequence[Trial], out: Path, crew: Crew, progress: ComparisonProgress, split: str
+def _run_by_workers(
+    missing: Sequence[Trial], out: Path, workers: Workers, progress: ComparisonProgress, split: str
 ) -> None:
-    """Run trials by a crew; in an order of their own, so their times are those from one end to the next."""
+    """Run trials by workers, in an order of their own, so their times are those from one end to the next."""
     with stoppable() as stop:
-        trials = {crew.submit(trial): trial for trial in missing}
+        trials = {workers.submit(trial): trial for trial in missing}
         while trials:
             progress.start(next(iter(trials.values())))
             while not (done := wait(trials, timeout=POLL_S, return_when=FIRST_COMPLETED).done):
-                crew.check()
+                workers.check()
                 if stop.made():
                     raise Interrupted(stop.signal or signal.SIGINT)
             for future in done:

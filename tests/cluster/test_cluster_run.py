@@ -164,7 +164,7 @@ def test_a_signal_cancels_the_work_and_the_run_goes_on(run, images, model_path, 
 def test_another_version_and_another_model_are_refused(run, images, model_path, address, monkeypatch):
     words = ("count", images, "-o", "out", "-m", model_path, "--cluster", address)
     with monkeypatch.context() as patch:
-        patch.setattr("beadctl.cluster.crew.__version__", "9.9.9")
+        patch.setattr("beadctl.cluster.workers.__version__", "9.9.9")
         said = run(*words)
     assert (said.code, said.out) == (3, "")
     assert f"error: worker {address.rpartition(':')[0]}" in said.error

@@ -17,7 +17,7 @@ from helpers.moments import before_a_result
 
 from beadctl.cluster import start
 from beadctl.cluster.certificates import Certificates, temporary
-from beadctl.cluster.crew import Crew
+from beadctl.cluster.workers import Workers
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 psutil = pytest.importorskip("psutil")
@@ -26,12 +26,12 @@ psutil = pytest.importorskip("psutil")
 POISON = """
 import os, signal
 from beadctl.images import open_image
-from beadctl.results import bench
+from beadctl.results import image_work
 def opened(path, read):
     if path.name.startswith("poison"):
         os.kill(os.getpid(), signal.SIGKILL)
     return open_image(path, read)
-bench.open_image = opened
+image_work.open_image = opened
 """
 
 # A batch system of one node, which starts each job at once.
@@ -66,14 +66,14 @@ def test_workers_of_this_computer(run, few, model_path, monkeypatch):
     """They share its CPUs, no other computer can reach them, and other users have no certificate."""
     listening, before = [], children()
 
-    class Watched(Crew):
+    class Watched(Workers):
         def __init__(self, client, *arguments):
             super().__init__(client, *arguments)
             assert client.scheduler.address.startswith("tls://127.0.0.1:")
             for process in [psutil.Process(), *map(psutil.Process, children() - before)]:
                 listening.extend(one.laddr.ip for one in process.net_connections() if one.status == "LISTEN")
 
-    monkeypatch.setattr(start, "Crew", Watched)
+    monkeypatch.setattr(start, "Workers", Watched)
     monkeypatch.setattr("beadctl.devices.usable_cpus", lambda: 6)
     assert run("segment", few, "-o", "alone", "-m", model_path).code == 0
     said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")

@@ -16,7 +16,7 @@ from beadctl.segmentation.plane import PredictedPlane
 
 # Functions that an image goes through -> the module that calls them.
 STAGES = {
-    "open_image": "beadctl.results.bench",
+    "open_image": "beadctl.results.image_work",
     "predict_plane": "beadctl.results.sources",
     "label_plane": "beadctl.results.sources",
 }

@@ -76,7 +76,7 @@ def test_an_image_that_is_still_written_is_a_row_and_a_rerun_does_it(segment, be
         return image
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("beadctl.results.bench"), "open_image", growing)
+        patch.setattr(import_module("beadctl.results.image_work"), "open_image", growing)
         said = segment(bead_folder, "-o", "out")
     assert said.code == 1
     assert said.error == "error: dark.png: changed while it was read; run again once it is complete"
@@ -88,9 +88,9 @@ def test_an_image_that_is_still_written_is_a_row_and_a_rerun_does_it(segment, be
 
 def test_a_file_that_is_refused_is_not_read_for_its_hash(segment, bead_folder, monkeypatch):
     """It may be a disk's image of a terabyte, most of it holes."""
-    bench, hashed = import_module("beadctl.results.bench"), []
-    real = bench.content_sha256
-    monkeypatch.setattr(bench, "content_sha256", lambda path: hashed.append(path.name) or real(path))
+    image_work, hashed = import_module("beadctl.results.image_work"), []
+    real = image_work.content_sha256
+    monkeypatch.setattr(image_work, "content_sha256", lambda path: hashed.append(path.name) or real(path))
     with (bead_folder / "disk.tif").open("wb") as file:
         file.truncate(2**20)
     tifffile.imwrite(bead_folder / "large.tif", np.zeros((1, 20_000), np.uint8))

@@ -10,7 +10,7 @@ from helpers.images import discs
 from PIL import Image
 
 from beadctl.errors import Interrupted
-from beadctl.results import bench
+from beadctl.results import image_work
 
 GROUPS = ("--group-by", "^[ab]")
 
@@ -59,7 +59,7 @@ def test_an_interrupted_run_leaves_none_and_a_rerun_writes_them(count, tmp_path,
         raise Interrupted(15)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench, "finished", interrupted)
+        patch.setattr(image_work, "finished", interrupted)
         said = count(*GROUPS)
     assert said.code == 143
     assert statistics() == set()

@@ -11,7 +11,7 @@ import tifffile
 from helpers.images import discs
 from helpers.web import web
 
-from beadctl.results import bench
+from beadctl.results import image_work
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
 
@@ -100,14 +100,14 @@ def test_shards_of_a_store_are_one_run(run, memory, model_path):
 
 def test_an_object_that_vanished_is_a_row(run, memory, model_path, monkeypatch):
     """After the search, or while a list still names it."""
-    real = bench.LocalFile
+    real = image_work.LocalFile
 
     def opened(item):
         if item.name.name == "a10.tif":
             memory.rm("/bucket/a10.tif")
         return real(item)
 
-    monkeypatch.setattr(bench, "LocalFile", opened)
+    monkeypatch.setattr(image_work, "LocalFile", opened)
     said = run("count", "memory://bucket", "memory://bucket/never.tif", "-o", "out", "-m", model_path)
     assert said.code == 1
     rows = {row["image"]: row for row in table("out/counts.csv")}

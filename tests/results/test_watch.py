@@ -19,7 +19,7 @@ from beadctl.errors import Interrupted, OutputError
 from beadctl.images import Found, Selection
 from beadctl.lock import NAME
 from beadctl.model.session import Model
-from beadctl.results import bench
+from beadctl.results import image_work
 from beadctl.results import run as results_run
 from beadctl.results.arrivals import LOOK_S, MOST_SHARE, Arrivals, Folder
 from beadctl.results.formats import Output
@@ -111,8 +111,8 @@ def files(out):
 def test_what_arrives_is_done_once_and_all_is_as_after_a_plain_run(
     watching, plain, folder, tmp_path, monkeypatch, capsys
 ):
-    opened, real = [], bench.open_image
-    monkeypatch.setattr(bench, "open_image", lambda path, *a: opened.append(path.name) or real(path, *a))
+    opened, real = [], image_work.open_image
+    monkeypatch.setattr(image_work, "open_image", lambda path, *a: opened.append(path.name) or real(path, *a))
     whole = tmp_path / "whole.tif"
     tifffile.imwrite(whole, discs(5)[0], compression="zlib")
     content, half = whole.read_bytes(), folder / "a10.tif"

@@ -88,7 +88,7 @@ def compare_losses(
     from beadctl.cli import arguments
     from beadctl.cli.training_arguments import asked, trial_crew
     from beadctl.study import grid
-    from beadctl.study.elsewhere import TrialOrder
+    from beadctl.study.order import TrialOrder
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
     from beadctl.training.preparation import prepared
 

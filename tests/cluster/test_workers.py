@@ -1,4 +1,4 @@
-"""Tasks of a crew whose workers are driven by a test: what is done when one dies with its tasks."""
+"""Tasks of workers that are driven by a test: what is done when one dies with its tasks."""
 
 import random
 from concurrent.futures import CancelledError
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from beadctl import __version__
 from beadctl.cluster import worker
-from beadctl.cluster.crew import EACH, TRIES, Crew
 from beadctl.cluster.place import Scheduler
 from beadctl.cluster.worker import Answer
+from beadctl.cluster.workers import EACH, TRIES, Workers
 from beadctl.errors import ClusterError, FileNote, ImageError, ModelError
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
@@ -68,8 +68,8 @@ class Client:
         running.end(answer)
 
 
-def crew(client, **more):
-    return Crew(client, Scheduler("tcp://s:1"), None, 1.0, **more)
+def at_work(client, **more):
+    return Workers(client, Scheduler("tcp://s:1"), None, 1.0, **more)
 
 
 def killed(tries=1):
@@ -87,8 +87,8 @@ def killed(tries=1):
 def test_only_what_kills_its_worker_fails(count, poison, threads, tries, chance: random.Random):
     """Whatever dies with it, and however often the scheduler itself tries."""
     client = Client(threads)
-    hands = crew(client)
-    futures = [hands.submit(number) for number in range(count)]
+    workers = at_work(client)
+    futures = [workers.submit(number) for number in range(count)]
     ends = 0
     while client.running:
         ends += 1
@@ -110,8 +110,8 @@ def test_only_what_kills_its_worker_fails(count, poison, threads, tries, chance:
 
 def test_a_poison_task_is_given_up_after_two_tries_and_one_alone():
     client = Client(1)
-    hands = crew(client)
-    future, deaths = hands.submit("poison"), 0
+    workers = at_work(client)
+    future, deaths = workers.submit("poison"), 0
     while client.running:
         deaths += 1
         client.end(client.running[0], killed())
@@ -121,11 +121,11 @@ def test_a_poison_task_is_given_up_after_two_tries_and_one_alone():
 
 def test_a_suspect_is_alone():
     client = Client(1)
-    hands = crew(client)
-    first, second = hands.submit("first"), hands.submit("second")
+    workers = at_work(client)
+    first, second = workers.submit("first"), workers.submit("second")
     for _ in range(TRIES):
         client.end(next(one for one in client.running if one.task.item == ("first",)), killed())
-    hands.submit("third")
+    workers.submit("third")
     # It waits until nothing else runs, and then nothing else starts.
     assert [one.task.item for one in client.running] == [("second",)]
     client.end(client.running[0], Answer(2))
@@ -137,9 +137,9 @@ def test_a_suspect_is_alone():
 
 def test_more_workers_are_used_when_they_come():
     client = Client(0)
-    hands = crew(client)
+    workers = at_work(client)
     for number in range(9):
-        hands.submit(number)
+        workers.submit(number)
     assert len(client.running) == EACH
     client.threads = 3
     client.end(client.running[0], Answer())
@@ -148,29 +148,29 @@ def test_more_workers_are_used_when_they_come():
 
 def test_a_worker_of_another_version_is_named():
     with pytest.raises(ClusterError, match=f"^worker tcp://w:1: has beadctl 0.0.1; install {__version__}"):
-        crew(Client(versions=(__version__, "0.0.1")))
+        at_work(Client(versions=(__version__, "0.0.1")))
     with pytest.raises(ClusterError, match=r"^worker tcp://w:0: has no such beadctl"):
-        crew(Client(versions=(ModuleNotFoundError("No module named 'beadctl'"),)))
+        at_work(Client(versions=(ModuleNotFoundError("No module named 'beadctl'"),)))
 
 
 def test_a_worker_that_cannot_do_the_work_is_an_error():
     with pytest.raises(ModelError, match=r"^worker x: another model$"):
-        crew(Client(facts=({}, ModelError("worker x: another model"))))
+        at_work(Client(facts=({}, ModelError("worker x: another model"))))
     with pytest.raises(ClusterError, match=r"^worker tcp://w:0: OSError: gone"):
-        crew(Client(facts=(OSError("gone"),)))
+        at_work(Client(facts=(OSError("gone"),)))
 
 
 def test_facts_in_which_workers_differ_are_lists():
     facts = ({"device_used": "cuda:0", "threads": 4}, {"device_used": "cuda:1", "threads": 4})
-    assert crew(Client(facts=facts)).facts == {"device_used": ["cuda:0", "cuda:1"], "threads": 4}
+    assert at_work(Client(facts=facts)).facts == {"device_used": ["cuda:0", "cuda:1"], "threads": 4}
 
 
 def test_a_file_that_only_the_workers_lack_ends_the_work(tmp_path):
     here, gone = tmp_path / "here.tif", tmp_path / "gone.tif"
     here.touch()
     client = Client(2)
-    hands = crew(client)
-    futures = [hands.submit(path) for path in (here, gone)]
+    workers = at_work(client)
+    futures = [workers.submit(path) for path in (here, gone)]
     for one in list(client.running):
         client.end(one, Answer(absent=str(one.task.item[0]), worker="tcp://w:0 on node1"))
     error = futures[0].exception(0)
@@ -181,8 +181,8 @@ def test_a_file_that_only_the_workers_lack_ends_the_work(tmp_path):
 
 def test_errors_and_notes_of_a_task_come_back(tmp_path):
     client = Client(4)
-    hands = crew(client)
-    futures = [hands.submit(number) for number in range(3)]
+    workers = at_work(client)
+    futures = [workers.submit(number) for number in range(3)]
     with pytest.warns(FileNote, match="a note") as told:
         client.end(client.running[0], Answer(1, [(tmp_path, "a note")]))
     assert told[0].message.path == tmp_path
@@ -196,41 +196,41 @@ def test_errors_and_notes_of_a_task_come_back(tmp_path):
 
 def test_a_scheduler_that_is_lost_ends_the_work():
     client = Client(1)
-    hands = crew(client)
-    future = hands.submit(1)
-    hands.check()
+    workers = at_work(client)
+    future = workers.submit(1)
+    workers.check()
     client.status = "connecting"
     with pytest.raises(ClusterError, match=r"^--cluster tcp://s:1: the scheduler is lost; run again"):
-        hands.check()
+        workers.check()
     client.end(client.running[0], CancelledError())
     assert isinstance(future.exception(0), ClusterError)
 
 
 def test_no_worker_for_too_long_ends_the_work(monkeypatch):
     now, filled = [0.0], []
-    monkeypatch.setattr("beadctl.cluster.crew.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("beadctl.cluster.workers.time", SimpleNamespace(monotonic=lambda: now[0]))
     client = Client(1)
-    hands = crew(client, refill=lambda: filled.append(now[0]))
+    workers = at_work(client, refill=lambda: filled.append(now[0]))
     client.threads = 0
     now[0] = 0.5
-    hands.check()
+    workers.check()
     now[0] = 5.0
     with pytest.raises(ClusterError, match="has had no worker for 1 s; start workers, then run again"):
-        hands.check()
+        workers.check()
     client.threads = 1
     now[0] = 9.0
-    hands.check()
+    workers.check()
     assert filled == [9.0]
 
 
 def test_what_runs_is_cancelled_and_nothing_starts_once_it_is_given_up():
     client = Client(1)
-    hands = crew(client)
+    workers = at_work(client)
     for number in range(4):
-        hands.submit(number)
+        workers.submit(number)
     running = list(client.running)
-    hands.give_up()
-    hands.give_up()
+    workers.give_up()
+    workers.give_up()
     assert [set(call) for call in client.calls] == [set(running)]
     for one in running:
         client.end(one, CancelledError())

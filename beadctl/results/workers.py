@@ -1,12 +1,12 @@
-"""Processes elsewhere that do the work of this one."""
+"""Processes that do the work of this one."""
 
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol
 
 
-class Crew(Protocol):
-    """Processes elsewhere that do the work of this one; see `beadctl.cluster.crew`."""
+class Workers(Protocol):
+    """Processes that do the work of this one; see `beadctl.cluster.workers`."""
 
     @property
     def places(self) -> int:

@@ -1,4 +1,4 @@
-"""What a process elsewhere needs to find beads, and to finish images, as this one would."""
+"""What a worker needs to find beads, and to finish images, as this one would."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,8 +10,8 @@ from beadctl.errors import ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.results.bench import Bench, FinishedImage
 from beadctl.results.formats import Output
+from beadctl.results.image_work import FinishedImage, ImageWork
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import ByLabels, ByNetwork
 from beadctl.segmentation.options import SegmentOptions
@@ -24,7 +24,7 @@ OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
 
 @dataclass(frozen=True)
 class NetworkOrder:
-    """How a process elsewhere opens the same model file.
+    """How a worker opens the same model file.
 
     Attributes
     ----------
@@ -76,16 +76,16 @@ class NetworkOrder:
 
 @dataclass(frozen=True)
 class ImageOrder:
-    """How a process elsewhere finishes images.
+    """How a worker finishes images.
 
     Attributes
     ----------
     source : NetworkOrder or ByLabels
         Where the beads come from.
     save, keyed
-        As for `beadctl.results.bench.Bench`.
+        As for `beadctl.results.image_work.ImageWork`.
     regions : mapping of str to str
-        Files of regions as the process elsewhere names them, and as the user gave them.
+        Files of regions as the worker names them, and as the user gave them.
     """
 
     source: NetworkOrder | ByLabels
@@ -119,7 +119,7 @@ class ImageOrder:
 
 
 class ImageTool:
-    """Finishes images in a process elsewhere.
+    """Finishes images in a worker.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class ImageTool:
 
     def __init__(self, order: ImageOrder, source: ByNetwork | ByLabels) -> None:
         self._order, self._source = order, source
-        self._bench = Bench(source, order.save, keyed=order.keyed)
+        self._images = ImageWork(source, order.save, keyed=order.keyed)
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -146,7 +146,7 @@ class ImageTool:
         """
         if not item.url:
             item.path.stat()
-        finish = self._bench.begin(item)
+        finish = self._images.begin(item)
         assert finish
         done = finish()
         planes = [
@@ -157,7 +157,7 @@ class ImageTool:
 
     def give_up(self) -> None:
         """End what is worked on at its next safe point."""
-        self._bench.give_up()
+        self._images.give_up()
 
     def _given(self, reason: str) -> str:
         """Return a reason with the names of files that the user gave."""

@@ -1,4 +1,4 @@
-"""What a process elsewhere needs to check pairs as this one would."""
+"""What a worker needs to check pairs as this one would."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from beadctl.audit.check import Detector
 from beadctl.audit.detector import bead_detector
 from beadctl.audit.run import Checked, check_pair
 from beadctl.images import ReadOptions
-from beadctl.results.elsewhere import NetworkOrder
+from beadctl.results.orders import NetworkOrder
 
 
 @dataclass(frozen=True)
 class PairOrder:
-    """How a process elsewhere checks pairs, which have absolute paths.
+    """How a worker checks pairs, which have absolute paths.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PairOrder:
 
 
 class PairTool:
-    """Checks pairs in a process elsewhere.
+    """Checks pairs in a worker.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class FinishedImage:
     reason: str = ""
 
 
-class Bench:
+class ImageWork:
     """Works on images; several may be begun before the first is finished.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Images that a crew finishes, in an order of its own: what is written and told of them."""
+"""Images that workers finish, in an order of their own: what is written and told of them."""
 
 from concurrent.futures import Future
 from dataclasses import replace
@@ -12,8 +12,8 @@ from beadctl.errors import ClusterError, ImageError
 from beadctl.images import find
 from beadctl.model.session import Model
 from beadctl.results import run as results_run
-from beadctl.results.bench import Bench
 from beadctl.results.formats import Output
+from beadctl.results.image_work import ImageWork
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import ByNetwork
 from beadctl.results.tally import Tally
@@ -22,13 +22,13 @@ from beadctl.segmentation.options import SegmentOptions
 IMAGES = 5
 
 
-class Crew:
+class Workers:
     """Finishes some of the images, the last one first, once it has them all; it may then be lost."""
 
     places, facts = 1, {"device_used": "elsewhere"}
 
     def __init__(self, source, finished=range(IMAGES), broken=None, images=IMAGES, is_lost=lambda: False):
-        self.bench = Bench(source, tuple(Output), keyed=True)
+        self.work = ImageWork(source, tuple(Output), keyed=True)
         self.finished, self.broken, self.images, self.is_lost = list(finished), broken, images, is_lost
         self.given, self.ended = [], False
 
@@ -42,13 +42,13 @@ class Crew:
             if item.name.name == self.broken:
                 future.set_exception(ImageError("killed its worker"))
             else:
-                future.set_result(self.bench.begin(item)())
+                future.set_result(self.work.begin(item)())
         if self.is_lost():
             raise ClusterError("the scheduler is lost")
 
     def give_up(self):
         self.ended = True
-        self.bench.give_up()
+        self.work.give_up()
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +94,17 @@ NAMES = [f"{number}.tif" for number in range(IMAGES)]
 def test_results_are_written_as_they_come_and_told_in_order(found, source, tmp_path):
     taken, written, tally, files = done(found, source, tmp_path / "alone")
     assert (taken, written) == (NAMES, NAMES)
-    crew = Crew(source)
-    by_crew = done(found, replace(source, crew=crew), tmp_path / "crew")
-    assert by_crew == (NAMES, NAMES[::-1], tally, files)
-    assert crew.ended
-    assert all(item.path.is_absolute() for item, _ in crew.given)
+    workers = Workers(source)
+    by_workers = done(found, replace(source, workers=workers), tmp_path / "workers")
+    assert by_workers == (NAMES, NAMES[::-1], tally, files)
+    assert workers.ended
+    assert all(item.path.is_absolute() for item, _ in workers.given)
 
 
 def test_a_rerun_gives_a_crew_what_is_missing_alone(found, source, tmp_path):
     done(found[:2], source, tmp_path / "out")
-    crew = Crew(source, finished=range(3), images=3)
-    taken, written, tally, _ = done(found, replace(source, crew=crew), tmp_path / "out")
+    workers = Workers(source, finished=range(3), images=3)
+    taken, written, tally, _ = done(found, replace(source, workers=workers), tmp_path / "out")
     assert taken == NAMES
     assert written == NAMES[:1:-1]
     assert tally.images == ["skipped", "skipped", "ok", "ok", "ok"]
@@ -112,8 +112,8 @@ def test_a_rerun_gives_a_crew_what_is_missing_alone(found, source, tmp_path):
 
 def test_what_came_is_told_where_a_crew_is_lost(found, source, tmp_path):
     parts = tmp_path / "out/.beadctl/parts"
-    crew = Crew(source, finished=(1, 4), is_lost=lambda: len(list(parts.glob("*.json"))) == 2)
-    taken, written, tally, files = done(found, replace(source, crew=crew), tmp_path / "out")
+    workers = Workers(source, finished=(1, 4), is_lost=lambda: len(list(parts.glob("*.json"))) == 2)
+    taken, written, tally, files = done(found, replace(source, workers=workers), tmp_path / "out")
     assert taken == ["1.tif", "4.tif", "the scheduler is lost"]
     assert written == ["4.tif", "1.tif"]
     assert tally.images == [None, "ok", None, None, "ok"]
@@ -121,8 +121,8 @@ def test_what_came_is_told_where_a_crew_is_lost(found, source, tmp_path):
 
 
 def test_an_image_that_a_crew_gives_up_is_a_row(found, source, tmp_path):
-    crew = Crew(source, broken="2.tif")
-    taken, _, tally, _ = done(found, replace(source, crew=crew), tmp_path / "out")
+    workers = Workers(source, broken="2.tif")
+    taken, _, tally, _ = done(found, replace(source, workers=workers), tmp_path / "out")
     assert taken == NAMES
     (failed,) = [state for state in tally.images if not isinstance(state, str)]
     assert (failed.rows[0].image, failed.rows[0].reason) == ("2.tif", "killed its worker")

@@ -1,4 +1,4 @@
-"""What a process elsewhere needs to run trials as this one would."""
+"""What a worker needs to run trials as this one would."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from beadctl.training.start import Start
 
 @dataclass(frozen=True, eq=False)
 class TrialOrder:
-    """How a process elsewhere runs trials, in the same folders.
+    """How a worker runs trials, in the same folders.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class TrialOrder:
 
 
 class TrialTool:
-    """Runs trials in a process elsewhere.
+    """Runs trials in a worker.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class _Tried:
     running: "distributed.Future[Answer] | None" = None
 
 
-class Crew:
+class Workers:
     """Has the tasks of an order done.
 
     A worker that is lost may have been killed by its task. Such a task is tried again, like any other; after
