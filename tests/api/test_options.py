@@ -13,8 +13,8 @@ from beadctl.api.options import CountOptions, SegmentOptions, TrainOptions, sett
 # Arguments of their own.
 NAMED = {"data.pixel_size", "inference.model", "data.tiles"}
 OF_OPEN_MODEL = {"inference.device", "inference.threads"}
-# Sections about files, tables and statistics, which the functions do not write.
-OF_FILES = ("output.", "counting.")
+# Sections about files, tables and statistics, which the functions do not write, and about where work is done.
+OF_FILES = ("output.", "counting.", "cluster.")
 
 
 def flags(command: str) -> set[str]:

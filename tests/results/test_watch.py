@@ -366,6 +366,7 @@ def test_looks_at_a_slow_folder_are_rarer(folder, monkeypatch):
     [
         (("images", "--shard", "1/2"), "does not go with --shard"),
         (("images", "--dry-run"), "does not go with --dry-run"),
+        (("images", "--cluster", "local:2"), "does not go with --cluster"),
         (("images/a.tif",), "give one folder"),
         (("images", "images"), "give one folder"),
         (("absent",), "give one folder"),

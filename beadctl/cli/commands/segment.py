@@ -39,7 +39,8 @@ def segment(
     folder = output.out_dir or DEFAULT_FOLDER
     outputs = Outputs(folder, output.save, output.overwrite)
     if watch:
-        tally = watching.watch(settings, inputs, outputs, messages, shard=shard, dry_run=dry_run)
+        others = {"shard": shard, "dry_run": dry_run, "cluster": settings.cluster.workers}
+        tally = watching.watch(settings, inputs, outputs, messages, **others)
         PlanesTable.of(tally).tell(f"Beads in {folder}", messages)
         return ExitCode.of(failed=tally.failed)
     images = arguments.images(settings, inputs, messages)
