@@ -199,7 +199,7 @@ def skipped(result: ImageResult, beads: Beads = tuple) -> ImageResult:
 
 def path_of(out_dir: Path, image: PurePosixPath) -> Path:
     """Return the path of the ledger's file of an image."""
-    return out_dir / FOLDER / PARTS / image.with_name(f"{image.name}.json")
+    return Path(out_dir, FOLDER, PARTS, f"{image}.json")
 
 
 def save(out_dir: Path, image: PurePosixPath, entry: Entry, lines: Iterable[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import heapq
+import itertools
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,8 @@ OWN = ("shard", "start", "end", "outcome", "files")
 PLATFORM = ("device_used", "onnxruntime")
 # What is equal in meaning where it differs in words.
 OF_THE_FIRST = ("inputs", "settings", "model", "options")
+# Images after which what became of them is told: to wait for the words of each takes as long as the rest.
+TOLD_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def merge(
     # The images of all shards are not in memory together.
     out, facts, tally = whole.out, _facts(whole.records), Tally(deque(maxlen=0))
     outputs = Outputs(out, tuple(map(Output, whole.facts["shard"]["save"])))
-    teller = Teller()
+    teller, taken = Teller(), itertools.count(1)
 
     def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:
         for image in whole.in_order():
@@ -200,12 +203,14 @@ def merge(
                 tally.add(result)
                 teller.later(partial(tell, result, messages, on_result))
                 advance(failed=result.failed)
-                teller.tell()
+                if next(taken) % TOLD_AT_ONCE == 0:
+                    teller.tell()
 
             write_record(out, {**facts, "end": None, "outcome": "running"})
             mark(out)
             save_settings(out, whole.settings)
             left = write_tables(out, states, whole.facts["shard"]["key"], outputs, take)
+            teller.tell()
         teller.later(partial(messages.notes, list(left.notes(out))))
         with stopping.finishing():
             write_more()
