@@ -8,27 +8,28 @@ import numpy as np
 from PIL import Image
 
 CODE = re.compile(r"\x1b\[([\d;]*)m")
-COLOUR = re.compile(r"(38|48);2;(\d+);(\d+);(\d+)")
 
 
 def pixels(text: str) -> np.ndarray:
     """Return the picture of lines of upper half blocks, shape (h, w, 3); -1 where a half has no colour."""
-    rows = []
+    rows, above, below = [], None, None
     for line in text.splitlines():
-        if "▀" not in line:
-            continue
-        above, below, cells = None, None, []
-        for code, run in re.findall(r"\x1b\[([\d;]*)m([^\x1b]*)", line):
-            if code in ("", "0"):
-                above = below = None
-            for place, *colour in COLOUR.findall(code):
-                if place == "38":
-                    above = [*map(int, colour)]
+        cells = []
+        # A colour holds until the next code, also beyond the end of a line. Codes are every second part.
+        for place, part in enumerate(CODE.split(line)):
+            if place % 2 == 0:
+                cells += [(above, below)] * part.count("▀")
+                continue
+            above, below = (None, None) if part in ("", "0") else (above, below)
+            for code in re.findall(r"(38|48);2;(\d+);(\d+);(\d+)|(39|49)", part):
+                colour = [*map(int, code[1:4])] if code[0] else None
+                if code[0] == "38" or code[4] == "39":
+                    above = colour
                 else:
-                    below = [*map(int, colour)]
-            cells += [(above, below)] * run.count("▀")
-        rows.append([first or [-1] * 3 for first, _ in cells])
-        rows.append([second or [-1] * 3 for _, second in cells])
+                    below = colour
+        if cells:
+            rows.append([first or [-1] * 3 for first, _ in cells])
+            rows.append([second or [-1] * 3 for _, second in cells])
     return np.array(rows)
 
 
