@@ -16,17 +16,8 @@ from beadctl.training.preparation import Asked
 from beadctl.tuning.folder import FOLDS, RUN, TILES
 from beadctl.tuning.steps import Tuned, tuned_on
 
-COLUMNS = (
-    "fold",
-    "images",
-    "beads",
-    "F1@0.5",
-    "default F1@0.5",
-    "Jaccard",
-    "default Jaccard",
-    "count error",
-    "default count error",
-)
+COLUMNS = ("fold", "images", "beads", "F1@0.5", "Jaccard", "count error")
+TITLE = "Cross-validation: tuned model (default model)"
 
 
 def cross_validated(
@@ -65,23 +56,24 @@ def cross_validated(
 
 
 def table(folds: Sequence[Comparison]) -> list[tuple[str, ...]]:
-    """Return a row under `COLUMNS` for each fold, and the mean and standard deviation over the folds."""
-    figures = [_figures(one.model, one.default) for one in folds]
+    """Return a row under `COLUMNS` for each fold, and the mean and standard deviation over the folds.
+
+    The figures of the default model are in brackets.
+    """
+    figures = [(_figures(one.model), _figures(one.default)) for one in folds]
     rows = [
-        (str(number), str(len(one.images)), str(one.beads), *map(_text, values))
+        (str(number), str(len(one.images)), str(one.beads), *map(_text, *values))
         for number, (one, values) in enumerate(zip(folds, figures, strict=True), start=1)
     ]
-    columns = list(zip(*figures, strict=True))
-    mean = ("mean", "", "", *(_text(statistics.fmean(column)) for column in columns))
-    spread = ("sd", "", "", *(_text(statistics.stdev(column)) for column in columns))
-    return [*rows, mean, spread]
+    tuned, default = (list(zip(*(pair[side] for pair in figures), strict=True)) for side in (0, 1))
+    mean = map(_text, map(statistics.fmean, tuned), map(statistics.fmean, default))
+    spread = map(_text, map(statistics.stdev, tuned), map(statistics.stdev, default))
+    return [*rows, ("mean", "", "", *mean), ("sd", "", "", *spread)]
 
 
-def _figures(model: Score, default: Score) -> list[float]:
-    """Return the figures of both, side by side."""
-    pairs = [(one.instances.f1(0.5), one.pixels.jaccard, one.counts.mape) for one in (model, default)]
-    return [value for pair in zip(*pairs, strict=True) for value in pair]
+def _figures(score: Score) -> tuple[float, float, float]:
+    return score.instances.f1(0.5), score.pixels.jaccard, score.counts.mape
 
 
-def _text(value: float) -> str:
-    return f"{value:.3f}"
+def _text(tuned: float, default: float) -> str:
+    return f"{tuned:.3f} ({default:.3f})"

@@ -39,7 +39,7 @@ def _sections(out: Path, outcome: Outcome) -> Iterable[str]:
     yield html.section("Figures", html.table(FIGURE_COLUMNS, figure_rows(outcome)), NOTE)
     if outcome.folds:
         rows = cross_validation.table([fold.comparison for fold in outcome.folds])
-        yield html.section("Cross-validation", html.table(cross_validation.COLUMNS, rows))
+        yield html.section(cross_validation.TITLE, html.table(cross_validation.COLUMNS, rows))
     images = [
         (
             one.name,

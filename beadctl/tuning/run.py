@@ -83,7 +83,7 @@ def tune(
     print_rows(form, page.FIGURE_COLUMNS, page.figure_rows(outcome))
     if crossed:
         table = cross_validation.table([fold.comparison for fold in crossed])
-        messages.table("cross-validation", cross_validation.COLUMNS, table)
+        messages.table(cross_validation.TITLE, cross_validation.COLUMNS, table)
     messages.info(f"report: {out / PAGE}")
     bad = outcome.comparison.verdict is Verdict.NOT_BETTER
     (messages.warn if bad else messages.info)(outcome.line(out / MODEL))

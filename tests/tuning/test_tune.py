@@ -168,7 +168,7 @@ def test_folds_test_each_image_once_and_decide(tune, quick_export):
     assert sorted(one["name"] for one in told["images"]) == [f"{index}.tif" for index in range(6)]
     assert len(told["folds"]) == 3
     assert "on 6 images with" in said.err.splitlines()[-1]
-    table = said.err[said.err.index("cross-validation") :]
+    table = said.err[said.err.index("Cross-validation") :]
     assert re.search(r"mean +\d", table)
     f1 = [fold["tuned"]["f1@0.50"] for fold in told["folds"]]
     assert f"{np.mean(f1):.3f}" in next(line for line in table.splitlines() if "mean" in line)
