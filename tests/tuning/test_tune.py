@@ -161,6 +161,7 @@ def test_a_model_that_is_not_better_is_marked(tiny_model, monkeypatch, verdict):
     assert ("NOT better" in outcome.line(Path("m.onnx"))) == (verdict is Verdict.NOT_BETTER)
 
 
+@pytest.mark.slow
 def test_folds_test_each_image_once_and_decide(tune, quick_export):
     said = tune("--folds", 3, "--epochs", 1)
     assert said.code == 0, said.err
