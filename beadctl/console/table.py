@@ -51,8 +51,6 @@ def print_table(
     rows = [list(row) for row in rows]
     if not rows:
         return
-    table = Table(title=title or None, box=SIMPLE, title_justify="left", title_style="bold")
-    table.show_header, table.show_footer = any(columns), total is not None
     with standard_output() if to_stdout else contextlib.nullcontext(stderr().file) as file:
         console = Console(file=file)
         if not console.is_terminal:
@@ -60,6 +58,11 @@ def print_table(
             console = Console(file=file, width=10_000)
         cells = rows if total is None else [*rows, total]
         fitting = columns_that_fit(columns, cells, console.width)
+        *_, unfolded = _ends(columns[:fitting], cells, folded=console.width)
+        table = Table(title=title or None, box=SIMPLE, title_justify="left", title_style="bold")
+        table.show_header, table.show_footer = any(columns), total is not None
+        # Columns move together before a name is folded.
+        table.collapse_padding = unfolded > console.width
         for index, column in enumerate(columns[:fitting]):
             numeric = _is_numeric(rows, index)
             justify: Literal["right", "left"] = "right" if numeric else "left"
@@ -108,13 +111,13 @@ def columns_that_fit(columns: Sequence[str], rows: Sequence[Sequence[str]], widt
     return len(columns)
 
 
-def _ends(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[int]:
-    """Yield where each column ends, characters from the left."""
+def _ends(columns: Sequence[str], rows: Sequence[Sequence[str]], folded: int = FOLDED) -> Iterator[int]:
+    """Yield where each column ends, characters from the left, with words folded to so many characters."""
     used = 1
     for index, column in enumerate(columns):
         widest = max(map(len, [column, *(row[index] for row in rows)]))
         # A column has two spaces around it and one between it and the next.
-        used += 3 + (widest if _is_numeric(rows, index) else min(widest, max(FOLDED, len(column))))
+        used += 3 + (widest if _is_numeric(rows, index) else min(widest, max(folded, len(column))))
         yield used
 
 

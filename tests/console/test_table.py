@@ -72,16 +72,24 @@ def test_no_figure_is_cut_on_a_narrow_terminal(cells, width, times):
     assert ("too narrow for" in " ".join(text.split())) == (shown < len(columns))
 
 
-def on_terminal(monkeypatch, width, **table):
+def on_terminal(monkeypatch, width, columns=("name", "count"), rows=(("a", "5"), ("b", "12")), **table):
     """Return the lines of a table on a terminal of so many columns."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
-    print_table("", ("name", "count"), [["a", "5"], ["b", "12"]], to_stdout=True, **table)
+    print_table("", columns, rows, to_stdout=True, **table)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
     return [line.strip() for line in plain.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(("width", "is_whole"), [(80, True), (42, True), (40, True), (39, False)])
+def test_columns_move_together_before_a_name_is_folded(monkeypatch, width, is_whole):
+    name = "fluorescent_16bit.tif"
+    rows = [[name, "ok", "120"], ["b.tif", "failed", ""]]
+    lines = on_terminal(monkeypatch, width, columns=("image", "status", "beads"), rows=rows)
+    assert any(line.split() == [name, "ok", "120"] for line in lines) == is_whole
 
 
 def test_sums_are_below_a_line_and_aligned_with_their_columns(monkeypatch):
@@ -115,7 +123,11 @@ def test_levels_grow_with_their_values_and_show_each_that_is_not_0(values):
     assert sorted(heights) == [height for _, height in sorted(zip(values, heights, strict=True))]
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=3, max_size=3), st.floats(1, 4), st.integers(4, 40))
+# Below this a character is no length that a float holds.
+LENGTHS = st.just(0.0) | st.floats(1e-9, 1e6)
+
+
+@given(st.lists(LENGTHS, min_size=3, max_size=3), st.floats(1, 4), st.integers(4, 40))
 def test_a_span_has_its_ends_and_its_mark_in_place(values, room, width):
     low, middle, high = sorted(values)
     drawn = bars.span(low, middle, high, high * room, width)
