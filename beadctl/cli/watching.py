@@ -32,6 +32,8 @@ def watch(
     others["cluster"] = settings.cluster.workers
     if given := [name for name, value in others.items() if value]:
         raise SettingsError(f"--watch: does not go with --{given[0].replace('_', '-')}; leave one out")
+    if len(inputs) == 1 and not inputs[0].exists():
+        raise SettingsError(f"--watch: {inputs[0]}: no such folder; make it, or check the path")
     if len(inputs) != 1 or not inputs[0].is_dir():
         raise SettingsError("--watch: give one folder, the one into which the images are written")
     assert outputs.folder is not None

@@ -46,7 +46,8 @@ class TilingOptions:
     def __post_init__(self) -> None:
         if self.overlap >= self.size:
             raise SettingsError(
-                f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px)"
+                f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px); "
+                "give a smaller --overlap"
             )
 
     def windows(self, area: Window) -> Iterator[Window]:

@@ -249,6 +249,8 @@ def _series_of(path: Path, number: int | None, limits: Limits) -> tuple[list[Ser
         raise ImageError(f"{path}: {extra.kind(of_extra)} files are not read: {extra.REMEDY}")
     if suffix in (*OTHER_FORMATS, *extra.PACKAGES):
         raise ImageError(f"{path}: this kind of {suffix} file is not supported; export it as OME-TIFF")
+    if head.startswith(b"PK\3\4"):
+        raise ImageError(f"{path}: is a ZIP archive; give it as zip://::ARCHIVE")
     raise ImageError(f"{path}: not a TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP image; export it as TIFF")
 
 

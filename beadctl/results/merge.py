@@ -71,7 +71,8 @@ class Shards:
         """
         found = shards.records(out)
         if not found:
-            raise OutputError(f"{out}: holds no shards; give the folder that -o named, after --shard I/N")
+            what = "holds no shards" if out.is_dir() else "no such folder"
+            raise OutputError(f"{out}: {what}; give the folder that -o named, after --shard I/N")
         shards.require_all(out, {record.shard: record.finished for record in found})
         whole = cls(out, tuple(found))
         try:

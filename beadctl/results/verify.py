@@ -87,7 +87,8 @@ def images(folder: Path) -> list[str]:
         If it is no folder of results.
     """
     if not (folder / ledger.FOLDER).is_dir():
-        raise OutputError(f"{folder}: holds no results of beadctl; give the folder that -o named")
+        what = "holds no results of beadctl" if folder.is_dir() else "no such folder"
+        raise OutputError(f"{folder}: {what}; give the folder that -o named")
     return ledger.images(folder)
 
 

@@ -28,7 +28,7 @@ def _not_images(folder: Path) -> Reasons:
         "words.tif": (b"Dear microscope,\n", "not a TIFF"),
         "words_png.png": (b"Dear microscope,\n", "not a TIFF"),
         "html.jpg": (b"<!DOCTYPE html><html>404</html>", "not a TIFF"),
-        "archive.tif": (b"PK\3\4" + bytes(60), "not a TIFF"),
+        "archive.tif": (b"PK\3\4" + bytes(60), "is a ZIP archive; give it as zip://::"),
         "two_bytes.tif": (b"II", "not a TIFF"),
         "header.tif": (b"II*\0", "damaged"),
         "header_64.tif": (b"II+\0\x08\0\0\0" + bytes(8), "damaged"),

@@ -194,7 +194,7 @@ def refused(run, *words):
 
 
 def test_a_merge_without_shards_is_one_line(run, bead_folder, model_path):
-    refused(run, "out: holds no shards")
+    refused(run, "out: no such folder")
     assert run("segment", bead_folder, "-o", "out", "-m", model_path).code == 0
     refused(run, "out: holds no shards")
 

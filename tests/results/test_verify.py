@@ -136,10 +136,10 @@ def test_a_name_that_no_file_can_have_is_a_row(run, results, name):
 
 
 def test_a_folder_without_results_is_one_line(run, tmp_path):
-    for name in ("absent", "."):
+    for name, problem in (("absent", "no such folder"), (".", "holds no results")):
         said = run("verify", name)
         assert (said.code, said.out) == (3, "")
-        assert f"{name}: holds no results" in said.error
+        assert f"{name}: {problem}" in said.error
 
 
 def test_what_an_older_run_did_not_record_is_said(run, results):

@@ -369,7 +369,7 @@ def test_looks_at_a_slow_folder_are_rarer(folder, monkeypatch):
         (("images", "--cluster", "local:2"), "does not go with --cluster"),
         (("images/a.tif",), "give one folder"),
         (("images", "images"), "give one folder"),
-        (("absent",), "give one folder"),
+        (("absent",), "absent: no such folder"),
     ],
 )
 def test_what_cannot_be_watched_is_one_line(run, folder, model_path, words, problem):
