@@ -73,4 +73,6 @@ def parts(values: NDArray[Any]) -> Labelled:
     labels, _ = ndimage.label(values > threshold, structure=np.ones((3, 3), bool))
     kind = GREY if ((values > 0) & (values < 2 * threshold)).any() else "binary mask"
     words = f"{kind}: above {threshold:g}, half its highest value, each 8-connected part is a bead"
-    return Labelled(np.asarray(labels, np.uint32), (Remark(words, doubtful=False),))
+    # Without beads there is nothing to know of the threshold.
+    remarks = (Remark(words, doubtful=False),) if threshold else ()
+    return Labelled(np.asarray(labels, np.uint32), remarks)

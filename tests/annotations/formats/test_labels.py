@@ -110,6 +110,8 @@ def test_the_remark_on_a_grey_mask_states_its_threshold(tmp_path):
         (remark,) = read(path, truth.shape).remarks
         assert f"above {threshold}, half its highest value" in remark.words
         assert not remark.doubtful
+    tifffile.imwrite(path, np.zeros(truth.shape, np.uint8))
+    assert read(path, truth.shape).remarks == ()
     rims = np.where(truth > 0, 255, 0).astype(np.uint8)
     rims[np.roll(truth, 1, axis=1) * (truth == 0) > 0] = 128
     rims[np.roll(truth, -1, axis=1) * (truth == 0) > 0] = 127
