@@ -234,7 +234,7 @@ def _columns(overview: Overview, rows: Sequence[Row]) -> list[Column]:
         Column("count", "beads", "", "Beads that were counted"),
         Column("interval", "95 % interval", "", interval),
         Column("density", "density", per, f"Beads {per.replace('Mpx', 'megapixel')}"),
-        Column("diameter", "diameter", unit, f"Median diameter, {unit}"),
+        Column("diameter", "median diameter", unit, f"Median diameter, {unit}"),
         Column("confidence", "confidence", "", "Mean confidence of the beads"),
         Column("covered", "covered", "%", "Area of the beads over that of the field"),
         Column("doubt", "doubt", "%", "Range of the count over other thresholds, relative to the count"),

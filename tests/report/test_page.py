@@ -56,6 +56,8 @@ def test_failed_and_flagged_planes_come_first_and_none_is_missing(finished):
     assert states.count("flagged") == len(flagged)
     assert "words.tif" in page.words
     assert "not a TIFF" in page.words
+    # The tables of the terminal have the mean.
+    assert "median diameter" in page.words
 
 
 def test_beads_and_pictures_are_those_of_the_run(finished):
