@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class BlockStore:
         self.fill(plane, scaled)
 
         def block(core: Window) -> Maps:
-            return self._read(self._path(plane, scaled, core)) or self._computed(scaled, core)
+            return self._read(self._path(plane, scaled, core), core) or self._computed(scaled, core)
 
         known = _Blocks(self._cores(scaled), block)
         return self.model.maps(scaled.pixels, shown=scaled.shown, tile_size=BLOCK_PX, known=known)
@@ -88,12 +89,15 @@ class BlockStore:
     def _computed(self, scaled: ScaledPlane, core: Window) -> Maps:
         return self.model.maps(scaled.pixels, core, shown=scaled.shown, tile_size=self.tile_size)
 
-    def _read(self, path: Path) -> Maps | None:
+    def _read(self, path: Path, core: Window) -> Maps | None:
         """Return the maps of a block if a shard has written them whole."""
+        # No archive, and no object: `open_memmap` reads numbers alone.
         try:
-            return Maps(*np.load(path, mmap_mode="r"))
-        except (OSError, ValueError, EOFError):
+            maps = np.lib.format.open_memmap(path, mode="r")
+        except (OSError, ValueError, EOFError, TokenError):
             return None
+        is_block = maps.dtype == np.uint8 and maps.shape[1:] == (core.height, core.width)
+        return Maps(*maps) if is_block and len(maps) in (1, 2) else None
 
     def _path(self, plane: Plane, scaled: ScaledPlane, core: Window) -> Path:
         state = plane.path.stat()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def computed(monkeypatch):
     return by_shard
 
 
+class Unpickled:
+    """An object that fails the test where a file of it is loaded."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was loaded",)
+
+
 def content(out):
     """Every file of a folder of results, without what only shards have."""
     files = {}
@@ -134,8 +142,16 @@ def test_a_shard_that_was_killed_leaves_its_blocks_to_others(run, giant, model_p
     blocks[1].write_bytes(blocks[1].read_bytes()[:200])
     blocks[2].write_text("Dear microscope,")
     blocks[3].write_bytes(b"")
+    # Arrays of another shape and type, of objects, an archive of them, and headers that are none.
+    np.save(blocks[4], np.zeros((3, 3, 3), np.uint8))
+    np.save(blocks[5], np.load(blocks[5]).astype(float))
+    np.save(blocks[6], np.array([Unpickled()], object))
+    with zipfile.ZipFile(blocks[7], "w") as archive:
+        archive.writestr("maps.npy", blocks[8].read_bytes())
+    blocks[8].write_bytes(b"PK\x03\x04 and no more")
+    blocks[9].write_bytes(b"\x93NUMPY\x01\x00v\x00" + b"{'descr': (((, ".ljust(117) + b"\n")
     assert run(*words, "--shard", f"{one}/2").code == 0
-    assert len(computed[one]) == 4
+    assert len(computed[one]) == 10
     assert run("merge", "out").code == 0
     assert content("out") == files
 
