@@ -71,7 +71,8 @@ class Levels:
     """Percentiles 0.1, 50 and 99.9 of the grey levels of a plane; all 0 for one without finite pixels.
 
     Its lowest grey level is left out where a tenth of the pixels or more have it, and so is its highest one:
-    zero around a mosaic, or white.
+    zero around a mosaic, or white. Where that leaves no contrast, they are of all pixels; and where these
+    percentiles are equal too, `low` and `high` are the least and the largest grey level.
     """
 
     low: float
@@ -148,18 +149,29 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
 
 
 def _from_parts(parts: list[NDArray[Any]], surround: float) -> Levels:
-    """Use percentiles that are interpolated linearly, as by `numpy.percentile`."""
+    """Use the field without its surround, the whole, or the extremes: the first that has contrast."""
     flat = [part.ravel() for part in parts]
     flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
-    flat = _without_surround([values for values in flat if values.size], surround)
-    last = sum(values.size for values in flat) - 1
-    if last < 0:
+    flat = [values for values in flat if values.size]
+    if not flat:
         return Levels(0.0, 0.0, 0.0)
+    field = _without_surround(flat, surround)
+    levels = _percentiles(field) if field else Levels(0.0, 0.0, 0.0)
+    if levels.low == levels.high:
+        levels = _percentiles(flat)
+    if levels.low == levels.high:
+        levels = Levels(float(min(map(np.min, flat))), levels.median, float(max(map(np.max, flat))))
+    return levels
+
+
+def _percentiles(parts: list[NDArray[Any]]) -> Levels:
+    """Interpolate percentiles linearly, as `numpy.percentile`."""
+    last = sum(values.size for values in parts) - 1
     positions = [last * percentile / 100 for percentile in LIMITS.percentiles]
     below = [int(position) for position in positions]
     ranks = below + [min(rank + 1, last) for rank in below]
-    is_counted = flat[0].dtype.kind in "bui" and flat[0].dtype.itemsize <= 2
-    ordered = (_by_counting if is_counted else _by_sorting)(flat, ranks)
+    is_counted = parts[0].dtype.kind in "bui" and parts[0].dtype.itemsize <= 2
+    ordered = (_by_counting if is_counted else _by_sorting)(parts, ranks)
     low, middle, high = (
         a + (b - a) * (position - int(position))
         for a, b, position in zip(ordered[:3], ordered[3:], positions, strict=True)
@@ -168,18 +180,13 @@ def _from_parts(parts: list[NDArray[Any]], surround: float) -> Levels:
 
 
 def _without_surround(parts: list[NDArray[Any]], surround: float) -> list[NDArray[Any]]:
-    """Leave out the lowest and the highest grey level where such a share of the pixels have it.
-
-    A plane that would be left without contrast stays as it is.
-    """
+    """Leave out the lowest and the highest grey level where such a share of the pixels have it."""
     least = surround * sum(values.size for values in parts)
     field = parts
-    for end in (min(map(np.min, parts), default=0), max(map(np.max, parts), default=0)):
+    for end in (min(map(np.min, parts)), max(map(np.max, parts))):
         if sum(np.count_nonzero(values == end) for values in parts) >= least:
             field = [values[values != end] for values in field]
-    field = [values for values in field if values.size]
-    has_contrast = bool(field) and min(map(np.min, field)) < max(map(np.max, field))
-    return field if has_contrast else parts
+    return [values for values in field if values.size]
 
 
 def _by_sorting(parts: list[NDArray[Any]], ranks: list[int]) -> list[float]:

@@ -44,15 +44,25 @@ function factsOf(model) {
 // See the guide to model files for what the network is shown.
 function channels(rows, plane, normalisation) {
   const ofMedian = normalisation.startsWith("median");
-  const sorted = ofMedian ? Float64Array.from(plane).sort() : field(Float64Array.from(plane).sort());
-  const [low, middle, high] = [0.001, 0.5, 0.999].map((share) => {
-    const at = share * (sorted.length - 1), below = Math.floor(at);
-    return sorted[below] + (sorted[Math.ceil(at)] - sorted[below]) * (at - below);
-  });
+  const sorted = Float64Array.from(plane).sort();
+  const [low, middle, high] = ofMedian ? percentiles(sorted) : ends(sorted);
   const scaled = (zero, one) => rows.map((row) => row.map((value) => (value - zero) / one));
   if (ofMedian) return [clipped(scaled(middle, Math.max(high - middle, middle - low)), 3)];
   const value = scaled((low + high) / 2, (high - low) / 2);
   return [clipped(value, 3), clipped(contrast(value, 8), 5), clipped(contrast(value, 32), 5)];
+}
+
+function percentiles(sorted) {
+  return [0.001, 0.5, 0.999].map((share) => {
+    const at = share * (sorted.length - 1), below = Math.floor(at);
+    return sorted[below] + (sorted[Math.ceil(at)] - sorted[below]) * (at - below);
+  });
+}
+
+// The grey levels that are shown as -1 and 1, and one between.
+function ends(sorted) {
+  const known = [field(sorted), sorted].map(percentiles);
+  return known.find(([low, , high]) => low < high) ?? [sorted[0], known[1][1], sorted.at(-1)];
 }
 
 // Grey levels without a lowest or highest one that a tenth of them are: a surround.
@@ -62,7 +72,7 @@ function field(sorted) {
   const last = sorted.findLastIndex((level) => level < highest);
   const isMany = (number) => number >= 0.1 * sorted.length;
   const inside = sorted.subarray(isMany(first) ? first : 0, isMany(sorted.length - 1 - last) ? last + 1 : sorted.length);
-  return inside.length && inside[0] < inside.at(-1) ? inside : sorted;
+  return inside.length ? inside : sorted;
 }
 
 // How far each pixel lies from the mean around it, in deviations.

@@ -18,7 +18,7 @@ def mask(model, plane):
         low, middle, high = np.percentile(plane, [0.1, 50, 99.9])
         channels = [np.clip((plane - middle) / max(high - middle, middle - low), -3, 3)]
     else:
-        low, high = np.percentile(field(plane), [0.1, 99.9])
+        low, high = ends(plane)
         value = (plane - (low + high) / 2) / ((high - low) / 2)
         channels = [np.clip(value, -3, 3), contrast(value, 8), contrast(value, 32)]
     image = np.stack(channels)
@@ -28,11 +28,20 @@ def mask(model, plane):
     return probability[0, 0, : plane.shape[0], : plane.shape[1]] > facts["threshold"]
 
 
+def ends(plane):
+    """Return the grey levels that are shown as -1 and 1: see the guide to model files."""
+    for levels in (field(plane), plane):
+        low, high = np.percentile(levels, [0.1, 99.9])
+        if low < high:
+            return low, high
+    return plane.min(), plane.max()
+
+
 def field(plane):
     """Return the pixels without a lowest or highest grey level that a tenth of them have: a surround."""
     ends = [end for end in (plane.min(), plane.max()) if np.mean(plane == end) >= 0.1]
     inside = plane[~np.isin(plane, ends)]
-    return inside if inside.size and inside.min() < inside.max() else plane
+    return inside if inside.size else plane
 
 
 def contrast(value, sigma_px):

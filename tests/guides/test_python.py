@@ -88,9 +88,17 @@ def surrounded(plane):
     return plane
 
 
+def flat(plane):
+    """A plane of two grey levels and a hot pixel: its field without the background has no contrast."""
+    plane = np.where(plane > plane.min() / 2 + plane.max() / 2, 200, 0).astype("u1")
+    plane[0, 0] = 7
+    return plane
+
+
 @pytest.mark.parametrize("shape", [(93, 150), (256, 70)])
-def test_the_mask_without_beadctl_is_that_of_beadctl(script, model_path, shape):
-    plane = surrounded(render(np.random.default_rng(4), shape).image)
+@pytest.mark.parametrize("changed", [surrounded, flat])
+def test_the_mask_without_beadctl_is_that_of_beadctl(script, model_path, shape, changed):
+    plane = changed(render(np.random.default_rng(4), shape).image)
     for path in (MODEL, model_path):
         model = beadctl.open_model(path, device="cpu", threads=1)
         probability = model.maps(beadctl.InMemory(plane)).probability / 255
@@ -137,8 +145,8 @@ def test_the_mask_in_a_browser_runtime_is_the_same(script, tmp_path):
     if subprocess.run(npm, cwd=tmp_path, capture_output=True).returncode:
         pytest.skip("the registry of npm is not reached")
     shutil.copy(ROOT / "examples/model-file/use-the-model.mjs", tmp_path)
-    for shape in ((93, 150), (256, 70)):
-        plane = surrounded(render(np.random.default_rng(4), shape).image)
+    for shape, changed in (((93, 150), surrounded), ((256, 70), flat)):
+        plane = changed(render(np.random.default_rng(4), shape).image)
         plane.astype("<f4").tofile(tmp_path / "plane.f32")
         words = ["use-the-model.mjs", MODEL, "plane.f32", *shape, "mask.u8"]
         done = subprocess.run(["node", *map(str, words)], cwd=tmp_path, capture_output=True, text=True)

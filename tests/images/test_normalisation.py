@@ -116,6 +116,19 @@ def test_a_plane_of_two_grey_levels_keeps_its_contrast():
     assert levels_of(np.repeat([0, 255], [70, 30]).astype("u1")).around_middle.scale == 127.5
 
 
+@pytest.mark.parametrize("share", [0.0005, 0.02, 0.2])
+@pytest.mark.parametrize("ends", [(0, 255), (255, 0)])
+@pytest.mark.parametrize("stray", [0, 1])
+def test_flat_beads_on_a_flat_background_keep_their_contrast(share, ends, stray):
+    image = np.full(100_000, ends[0], "u1")
+    image[: int(share * image.size)] = ends[1]
+    # A hot pixel is not the contrast of the beads that are left without the background.
+    image[-1 - stray : -1] = 7
+    values = normalised(image, "around_middle")
+    sign = 1 if ends[1] else -1
+    assert min(sign * values[0], -sign * values[-1]) == 1
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_two_beads_on_a_clipped_background_are_seen_in_a_large_field(dark):
     image = np.zeros((600, 600), "u1")
