@@ -143,6 +143,9 @@ class Images(Section):
         description="Most pixels of a plane, and of all planes of a file that is decoded as a whole.",
     )
     max_planes: int = Field(100_000, ge=1, description="Most planes of a file and its set.")
+    max_copy_bytes: int = Field(
+        20_000_000_000, ge=1, description="Most bytes of the copy of an image in a store or on a web server."
+    )
 
 
 class Tile(Section):

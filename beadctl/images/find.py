@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NoReturn
 
 from beadctl.errors import ImageError
+from beadctl.files import printable
 from beadctl.images import extra
 from beadctl.images.companions import (
     RESULTS_MARK,
@@ -246,9 +247,13 @@ class _Walk:
         images = list[Found]()
         for place, size in sorted(inside.items(), key=lambda one: _natural_places(one[0])):
             parts = PurePosixPath(place).parts
+            suffix = PurePosixPath(place).suffix.lower()
+            # No hidden file: it would be missed in silence.
+            if ".." in re.split(r"[/\\]", place) and suffix in self._suffixes:
+                fault = f"holds {printable(place)}, which has a part .. and would lead out of the results"
+                raise ImageError(f"{url.shown}: {fault}; take it out or rename it")
             if any(part.startswith(".") for part in parts) or (len(parts) > 1 and not self._recursive):
                 continue
-            suffix = PurePosixPath(place).suffix.lower()
             if suffix in self._suffixes:
                 images.append(Found.of_url(url.below(place), size))
             else:

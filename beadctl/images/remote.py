@@ -17,12 +17,14 @@ from typing import Any
 from beadctl.console import stopping
 from beadctl.errors import BeadctlError, ImageError, MissingExtraError, OutputError
 from beadctl.images.found import Found
+from beadctl.images.limits import Limits
 from beadctl.url import ARCHIVE, WEB, Url
 
 # Longest time without an answer or a byte from a web server; those of other stores are set by their packages.
 TIMEOUT_S = 60.0
 DENIED = (401, 403)
 GONE = (404, 410)
+USUAL = Limits()
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # How to get a package that a store needs; that for the web is part of the extra.
 REMEDIES = {"s3": "pip install s3fs", "s3a": "pip install s3fs", "gs": "pip install gcsfs"}
@@ -35,16 +37,18 @@ class LocalFile:
     ----------
     item : Found
         The image.
+    limits : Limits
+        What a file may hold.
 
     Raises
     ------
     ImageError
-        If an object is missing, cannot be reached, or access to it is denied.
+        If an object is missing, cannot be reached, access to it is denied, or it is beyond the limits.
     OutputError
         If there is no room for the copy.
     """
 
-    def __init__(self, item: Found) -> None:
+    def __init__(self, item: Found, limits: Limits = USUAL) -> None:
         self.path, self._copy = item.path, contextlib.ExitStack()
         if url := item.url:
             folder = _new_folder()
@@ -56,7 +60,8 @@ class LocalFile:
             self.path = folder.joinpath(*(part.replace(":", "") for part in url.name.parts))
             self.path.parent.mkdir(parents=True)
             with _failures(url):
-                _store(url.scheme, url.archive).get_file(_place(url), str(self.path))
+                store, told = _store(url.scheme, url.archive), _limited(url, folder, limits)
+                store.get_file(_place(url), str(self.path), callback=told)
 
     def remove(self) -> None:
         """Remove the copy now, if it is one."""
@@ -110,6 +115,31 @@ def below(url: Url) -> dict[str, int] | None:
         objects = store.find(place, detail=True)
     start = len(place.strip("/")) + 1 if place.strip("/") else 0
     return {name.strip("/")[start:]: int(facts.get("size") or 0) for name, facts in objects.items()}
+
+
+def _limited(url: Url, folder: Path, limits: Limits) -> Any:
+    """Return what a store tells the size of an object, and each part that was copied into a folder.
+
+    It ends the copy by an error: what a server sends may have no end, and need not be what it told.
+    """
+    from fsspec.callbacks import Callback
+
+    class Told(Callback):  # type: ignore[misc]
+        def set_size(self, size: int | None) -> None:
+            super().set_size(size)
+            limits.check_copy(url.shown, size or 0)
+            if (size or 0) > shutil.disk_usage(folder).free:
+                raise _no_room(url)
+
+        def relative_update(self, inc: int = 1) -> None:
+            super().relative_update(inc)
+            limits.check_copy(url.shown, self.value)
+
+    return Told()
+
+
+def _no_room(url: Url) -> OutputError:
+    return OutputError(f"{tempfile.gettempdir()}: no room for a copy of {url.shown}; set TMPDIR")
 
 
 def _place(url: Url) -> str:
@@ -169,7 +199,7 @@ def _described(url: Url, error: Exception) -> BeadctlError:
     if isinstance(error, ImportError):
         return MissingExtraError(f"{url.shown}: {error}")
     if isinstance(error, OSError) and error.errno in FULL:
-        return OutputError(f"{tempfile.gettempdir()}: no room for a copy of {url.shown}; set TMPDIR")
+        return _no_room(url)
     if isinstance(error, FileNotFoundError) or status in GONE:
         fault = "no such object, folder or bucket; check the address"
     elif isinstance(error, PermissionError) or status in DENIED or "Credentials" in name:

@@ -76,7 +76,7 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     planes, unreadable = list[Plane](), 0
     for item in found:
         try:
-            file = LocalFile(item)
+            file = LocalFile(item, read.limits)
             planes += open_image(file.path, read).planes
         except (ImageError, OSError):
             unreadable += 1

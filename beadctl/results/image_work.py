@@ -106,7 +106,7 @@ class ImageWork:
         path: Path | str = item.shown
         content = ""
         try:
-            file = LocalFile(item)
+            file = LocalFile(item, self._source.read.limits)
             path = file.path
             before = state_of(path)
             # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.

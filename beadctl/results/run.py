@@ -13,7 +13,7 @@ from typing import Any
 from beadctl.console import stopping
 from beadctl.errors import ImageError, OutputError
 from beadctl.files import name_text
-from beadctl.images import Found, LocalFile, content_sha256
+from beadctl.images import Found, Limits, LocalFile, content_sha256
 from beadctl.results import ledger
 from beadctl.results.formats import format_of
 from beadctl.results.gate import Gate, wait_for
@@ -84,7 +84,7 @@ def run(
             with contextlib.suppress(RuntimeError):
                 writer.submit(_finish, number, item, waited, outputs, source.key, gate, written)
 
-        opener.submit(_start, item, outputs, source.key, work, write, ours=is_ours(item))
+        opener.submit(_start, item, outputs, source, work, write, ours=is_ours(item))
         return written
 
     def take_passed() -> None:
@@ -131,7 +131,7 @@ Waited = Callable[[], FinishedImage | ImageResult]
 def _start(
     item: Found,
     outputs: Outputs,
-    key: str,
+    source: Source,
     work: ImageWork | Workers,
     then: Callable[[Waited], None],
     *,
@@ -144,9 +144,10 @@ def _start(
         earlier = _earlier(item, outputs)
 
         def is_done(content: str) -> bool:
-            return earlier is not None and _is_done(item, earlier, outputs, f"{key}:{content}", ours=ours)
+            key = f"{source.key}:{content}"
+            return earlier is not None and _is_done(item, earlier, outputs, key, ours=ours)
 
-        begun = _begun(item, work, is_done if earlier else None)
+        begun = _begun(item, source.read.limits, work, is_done if earlier else None)
     except BaseException as error:
         then(partial(_not_begun, item, error))
     else:
@@ -167,13 +168,13 @@ def _not_begun(item: Found, error: BaseException) -> FinishedImage:
 
 
 def _begun(
-    item: Found, work: ImageWork | Workers, is_done: Callable[[str], bool] | None
+    item: Found, limits: Limits, work: ImageWork | Workers, is_done: Callable[[str], bool] | None
 ) -> Callable[[], FinishedImage] | Future[FinishedImage] | None:
     """Have an image worked on; None where it is done already, which needs its content."""
     if isinstance(work, ImageWork):
         return work.begin(item, is_done)
     if is_done:
-        file = LocalFile(item)
+        file = LocalFile(item, limits)
         try:
             if is_done(content_sha256(file.path)):
                 return None

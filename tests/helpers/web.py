@@ -1,5 +1,6 @@
 """A web server on the loopback address, with objects and with answers as servers in trouble give them."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def web(objects: Mapping[str, bytes | int | None]) -> Iterator[tuple[str, list[str]]]:
+def web(objects: Mapping[str, bytes | int | Iterator[bytes] | None]) -> Iterator[tuple[str, list[str]]]:
     """Serve objects by their places; yield the address of the server, and the places that were asked for.
 
-    A number is the status of an answer without the object; None is no answer, until the block ends.
+    A number is the status of an answer without the object; None is no answer, until the block ends. Parts are
+    sent until the client leaves, and their number is not told.
     """
     asked, end = list[str](), threading.Event()
 
@@ -20,6 +22,13 @@ def web(objects: Mapping[str, bytes | int | None]) -> Iterator[tuple[str, list[s
             content = objects.get(self.path.partition("?")[0], 404)
             if content is None:
                 end.wait()
+                return
+            if isinstance(content, Iterator):
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for part in content:
+                        self.wfile.write(part)
                 return
             status, body = (content, b"") if isinstance(content, int) else (200, content)
             self.send_response(status)

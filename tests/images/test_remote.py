@@ -6,13 +6,15 @@ import importlib
 import sys
 import tempfile
 import zipfile
+from itertools import repeat
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import pytest
 from helpers.web import web
 
 from beadctl.errors import ImageError, MissingExtraError, OutputError
-from beadctl.images import Found, LocalFile, Selection, remote, search
+from beadctl.images import Found, Limits, LocalFile, Selection, remote, search
 from beadctl.url import Url
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
@@ -101,8 +103,17 @@ def test_a_folder_without_images_says_what_was_looked_for(memory):
         search([Path("memory://other")], (), Selection())
 
 
-def test_a_member_that_would_leave_the_results_is_no_image(tmp_path):
-    inside = archive(tmp_path / "evil.zip", "a.tif", "../../b.tif", "day1/../../c.tif")
+@pytest.mark.parametrize("member", ["../../b.tif", "day1/../../c.tif", "..\\d.tif", "../\n.tif"])
+def test_a_member_that_would_leave_the_results_is_said(tmp_path, member):
+    """It is not left out in silence, as hidden files are."""
+    inside = archive(tmp_path / "evil.zip", "a.tif", ".hidden.tif", member)
+    with pytest.raises(ImageError, match=r"evil\.zip: holds .* has a part \.\.") as caught:
+        search([Path(f"zip://::{inside}")], (), Selection())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_member_that_would_leave_the_results_and_is_no_image_does_not_matter(tmp_path):
+    inside = archive(tmp_path / "odd.zip", "a.tif", "../../notes.txt")
     (item,) = search([Path(f"zip://::{inside}")], (), Selection()).images
     assert item.name.name == "a.tif"
     with pytest.raises(ImageError, match=r"has a part \.\."):
@@ -184,6 +195,36 @@ def test_failures_of_a_web_server_are_one_line(monkeypatch, tmp_path, name, word
     assert not list((tmp_path / "temporary").iterdir())
 
 
+def test_an_endless_answer_is_given_up(tmp_path):
+    """A web server need not tell how long an object is, nor end it."""
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    with web({"/endless.tif": repeat(b"x" * 2**16)}) as (address, _):
+        (item,) = search([Path(f"{address}/endless.tif?key=1")], (), Selection()).images
+        with pytest.raises(ImageError, match=r"endless\.tif: more than the 3,000,000 bytes") as caught:
+            LocalFile(item, Limits(max_copy_bytes=3_000_000))
+    assert "key" not in str(caught.value)
+    del caught
+    gc.collect()
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_an_object_beyond_the_limit_is_refused(memory):
+    item = Found.of_url(Url.parse("memory://plate/a2.TIF"))
+    assert LocalFile(item, Limits(max_copy_bytes=6)).path.read_text() == "a2.TIF"
+    with pytest.raises(ImageError, match=r"images\.max_copy_bytes"):
+        LocalFile(item, Limits(max_copy_bytes=5))
+
+
+def test_what_the_disk_cannot_hold_is_not_begun(monkeypatch, tmp_path):
+    """The others of the run would fail too."""
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    monkeypatch.setattr(remote.shutil, "disk_usage", lambda _: SimpleNamespace(free=6))
+    with web({"/a.tif": b"content"}) as (address, _):
+        (item,) = search([Path(f"{address}/a.tif")], (), Selection()).images
+        with pytest.raises(OutputError, match=r"no room for a copy of .*/a\.tif; set TMPDIR"):
+            LocalFile(item)
+
+
 def test_a_server_that_is_not_there_is_one_line():
     pytest.importorskip("aiohttp", reason="the extra remote is not installed")
     with web({}) as (address, _):
@@ -230,7 +271,7 @@ def test_a_package_that_lacks_is_named(monkeypatch):
 
 
 def test_a_full_disk_is_an_error_of_the_run_and_not_of_the_object(memory, monkeypatch):
-    def fail(self, *words):
+    def fail(self, *words, **others):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(type(memory), "get_file", fail)

@@ -102,10 +102,10 @@ def test_an_object_that_vanished_is_a_row(run, memory, model_path, monkeypatch):
     """After the search, or while a list still names it."""
     real = image_work.LocalFile
 
-    def opened(item):
+    def opened(item, *others):
         if item.name.name == "a10.tif":
             memory.rm("/bucket/a10.tif")
-        return real(item)
+        return real(item, *others)
 
     monkeypatch.setattr(image_work, "LocalFile", opened)
     said = run("count", "memory://bucket", "memory://bucket/never.tif", "-o", "out", "-m", model_path)
