@@ -29,7 +29,8 @@ from beadctl.images import only_plane
 from beadctl.model.session import Model
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane, predict_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane, predict_plane
 
 # Annotated centres of small beads are no more accurate than this.
 MIN_TOLERANCE_PX = 3.0

@@ -20,7 +20,7 @@ from beadctl.images import Plane, Window
 from beadctl.model.blocks import blocks
 from beadctl.model.session import Maps, Model
 from beadctl.results import ledger, shards
-from beadctl.segmentation.plane import ScaledPlane
+from beadctl.segmentation.prediction import ScaledPlane
 from beadctl.shard import Shard
 
 FOLDER = "blocks"

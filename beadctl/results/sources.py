@@ -25,7 +25,8 @@ from beadctl.segmentation import scale
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import ScaledPlane, Segmented, label_plane, predict_plane, scaled_plane
+from beadctl.segmentation.plane import Segmented, label_plane
+from beadctl.segmentation.prediction import ScaledPlane, predict_plane, scaled_plane
 
 SHARED_LABELS = "shared-labels"
 

@@ -1,26 +1,25 @@
 """The basins of a plane's marker map, one for each of its peaks, and the joining of those that are one bead.
 
-A plane is flooded cell by cell. A basin is known by the first pixel of its peak, so the parts of it that lie
-in two cells are one; what a cell sees of a basin without its peak has no pass to rise above, and is joined.
+A plane is flooded cell by cell (`beadctl.segmentation.flooding`); here the cells become one table of basins.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from skimage.morphology import local_maxima
 
 from beadctl import scratch
 from beadctl.segmentation.cells import EDGE_PX, Cell, cells
+from beadctl.segmentation.flooding import flooded_cell, in_plane
+from beadctl.segmentation.passes import passes_of
 from beadctl.segmentation.size_prior import SizePrior
-from beadctl.segmentation.watershed import EIGHT, Flat, Ids, divided_by_distance, flooded
+from beadctl.segmentation.watershed import Flat
 
 # Least rise of a peak of the marker map, for beads of `RiseLimits.diameter_px`, where the model has no own.
 MARKER_RISE = 0.07
@@ -150,7 +149,7 @@ def basins_of(
     edge_px = EDGE_PX if marker is not None else max(height, width, 1)
     numbered, parts = 0, []
     for cell in cells(height, width, edge_px=edge_px):
-        found = _flooded_cell(probability, marker, cell, level, least)
+        found = flooded_cell(probability, marker, cell, level, least)
         number = found.number[cell.inner]
         pixels = np.flatnonzero(number)
         own = number.ravel()[pixels].astype(np.intp)
@@ -161,96 +160,6 @@ def basins_of(
         numbered += len(found.key)
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
     return labels, _joined_cells(parts, labels, marker)
-
-
-@dataclass(frozen=True)
-class _Flooded:
-    """The basins of a cell's window.
-
-    Attributes
-    ----------
-    number : ndarray of int32, shape (h, w)
-        The number of each pixel's basin, 0 for none; not every number is used.
-    key : ndarray of int64
-        By number, the pixel of the plane by which the basin is known: the first of its peak.
-    """
-
-    number: NDArray[np.int32]
-    key: NDArray[np.int64]
-
-
-def _flooded_cell(
-    probability: NDArray[np.uint8],
-    marker: NDArray[np.uint8] | None,
-    cell: Cell,
-    level: int,
-    least: int,
-) -> _Flooded:
-    """Flood the components of a cell's window from their peaks."""
-    foreground = probability[cell.window.slices] >= level
-    components, count = ndimage.label(foreground, structure=EIGHT)
-    pixels = np.flatnonzero(foreground)
-    component = components.ravel()[pixels].astype(np.intp)
-    number = np.zeros(foreground.shape, np.int32)
-    if not pixels.size:
-        return _Flooded(number, np.zeros(1, np.int64))
-    if marker is None:
-        number.ravel()[pixels] = parts = divided_by_distance(pixels, component, foreground.shape)
-        return _Flooded(number, _in_plane(_first(pixels, parts), cell, probability.shape))
-    # Peaks within the foreground only: the marker map outside is ignored.
-    heights = np.where(foreground, marker[cell.window.slices], 0)
-    high = local_maxima(heights, connectivity=2) & foreground  # type: ignore[no-untyped-call]
-    peaks, _ = ndimage.label(high, structure=EIGHT)
-    where = np.flatnonzero(high)
-    peak, owner = peaks.ravel()[where].astype(np.intp), components.ravel()[where]
-    # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
-    component_of = np.zeros(int(peak.max(initial=0)) + 1, np.intp)
-    tall = heights.ravel()[where] >= least
-    component_of[peak[tall]] = owner[tall]
-    crowded = np.bincount(component_of[1:], minlength=count + 1) > 1
-    crowded[_cut_off(components, cell, probability.shape)] = True
-    crowded[0] = False
-    of_basin, chosen = component, crowded[component]
-    first = _first(pixels, component)
-    if chosen.any():
-        members, member_of = pixels[chosen], component[chosen]
-        # A component without a peak, whose marker map is 0, is one basin.
-        has_peak = np.zeros(count + 1, bool)
-        has_peak[owner] = True
-        seeds = np.where(has_peak[member_of], peaks.ravel()[members], component_of.size + member_of)
-        basin = flooded(members, member_of, heights.ravel()[members].astype(np.intp), seeds, heights.shape)
-        # Components, then peaks, then components without a peak.
-        of_basin = component.copy()
-        of_basin[chosen] = count + 1 + basin
-        first = np.concatenate((first, _first(where, peak), first))
-    number.ravel()[pixels] = of_basin
-    return _Flooded(number, _in_plane(first, cell, probability.shape))
-
-
-def _cut_off(components: Ids, cell: Cell, shape: tuple[int, ...]) -> Ids:
-    """Return the components that may go on beyond the window of a cell."""
-    window = cell.window
-    sides = (
-        (window.top > 0, components[0]),
-        (window.bottom < shape[0], components[-1]),
-        (window.left > 0, components[:, 0]),
-        (window.right < shape[1], components[:, -1]),
-    )
-    return np.concatenate([components[:0, 0], *(side for within, side in sides if within)])
-
-
-def _first(pixels: Flat, numbers: Ids) -> Flat:
-    """Return the first of ascending pixels that has each number, 0 for a number that none has."""
-    first = np.zeros(int(numbers.max(initial=0)) + 1, np.intp)
-    # The last assignment to an index wins: going backwards leaves the first pixel.
-    first[numbers[::-1]] = pixels[::-1]
-    return first
-
-
-def _in_plane(pixels: Flat, cell: Cell, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return flat pixels of the window of a cell as those of the plane."""
-    rows, columns = np.divmod(pixels, cell.window.width)
-    return np.asarray((rows + cell.window.top) * shape[1] + columns + cell.window.left, np.int64)
 
 
 @dataclass(frozen=True)
@@ -292,7 +201,7 @@ def _part(
         np.bincount(own, minlength=size),
         np.bincount(own, probability[core.slices].ravel()[pixels], size).astype(np.float64),
         height.astype(np.intp),
-        _in_plane(first, Cell(core, core), shape),
+        in_plane(first, Cell(core, core), shape),
         at_edge,
     )
 
@@ -321,51 +230,8 @@ def _joined_cells(parts: list[_Part], labels: NDArray[np.uint32], marker: NDArra
         height,
         first,
         at_edge,
-        *_passes(labels, of_number, size, marker),
+        *passes_of(labels, of_number, size, marker),
     )
-
-
-def _passes(
-    labels: NDArray[np.uint32], of_number: Flat, size: int, marker: NDArray[np.uint8] | None
-) -> tuple[Flat, Flat]:
-    """Return pairs of neighbouring basins, (N, 2), and the heights of their passes, (N,), highest first."""
-    found = [np.empty(0, np.intp)]
-    for rows in scratch.bands(*labels.shape):
-        # A band has the first row of the next, to which its last one has neighbours.
-        band = slice(rows.start, rows.stop + 1)
-        for one, other, height in _borders(labels[band], None if marker is None else marker[band]):
-            first, second = of_number[one], of_number[other]
-            apart = first != second
-            first, second = first[apart], second[apart]
-            pair = np.minimum(first, second) * size + np.maximum(first, second)
-            found.append(_highest(pair * 256 + height[apart]))
-        scratch.release(labels, *(() if marker is None else (marker,)))
-    pair, height = np.divmod(_highest(np.concatenate(found)), 256)
-    order = np.argsort(-height, kind="stable")
-    return np.stack(np.divmod(pair[order], size), axis=1), height[order]
-
-
-def _borders(labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield by direction the numbers of neighbouring pixels that differ, and the lower marker of both."""
-    number = np.pad(labels, ((0, 1), (1, 1))).ravel()
-    level = None if marker is None else np.pad(marker, ((0, 1), (1, 1))).ravel()
-    pixels = np.flatnonzero(number)
-    own = number[pixels]
-    width = labels.shape[1] + 2
-    for step in (1, width, width + 1, width - 1):
-        other = number[pixels + step]
-        met = np.flatnonzero((other != own) & (other > 0))
-        height = np.zeros(met.size, np.intp)
-        if level is not None:
-            height += np.minimum(level[pixels[met]], level[pixels[met] + step])
-        yield own[met], other[met], height
-
-
-def _highest(coded: Flat) -> Flat:
-    """Keep of each pair the one of the greatest height."""
-    coded = np.unique(coded)
-    pair = coded // 256
-    return np.asarray(coded[np.append(pair[1:] != pair[:-1], True)[: len(pair)]], np.intp)
 
 
 def _grown(area_px: int) -> float:

@@ -20,7 +20,7 @@ from beadctl.images import Found, Plane, ReadOptions, open_image
 from beadctl.model.metadata import require_onnx, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import predict_plane
+from beadctl.segmentation.prediction import predict_plane
 from beadctl.training.blend import Blend
 from beadctl.training.drift import LIMITS, Drift, DriftLimits, drift_of
 from beadctl.training.export import ExportOptions, export

@@ -21,7 +21,7 @@ from beadctl.images import levels_of
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import find_beads
+from beadctl.segmentation.prediction import find_beads
 from beadctl.simulate import render
 from beadctl.training import checkpoint
 from beadctl.training.blend import Blend

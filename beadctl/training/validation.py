@@ -1,6 +1,6 @@
 """Scores of a network on images that it was not trained on, by pixels and by counts.
 
-Maps are labelled by the maps alone (`beadctl.segmentation.plane.find_beads`). Compared with
+Maps are labelled by the maps alone (`beadctl.segmentation.prediction.find_beads`). Compared with
 ``beadctl segment`` that leaves out the choice of the scale, the artefact filter and the declumping: tiles
 have the scale that the network is trained at, and its score should not depend on the rules after it.
 """
@@ -19,7 +19,7 @@ from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_count
 from beadctl.evaluation.scoring import Score
 from beadctl.model.session import Maps
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import find_beads
+from beadctl.segmentation.prediction import find_beads
 from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
 from beadctl.training.world import ALONE, World

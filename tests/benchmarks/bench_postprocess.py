@@ -22,7 +22,8 @@ from skimage.segmentation import watershed
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane
 from beadctl.simulate import render
 
 PROPERTIES = (

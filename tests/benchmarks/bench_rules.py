@@ -26,7 +26,8 @@ from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import artefacts, declump, instances, scale
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_plane, predict_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import predict_plane
 from beadctl.segmentation.size_prior import SizePrior
 from beadctl.simulate import render
 

@@ -20,7 +20,8 @@ from beadctl.images import InMemory
 from beadctl.model.session import Model
 from beadctl.results.formats import overlays
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_plane, predict_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import predict_plane
 
 HEIGHT, WIDTH = 96, 128
 LEFT = "0,0,60,96"

@@ -16,7 +16,7 @@ from beadctl.evaluation.calibration import Numbers
 from beadctl.evaluation.metrics import instance_counts
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances
-from beadctl.segmentation.plane import PredictedPlane
+from beadctl.segmentation.prediction import PredictedPlane
 
 START = Numbers(0.5, 0.5, 0.1, 0.0, 4)
 

@@ -12,7 +12,7 @@ from beadctl.cli.main import main
 from beadctl.images import Normalisation
 from beadctl.model.session import Maps
 from beadctl.results import sources
-from beadctl.segmentation.plane import PredictedPlane
+from beadctl.segmentation.prediction import PredictedPlane
 
 # Functions that an image goes through -> the module that calls them.
 STAGES = {

@@ -21,7 +21,8 @@ from beadctl.model.blocks import blocks
 from beadctl.model.metadata import METADATA_KEY
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane, find_beads
 from beadctl.simulate import render
 
 TILES = (16, 128, 256, 512)

@@ -18,7 +18,7 @@ from beadctl.results import block_store, ledger, shards
 from beadctl.results.block_store import BlockStore
 from beadctl.segmentation import scale
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import predict_plane, scaled_plane
+from beadctl.segmentation.prediction import predict_plane, scaled_plane
 from beadctl.segmentation.scale import ScaleLimits
 from beadctl.shard import Shard
 

@@ -9,7 +9,8 @@ from beadctl.model.session import Maps
 from beadctl.segmentation import declump
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane, find_beads
 
 EIGHT = np.ones((3, 3), bool)
 SIDE = 260

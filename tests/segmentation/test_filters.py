@@ -15,7 +15,8 @@ from beadctl.images import InMemory
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane, segment_plane
+from beadctl.segmentation.plane import label_plane, segment_plane
+from beadctl.segmentation.prediction import PredictedPlane
 from beadctl.segmentation.sizes import Area, Diameter
 
 PIXEL_SIZE_UM = 0.65

@@ -11,7 +11,8 @@ from beadctl.model.session import Maps
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.objects import features_of, no_beads
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane
 
 OPTIONS = SegmentOptions(0.5, 0.3, 1)
 

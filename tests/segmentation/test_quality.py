@@ -11,7 +11,8 @@ from beadctl.model.session import Maps
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.instances import Found, find_beads
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane
 from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt, threshold_range
 
 SIDE = 240

@@ -17,7 +17,8 @@ from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation import measure, scale
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_plane, predict_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import predict_plane
 from beadctl.segmentation.scale import Evidence, chosen, factors_for, sample_windows
 from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render

@@ -10,7 +10,8 @@ from beadctl.model.session import Maps
 from beadctl.segmentation import artefacts, instances
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import PredictedPlane, find_beads, label_plane
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane, find_beads
 from beadctl.segmentation.size_prior import FEWEST, LEAST_SPREAD, SizePrior
 
 NUMBERS = {"threshold": 0.5, "marker_threshold": 0.3, "min_area_px": 1}

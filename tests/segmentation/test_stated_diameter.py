@@ -12,7 +12,8 @@ from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import find_beads, segment_plane
+from beadctl.segmentation.plane import segment_plane
+from beadctl.segmentation.prediction import find_beads
 from beadctl.segmentation.sizes import Area, Diameter
 
 SIDE = 400
