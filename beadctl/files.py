@@ -1,31 +1,23 @@
-"""Atomic writing of files, and their text formats: CSV, JSON and TOML."""
+"""Atomic writing of files and tables, and fingerprints of their content."""
 
 import contextlib
 import csv
 import hashlib
-import io
 import json
-import math
 import os
-import re
-import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from beadctl.errors import OutputError
-from beadctl.url import named
+from beadctl.text import cell, json_text
 
 # Begins the names of files that are being written; what a killed process left of them is no result.
 TEMPORARY = ".beadctl-"
 # Those that this process is writing.
 _being_written: set[Path] = set()
 UMASK_LOCK = threading.Lock()
-# What a formula begins with in a spreadsheet.
-FORMULA = ("=", "+", "-", "@")
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters, line ends, and the surrogates by which Python stands for bytes that are no UTF-8."""
 
 
 @contextlib.contextmanager
@@ -151,95 +143,9 @@ def write_csv(
             writer.writerow(map(cell, values) if rounded else values)
 
 
-def csv_line(cells: Iterable[object], delimiter: str = ",") -> str:
-    """Return one line of CSV without the line end."""
-    buffer = io.StringIO()
-    csv.writer(buffer, delimiter=delimiter, lineterminator="").writerow(cells)
-    return buffer.getvalue()
-
-
-def name_text(name: PurePosixPath) -> str:
-    r"""Return the name of a file as one line of text that every table can hold, and that can be turned back.
-
-    Bytes that are no UTF-8, and control characters, become ``\xNN``; ``\x`` itself becomes ``\x5cx``. So does
-    a first character by which a spreadsheet would take the name for a formula. Control characters and line
-    ends beyond ASCII become ``\uNNNN``. That of an object in a store becomes its address.
-
-    Examples
-    --------
-    >>> print(name_text(PurePosixPath("=1+2.tif")))
-    \x3d1+2.tif
-    """
-    text = named(str(name))
-    if sys.getfilesystemencoding() != "utf-8":
-        # In locales such as C, so that a name is the same in the tables of every job.
-        text = os.fsencode(text).decode("utf-8", "surrogateescape")
-    return no_formula(printable(re.sub(r"\\(?=[xu])", r"\\x5c", text)))
-
-
-def no_formula(text: str) -> str:
-    r"""Return `text` with a first character as ``\xNN`` by which a spreadsheet takes it for a formula."""
-    return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(FORMULA) else text
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with control characters and bytes that are no UTF-8 as ``\xNN`` or ``\uNNNN``."""
-    return UNPRINTABLE.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    # PEP 383: a byte that cannot be decoded is the surrogate U+DC00 + byte.
-    is_byte = code < 0x80 or 0xDC80 <= code <= 0xDCFF
-    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
-
-
-def cell(value: object) -> str:
-    """Return a value as the text of a table cell: empty for None, six significant digits for floats."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return f"{value:.6g}"
-        case _:
-            return str(value)
-
-
 def write_json(path: Path, content: object) -> None:
     """Write a value as strict JSON, atomically; see `json_text`."""
     write_text(path, json_text(content) + "\n")
-
-
-def json_text(content: object, *, indent: int | None = 2) -> str:
-    """Return a value as strict JSON: nan and infinity become null, unknown types their text."""
-    return json.dumps(_strict(content), indent=indent, allow_nan=False, ensure_ascii=False, default=str)
-
-
-def _strict(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, str):
-        return re.sub("[\ud800-\udfff]", _escape, value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def toml_text(content: Mapping[str, object]) -> str:
-    """Return a mapping of plain values as TOML, which has no null: entries of None are left out."""
-    import tomli_w
-
-    return tomli_w.dumps(_without_none(content))
-
-
-def _without_none(content: Mapping[str, object]) -> dict[str, object]:
-    return {
-        key: _without_none(value) if isinstance(value, Mapping) else value
-        for key, value in content.items()
-        if value is not None
-    }
 
 
 def sha256(path: Path) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from beadctl import devices
+from beadctl import control_groups, cpus
 from beadctl.errors import SettingsError
 
-GROUPS = Path("/sys/fs/cgroup")
 FREE = Path("/proc/meminfo")
 # A limit of a control group above this stands for none.
 NO_LIMIT = 2**60
@@ -138,11 +137,12 @@ def usable_bytes() -> int:
     It is the least of what is free, what the control groups of the process leave (Linux), and what the batch
     system grants the job.
     """
-    return min([_free_bytes(), *_left_by_groups(devices.PROCESS_GROUPS, GROUPS), *_granted()])
+    left = _left_by_groups(control_groups.PROCESS_GROUPS, control_groups.GROUPS)
+    return min([_free_bytes(), *left, *_granted()])
 
 
 def _free_bytes() -> int:
-    for line in _text(FREE).splitlines():
+    for line in control_groups.text_of(FREE).splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     with contextlib.suppress(ValueError, OSError, AttributeError):
@@ -152,28 +152,21 @@ def _free_bytes() -> int:
 
 def _left_by_groups(process_groups: Path, groups: Path) -> Iterator[int]:
     """Yield what the limits of control groups, of version 1 or 2, leave."""
-    for folder, is_first in devices.control_groups(process_groups, groups, "memory"):
+    for folder, is_first in control_groups.of_process(process_groups, groups, "memory"):
         most, used = (
             ("memory.limit_in_bytes", "memory.usage_in_bytes")
             if is_first
             else ("memory.max", "memory.current")
         )
-        limit = _text(folder / most)
+        limit = control_groups.text_of(folder / most)
         if limit.isdecimal() and int(limit) < NO_LIMIT:
-            used_bytes = _text(folder / used)
+            used_bytes = control_groups.text_of(folder / used)
             yield max(0, int(limit) - (int(used_bytes) if used_bytes.isdecimal() else 0))
 
 
 def _granted() -> Iterator[int]:
     """Yield what SLURM grants, which it states in MiB."""
-    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", devices.usable_cpus())):
+    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", cpus.usable_cpus())):
         number = os.environ.get(name, "").strip()
         if number.isdecimal() and int(number):
             yield int(number) * times * 2**20
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

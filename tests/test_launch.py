@@ -2,7 +2,7 @@
 
 import pytest
 
-from beadctl import devices
+from beadctl import cpus
 from beadctl.errors import SettingsError
 from beadctl.launch import MEETING, Launch
 
@@ -43,12 +43,12 @@ def test_numbers_that_contradict_one_another_are_one_line(wrong):
 
 
 def test_processes_share_the_cpus_of_a_job(monkeypatch):
-    for name in devices.SCHEDULER_CPUS:
+    for name in cpus.SCHEDULER_CPUS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(devices, "_present_cpus", lambda: 16)
-    monkeypatch.setattr(devices, "quotas", lambda *_: [])
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 16)
+    monkeypatch.setattr(cpus, "quotas", lambda *_: [])
     # What torchrun sets for each of several processes.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert [devices.usable_cpus(processes) for processes in (1, 2, 4, 32)] == [1, 8, 4, 1]
+    assert [cpus.usable_cpus(processes) for processes in (1, 2, 4, 32)] == [1, 8, 4, 1]
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "12")
-    assert devices.usable_cpus(4) == 3
+    assert cpus.usable_cpus(4) == 3

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl import devices, memory
+from beadctl import control_groups, cpus, memory
 from beadctl.errors import SettingsError
 from beadctl.memory import MemoryPlan
 
@@ -18,8 +18,8 @@ def alone(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "meminfo").write_text("MemTotal: 33554432 kB\nMemAvailable:   16777216 kB\n")
     monkeypatch.setattr(memory, "FREE", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "GROUPS", tmp_path / "groups")
-    monkeypatch.setattr(devices, "PROCESS_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(control_groups, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(control_groups, "PROCESS_GROUPS", tmp_path / "cgroup")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_is_free():
     ],
 )
 def test_what_a_scheduler_grants(monkeypatch, variables, size):
-    monkeypatch.setattr(devices, "usable_cpus", lambda: 3)
+    monkeypatch.setattr(cpus, "usable_cpus", lambda: 3)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert memory.usable_bytes() == size

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.errors import ImageError, SettingsError
-from beadctl.files import name_text
+from beadctl.text import name_text
 from beadctl.url import Url, named
 
 PART = st.text("abAB01 ._-=+%~", min_size=1, max_size=8).filter(lambda part: part not in (".", ".."))

@@ -15,8 +15,8 @@ from beadctl.annotations.matching import SUFFIXES, annotation_names, matched, pa
 from beadctl.annotations.reading import read
 from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
-from beadctl.files import name_text
 from beadctl.images import Found, find, real_path, survey
+from beadctl.text import name_text
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")

@@ -14,10 +14,10 @@ from beadctl.api.result import Result
 from beadctl.api.told import WARNINGS
 from beadctl.cli import arguments
 from beadctl.errors import AnnotationError, ImageError
-from beadctl.files import name_text
 from beadctl.images import Image, Plane, open_array, open_image
 from beadctl.model.session import Model
 from beadctl.results.sources import begun
+from beadctl.text import name_text
 
 
 def segment(

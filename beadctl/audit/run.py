@@ -22,7 +22,7 @@ from beadctl.audit.edges import edge_map, trace_outlines
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import NO_FIT, fit_mask
 from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.errors import BeadctlError, ImageError
 from beadctl.images import ReadOptions, only_plane
 from beadctl.results.gate import wait_for

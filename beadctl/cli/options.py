@@ -18,9 +18,9 @@ import typer
 from beadctl.cli.settings import load, section_of
 from beadctl.console import SILENT, Messages, logged
 from beadctl.devices import DEVICE_KINDS
-from beadctl.files import cell
 from beadctl.launch import Launch
 from beadctl.results.formats import Output
+from beadctl.text import cell
 
 # Panels of the help in their order. A field that `PANELS` does not name has the panel of its section.
 PANEL_ORDER = (

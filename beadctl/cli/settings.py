@@ -27,7 +27,7 @@ from pydantic_settings import (
 from beadctl.cli import sections
 from beadctl.cli.names import require_known
 from beadctl.errors import SettingsError
-from beadctl.files import json_text
+from beadctl.text import json_text
 
 PREFIX = "BEADCTL_"
 CONFIG_NAME = "beadctl.toml"

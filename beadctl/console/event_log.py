@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from beadctl.errors import BeadctlError, ExitCode, Interrupted, OutputError
-from beadctl.files import json_text
+from beadctl.text import json_text
 
 # One command runs in a process; events come from its threads too.
 _files: list[TextIO] = []

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from beadctl.errors import MissingExtraError
-from beadctl.files import cell
+from beadctl.text import cell
 
 
 def require() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from beadctl.console import parquet
 from beadctl.console.messages import stderr
 from beadctl.errors import OutputError
-from beadctl.files import cell, csv_line, json_text
+from beadctl.text import cell, csv_line, json_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,12 +15,12 @@ from beadctl import lock
 from beadctl.annotations.canvas import Remark, remark_lines
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
+from beadctl.cpus import usable_cpus
 from beadctl.dataset.division import Division, divide
 from beadctl.dataset.manifest import COLUMNS, MANIFEST, SPLITS, TileRow, tile_files
 from beadctl.dataset.splitting import split_sources
 from beadctl.dataset.tile_record import TileRecord, stems
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.devices import usable_cpus
 from beadctl.errors import BeadctlError, ImageError, OutputError
 from beadctl.files import sha256, write_csv
 from beadctl.images import Window, levels_of, measure_levels, only_plane, real_path

@@ -24,13 +24,14 @@ from beadctl.evaluation.metrics import (
     instance_counts,
     pixel_counts,
 )
-from beadctl.files import cell, write_csv, write_json
+from beadctl.files import write_csv, write_json
 from beadctl.images import only_plane
 from beadctl.model.session import Model
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane, predict_plane
+from beadctl.text import cell
 
 # Annotated centres of small beads are no more accurate than this.
 MIN_TOLERANCE_PX = 3.0

@@ -11,7 +11,6 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NoReturn
 
 from beadctl.errors import ImageError
-from beadctl.files import printable
 from beadctl.images import extra
 from beadctl.images.companions import (
     RESULTS_MARK,
@@ -25,6 +24,7 @@ from beadctl.images.companions import (
 from beadctl.images.found import Found
 from beadctl.images.lists import expanded
 from beadctl.images.selection import Selection
+from beadctl.text import printable
 from beadctl.url import Url
 
 IMAGE_SUFFIXES = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from beadctl import __version__
 from beadctl.counting.detection import Band
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.model.runtime import GPU_ADVICE, listed_devices, providers
 from beadctl.model.session import DEFAULT_MODEL, Model, installed_builds
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import devices, scratch
+from beadctl import cpus, scratch
 from beadctl.console import Messages, stopping
 from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
@@ -104,7 +104,7 @@ class Model:
             raise ModelError(f"{path}: no model, as it has {size:,} bytes; give one with --model FILE.onnx")
         self.path = path
         self.asked_device = device
-        self.threads = devices.threads(threads)
+        self.threads = cpus.threads(threads)
         if EXTERNAL_DATA.search(path.read_bytes()):
             # The hash of the file, by which results are known, would not cover them.
             raise ModelError(f"{path}: keeps its weights in another file; save it as one file")

@@ -8,10 +8,10 @@ from typing import Any
 
 from beadctl.counting.stacks import Projection
 from beadctl.errors import OutputError
-from beadctl.files import name_text
 from beadctl.images import Limits, ReadOptions
 from beadctl.results import ledger, verify
 from beadctl.results.ledger import Row
+from beadctl.text import name_text
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from beadctl.counting.measured import Measured
 from beadctl.counting.sheet import some
 from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_factor, require_levels
 from beadctl.errors import SettingsError
-from beadctl.files import cell, name_text, no_formula, write_csv
+from beadctl.files import write_csv
 from beadctl.images import Found
 from beadctl.results.file_rows import pooled_errors
 from beadctl.results.ledger import Row
+from beadctl.text import cell, name_text, no_formula
 
 FILE = "groups.csv"
 UM2_PER_MM2 = 1e6

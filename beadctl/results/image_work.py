@@ -11,7 +11,6 @@ from typing import Any
 
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
-from beadctl.files import printable
 from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
 from beadctl.results.formats import Output, format_of
 from beadctl.results.lanes import Lanes
@@ -20,6 +19,7 @@ from beadctl.results.linked import Linker
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source, begun
 from beadctl.segmentation.measure import BeadTable
+from beadctl.text import printable
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20

@@ -20,10 +20,11 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_type_hints
 
 from beadctl.errors import OutputError
-from beadctl.files import TEMPORARY, atomic, cell, csv_line, name_text, printable
+from beadctl.files import TEMPORARY, atomic
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
 from beadctl.segmentation.measure import COLUMNS as MEASURED
+from beadctl.text import cell, csv_line, name_text, printable
 
 Status = Literal["ok", "failed", "skipped"]
 FOLDER = RESULTS_MARK
@@ -36,7 +37,7 @@ class Row:
     Attributes
     ----------
     image : str
-        Path below the input folder, with forward slashes, as `beadctl.files.name_text` writes it.
+        Path below the input folder, with forward slashes, as `beadctl.text.name_text` writes it.
     plane, position : int and str
         Number of the plane in its file, from 0, and place in the stack, such as ``T=0 Z=3``; empty for a
         single plane.

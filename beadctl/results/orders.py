@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from beadctl import devices, scratch
+from beadctl import cpus, scratch
 from beadctl.errors import ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
@@ -64,7 +64,7 @@ class NetworkOrder:
         scratch.keep_in_memory(plan.array_bytes)
         own_gpu = self.device in NUMBERED and self.sharing > 1
         device = f"{self.device}:{number}" if own_gpu else self.device
-        threads = self.threads or max(1, devices.usable_cpus() // self.sharing)
+        threads = self.threads or max(1, cpus.usable_cpus() // self.sharing)
         model = Model(self.model or DEFAULT_MODEL, device, threads)
         if model.sha256 != self.sha256:
             raise ModelError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beadctl.errors import OutputError
-from beadctl.files import csv_line
+from beadctl.text import csv_line
 
 STATISTICS = (
     *("groups.csv", "dilution_series.csv", "dilution_levels.csv", "dilution.png", "dilution.svg"),

@@ -11,7 +11,7 @@ from typing import Any
 from beadctl import __version__, console, lock
 from beadctl.console import stopping
 from beadctl.errors import OutputError
-from beadctl.files import require_free, toml_text, write_text
+from beadctl.files import require_free, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
 from beadctl.results.helping import help_others, sharing
@@ -25,6 +25,7 @@ from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
+from beadctl.text import toml_text
 from beadctl.url import Url
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from beadctl.console import stopping
 from beadctl.errors import ImageError, OutputError
-from beadctl.files import name_text
 from beadctl.images import Found, Limits, LocalFile, content_sha256
 from beadctl.results import ledger
 from beadctl.results.formats import format_of
@@ -23,6 +22,7 @@ from beadctl.results.outputs import Outputs, is_short
 from beadctl.results.sources import Source
 from beadctl.results.workers import Workers
 from beadctl.results.written import Stamp, discard, publish, staged
+from beadctl.text import name_text
 
 # Images that are under way for each that a cluster works on: while one takes long, the others go on.
 AHEAD = 8

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from beadctl.console import Messages, pictures, print_text
 from beadctl.console.pictures import Means, Screen
 from beadctl.errors import ImageError, OutputError
-from beadctl.files import name_text
 from beadctl.images import Results, open_image, real_path
 from beadctl.results import ledger, verify
 from beadctl.results.formats import Output, format_of, overlays
 from beadctl.results.ledger import Entry, Row
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import Source, begun
+from beadctl.text import name_text
 
 # Planes that are shown where none is named.
 MOST = 3

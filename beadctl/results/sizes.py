@@ -16,9 +16,10 @@ from beadctl.console import Messages, bars, fail, shown
 from beadctl.counting.sizes import Histogram, Nominal, share_inside, size_histogram, size_statistics
 from beadctl.counting.specimen import Specimen
 from beadctl.errors import SettingsError
-from beadctl.files import cell, write_csv
+from beadctl.files import write_csv
 from beadctl.results.groups import DILUTIONS, Grouping
 from beadctl.results.ledger import ImageResult
+from beadctl.text import cell
 
 FILE, HISTOGRAM_FILE = "sizes.csv", "size_histogram.csv"
 TOLERANCE = "5%"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl import devices
+from beadctl import cpus
 from beadctl.annotations.label_image import read_label_image
 from beadctl.counting.detection import Band
 from beadctl.errors import FileNote, SettingsError
@@ -232,7 +232,7 @@ class ByLabels:
     @property
     def lanes(self) -> int:
         """As many as the process has CPUs."""
-        return min(devices.usable_cpus(), MOST_LANES)
+        return min(cpus.usable_cpus(), MOST_LANES)
 
     @property
     def key(self) -> str:

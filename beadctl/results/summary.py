@@ -9,7 +9,6 @@ from beadctl.console import Messages
 from beadctl.counting.manual import manual_counts
 from beadctl.counting.stacks import Unit
 from beadctl.errors import SettingsError
-from beadctl.files import name_text
 from beadctl.images import Found
 from beadctl.results.compared import (
     Compared,
@@ -23,6 +22,7 @@ from beadctl.results.groups import Grouping, GroupRow, tell_groups, write_groups
 from beadctl.results.ledger import Row
 from beadctl.results.series import SampleSeries, series_of, tell_series, write_series
 from beadctl.results.sizes import GroupSizes, PlaneSizes, SizeReport, tell_sizes, write_sizes
+from beadctl.text import name_text
 
 
 @dataclass(frozen=True)

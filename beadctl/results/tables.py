@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from beadctl.files import atomic, csv_line, write_csv
+from beadctl.files import atomic, write_csv
 from beadctl.results import joined, ledger
 from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
 from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.quality import DOUBTFUL
+from beadctl.text import csv_line
 from beadctl.url import Url
 
 # Why an image has no result of its own, and none of an earlier run.

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from beadctl.errors import OutputError
-from beadctl.files import name_text, sha256
+from beadctl.files import sha256
 from beadctl.results import ledger, shards
+from beadctl.text import name_text
 from beadctl.url import Url
 
 COLUMNS = ("file", "kind", "change")

@@ -11,7 +11,7 @@ from typing import Any
 from beadctl import console, lock
 from beadctl.console import stopping
 from beadctl.errors import Interrupted
-from beadctl.files import name_text, require_free
+from beadctl.files import require_free
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
 from beadctl.results.arrivals import Arrivals, Folder
@@ -24,6 +24,7 @@ from beadctl.results.sources import Source
 from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
+from beadctl.text import name_text
 
 # Tables and the report, which are written anew, take at most this share of the time; and while images wait,
 # they are written so seldom, because no plane is worked on meanwhile.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from beadctl import devices, lock
+from beadctl import cpus, lock
 from beadctl.console import stopping
 from beadctl.study.grid import Trial
 from beadctl.study.outcome import Outcome
@@ -54,7 +54,7 @@ class TrialOrder:
         options = replace(
             self.options,
             device=device,
-            threads=self.options.threads or max(1, devices.usable_cpus() // self.sharing),
+            threads=self.options.threads or max(1, cpus.usable_cpus() // self.sharing),
             # Processes of a process that has threads are for those who ask for them.
             workers=self.options.workers or 0,
         )

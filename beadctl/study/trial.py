@@ -14,9 +14,10 @@ from beadctl.errors import (
     OutputError,
     SettingsError,
 )
-from beadctl.files import json_text, write_json
+from beadctl.files import write_json
 from beadctl.study.grid import Trial
 from beadctl.study.outcome import Outcome, TileScore, read
+from beadctl.text import json_text
 from beadctl.training.loop import train
 from beadctl.training.measured import measure, measured_split
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from beadctl import devices
-from beadctl.devices import usable_cpus
+from beadctl import cpus
+from beadctl.cpus import usable_cpus
 from beadctl.errors import DeviceError
 from beadctl.launch import Launch
 
@@ -96,7 +96,7 @@ def workers(asked: int | None, device: torch.device, processes: int = 1) -> int:
 def cpu_threads(asked: int | None) -> Iterator[int]:
     """Let torch use so many CPU threads, by default all that the job may use, and yield their number."""
     before = torch.get_num_threads()
-    torch.set_num_threads(devices.threads(asked))
+    torch.set_num_threads(cpus.threads(asked))
     try:
         yield torch.get_num_threads()
     finally:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.launch import Launch
 from beadctl.training import device
 from beadctl.training.records import EpochRecord, StepRecord

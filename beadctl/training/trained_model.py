@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from beadctl import devices
+from beadctl import cpus
 from beadctl.files import sha256
 from beadctl.model.session import Model
 from beadctl.training import checkpoint
@@ -38,7 +38,7 @@ class TrainedModel(Model):
         self._network = state.network().to(self._target)
         self._outputs = ["probability", "marker"]
         self.path, self.asked_device, self.device = path, device, str(self._target)
-        self.threads = devices.threads(threads)
+        self.threads = cpus.threads(threads)
         self.facts = facts_of(state, self._network)
         self.sha256 = sha256(path)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.images import NetworkInput, open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.simulate import write

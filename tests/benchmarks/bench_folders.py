@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench_growth import WHOLE
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.images import NetworkInput, open_image
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.simulate import write

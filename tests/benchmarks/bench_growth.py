@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.images import InMemory, NetworkInput
 from beadctl.model.session import DEFAULT_MODEL, Model
 

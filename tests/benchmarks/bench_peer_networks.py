@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 
 # Each prints the seconds of one run after a first one: argv is the edge, px, and the threads.
 CODES = {

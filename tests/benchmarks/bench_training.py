@@ -20,8 +20,8 @@ from pathlib import Path
 import tifffile
 import torch
 
+from beadctl.cpus import usable_cpus
 from beadctl.dataset.manifest import MANIFEST, TileRow, read_manifest
-from beadctl.devices import usable_cpus
 from beadctl.images import levels_of
 from beadctl.losses import Loss, LossParameters
 from beadctl.simulate import render

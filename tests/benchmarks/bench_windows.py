@@ -20,7 +20,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from numpy.typing import NDArray
 
-from beadctl.devices import usable_cpus
+from beadctl.cpus import usable_cpus
 from beadctl.images import InMemory, NetworkInput
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.simulate import render

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from beadctl.cli import sections, settings
 from beadctl.cli.settings import Settings
 from beadctl.errors import SettingsError
-from beadctl.files import toml_text
 from beadctl.losses import Loss
 from beadctl.results.formats import Output
+from beadctl.text import toml_text
 
 KEYS = [f"{section}.{field}" for section, field in settings.fields()]
 STRINGS = {

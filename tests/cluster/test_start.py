@@ -74,7 +74,7 @@ def test_workers_of_this_computer(run, few, model_path, monkeypatch):
                 listening.extend(one.laddr.ip for one in process.net_connections() if one.status == "LISTEN")
 
     monkeypatch.setattr(start, "Workers", Watched)
-    monkeypatch.setattr("beadctl.devices.usable_cpus", lambda: 6)
+    monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 6)
     assert run("segment", few, "-o", "alone", "-m", model_path).code == 0
     said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")
     assert said.code == 0, said.err

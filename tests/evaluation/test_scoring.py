@@ -10,7 +10,8 @@ import tifffile
 from helpers.images import discs
 
 from beadctl.evaluation.scoring import COLUMNS, Score, score
-from beadctl.files import json_text, sha256
+from beadctl.files import sha256
+from beadctl.text import json_text
 
 
 @pytest.fixture

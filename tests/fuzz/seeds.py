@@ -162,7 +162,7 @@ def annotations() -> Seeds:
 def settings() -> Seeds:
     """Return a settings file with every section, and a short one."""
     from beadctl.cli.settings import Settings
-    from beadctl.files import toml_text
+    from beadctl.text import toml_text
 
     whole = toml_text(Settings().model_dump(mode="json"))
     short = '[instances]\nmin_area = "25um2"\n[loss]\nweights = [0.7, 0.3]\n[output]\nsave = ["masks"]\n'

@@ -79,10 +79,10 @@ def checkpoints(path: Path) -> None:
 
 def ledgers(path: Path) -> None:
     """Read the record of an image, or verify the run that it is of."""
-    from beadctl.files import cell
     from beadctl.results import ledger
     from beadctl.results.tally import Tally
     from beadctl.results.verify import verify
+    from beadctl.text import cell
 
     name = PurePosixPath("a.tif")
     part = ledger.path_of(path.parent, name)

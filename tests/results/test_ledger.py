@@ -12,6 +12,7 @@ from beadctl import files, lock
 from beadctl.errors import OutputError
 from beadctl.results import ledger
 from beadctl.results.ledger import COLUMNS, Entry, ImageResult, Row
+from beadctl.text import cell, csv_line
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 FIGURES = st.none() | st.floats(0, 1e6, allow_nan=False)
@@ -141,13 +142,4 @@ def test_a_table_is_read_back_by_csv(tmp_path_factory, rows):
             assert found["mean_diameter_px"] == ""
         else:
             assert float(found["mean_diameter_px"]) == pytest.approx(row.mean_diameter_px, rel=1e-5)
-        assert list(csv.reader([files.csv_line([files.cell(value) for value in row.cells().values()])])) == [
-            cells
-        ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")]
-)
-def test_cells(value, text):
-    assert files.cell(value) == text
+        assert list(csv.reader([csv_line(map(cell, row.cells().values()))])) == [cells]

@@ -17,7 +17,7 @@ from helpers.flavours import write_flavours
 from helpers.hostile import write_broken, write_named
 from helpers.images import discs
 
-from beadctl.files import name_text
+from beadctl.text import name_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no such names, links and pipes")
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from beadctl import __version__
 from beadctl.annotations import rle
-from beadctl.files import atomic, name_text
+from beadctl.files import atomic
 from beadctl.images import Plane
 from beadctl.results.formats import plane_names, stem
 from beadctl.results.outlines import Shape, shapes
 from beadctl.results.packed import pack, unpacked
 from beadctl.segmentation.plane import Segmented
+from beadctl.text import name_text
 
 JOINED = "coco/coco.json"
 """The file of a whole run."""

@@ -8,30 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl import devices
+from beadctl import control_groups, cpus
 
 
 @pytest.fixture(autouse=True)
 def no_job(monkeypatch):
-    for name in devices.SCHEDULER_CPUS:
+    for name in cpus.SCHEDULER_CPUS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(devices, "PROCESS_GROUPS", Path("no such file"))
+    monkeypatch.setattr(control_groups, "PROCESS_GROUPS", Path("no such file"))
 
 
 def test_more_threads_than_cpus_are_not_started(monkeypatch):
-    monkeypatch.setattr(devices, "_present_cpus", lambda: 4)
-    assert [devices.threads(asked) for asked in (None, 1, 4, 9999)] == [4, 1, 4, 4]
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 4)
+    assert [cpus.threads(asked) for asked in (None, 1, 4, 9999)] == [4, 1, 4, 4]
 
 
-@pytest.mark.parametrize("name", devices.SCHEDULER_CPUS)
+@pytest.mark.parametrize("name", cpus.SCHEDULER_CPUS)
 def test_a_scheduler_grants_fewer_and_a_flag_overrides_it(monkeypatch, name):
-    monkeypatch.setattr(devices, "_present_cpus", lambda: 4)
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 4)
     monkeypatch.setenv(name, "2")
-    assert (devices.usable_cpus(), devices.threads(None), devices.threads(3)) == (2, 2, 3)
+    assert (cpus.usable_cpus(), cpus.threads(None), cpus.threads(3)) == (2, 2, 3)
 
 
 @pytest.mark.parametrize(
-    ("variables", "cpus"),
+    ("variables", "usable"),
     [
         ({"SLURM_CPUS_PER_TASK": "3", "SLURM_CPUS_ON_NODE": "6"}, 3),
         ({"OMP_NUM_THREADS": "5,2"}, 5),
@@ -40,11 +40,11 @@ def test_a_scheduler_grants_fewer_and_a_flag_overrides_it(monkeypatch, name):
         ({"NCPUS": "", "PBS_NCPUS": "many", "PBS_NUM_PPN": "-2", "NSLOTS": "\u00b2"}, 8),
     ],
 )
-def test_the_least_grant_counts_and_what_is_no_number_does_not(monkeypatch, variables, cpus):
-    monkeypatch.setattr(devices, "_present_cpus", lambda: 8)
+def test_the_least_grant_counts_and_what_is_no_number_does_not(monkeypatch, variables, usable):
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 8)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert devices.usable_cpus() == cpus
+    assert cpus.usable_cpus() == usable
 
 
 def written(folder, files):
@@ -59,7 +59,7 @@ def written(folder, files):
 def quotas_of(folder, groups, files):
     """The quotas where ``/proc/self/cgroup`` and ``/sys/fs/cgroup`` hold this."""
     written(folder, {"self": groups} | {f"cgroup/{name}": text for name, text in files.items()})
-    return list(devices.quotas(folder / "self", folder / "cgroup"))
+    return list(cpus.quotas(folder / "self", folder / "cgroup"))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_quotas_of_control_groups(tmp_path, groups, files, wanted):
 
 def test_a_quota_limits_the_default_and_a_flag_overrides_it(tmp_path, monkeypatch):
     written(tmp_path, {"self": "0::/job\n", "cgroup/job/cpu.max": "300000 100000\n"})
-    monkeypatch.setattr(devices, "PROCESS_GROUPS", tmp_path / "self")
-    monkeypatch.setattr(devices, "GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(devices, "_present_cpus", lambda: 8)
-    assert (devices.usable_cpus(), devices.threads(None), devices.threads(5)) == (3, 3, 5)
+    monkeypatch.setattr(control_groups, "PROCESS_GROUPS", tmp_path / "self")
+    monkeypatch.setattr(control_groups, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 8)
+    assert (cpus.usable_cpus(), cpus.threads(None), cpus.threads(5)) == (3, 3, 5)
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**6))
@@ -117,4 +117,4 @@ def test_a_quota_is_rounded_up_to_whole_cpus(tmp_path_factory, quota_us, period_
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
 def test_affinity_is_the_number_of_cpus():
-    assert devices.usable_cpus() == len(os.sched_getaffinity(0))
+    assert cpus.usable_cpus() == len(os.sched_getaffinity(0))
