@@ -35,109 +35,101 @@ class Packed:
         return f"{self.size_bytes / 2**20:.2f} MiB, {self.files} files, model format {self.format_version}"
 
 
-def require_possible(
-    source: Path,
-    out: Path,
-    *,
-    authors: Sequence[str] = (),
-    name: str | None = None,
-    licence: str | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Refuse a package before any work; the parameters are those of `write_package`.
+@dataclass(frozen=True)
+class Package:
+    """A package to write of a model file, and what it states.
 
-    Of a training run, which has no model file yet, it refuses also what is not stated.
-
-    Raises
-    ------
-    SettingsError
-        If nobody is named, or the licence is no SPDX identifier.
-    OutputError
-        If `out` exists and `overwrite` is false, or it does not end in ``.zip``.
-    MissingExtraError
-        If the extra ``bioimageio`` is not installed.
-    """
-    require_packages()
-    if out.suffix != ".zip":
-        raise OutputError(f"{out}: a package is a zip; give --bioimageio FILE.zip")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: already exists; use --overwrite, or another --bioimageio")
-    if source.suffix != ".onnx":
-        Statement.of(name or "bead", licence or "unspecified", authors)
-
-
-def write_package(
-    source: Path,
-    out: Path,
-    *,
-    authors: Sequence[str] = (),
-    name: str | None = None,
-    licence: str | None = None,
-    overwrite: bool = False,
-) -> Packed:
-    """Write a model file as a package of the BioImage Model Zoo, checked by the zoo's own library.
-
-    The test tensors are what the network is shown of a simulated field, and its maps on the CPU.
-
-    Parameters
+    Attributes
     ----------
-    source, out : Path
-        The ``.onnx`` file, and the ``.zip`` file to write.
+    out : Path
+        The ``.zip`` file to write.
     authors : sequence of str
         Who made the model; may be empty for the default model.
     name, licence : str, optional
         Replace those of the model file, also in the copy of it that the package holds.
     overwrite : bool
         Replace `out`.
-
-    Raises
-    ------
-    ModelError
-        If the model file cannot be used.
-    SettingsError
-        If nobody is named, or the licence is no SPDX identifier.
-    OutputError
-        If `out` exists and `overwrite` is false, does not end in ``.zip``, or cannot be written.
-    MissingExtraError
-        If the extra ``bioimageio`` is not installed.
     """
-    require_possible(source, out, overwrite=overwrite, authors=authors, name=name, licence=licence)
-    from bioimageio.spec import InvalidDescr, load_description, save_bioimageio_package_as_folder
 
-    # One thread, so that the last bits of the maps are the same each time.
-    model = Model(source, "cpu", 1)
-    if not authors and model.sha256 == sha256(DEFAULT_MODEL):
-        authors = DEFAULT_AUTHORS
-    statement = Statement.of(name or model.facts.name, licence or model.facts.licence, authors)
-    # The library may still hold files open, which Windows then cannot remove.
-    temporary_folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    with temporary_folder as folder, _named(model, name, licence) as model:
-        made, files = Path(folder) / "made", Path(folder) / "files"
-        made.mkdir()
-        description = describe(model, Example.of(model), statement, made)
-        save_bioimageio_package_as_folder(description, output_path=files)
-        with atomic(out) as temporary:
-            _zip(files, temporary)
-            with zipfile.ZipFile(temporary) as file:
-                loaded = load_description(file)
-            if isinstance(loaded, InvalidDescr):
-                raise ModelError(f"{source}: its package is not valid ({loaded.get_reason()})")
-        return Packed(out.stat().st_size, len(list(files.iterdir())), description.format_version)
+    out: Path
+    authors: Sequence[str] = ()
+    name: str | None = None
+    licence: str | None = None
+    overwrite: bool = False
 
+    def require_possible(self, source: Path) -> None:
+        """Refuse the package of a source before any work.
 
-@contextlib.contextmanager
-def _named(model: Model, name: str | None, licence: str | None) -> Iterator[Model]:
-    """Yield a model, or a temporary copy that states another name or licence."""
-    facts: ModelFacts = dataclasses.replace(
-        model.facts, name=name or model.facts.name, licence=licence or model.facts.licence
-    )
-    if facts == model.facts:
-        yield model
-        return
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / model.path.name
-        path.write_bytes(with_facts(model.path.read_bytes(), facts))
-        yield Model(path, "cpu", 1)
+        Of a training run, which has no model file yet, it refuses also what is not stated.
+
+        Raises
+        ------
+        SettingsError
+            If nobody is named, or the licence is no SPDX identifier.
+        OutputError
+            If `out` exists and `overwrite` is false, or it does not end in ``.zip``.
+        MissingExtraError
+            If the extra ``bioimageio`` is not installed.
+        """
+        require_packages()
+        if self.out.suffix != ".zip":
+            raise OutputError(f"{self.out}: a package is a zip; give --bioimageio FILE.zip")
+        if self.out.exists() and not self.overwrite:
+            raise OutputError(f"{self.out}: already exists; use --overwrite, or another --bioimageio")
+        if source.suffix != ".onnx":
+            Statement.of(self.name or "bead", self.licence or "unspecified", self.authors)
+
+    def write(self, source: Path) -> Packed:
+        """Write it of an ``.onnx`` file, checked by the zoo's own library.
+
+        The test tensors are what the network is shown of a simulated field, and its maps on the CPU. Errors
+        are those of `require_possible`, and:
+
+        Raises
+        ------
+        ModelError
+            If the model file cannot be used.
+        OutputError
+            If `out` cannot be written.
+        """
+        self.require_possible(source)
+        from bioimageio.spec import InvalidDescr, load_description, save_bioimageio_package_as_folder
+
+        # One thread, so that the last bits of the maps are the same each time.
+        model = Model(source, "cpu", 1)
+        authors = self.authors
+        if not authors and model.sha256 == sha256(DEFAULT_MODEL):
+            authors = DEFAULT_AUTHORS
+        facts = model.facts
+        statement = Statement.of(self.name or facts.name, self.licence or facts.licence, authors)
+        # The library may still hold files open, which Windows then cannot remove.
+        temporary_folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        with temporary_folder as folder, self._named(model) as model:
+            made, files = Path(folder) / "made", Path(folder) / "files"
+            made.mkdir()
+            description = describe(model, Example.of(model), statement, made)
+            save_bioimageio_package_as_folder(description, output_path=files)
+            with atomic(self.out) as temporary:
+                _zip(files, temporary)
+                with zipfile.ZipFile(temporary) as file:
+                    loaded = load_description(file)
+                if isinstance(loaded, InvalidDescr):
+                    raise ModelError(f"{source}: its package is not valid ({loaded.get_reason()})")
+            return Packed(self.out.stat().st_size, len(list(files.iterdir())), description.format_version)
+
+    @contextlib.contextmanager
+    def _named(self, model: Model) -> Iterator[Model]:
+        """Yield a model, or a temporary copy that states the name and licence of the package."""
+        facts: ModelFacts = dataclasses.replace(
+            model.facts, name=self.name or model.facts.name, licence=self.licence or model.facts.licence
+        )
+        if facts == model.facts:
+            yield model
+            return
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / model.path.name
+            path.write_bytes(with_facts(model.path.read_bytes(), facts))
+            yield Model(path, "cpu", 1)
 
 
 def _zip(folder: Path, out: Path) -> None:

@@ -18,9 +18,10 @@ from beadctl.errors import MissingExtraError
 from beadctl.images import InMemory, InputName, NetworkInput
 from beadctl.model.metadata import METADATA_KEY
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.zoo import package, require_packages
+from beadctl.zoo import require_packages
 from beadctl.zoo.documentation import CHANNELS, RULES, documentation
 from beadctl.zoo.example import Example, least_edge_px
+from beadctl.zoo.package import Package
 
 try:
     require_packages()
@@ -48,7 +49,7 @@ def array(content):
 def packed(tmp_path_factory):
     """The package of the default model: its path, and its files."""
     path = tmp_path_factory.mktemp("zoo") / "bead.zip"
-    package.write_package(DEFAULT_MODEL, path)
+    Package(path).write(DEFAULT_MODEL)
     return path, files(path)
 
 
@@ -102,7 +103,7 @@ def test_the_test_tensors_are_the_networks_own(packed):
 
 @library
 def test_equal_models_give_equal_bytes(packed, tmp_path):
-    package.write_package(DEFAULT_MODEL, tmp_path / "again.zip")
+    Package(tmp_path / "again.zip").write(DEFAULT_MODEL)
     assert (tmp_path / "again.zip").read_bytes() == packed[0].read_bytes()
 
 
@@ -112,9 +113,7 @@ def test_any_model_file_can_be_packed(tmp_path, halo, marker):
     from bioimageio.spec import load_model_description
 
     path = write_model(tmp_path / "mine.onnx", halo=halo, marker=marker)
-    written = package.write_package(
-        path, tmp_path / "mine.zip", authors=["A. Bead", "B. Pore"], name="mine/1"
-    )
+    written = Package(tmp_path / "mine.zip", authors=["A. Bead", "B. Pore"], name="mine/1").write(path)
     described = load_model_description(tmp_path / "mine.zip")
     assert described.name == "Microbead segmentation (mine-1)"
     assert [author.name for author in described.authors] == ["A. Bead", "B. Pore"]
@@ -177,7 +176,7 @@ def test_the_zoos_own_test_passes(packed):
 def test_a_missing_library_names_its_extra(monkeypatch, tmp_path):
     monkeypatch.setattr("beadctl.zoo.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"beadctl\[bioimageio\]"):
-        package.write_package(DEFAULT_MODEL, tmp_path / "bead.zip")
+        Package(tmp_path / "bead.zip").write(DEFAULT_MODEL)
 
 
 def test_a_picture_shows_the_plane_beside_the_outlines(model_path):

@@ -59,15 +59,16 @@ def export(
     """
     from beadctl.cli import arguments
     from beadctl.model.session import named
-    from beadctl.zoo.package import require_possible, write_package
+    from beadctl.zoo.package import Package
 
     run, overwrite, stated = named(run), loaded.settings.output.overwrite, arguments.stated(loaded)
-    if bioimageio:
-        require_possible(run, bioimageio, **stated, overwrite=overwrite)
-    if not bioimageio or run.suffix != ".onnx" or int8 or fp16 or calibration:
+    package = Package(bioimageio, **stated, overwrite=overwrite) if bioimageio else None
+    if package:
+        package.require_possible(run)
+    if not package or run.suffix != ".onnx" or int8 or fp16 or calibration:
         run = _model_file(loaded, messages, run, out, calibration or (), int8=int8, fp16=fp16)
-    if bioimageio:
-        messages.info(f"{bioimageio}: {write_package(run, bioimageio, **stated, overwrite=overwrite)}")
+    if package:
+        messages.info(f"{package.out}: {package.write(run)}")
 
 
 def _model_file(
