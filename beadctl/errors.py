@@ -14,6 +14,7 @@ Any other exception is a bug of beadctl and keeps its traceback; that of an imag
 
 import signal
 from enum import IntEnum
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -99,6 +100,32 @@ class MissingExtraError(BeadctlError):
         if package not in EXTRAS:
             return None
         return cls(f'{package} is not installed; pip install "beadctl[{EXTRAS[package]}]"')
+
+
+def require_extra(extra: str, *packages: str) -> None:
+    """Refuse what needs an extra of which a package is not installed; none is imported.
+
+    Parameters
+    ----------
+    extra : str
+        Its name.
+    packages : str
+        Those of its packages that are needed.
+
+    Raises
+    ------
+    MissingExtraError
+        It names the first that is missing, and the ``pip install``.
+
+    Examples
+    --------
+    >>> require_extra("no-extra", "no_package.at_all")
+    Traceback (most recent call last):
+    beadctl.errors.MissingExtraError: no_package.at_all is not installed; pip install "beadctl[no-extra]"
+    """
+    for package in packages:
+        if find_spec(package.partition(".")[0]) is None:
+            raise MissingExtraError(f'{package} is not installed; pip install "beadctl[{extra}]"')
 
 
 class TrainingError(BeadctlError):

@@ -104,7 +104,7 @@ def fingerprint(*values: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def require_free(folder: Path | None, names: Sequence[str], overwrite: bool) -> Path | None:
+def require_free(folder: Path | None, names: Sequence[str], *, overwrite: bool) -> Path | None:
     """Return `folder` if it is None, holds none of the files `names`, or `overwrite` is true.
 
     Raises

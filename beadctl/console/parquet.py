@@ -1,10 +1,9 @@
 """Tables as Parquet files, by pyarrow."""
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
-from beadctl.errors import MissingExtraError
+from beadctl.errors import require_extra
 from beadctl.text import cell
 
 
@@ -16,8 +15,7 @@ def require() -> None:
     MissingExtraError
         It names the ``pip install``.
     """
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError('pyarrow is not installed; pip install "beadctl[parquet]"')
+    require_extra("parquet", "pyarrow")
 
 
 def encoded(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], types: Mapping[str, type]) -> bytes:

@@ -8,7 +8,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy import optimize, special
 
 from beadctl.counting.interval import CONFIDENCE, Interval
 from beadctl.counting.specimen import LEAST_LEVELS
-from beadctl.errors import MissingExtraError
+from beadctl.errors import require_extra
 
 # Probability below which scatter or a lack of fit is taken for real.
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -196,9 +195,7 @@ def require_packages() -> None:
     MissingExtraError
         It names the ``pip install``.
     """
-    for package in ("statsmodels", "matplotlib"):
-        if find_spec(package) is None:
-            raise MissingExtraError(f'{package} is not installed; pip install "beadctl[stats]"')
+    require_extra("stats", "statsmodels", "matplotlib")
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from beadctl.counting.detection import (
     field_interval,
 )
 from beadctl.counting.interval import CONFIDENCE, Interval
-from beadctl.errors import AnnotationError, OutputError, SettingsError
+from beadctl.errors import AnnotationError, SettingsError
 from beadctl.evaluation.scoring import predict, score
-from beadctl.files import require_free, write_bytes
-from beadctl.model.metadata import require_onnx, with_facts
+from beadctl.files import write_bytes
+from beadctl.model.metadata import require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import Segmented, label_plane
@@ -168,9 +168,7 @@ def model_with_bands(
     ImageError
         If a sample cannot be read.
     """
-    require_free(out.parent, (out.name,), overwrite)
-    if out.suffix != ".onnx":
-        raise OutputError(f"{out}: a model file ends in .onnx; give --bands FILE.onnx")
+    require_writable(out, "--bands", overwrite=overwrite)
     if options.filters.names or not options.has_numbers_of(model.facts):
         raise SettingsError("--bands: takes the model's own numbers; leave out thresholds and sizes")
     require_onnx()

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
-from beadctl.errors import OutputError
 from beadctl.evaluation.metrics import matched_labels
 from beadctl.evaluation.objects import Objects, fitted
 from beadctl.evaluation.scoring import Prediction, predict
-from beadctl.files import require_free, write_bytes
+from beadctl.files import write_bytes
 from beadctl.model.classifier import ObjectClassifier
-from beadctl.model.metadata import ModelFacts, require_onnx, with_facts
+from beadctl.model.metadata import ModelFacts, require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
@@ -233,9 +232,7 @@ def calibrated_model(
     ImageError, AnnotationError
         If a sample cannot be read.
     """
-    require_free(out.parent, (out.name,), overwrite)
-    if out.suffix != ".onnx":
-        raise OutputError(f"{out}: a model file ends in .onnx; give --calibrate FILE.onnx")
+    require_writable(out, "--calibrate", overwrite=overwrite)
     require_onnx()
     predictions = []
     with messages.progress(len(samples), "predicting") as advance:

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from beadctl.counting.detection import Band
-from beadctl.errors import MissingExtraError, ModelError
+from beadctl.errors import ModelError, OutputError, require_extra
+from beadctl.files import require_free
 from beadctl.images import InputName
 from beadctl.model.classifier import ObjectClassifier
 
@@ -195,11 +197,32 @@ def with_facts(model: bytes, facts: ModelFacts) -> bytes:
     return content
 
 
+def require_writable(out: Path, option: str, *, overwrite: bool) -> None:
+    """Refuse to write a model file where one exists, or under a name that does not end in ``.onnx``.
+
+    Parameters
+    ----------
+    out : Path
+        The file to write.
+    option : str
+        That names it on the command line, for the message.
+    overwrite : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be.
+    """
+    require_free(out.parent, (out.name,), overwrite=overwrite)
+    if out.suffix != ".onnx":
+        raise OutputError(f"{out}: a model file ends in .onnx; give {option} FILE.onnx")
+
+
 def require_onnx() -> ModuleType:
     """Return the package onnx, or raise MissingExtraError if it is not installed."""
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtraError('onnx is not installed; pip install "beadctl[train]"') from None
+    require_extra("train", "onnx")
+    import onnx
+
     module: ModuleType = onnx
     return module

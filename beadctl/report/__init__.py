@@ -1,8 +1,6 @@
 """A folder of results as one HTML page: what was counted, each image with its beads, and how it was done."""
 
-from importlib.util import find_spec
-
-from beadctl.errors import MissingExtraError
+from beadctl.errors import require_extra
 
 
 def require_packages() -> None:
@@ -13,5 +11,4 @@ def require_packages() -> None:
     MissingExtraError
         It names the ``pip install``.
     """
-    if find_spec("jinja2") is None:
-        raise MissingExtraError('jinja2 is not installed; pip install "beadctl[report]"')
+    require_extra("report", "jinja2")

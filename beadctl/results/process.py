@@ -98,7 +98,7 @@ def process(
             messages.info(f"{source.lacking}; so detection, field and combined intervals of counts are empty")
         if folder:
             if not part and not (folder / ledger.FOLDER).exists():
-                require_free(folder, RUN_FILES, outputs.overwrite)
+                require_free(folder, RUN_FILES, overwrite=outputs.overwrite)
             if part:
                 own, hidden = (shards.folder_of(folder, part.shard),) * 2
                 write = partial(shards.write_images, own, part, tally.images)

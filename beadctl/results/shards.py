@@ -265,7 +265,7 @@ def held(
         number of shards, or it holds files that no run of beadctl wrote.
     """
     if not (out / ledger.FOLDER).exists():
-        require_free(out, RUN_FILES, overwrite)
+        require_free(out, RUN_FILES, overwrite=overwrite)
     for _, other in folders(out):
         if other.count != part.shard.count:
             raise OutputError(

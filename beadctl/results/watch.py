@@ -77,7 +77,7 @@ def watch(
         check = stack.enter_context(lock.held(out, messages.info, partial(shards.paths, out))).check
         watching.begin()
         if not (out / ledger.FOLDER).exists():
-            require_free(out, RUN_FILES, outputs.overwrite)
+            require_free(out, RUN_FILES, overwrite=outputs.overwrite)
         facts = facts_of([folder.path], len(watching.arrivals.images), source, settings)
         write = partial(watching.write_last, facts)
         with _reported(watching), recorded(out, out / ledger.FOLDER / "reserve", facts, 0, check, write):

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.console import Messages
-from beadctl.errors import ModelError, OutputError, SettingsError
-from beadctl.files import atomic, require_free
+from beadctl.errors import ModelError, SettingsError
+from beadctl.files import atomic
 from beadctl.images import Found, Plane, ReadOptions, open_image
-from beadctl.model.metadata import require_onnx, with_facts
+from beadctl.model.metadata import require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import predict_plane
@@ -102,9 +102,7 @@ def convert(
     MissingExtraError
         If the package onnx is not installed.
     """
-    require_free(out.parent, (out.name,), overwrite)
-    if out.suffix != ".onnx":
-        raise OutputError(f"{out}: a model file ends in .onnx; give -o FILE.onnx")
+    require_writable(out, "-o", overwrite=overwrite)
     onnx = require_onnx()
     planes = [plane for item in images for plane in open_image(item.path, read).planes]
     model = Watched(source)

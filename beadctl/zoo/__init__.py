@@ -1,8 +1,6 @@
 """A model file as a package of the BioImage Model Zoo, for programs that do not know beadctl."""
 
-from importlib.util import find_spec
-
-from beadctl.errors import MissingExtraError
+from beadctl.errors import require_extra
 
 
 def require_packages() -> None:
@@ -13,6 +11,4 @@ def require_packages() -> None:
     MissingExtraError
         It names the ``pip install``.
     """
-    for name, title in (("bioimageio", "bioimageio.spec"), ("onnx", "onnx")):
-        if find_spec(name) is None:
-            raise MissingExtraError(f'{title} is not installed; pip install "beadctl[bioimageio]"')
+    require_extra("bioimageio", "bioimageio.spec", "onnx")

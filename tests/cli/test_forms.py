@@ -93,7 +93,7 @@ def test_parquet_holds_values_of_one_type_a_column(run, labels):
 
 
 def test_parquet_without_pyarrow_is_one_line_before_any_work(run, labels, monkeypatch):
-    monkeypatch.setattr("beadctl.console.parquet.find_spec", lambda name: None)
+    monkeypatch.setattr("beadctl.errors.find_spec", lambda name: None)
     said = run("count", "--labels", labels, "--format", "parquet", "-o", "out")
     assert said.code == 3
     assert said.error == 'error: pyarrow is not installed; pip install "beadctl[parquet]"'
@@ -101,7 +101,7 @@ def test_parquet_without_pyarrow_is_one_line_before_any_work(run, labels, monkey
 
 
 def test_parquet_on_a_terminal_is_one_line(run, labels, monkeypatch):
-    monkeypatch.setattr("beadctl.console.parquet.find_spec", lambda name: name)
+    monkeypatch.setattr("beadctl.errors.find_spec", lambda name: name)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     said = run("count", "--labels", labels, "--format", "parquet")
     assert said.code == 3

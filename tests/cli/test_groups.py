@@ -182,7 +182,7 @@ def test_what_is_no_series_is_one_line(count, dilutions, flags, words):
 
 
 def test_without_statsmodels_the_extra_is_named(count, dilutions, monkeypatch):
-    monkeypatch.setattr("beadctl.counting.dilution.find_spec", lambda name: None)
+    monkeypatch.setattr("beadctl.errors.find_spec", lambda name: None)
     said = count(dilutions, *DILUTION)
     assert said.code == 3
     assert said.error == 'error: statsmodels is not installed; pip install "beadctl[stats]"'

@@ -273,7 +273,7 @@ def test_shards_leave_the_report_to_the_merge(run, bead_folder, model_path):
 
 
 def test_without_jinja_nothing_is_done(run, bead_folder, model_path, monkeypatch):
-    monkeypatch.setattr("beadctl.report.find_spec", lambda name: None)
+    monkeypatch.setattr("beadctl.errors.find_spec", lambda name: None)
     said = run("segment", bead_folder, "-m", model_path, "-o", "out", "--report")
     assert said.code == 3
     assert 'pip install "beadctl[report]"' in said.error

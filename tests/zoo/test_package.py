@@ -174,7 +174,7 @@ def test_the_zoos_own_test_passes(packed):
 
 
 def test_a_missing_library_names_its_extra(monkeypatch, tmp_path):
-    monkeypatch.setattr("beadctl.zoo.find_spec", lambda name: None)
+    monkeypatch.setattr("beadctl.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"beadctl\[bioimageio\]"):
         Package(tmp_path / "bead.zip").write(DEFAULT_MODEL)
 

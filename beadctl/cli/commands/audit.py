@@ -58,7 +58,7 @@ def audit(
     settings, out_dir = loaded.settings, loaded.settings.output.out_dir
     samples = auditing.samples(settings, images, masks, messages)
     part = auditing.part(samples, shard, out_dir, fix, messages)
-    out = require_free(out_dir, ("audit.csv", "audit.html"), settings.output.overwrite)
+    out = require_free(out_dir, ("audit.csv", "audit.html"), overwrite=settings.output.overwrite)
     reading = arguments.read_options(settings)
     own = [samples[place] for place in part.places] if part else samples
     checked, session = auditing.checked(own, settings, messages, find=find)

@@ -77,7 +77,7 @@ def evaluate(
     output, data = settings.output, settings.data
     pairs = images, masks, data.annotations, data.centre_diameter, data.pair, messages
     samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
-    out = require_free(output.out_dir, ("eval.csv", "eval.json"), output.overwrite)
+    out = require_free(output.out_dir, ("eval.csv", "eval.json"), overwrite=output.overwrite)
     plan = arguments.memory_plan(settings)
     session = arguments.session(settings, plan, messages)
     for path, write in ((calibrate, calibration.calibrated_model), (bands, model_with_bands)):
