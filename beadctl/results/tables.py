@@ -13,6 +13,7 @@ from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
 from beadctl.segmentation.count_rule import NARROW_GUARD
+from beadctl.segmentation.misfit import DIAMETER_MISFIT
 from beadctl.segmentation.quality import DOUBTFUL
 from beadctl.text import csv_line
 from beadctl.url import Url
@@ -22,6 +23,7 @@ NOT_REACHED = "not reached: the run was stopped"
 REMOVED = "its results were removed during the run"
 # Flags that stand without `doubtful` -> what is wrong, and what to do.
 REMEDIES = {
+    DIAMETER_MISFIT: "the objects have another size than --diameter states; correct it, or leave it out",
     NARROW_GUARD: "beads in the counting frame are cut by the image's border; give --counting-frame a wider "
     "distance",
     SHARED_LABELS: "separate beads share a number and count as one; give each bead its own number",

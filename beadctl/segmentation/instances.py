@@ -62,12 +62,16 @@ class Found:
         changed at a time.
     count : int
         Number of beads at those of the options.
+    specks, specks_px : int
+        Number and area, px, of objects that were left out for a stated diameter alone.
     """
 
     labels: NDArray[np.uint32]
     fewest: int = 0
     most: int = 0
     count: int = 0
+    specks: int = 0
+    specks_px: int = 0
 
 
 def find_beads(
@@ -145,13 +149,16 @@ def find_beads(
     areas, confidence = _filled(basins, instance, holes)
     least_px: float = max(1, min_area_px)
     large = areas >= least_px
+    small = np.zeros(large.shape, bool)
     if isinstance(use_size_prior, SizePrior):
-        large &= (areas >= use_size_prior.least_area_px) | _any(basins.at_edge, instance)
+        small = large & (areas < use_size_prior.least_area_px) & ~_any(basins.at_edge, instance)
+        large &= ~small
         least_px = max(least_px, use_size_prior.least_area_px)
         confidence = use_size_prior.raised(confidence, areas)
     without_holes, whole = whole, replace(whole, confidence=confidence)
     typical_px = whole.typical_px if use_size_prior else 0.0
-    kept = large & whole.sure(min_confidence, typical_px)
+    sure = whole.sure(min_confidence, typical_px)
+    kept, specks = large & sure, small & sure
     counts = [int(kept.sum())]
     for certain in (LIMITS.lenient, LIMITS.strict):
         counts += [int((large & whole.sure(certain, typical_px)).sum())]
@@ -163,7 +170,14 @@ def find_beads(
     counts += [counts[0] + other - at_rises[0] for other in at_rises]
     number = _numbers(basins, instance, kept)
     _renumber(labels, np.concatenate((number[instance[basins.of_number]], number[holes.owner])))
-    return Found(labels, max(0, min(counts)), max(counts), counts[0])
+    return Found(
+        labels,
+        fewest=max(0, min(counts)),
+        most=max(counts),
+        count=counts[0],
+        specks=int(specks.sum()),
+        specks_px=int(areas[specks].sum()),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
+from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane, find_beads, measured_by_maps, predict_plane
 from beadctl.segmentation.quality import doubt, flags, threshold_range
@@ -38,8 +39,8 @@ class Segmented:
         By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`. None where
         no network found the beads.
     quality : tuple of str
-        What to know before the count is used; see `beadctl.segmentation.quality.flags` and
-        `beadctl.segmentation.count_rule.Counted`.
+        What to know before the count is used; see `beadctl.segmentation.quality.flags`,
+        `beadctl.segmentation.misfit` and `beadctl.segmentation.count_rule.Counted`.
     thresholds : tuple of int, or None
         Least and largest count over other thresholds; see `beadctl.segmentation.quality.threshold_range`.
     probability : ndarray of uint8, shape (H, W), or None
@@ -141,6 +142,7 @@ def label_plane(
 
     table = measurements()
     diameter_px = options.diameter.value if options.diameter else None
+    misfit = diameter_px is not None and misfits(diameter_px, found, table)
     gone = objects.no_beads(labels, maps, table, options.classifier, diameter_px)
     if gone.any():
         number = np.cumsum(~gone)
@@ -153,7 +155,7 @@ def label_plane(
     thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
     if not counted.kept.all():
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
-    quality += counted.quality
+    quality += (DIAMETER_MISFIT,) * misfit + counted.quality
     return Segmented(
         labels, table, counted.filtered, counted.inside, share, quality, thresholds, maps.probability
     )

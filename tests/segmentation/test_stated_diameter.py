@@ -12,8 +12,8 @@ from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import segment_plane
-from beadctl.segmentation.prediction import find_beads
+from beadctl.segmentation.plane import label_plane, segment_plane
+from beadctl.segmentation.prediction import PredictedPlane, find_beads
 from beadctl.segmentation.sizes import Area, Diameter
 
 SIDE = 400
@@ -85,6 +85,43 @@ def test_a_bead_of_about_the_stated_size_needs_less_confidence(stated_px, count)
     assert find_beads(faint, numbers(stated_px, min_confidence=0.65)).labels.max() == count
 
 
+def flags_of(circles, stated_px, **more):
+    """Return the quality flags of the plane of some discs, by row and column of the middle and diameter."""
+    seen = maps(circles)
+    predicted = PredictedPlane(seen)
+    return label_plane(predicted, 255 - seen.probability, numbers(stated_px, **more)).quality
+
+
+@settings(max_examples=25, deadline=None)
+@given(diameter=st.floats(14, 40), error=st.floats(0.72, 1.38))
+def test_a_diameter_that_is_a_third_off_fits(diameter, error):
+    beads = [(row, column, diameter) for row, column in MIDDLES]
+    assert flags_of(beads, error * diameter) == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(diameter=st.floats(14, 30), error=st.floats(1.8, 20), too_small=st.booleans())
+def test_a_diameter_that_is_a_factor_of_two_off_or_more_is_a_flag_also_where_no_bead_is_left(
+    diameter, error, too_small
+):
+    beads = [(row, column, diameter) for row, column in MIDDLES]
+    stated = diameter / error if too_small else diameter * error
+    assert flags_of(beads, stated) == ("diameter-misfit",)
+
+
+def test_many_specks_beside_beads_of_the_stated_size_are_no_misfit_nor_are_two_in_an_empty_field():
+    specks = [(row, column, 12) for row, column in MIDDLES[:8]]
+    assert flags_of([*specks, (*MIDDLES[8], 80)], 80) == ()
+    assert flags_of(specks[:2], 80) == ()
+    assert flags_of(specks[:3], 80) == ("diameter-misfit",)
+    assert flags_of(specks[:3], 80, filters=Filters(min_area=Area(50, "px"))) == ("diameter-misfit",)
+
+
+def test_a_stated_diameter_above_the_size_of_the_plane_is_a_misfit():
+    assert flags_of([], SIDE) == ()
+    assert flags_of([], 1.01 * SIDE) == ("diameter-misfit",)
+
+
 default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
 
 
@@ -117,4 +154,14 @@ def test_the_command_line_takes_it_in_um(run, tmp_path):
     tifffile.imwrite(tmp_path / "gels.tif", gels())
     said = run("count", tmp_path / "gels.tif", "--diameter", "70um", "--pixel-size", "0.5")
     assert said.code == 0, said.err
-    assert [row["count"] for row in csv.DictReader(said.out.splitlines())] == ["4"]
+    (row,) = csv.DictReader(said.out.splitlines())
+    assert (row["count"], row["quality"]) == ("4", "")
+
+
+@default
+def test_a_pixel_size_that_is_wrong_by_1000_is_said(run, tmp_path):
+    tifffile.imwrite(tmp_path / "gels.tif", gels())
+    said = run("count", tmp_path / "gels.tif", "--diameter", "70um", "--pixel-size", "0.0005")
+    (row,) = csv.DictReader(said.out.splitlines())
+    assert (row["count"], row["quality"]) == ("0", "diameter-misfit")
+    assert "warning: gels.tif: count 0: the objects have another size than --diameter states" in said.err
