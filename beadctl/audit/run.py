@@ -126,11 +126,14 @@ def check_pair(sample: Sample, reading: ReadOptions, detector: Detector | None) 
     except (BeadctlError, OSError) as error:
         return unreadable(str(error))
     grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
-    result = check(pixels, truth.labels, grey=grey, detector=detector)
+    # Numbers of 64 bits may be infinite in 32.
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = check(pixels, truth.labels, grey=grey, detector=detector)
+        fingerprint = image_fingerprint(pixels, truth.labels)
     doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
     # First, because labels that are not beads explain the other findings.
     result = replace(result, findings=()).plus(*doubts, *result.findings)
-    return result, image_fingerprint(pixels, truth.labels)
+    return result, fingerprint
 
 
 def unreadable(words: str) -> Checked:

@@ -95,7 +95,7 @@ class Messages:
         ------
         callable
             Takes one step; its argument, if any, is ignored, so that it serves as a callback. With
-            ``failed=True`` the step is counted as failed.
+            ``failed=True`` the step is counted as failed, with ``earlier=True`` as done by an earlier run.
         """
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -117,8 +117,8 @@ class Messages:
             ) as bar:
                 task = bar.add_task(what, total=total)
 
-                def advance(*_: object, failed: bool = False) -> None:
-                    log.count(failed=failed)
+                def advance(*_: object, failed: bool = False, earlier: bool = False) -> None:
+                    log.count(failed=failed, earlier=earlier)
                     bar.advance(task)
 
                 yield advance
@@ -140,20 +140,22 @@ class _ProgressLog:
         self, messages: Messages, total: int, what: str, say: Callable[[Callable[[], None]], None]
     ) -> None:
         self._messages, self._total, self._what, self._say = messages, total, what, say
-        self._done = self._failed = 0
+        self._done = self._failed = self._earlier = 0
         self._start = self._told = time.monotonic()
 
     def start(self) -> None:
         """Print the first line."""
-        self._line(f"{self._what}: {self._total} to do")
+        # How many of them an earlier run has done is known at the end.
+        self._line(f"{self._what}: {self._total} in all")
 
-    def count(self, *, failed: bool) -> None:
+    def count(self, *, failed: bool, earlier: bool) -> None:
         """Count a step."""
-        self._done, self._failed = self._done + 1, self._failed + failed
+        self._done += 1
+        self._failed, self._earlier = self._failed + failed, self._earlier + earlier
 
-    def advance(self, *_: object, failed: bool = False) -> None:
+    def advance(self, *_: object, failed: bool = False, earlier: bool = False) -> None:
         """Count a step, and print a line if the last one is half a minute old."""
-        self.count(failed=failed)
+        self.count(failed=failed, earlier=earlier)
         now = time.monotonic()
         if now - self._told >= self.SECONDS and self._done < self._total:
             self._told = now
@@ -170,8 +172,9 @@ class _ProgressLog:
 
     def state(self) -> str:
         """Return how many steps are done."""
+        earlier = f" ({self._earlier} by an earlier run)" if self._earlier else ""
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._what}: {self._done} of {self._total} done{failed}"
+        return f"{self._what}: {self._done} of {self._total} done{earlier}{failed}"
 
 
 def stderr() -> "Console":

@@ -278,7 +278,10 @@ def _cut_sample(
     with only_plane(sample.image, options.read).open() as opened:
         pixels = opened.read_all()
         exact = pixels.size <= LIMITS.max_exact
-        levels = levels_of(pixels) if exact else measure_levels(opened)
+        try:
+            levels = levels_of(pixels) if exact else measure_levels(opened)
+        except ImageError as error:
+            raise ImageError(f"{sample.image}: {str(error).removeprefix(f'{sample.image}: ')}") from None
     height, width = pixels.shape
     truth = sample.load((height, width))
     areas = np.bincount(truth.labels.ravel())

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
+from beadctl.errors import ImageError
 from beadctl.images.plane import Pixels
 from beadctl.images.window import Window
 
@@ -25,6 +27,7 @@ class NormalisationLimits:
     max_exact    16 * 2**20    px     largest plane of which every pixel is measured
     band_rows    64            rows   most rows of a band of a larger plane: a band touches few tiles
     min_bands    16            bands  fewest bands of a larger plane: they cover it from end to end
+    largest      1e30          levels beyond it numbers stand for missing values, and sums of them overflow
     ===========  ============  ====== ===================================================================
     """
 
@@ -34,6 +37,7 @@ class NormalisationLimits:
     max_exact: int = 16 * 2**20
     band_rows: int = 64
     min_bands: int = 16
+    largest: float = 1e30
 
 
 LIMITS = NormalisationLimits()
@@ -60,10 +64,12 @@ class Normalisation:
             return np.zeros(pixels.shape, np.float32)
         # float32 holds 16 bits exactly; of wider numbers the offset must be subtracted before rounding.
         exact: type[np.floating[Any]] = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
-        values = pixels.astype(exact)
-        values -= exact(self.offset)
-        values /= exact(self.scale)
-        return values.astype(np.float32, copy=False)
+        # A single huge number becomes infinite, which is taken for missing.
+        with np.errstate(over="ignore"):
+            values = pixels.astype(exact)
+            values -= exact(self.offset)
+            values /= exact(self.scale)
+            return values.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ def measure_levels(
     """Measure the levels of a plane.
 
     A plane of at most `max_exact` pixels is measured exactly, a larger one by `sample_bands`, which depend
-    on the size of the plane alone.
+    on the size of the plane alone. Where these have one grey level, but for a stray pixel, it is measured by
+    the rows that have others: all of them, or as many as `max_exact` allows, evenly spread.
 
     Parameters
     ----------
@@ -119,16 +126,23 @@ def measure_levels(
     Raises
     ------
     ImageError
-        If the pixels cannot be decoded.
+        If the pixels cannot be decoded, or have numbers that nobody measures.
     """
     if pixels.height * pixels.width <= max_exact:
         return _from_parts([pixels.read_all()], surround)
     bands = sample_bands(pixels.height, pixels.width, max_exact)
-    return _from_parts([pixels.read(window) for window in bands], surround)
+    parts = [pixels.read(window) for window in bands]
+    middle = _percentiles(_finite(parts))
+    if middle.low == middle.high and (rows := _rows_with_others(pixels, middle.median, max_exact)):
+        parts = rows
+    return _from_parts(parts, surround)
 
 
 def levels_of(array: NDArray[Any], surround: float = LIMITS.surround) -> Levels:
-    """Return the levels of an array of bool, integer or float, of any shape; `surround` is as above."""
+    """Return the levels of an array of bool, integer or float, of any shape.
+
+    `surround` and errors are those of `measure_levels`.
+    """
     return _from_parts([array], surround)
 
 
@@ -150,22 +164,47 @@ def sample_bands(height: int, width: int, budget: int = LIMITS.max_exact) -> lis
 
 def _from_parts(parts: list[NDArray[Any]], surround: float) -> Levels:
     """Use the field without its surround, the whole, or the extremes: the first that has contrast."""
-    flat = [part.ravel() for part in parts]
-    flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
-    flat = [values for values in flat if values.size]
-    if not flat:
-        return Levels(0.0, 0.0, 0.0)
-    field = _without_surround(flat, surround)
-    levels = _percentiles(field) if field else Levels(0.0, 0.0, 0.0)
+    flat = _finite(parts)
+    levels = _percentiles(_without_surround(flat, surround))
     if levels.low == levels.high:
         levels = _percentiles(flat)
-    if levels.low == levels.high:
+    if levels.low == levels.high and flat:
         levels = Levels(float(min(map(np.min, flat))), levels.median, float(max(map(np.max, flat))))
+    # A difference of such numbers may be infinite, and its product with 0 is NaN.
+    if not all(abs(level) <= LIMITS.largest for level in (levels.low, levels.high)):
+        fault = f"has grey levels beyond {LIMITS.largest:.0e}"
+        raise ImageError(f"{fault}; set pixels without a value to NaN, or divide all of them")
     return levels
 
 
+def _finite(parts: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the finite pixels of each part that has some."""
+    flat = [part.ravel() for part in parts]
+    flat = [values[np.isfinite(values)] if values.dtype.kind == "f" else values for values in flat]
+    return [values for values in flat if values.size]
+
+
+def _rows_with_others(pixels: Pixels, level: float, budget: int) -> list[NDArray[Any]]:
+    """Return the rows that have another finite grey level, evenly thinned to about so many pixels."""
+    kept, step, seen = list[NDArray[Any]](), 1, 0
+    for rows in scratch.bands(pixels.height, pixels.width):
+        band = pixels.read(Window(rows.start, 0, rows.stop - rows.start, pixels.width))
+        others = band != level
+        if band.dtype.kind == "f":
+            others &= np.isfinite(band)
+        for row in band[others.any(axis=1)]:
+            if seen % step == 0:
+                kept.append(row)
+            seen += 1
+            if len(kept) * pixels.width > budget and len(kept) > 1:
+                kept, step = kept[::2], 2 * step
+    return kept
+
+
 def _percentiles(parts: list[NDArray[Any]]) -> Levels:
-    """Interpolate percentiles linearly, as `numpy.percentile`."""
+    """Interpolate percentiles linearly, as `numpy.percentile`; all are 0 without pixels."""
+    if not parts:
+        return Levels(0.0, 0.0, 0.0)
     last = sum(values.size for values in parts) - 1
     positions = [last * percentile / 100 for percentile in LIMITS.percentiles]
     below = [int(position) for position in positions]
@@ -183,7 +222,7 @@ def _without_surround(parts: list[NDArray[Any]], surround: float) -> list[NDArra
     """Leave out the lowest and the highest grey level where such a share of the pixels have it."""
     least = surround * sum(values.size for values in parts)
     field = parts
-    for end in (min(map(np.min, parts)), max(map(np.max, parts))):
+    for end in (min(map(np.min, parts)), max(map(np.max, parts))) if parts else ():
         if sum(np.count_nonzero(values == end) for values in parts) >= least:
             field = [values[values != end] for values in field]
     return [values for values in field if values.size]

@@ -45,11 +45,13 @@ class Shrunk:
         height = min(window.height * step, self.pixels.height - top)
         width = min(window.width * step, self.pixels.width - left)
         part = self.pixels.read(Window(top, left, height, width))
-        rows = _sums(part.astype(np.float64), step, window.height)
-        sums = _sums(rows.T, step, window.width).T
         down = np.minimum(step, height - step * np.arange(window.height))
         across = np.minimum(step, width - step * np.arange(window.width))
-        return np.asarray(sums / (down[:, None] * across[None, :]), np.float32)
+        # Infinite pixels, and sums of huge ones, are taken for missing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = _sums(part.astype(np.float64), step, window.height)
+            sums = _sums(rows.T, step, window.width).T
+            return np.asarray(sums / (down[:, None] * across[None, :]), np.float32)
 
     def read_all(self) -> NDArray[np.float32]:
         """Return the whole shrunk plane."""

@@ -115,7 +115,7 @@ def process(
         def take(result: ImageResult) -> None:
             tally.add(result)
             teller.later(partial(tell, result, messages, on_result))
-            advance(failed=result.failed)
+            advance(failed=result.failed, earlier=result.rows[0].status == "skipped")
 
         run.run(found, source, outputs, take, teller.tell, check, miss=tally.miss)
         help_others(part, source, folder, messages)

@@ -69,7 +69,7 @@ def test_a_count_is_csv_in_a_pipe_and_writes_no_file(count, bead_folder, tmp_pat
     rows = rows_of(said.out)
     assert tuple(rows[0]) == COLUMNS
     assert {key(row): int(row["count"]) for row in rows if row["image"] != "deep/sim.tif"} == COUNTS
-    words = r"device cpu, \d+ CPU threads\nsegmenting: 5 to do\nsegmenting: 5 of 5 done in 0:\d\d:\d\d\n"
+    words = r"device cpu, \d+ CPU threads\nsegmenting: 5 in all\nsegmenting: 5 of 5 done in 0:\d\d:\d\d\n"
     assert re.fullmatch(words, spoken(said.err))
     assert files(tmp_path) == before
 

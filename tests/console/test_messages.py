@@ -24,7 +24,7 @@ def test_a_log_of_a_short_run_has_two_lines_and_no_bar(capsys):
     with Messages().progress(2, "counting") as advance:
         advance()
         advance("an argument of a callback")
-    assert capsys.readouterr() == ("", "counting: 2 to do\ncounting: 2 of 2 done in 0:00:00\n")
+    assert capsys.readouterr() == ("", "counting: 2 in all\ncounting: 2 of 2 done in 0:00:00\n")
 
 
 @pytest.mark.parametrize(

@@ -302,3 +302,14 @@ def test_splits_that_must_stay_without_beads_are_named(run, tmp_path):
     said = run("tile", "images", "masks", "-o", "tiles", "--size", "96", "--overlap", "8")
     assert said.code == 0
     assert "warning: no beads in the tiles of val and test" in said.err
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_image_of_numbers_without_a_scale_is_named(run, dataset):
+    image = discs(2, *SIZES["b.tif"])[0].astype(np.float64)
+    image[:9] = -1.7e308
+    tifffile.imwrite("images/b.tif", image)
+    tifffile.imwrite("masks/b.tif", discs(2, *SIZES["b.tif"])[1])
+    said = run(*dataset)
+    assert said.code == 1
+    assert "b.tif: has grey levels beyond 1e+30" in said.error

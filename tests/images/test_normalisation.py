@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from beadctl.errors import ImageError
 from beadctl.images import InMemory, InputName, Normalisation, levels_of, measure_levels, open_image
 from beadctl.images.normalisation import NORMALISED, clipped, sample_bands
 
@@ -176,6 +177,20 @@ def test_blank_plane_becomes_0(around, image):
     assert not applied.any()
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.5])
+def test_numbers_that_nobody_measures_are_refused_where_they_are_part_of_the_range(dtype, share):
+    """As they stand for missing values, or fill a plane of two levels: no scale shows beads beside them."""
+    image = np.random.default_rng(0).normal(100, 9, (40, 50)).astype(dtype)
+    image.ravel()[: int(share * image.size)] = -0.9 * np.finfo(dtype).max
+    image.ravel()[-int(share * image.size) :] = 0.9 * np.finfo(dtype).max
+    if share == 0.05:
+        # As a surround they are left out.
+        assert levels_of(image, 0.04) == levels_of(image.ravel()[100:-100], 0.04)
+    with pytest.raises(ImageError, match=r"has grey levels beyond 1e\+30; set pixels without a value to NaN"):
+        levels_of(image)
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_invalid_scale_gives_0(scale):
     assert not Normalisation(3.0, scale).scaled(np.arange(9.0)).any()
@@ -202,6 +217,41 @@ def test_large_plane_is_sampled_from_end_to_end(monkeypatch, dtype):
     assert measured.high - measured.median == pytest.approx(high - middle, rel=0.05)
     assert measured.median - measured.low == pytest.approx(middle - low, rel=0.05)
     assert measure_levels(InMemory(image), max_exact=20_000) == measured
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])
+@pytest.mark.parametrize("ground", [0, 255])
+@pytest.mark.parametrize("stray", [0, 1])
+def test_beads_between_the_bands_of_a_large_plane_keep_their_contrast(dtype, ground, stray):
+    image = np.full((1000, 300), ground, dtype)
+    between = np.ones(1000, bool)
+    for band in sample_bands(*image.shape, 20_000):
+        between[band.top : band.bottom] = False
+    row = int(np.flatnonzero(between)[0])
+    image[row : row + 9, 40:49] = image[row + 2 : row + 9, 90:94] = 130
+    # A stray pixel in a band is not the contrast of the beads.
+    image[0, :stray] = 120
+    around = measure_levels(InMemory(image), max_exact=20_000).around_middle
+    seen_ground, bead = clipped(around.scaled(np.array([ground, 130], dtype)))
+    assert abs(bead - seen_ground) > 1.9
+
+
+def test_a_field_between_the_bands_is_measured_by_so_many_rows_as_are_allowed():
+    """A surround in all bands: the levels are those of the field, and memory has a bound."""
+    rng = np.random.default_rng(0)
+    image = np.full((4000, 200), np.nan, "f4")
+    bands = sample_bands(*image.shape, 16_000)
+    field = image[bands[3].bottom : bands[4].top]
+    field[:] = rng.normal(500, 20, field.shape)
+    assert field.size > 3 * 16_000
+    measured = measure_levels(InMemory(image), max_exact=16_000)
+    low, middle, high = by_numpy(field)
+    assert (measured.low, measured.median, measured.high) == pytest.approx((low, middle, high), rel=0.02)
+
+
+def test_a_large_plane_of_one_grey_level_is_read_once_more_and_has_no_contrast():
+    levels = measure_levels(InMemory(np.full((1000, 300), 7, "u1")), max_exact=20_000)
+    assert (levels.low, levels.median, levels.high) == (7, 7, 7)
 
 
 @given(height=st.integers(2, 60_000), width=st.integers(1, 400_000), budget=st.sampled_from([10_000, 2**24]))

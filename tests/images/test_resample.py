@@ -35,6 +35,17 @@ def test_squares_at_the_border_are_means_of_the_pixels_inside(height, width, fac
         assert small[y, x] == pytest.approx(square.mean(), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308, np.inf, -np.inf])
+def test_pixels_of_huge_numbers_are_infinite_or_missing_in_silence(value):
+    plane = noise(8, 8, np.float64)
+    plane[2:4, 2:4] = value
+    plane[2, 2] = -value
+    small = Shrunk(InMemory(plane), 4).read_all()
+    assert not np.isfinite(small[0, 0])
+    np.testing.assert_array_equal(small[1:], Shrunk(InMemory(noise(8, 8, np.float64)), 4).read_all()[1:])
+
+
 @given(SIZES, SIZES, FACTORS, st.data())
 def test_window_equals_slice_of_the_whole(height, width, factor, data):
     shrunk = Shrunk(InMemory(noise(height, width, np.float32)), factor)

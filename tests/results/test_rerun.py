@@ -23,7 +23,9 @@ def test_a_rerun_skips_what_is_done(segment, bead_folder):
     assert segment(bead_folder, "-o", "out").code == 0
     before = {path: Path("out", path).stat().st_mtime_ns for path in files("out")}
     first = table("out/counts.csv")
-    assert segment(bead_folder, "-o", "out").code == 0
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 0
+    assert "segmenting: 5 of 5 done (5 by an earlier run) in" in said.err
     again = table("out/counts.csv")
     assert {row["status"] for row in again} == {"skipped"}
     assert {row["reason"] for row in again} == {"done by an earlier run"}
@@ -37,7 +39,9 @@ def test_a_rerun_skips_what_is_done(segment, bead_folder):
 def test_a_new_image_joins_the_table(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     Image.fromarray(discs(6)[0]).save(bead_folder / "later.png")
-    assert segment(bead_folder, "-o", "out").code == 0
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 0
+    assert "segmenting: 6 of 6 done (5 by an earlier run) in" in said.err
     assert counts("out/counts.csv")[("later.png", 0)] == 6
     status = {row["image"]: row["status"] for row in table("out/counts.csv")}
     assert Counter(status.values()) == {"skipped": 5, "ok": 1}
