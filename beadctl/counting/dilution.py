@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from beadctl.counting.interval import CONFIDENCE, Interval
 from beadctl.counting.specimen import LEAST_LEVELS
@@ -254,6 +254,8 @@ def _alpha(counts: Column, mean: Column, degrees: int) -> float | None:
 
 
 def _solved_alpha(counts: Column, mean: Column, degrees: int) -> float:
+    from scipy import optimize
+
     def excess(alpha: float) -> float:
         return _pearson(counts, mean, alpha) - degrees
 
