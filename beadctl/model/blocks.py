@@ -5,14 +5,17 @@ multiple of the stride, gives in its core exactly what the whole plane gives. At
 network pads with zeros, as for training tiles; only what completes the stride is filled by reflection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images import Window
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,34 @@ def read_reflected(
         return part
     result: NDArray[Any] = part[..., (rows - top)[:, None], (columns - left)[None, :]]
     return result
+
+
+def read_ahead(todo: Iterable[Block], read: Callable[[Block], T]) -> Iterator[tuple[Block, T]]:
+    """Yield each block with what is read of it; a thread reads the next one meanwhile.
+
+    Parameters
+    ----------
+    todo : iterable of Block
+        In the order in which they are read; none is read while another is.
+    read : callable
+        What it raises is raised in the turn of its block.
+
+    Examples
+    --------
+    >>> some = blocks(64, 64, tile_size=32, halo=16, stride=16)
+    >>> [rows for _, rows in read_ahead(some, lambda block: block.height)]
+    [48, 48, 48, 48]
+    """
+    later = iter(todo)
+    for block in later:
+        found = read(block)
+        # No thread starts for one block alone.
+        with ThreadPoolExecutor(1, "read") as reader:
+            for following in later:
+                coming = reader.submit(read, following)
+                yield block, found
+                block, found = following, coming.result()
+        yield block, found
 
 
 def _round_up(length: int, stride: int) -> int:

@@ -17,7 +17,7 @@ from beadctl.errors import DeviceError, ModelError
 from beadctl.files import sha256
 from beadctl.images import NetworkInput, Orientation, Pixels, Window, in_rows
 from beadctl.images.resample import enlarged
-from beadctl.model.blocks import blocks, read_reflected
+from beadctl.model.blocks import Block, blocks, read_ahead, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.runtime import BUILDS, GPU_ADVICE, first_line, open_session
 
@@ -192,20 +192,23 @@ class Model:
         def channels(part: Window) -> NDArray[np.float32]:
             return shown.apply(pixels.read(part), part.top, part.left)
 
+        def tile_of(block: Block) -> NDArray[np.float32] | None:
+            if block.core in known:
+                return None
+            return read_reflected(block, pixels.height, pixels.width, channels)
+
         planes = [scratch.zeros((window.height, window.width), np.uint8) for _ in self._outputs]
         halo, stride = self.facts.halo, self.facts.stride
-        for block in blocks(
-            pixels.height, pixels.width, window, tile_size=tile_size, halo=halo, stride=stride
-        ):
+        todo = blocks(pixels.height, pixels.width, window, tile_size=tile_size, halo=halo, stride=stride)
+        for block, tile in read_ahead(todo, tile_of):
             stopping.check()
             core = block.core
-            if core in known:
+            if tile is None:
                 parts = known[core].planes
             else:
-                tile = read_reflected(block, pixels.height, pixels.width, channels)
                 found = [output[0, 0][block.crop] for output in self.run(tile[None])]
                 # A NaN compares as false.
-                if not all((np.abs(values - 0.5) <= 0.5 + ROUNDING).all() for values in found):
+                if not all(values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING for values in found):
                     raise ModelError(f"{self.path}: gives values that are not in 0..1; export it again")
                 parts = [_quantise(values) for values in found]
             rows = slice(core.top - window.top, core.bottom - window.top)
@@ -269,5 +272,6 @@ def installed_builds() -> dict[str, str]:
 
 
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    levels: NDArray[np.uint8] = np.rint(values * np.float32(255)).astype(np.uint8)
+    scaled = values * np.float32(255)
+    levels: NDArray[np.uint8] = np.rint(scaled, out=scaled).astype(np.uint8)
     return levels

@@ -1,11 +1,14 @@
 """Blocks: their cores tile the plane or window, their origins are on the stride, the last is reflected."""
 
+import threading
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.images import InMemory, Window
-from beadctl.model.blocks import Block, blocks, read_reflected
+from beadctl.model.blocks import Block, blocks, read_ahead, read_reflected
 
 
 def ramp(height, width):
@@ -84,3 +87,29 @@ def test_no_more_than_the_block_is_read():
     for block in blocks(400, 400, tile_size=64, halo=16, stride=8):
         read_reflected(block, 400, 400, plane.read)
     assert max(sizes) == 96 * 96
+
+
+def test_the_next_block_is_read_while_one_is_used():
+    some = list(blocks(64, 16, tile_size=16, halo=0, stride=16))
+    is_read = {block: threading.Event() for block in some}
+    pairs = []
+    for block, top in read_ahead(some, lambda block: is_read[block].set() or block.top):
+        following = some[len(pairs) + 1 :][:1]
+        assert all(is_read[one].wait(60) for one in following)
+        assert not any(is_read[one].is_set() for one in some[len(pairs) + 2 :])
+        pairs.append((block, top))
+    assert pairs == [(block, block.top) for block in some]
+
+
+def test_what_fails_to_be_read_fails_in_its_turn():
+    def read(block):
+        if block.top == 32:
+            raise OSError("gone")
+        return block.top
+
+    seen = []
+    with pytest.raises(OSError, match="gone"):
+        for _, top in read_ahead(blocks(64, 16, tile_size=16, halo=0, stride=16), read):
+            seen.append(top)
+    assert seen == [0, 16]
+    assert list(read_ahead((), read)) == []
