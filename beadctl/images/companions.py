@@ -15,7 +15,7 @@ PARTS = "parts"
 _ADDED_BEFORE = re.compile(r"(count masks|masks?|outlines|drawing|overlay) of ")
 _ADDED_AFTER = re.compile(r"(_p\d{4})?_(cp_)?(masks?|labels?|outlines?|overlays?|flows|seg|rois)(?![a-z])")
 # What a run of beadctl adds, after the number of a plane where there are several.
-_ADDED_BY_RUN = re.compile(r"_(masks|overlay|crops|probability)$")
+_ADDED_BY_RUN = re.compile(r"_(masks|overlay|crops|probability|pyramid)$")
 _PLANE = re.compile(r"_p\d{4,}$")
 _MASK_FOLDERS = {"masks", "mask", "labels", "overlays", "annotations"}
 

@@ -117,7 +117,7 @@ def write(path: Path, planes: Sequence[EncodedPlane], channel: str) -> None:
     stacks = [_stack(list(group)) for _, group in groupby(planes, key=_image_of)]
     size = sum(part.segments.size for part in planes)
     imagej = _imagej_description(stacks[0]) if len(stacks) == 1 else ""
-    facts: dict[str, Any] = {"Channel": {"Name": channel}, "UUID": _uuid(planes)}
+    facts: dict[str, Any] = {"Channel": {"Name": channel}, "UUID": uuid_of(planes)}
     with atomic(path) as temporary:
         with tifffile.TiffWriter(temporary, ome=True, byteorder="<", bigtiff=size > 3 * 2**30) as file:
             for stack in stacks:
@@ -129,16 +129,18 @@ def write(path: Path, planes: Sequence[EncodedPlane], channel: str) -> None:
                     compression="zlib",
                     photometric="minisblack",
                     software="beadctl",
-                    metadata=facts | {"axes": f"{stack.axes}YX"} | _sizes(stack),
+                    metadata=facts
+                    | {"axes": f"{stack.axes}YX"}
+                    | sizes_um(plane.pixel_size_um, stack.z_step_um),
                     extratags=[(PLACEHOLDER_TAG, 2, 0, imagej, True)] if imagej else [],
-                    **_resolution(plane.pixel_size_um, of_imagej=bool(imagej)),
+                    **resolution(plane.pixel_size_um, of_imagej=bool(imagej)),
                     **layout(plane.height, plane.width),
                 )
         if imagej:
             _rename_placeholder(temporary)
 
 
-def _uuid(planes: Sequence[EncodedPlane]) -> str:
+def uuid_of(planes: Sequence[EncodedPlane]) -> str:
     """Return an identifier made of the values: equal files for equal values, on any host at any time."""
     content = hashlib.sha256()
     for part in planes:
@@ -184,14 +186,14 @@ def _stack(parts: Sequence[EncodedPlane]) -> _Stack:
     return _Stack(planes, "Z", (len(planes),), z_step_um if axes == "I" else None)
 
 
-def _sizes(stack: _Stack) -> dict[str, Any]:
-    pixel_size_um = stack.planes[0].plane.pixel_size_um
-    um = {"X": pixel_size_um, "Y": pixel_size_um, "Z": stack.z_step_um}
+def sizes_um(pixel_size_um: float | None, z_step_um: float | None = None) -> dict[str, Any]:
+    """Return the size of a pixel, and the distance between planes, as OME metadata; of what is known."""
+    um = {"X": pixel_size_um, "Y": pixel_size_um, "Z": z_step_um}
     known = {f"PhysicalSize{axis}": size for axis, size in um.items() if size is not None}
     return known | {f"{name}Unit": "µm" for name in known}
 
 
-def _resolution(pixel_size_um: float | None, *, of_imagej: bool) -> dict[str, Any]:
+def resolution(pixel_size_um: float | None, *, of_imagej: bool = False) -> dict[str, Any]:
     """Return the resolution tags: pixels per centimetre, or per um, the unit in ImageJ's description."""
     if pixel_size_um is None:
         return {}

@@ -271,7 +271,7 @@ def test_what_a_run_wrote_is_left_out_and_said_and_all_else_is_found(tmp_path):
     results_of(tmp_path / "eq", "a.tif", "deep/B.ome.tif", "stack.tif")
     made = ["masks/a_masks.tif", "masks/deep/B_masks.tif", "overlays/deep/B_overlay.png"]
     made += ["overlays/stack_p0001_overlay.png", "masks/stack_masks.tif"]
-    made += ["crops/stack_p0001_crops.tif", "probability/deep/B_probability.tif"]
+    made += ["crops/stack_p0001_crops.tif", "probability/deep/B_probability.tif", "pyramids/a_pyramid.tif"]
     mine = ["a.tif", "deep/B.ome.tif", "masks/other_masks.tif", "overlays/a_map.png"]
     touch(tmp_path / "eq", *made, *mine, "notes.oir", "geojson/a.geojson")
     for root in (tmp_path / "eq", tmp_path):
@@ -279,7 +279,7 @@ def test_what_a_run_wrote_is_left_out_and_said_and_all_else_is_found(tmp_path):
         assert {item.path.relative_to(tmp_path / "eq").as_posix() for item in found.images} == set(mine)
         assert sorted(path.relative_to(tmp_path / "eq").as_posix() for path in found.made) == sorted(made)
         assert [line for _, line in found.notes()] == [
-            "left out: 7 results of beadctl (stack_p0001_crops.tif, a_masks.tif, B_masks.tif, ...); "
+            "left out: 8 results of beadctl (stack_p0001_crops.tif, a_masks.tif, B_masks.tif, ...); "
             "to use them, give the files or their folder",
             "not read: 1 .oir; export them as OME-TIFF",
         ]

@@ -28,6 +28,7 @@ class Output(StrEnum):
     COCO = "coco"
     CROPS = "crops"
     PROBABILITY = "probability"
+    PYRAMIDS = "pyramids"
 
 
 class Format(Protocol):

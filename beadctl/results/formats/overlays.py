@@ -48,9 +48,7 @@ def encode(image: NDArray[Any], segmented: Segmented, plane: Plane) -> NDArray[n
     of three colours, by which neighbours are told apart.
     """
     table = segmented.table
-    colour, legend = _coloured(table)
-    of_label = np.zeros(int(table.label.max(initial=0)) + 1, np.uint8)
-    of_label[table.label] = colour
+    of_label, legend = coloured_beads(table)
     picture = paint(image, segmented.labels, segmented.inside, of_label)
     step = step_of(image.shape)
     if len(table) <= FEW:
@@ -83,13 +81,15 @@ def _shown(flags: Sequence[str]) -> str:
     return next((flag for flag in FLAGGED if flag in flags), "")
 
 
-def _coloured(table: BeadTable) -> tuple[NDArray[np.intp], list[Entry]]:
-    """Return the colour of each bead, and the legend."""
+def coloured_beads(table: BeadTable) -> tuple[NDArray[np.uint8], list[Entry]]:
+    """Return for each label its row of `OUTLINES`, and the legend."""
     found = [_shown(flags.split()) for flags in table.flags]
     plain = [PLAIN[label % len(PLAIN)] for label in table.label.tolist()]
     colour = [FLAGGED.get(flag, other) for flag, other in zip(found, plain, strict=True)]
     legend = [Entry(tuple(GREYS + row for row in rows), text) for rows, text in colours_of(table.flags)]
-    return np.array(colour, np.intp), legend or [Entry((), "no beads")]
+    of_label = np.zeros(int(table.label.max(initial=0)) + 1, np.uint8)
+    of_label[table.label] = colour
+    return of_label, legend or [Entry((), "no beads")]
 
 
 def _text_px(shape: tuple[int, ...], diameters_px: NDArray[np.float64]) -> int:
@@ -120,16 +120,40 @@ def paint(
     """
     step = step_of(image.shape)
     image, labels = _thinned(image, step), _thinned(labels, step)
+    inside = None if inside is None else _thinned(inside, step)
+    return drawn(image, labels, inside, grey_range(image), colours)
+
+
+def grey_range(image: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Return the 0.5 and 99.5 % percentiles of a plane, (H, W), by a part of its pixels: shape (2,)."""
     sample = image[:: max(1, image.shape[0] // 512), :: max(1, image.shape[1] // 512)].astype(np.float32)
     sample = sample[np.isfinite(sample)]
-    low, high = np.percentile(sample, [0.5, 99.5]) if sample.size else (0.0, 1.0)
+    return np.percentile(sample, [0.5, 99.5]) if sample.size else np.array((0.0, 1.0))
+
+
+def drawn(
+    image: NDArray[Any],
+    labels: NDArray[np.uint32],
+    inside: NDArray[np.bool_] | None,
+    greys: NDArray[np.floating[Any]],
+    colours: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Return what `paint` does, of all pixels of a plane or of some of its rows.
+
+    Parameters
+    ----------
+    image, labels, inside, colours
+        As for `paint`; where they are rows of a plane, outlines on the first and the last one may lack.
+    greys : ndarray, shape (2,)
+        Values drawn as black and as white.
+    """
+    low, high = greys
     span = max(float(high - low), 1e-12)
     # Clipped before it is scaled, so that an infinite pixel overflows nothing; a NaN is drawn black.
     clipped = np.clip(np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
-    greys = (clipped - np.float32(low)) * np.float32((GREYS - 1) / span)
-    picture: NDArray[np.uint8] = np.clip(greys, 0, GREYS - 1).astype(np.uint8)
+    levels = (clipped - np.float32(low)) * np.float32((GREYS - 1) / span)
+    picture: NDArray[np.uint8] = np.clip(levels, 0, GREYS - 1).astype(np.uint8)
     if inside is not None:
-        inside = _thinned(inside, step)
         picture[~inside] //= 2
         picture[_at_change(inside) & inside] = WHITE
     outline = np.flatnonzero(_at_change(labels) & (labels > 0))
