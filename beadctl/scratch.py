@@ -23,7 +23,7 @@ T = TypeVar("T")
 # Larger arrays are files, unless `keep_in_memory` says otherwise.
 IN_MEMORY_BYTES = 2**28
 # Pixels that are worked on at a time.
-BAND_PX = 2**22
+BAND_PX = 2**20
 # Windows after which memory is given back: the system maps 16 pages around each that is read.
 ITEMS = 16
 _kept = [IN_MEMORY_BYTES]

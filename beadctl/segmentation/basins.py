@@ -118,7 +118,11 @@ class Basins:
             if peak[low] - saddle < needed or peak[low] < least:
                 parent[low] = high
                 area[high] += area[low]
-        return np.array([root(basin) for basin in parent], dtype=np.intp)
+        found = np.array(parent, np.intp)
+        # Each step halves the way to the roots.
+        while ((nearer := found[found]) != found).any():
+            found = nearer
+        return found
 
     @cached_property
     def component(self) -> Flat:

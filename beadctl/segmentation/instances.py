@@ -291,9 +291,11 @@ def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArra
     first = np.full(1, np.iinfo(np.int64).max)
     # Backwards the last assignment to an index, which wins, is that of its first pixel.
     for rows in reversed(list(scratch.bands(*labels.shape))):
-        band = labels[rows].ravel()
-        pixels = np.flatnonzero(band)[::-1]
-        number = band[pixels]
+        band = np.asarray(labels[rows])
+        begins = band != 0
+        begins[:, 1:] &= band[:, 1:] != band[:, :-1]
+        pixels = np.flatnonzero(begins)[::-1]
+        number = band.ravel()[pixels]
         more = int(number.max(initial=0)) + 1 - len(first)
         first = np.append(first, np.full(max(0, more), np.iinfo(np.int64).max))
         first[number] = pixels + rows.start * labels.shape[1]
