@@ -182,6 +182,12 @@ def _keys(content: Mapping[str, Any]) -> list[str]:
     return [f"{section}.{field}" for section, values in content.items() for field in values]
 
 
+class _TomlFile(TomlConfigSettingsSource):
+    def _read_file(self, file_path: Path) -> dict[str, Any]:
+        # Editors of Windows begin a file with a byte order mark, which TOML has not.
+        return tomllib.loads(file_path.read_text(encoding="utf-8-sig"))
+
+
 def _file(config: Path | None) -> TomlConfigSettingsSource:
     """Read the settings file and check its names; no file is an empty one."""
     asked = config or (Path(text) if (text := os.environ.get(CONFIG_VARIABLE)) else None)
@@ -189,7 +195,7 @@ def _file(config: Path | None) -> TomlConfigSettingsSource:
     if asked and not path.is_file():
         raise SettingsError(f"{path}: no such settings file; write one, or leave --config out")
     try:
-        source = TomlConfigSettingsSource(Settings, path)
+        source = _TomlFile(Settings, path)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:

@@ -1,6 +1,7 @@
 """Tables that people write about their images: CSV with a line for each file."""
 
 import csv
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ FILE = "file"
 FILE_TOO = "image"
 # Names in a message.
 MOST_NAMES = 3
+# Least similarity of a heading that may be misspelt.
+LEAST_ALIKE = 0.75
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Line:
 def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence[str]) -> list[Line]:
     """Read a table of images: the column ``file`` (or ``image``), one more that it needs, and others.
 
-    Other columns are ignored, and those of `optional` that are missing are empty. A line may end early, but
+    Other columns are ignored, and those of `optional` that are missing are empty, unless another one may be
+    meant by its name, which is refused. A line may end early, but
     not hold more cells than the first line, as numbers with a decimal comma do. A file is named by its path
     below the input folder, or by its name alone where only one image has it.
 
@@ -43,8 +47,8 @@ def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence
     Raises
     ------
     SettingsError
-        If the file cannot be read, lacks a column or has it twice, has a line with more cells than the first
-        one, or names a file that is no image of the run.
+        If the file cannot be read, lacks a column, has it twice or misspelt, has a line with more cells than
+        the first one, or names a file that is no image of the run.
     """
     alone = Counter(map(_base, names))
     by_file = {_base(name): name for name in names if alone[_base(name)] == 1} | {
@@ -68,6 +72,18 @@ def _base(name: str) -> str:
     return name.rpartition("/")[2]
 
 
+def _alike(name: str, heads: Sequence[str]) -> str:
+    """Return a heading that may be another spelling of a column's name, or an empty text.
+
+    Examples
+    --------
+    >>> [_alike("dilution", [head]) for head in ("dilution factor", "dilutions", "diluton", "notes")]
+    ['dilution factor', 'dilutions', 'diluton', '']
+    """
+    near = difflib.get_close_matches(name, heads, 1, LEAST_ALIKE)
+    return next((head for head in heads if name in head), near[0] if near else "")
+
+
 def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """Return the lines of a table with their numbers, all of `columns` in each."""
     try:
@@ -84,6 +100,11 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
                 raise SettingsError(
                     f"{path}: has no column {lacking[0]}; its first line is {','.join(columns)}"
                 )
+            for name in columns[2:]:
+                if name not in given and (alike := _alike(name, heads)):
+                    raise SettingsError(
+                        f"{path}: has no column {name}, but {alike}; rename it to {name}, or to another word"
+                    )
             rows = []
             for row in reader:
                 if any(cell.strip() for cell in row.pop(None, ())):

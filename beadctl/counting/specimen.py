@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,29 @@ def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
             f"{sheet}: has no line for {some(missing)}; add one, or leave images out by --exclude"
         )
     return found
+
+
+def require_all_diluted(specimens: Mapping[str, Specimen], source: str) -> None:
+    """Refuse dilutions of some images alone: the others would be taken for undiluted.
+
+    Parameters
+    ----------
+    specimens : mapping of str to Specimen
+        What each image shows.
+    source : str
+        Setting that the specimens are from.
+
+    Raises
+    ------
+    SettingsError
+        Names images without a dilution, where others have one.
+    """
+    without = [name for name, one in specimens.items() if one.dilution is None]
+    if without and len(without) < len(specimens):
+        raise SettingsError(
+            f"{source}: states no dilution for {some(without)}, but for others; state 1 for undiluted ones, "
+            "or leave images out by --exclude"
+        )
 
 
 def require_levels(specimens: Iterable[Specimen]) -> None:

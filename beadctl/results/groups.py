@@ -15,7 +15,14 @@ from beadctl.counting.groups import Field, GroupStatistics, Source, group_statis
 from beadctl.counting.interval import Interval, jeffreys_interval
 from beadctl.counting.measured import Measured
 from beadctl.counting.sheet import some
-from beadctl.counting.specimen import Specimen, by_expression, by_sheet, require_factor, require_levels
+from beadctl.counting.specimen import (
+    Specimen,
+    by_expression,
+    by_sheet,
+    require_all_diluted,
+    require_factor,
+    require_levels,
+)
 from beadctl.errors import SettingsError
 from beadctl.files import write_csv
 from beadctl.images import Found
@@ -176,9 +183,11 @@ class Grouping:
             specimens = dict.fromkeys(names, Specimen("all"))
         else:
             return None
+        source = "--sample-sheet" if sample_sheet else "--group-by"
         if dilution and any(one.dilution is not None for one in specimens.values()):
-            source = "--sample-sheet" if sample_sheet else "--group-by"
             raise SettingsError(f"--dilution {dilution}: {source} gives dilutions too; leave out one of them")
+        if depth_um or dilution_series:
+            require_all_diluted(specimens, source)
         if dilution_series:
             require_packages()
             require_levels(specimens.values())

@@ -82,6 +82,10 @@ def test_a_sample_sheet(count, series):
         (("--group-by", "("), "not a regular expression"),
         (("--sample-sheet", "none.csv"), "none.csv: cannot be read"),
         (("--sample-sheet", "short.csv"), "short.csv: has no line for A_10x_2.png"),
+        (
+            ("--sample-sheet", "half.csv", "--depth-um", "100"),
+            "--sample-sheet: states no dilution for A_1x_1.png, A_1x_2.png, but for others; state 1 for",
+        ),
         (("--dilution", "10"), "give --depth-um"),
         (("--depth-um", "deep"), "write 100 or 100+-2"),
         (("--depth-um", "0"), "write 100 or 100+-2"),
@@ -93,6 +97,8 @@ def test_a_sample_sheet(count, series):
 def test_bad_input_is_one_line_before_any_work(count, series, flags, words):
     names = ["A_10x_1.png", "A_1x_1.png", "A_1x_2.png"]
     Path("short.csv").write_text("file,sample\n" + "".join(f"{name},S\n" for name in names))
+    diluted = [f"{name},S,{10 * ('10x' in name) or ''}\n" for name in [*names, "A_10x_2.png"]]
+    Path("half.csv").write_text("file,sample,dilution\n" + "".join(diluted))
     said = count(series, "-o", "out", *flags)
     assert said.code == 2
     assert len(said.errors) == 1

@@ -241,6 +241,11 @@ def test_a_binary_settings_file_is_one_line(run):
     assert "not valid TOML" in run("info", "--settings").error
 
 
+def test_a_settings_file_may_begin_with_a_byte_order_mark():
+    Path("beadctl.toml").write_text("[train]\nlr = 0.5\n", encoding="utf-8-sig")
+    assert settings.load().settings.train.lr == 0.5
+
+
 def test_environment_errors_are_one_line(run, monkeypatch):
     monkeypatch.setenv("BEADCTL_TRIAN__LR", "1")
     said = run("info", "--settings")

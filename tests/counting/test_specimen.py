@@ -79,6 +79,8 @@ WHOLE = "file,sample,dilution,replicate\n" + "".join(f"{name},A,10,1\n" for name
         (WHOLE.replace("A,10,", "A,1e400,", 1), "line 2: 1e400 is no dilution factor"),
         (WHOLE.replace("A,10,1", "A,2,5,1", 1), "line 2: has more cells than the first line"),
         (WHOLE.replace("replicate", "File", 1), "has the column file twice"),
+        (WHOLE.replace("dilution", "Dilution factor", 1), "has no column dilution, but dilution factor;"),
+        (WHOLE.replace("replicate", "replicates", 1), "has no column replicate, but replicates; rename it"),
         (WHOLE.replace(",A,", ",,"), "line 2: day1/A_10x_1.tif has no sample"),
         (WHOLE.rpartition("day2")[0], "has no line for day2/B_2.5x_1.tif"),
         ("file,sample\n", "has no line for day1/A_10x_1.tif, day1/A_10x_2.tif, day2/B_2.5x_1.tif;"),
@@ -92,6 +94,15 @@ def test_sheets_that_are_refused(tmp_path, text, words):
     assert str(sheet) in str(caught.value)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_other_columns_are_ignored(tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(WHOLE.replace("dilution,replicate", "operator,date"))
+    assert set(by_sheet(NAMES, sheet).values()) == {Specimen("A")}
+    # A column that is there may have one of a like name beside it.
+    sheet.write_text(WHOLE.replace("replicate", "dilution error"))
+    assert set(by_sheet(NAMES, sheet).values()) == {Specimen("A", 10)}
 
 
 def test_sheets_that_cannot_be_read(tmp_path):

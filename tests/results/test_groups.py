@@ -112,12 +112,21 @@ def test_a_group_without_counts_is_a_reason():
         (("A", "sheet.csv", None, None), "give one of them"),
         ((None, None, None, "10"), "--dilution 10: beads per mL need the depth too"),
         ((r"_(?P<dilution>\d+)x", None, "100", "10"), "--group-by gives dilutions too"),
+        (
+            (r"(?P<sample>[AB])_(?P<dilution>100)?", None, "100", None),
+            "--group-by: states no dilution for A_10x_1.tif, A_10x_2.tif, B_10x_1.tif, but for others",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other(given, words):
     with pytest.raises(SettingsError) as caught:
         Grouping.of(found(), *given)
     assert words in str(caught.value)
+
+
+def test_dilutions_of_some_images_alone_group_counts_but_give_no_concentration():
+    groups = grouping(r"(?P<sample>[AB])_(?P<dilution>100)?").rows([plane(name, 50) for name in NAMES])
+    assert [(row.sample, row.dilution) for row in groups] == [("A", None), ("A", 100), ("B", None)]
 
 
 def with_errors(row, low, high):
