@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -183,7 +184,7 @@ def _keys(content: Mapping[str, Any]) -> list[str]:
 
 
 class _TomlFile(TomlConfigSettingsSource):
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
         # Editors of Windows begin a file with a byte order mark, which TOML has not.
         return tomllib.loads(file_path.read_text(encoding="utf-8-sig"))
 

@@ -44,17 +44,26 @@ class Cut:
         Names of images, with remarks on their annotations.
     division : Division or None
         The image that was divided among splits.
+    leaks : tuple of str
+        Pairs of images in different splits that have an equal tile with beads.
     """
 
     splits: Mapping[str, Counter[str]]
     failures: tuple[str, ...]
     remarks: tuple[tuple[str, Remark], ...]
     division: Division | None = None
+    leaks: tuple[str, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """Yield what the splits cannot be used for."""
         if self.division:
             yield str(self.division)
+        if self.leaks:
+            more = f" and {len(self.leaks) - 1} more pairs" if len(self.leaks) > 1 else ""
+            yield (
+                f"equal images in different splits, so figures on them are too good: {self.leaks[0]}{more};"
+                " leave one of each pair out, or keep them together with --group-by"
+            )
         empty = [split for split, counts in self.splits.items() if counts["tiles"] and not counts["beads"]]
         if empty and any(counts["beads"] for counts in self.splits.values()):
             yield f"no beads in the tiles of {' and '.join(empty)}; tile more images with beads"
@@ -118,8 +127,8 @@ def cut(
     held, divided = (division.splits, division.name) if division else ((), "")
     density = {image.source: image.density for image in images if image.source != divided}
     splits = split_sources(list(density), options, density, held) if density else {}
-    counts = _write_manifest(out_dir, images, splits, _kept(images, options))
-    return Cut(counts, tuple(failures), tuple(remarks), division)
+    counts, leaks = _write_manifest(out_dir, images, splits, _kept(images, options))
+    return Cut(counts, tuple(failures), tuple(remarks), division, leaks)
 
 
 def cut_with_progress(
@@ -170,9 +179,15 @@ def _kept(images: Sequence[_CutImage], options: TilingOptions) -> list[list[int]
 
 def _write_manifest(
     out_dir: Path, images: Sequence[_CutImage], splits: Mapping[str, str], kept: Sequence[Sequence[int]]
-) -> dict[str, Counter[str]]:
-    """Write the manifest, if any tiles are kept, one record at a time; return the counts of each split."""
+) -> tuple[dict[str, Counter[str]], tuple[str, ...]]:
+    """Write the manifest, if any tiles are kept, one record at a time.
+
+    Returns the counts of each split, and pairs of images in different splits with an equal tile.
+    """
     counts = {split: Counter[str]() for split in SPLITS}
+    # Tile -> image and split that first had it; pair of images -> their names and splits.
+    seen: dict[str, tuple[str, str]] = {}
+    leaks: dict[frozenset[str], str] = {}
 
     def rows() -> Iterator[dict[str, object]]:
         for image, tiles in zip(images, kept, strict=True):
@@ -187,6 +202,12 @@ def _write_manifest(
                 split = record.rows[tile].split or splits[image.source]
                 row = dataclasses.replace(record.rows[tile], split=split)
                 yield row.cells(out_dir)
+                # Tiles without beads may be equal by chance: black corners.
+                here = image.source, split
+                source, first = seen.setdefault(row.sha256, here) if row.beads and row.sha256 else here
+                if first != split and source != image.source:
+                    pair = f"{source} ({first}) and {image.source} ({split})"
+                    leaks.setdefault(frozenset((source, image.source)), pair)
                 counts[split].update(tiles=1, beads=row.beads)
                 found.add(split)
             for split in found:
@@ -194,7 +215,7 @@ def _write_manifest(
 
     if any(kept):
         write_csv(out_dir / MANIFEST, COLUMNS, rows())
-    return counts
+    return counts, tuple(leaks.values())
 
 
 def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:

@@ -313,3 +313,29 @@ def test_an_image_of_numbers_without_a_scale_is_named(run, dataset):
     said = run(*dataset)
     assert said.code == 1
     assert "b.tif: has grey levels beyond 1e+30" in said.error
+
+
+def test_equal_images_in_different_splits_are_named(run, tmp_path):
+    image, mask = discs(2)
+    empty = np.zeros_like(mask)
+    for name, pixels, labels in (
+        *((f"copy {index}.tif", image, mask) for index in range(3)),
+        ("one.tif", image[::-1], mask[::-1]),
+        # Equal, but without beads, as black corners are.
+        *((f"black {index}.tif", empty, empty) for index in range(9)),
+    ):
+        for folder, array in (("images", pixels), ("masks", labels)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / name, array)
+    tile = ("tile", "images", "masks", "--size", "96", "--overlap", "8", "--keep-empty", "1")
+    said = run(*tile, "-o", "tiles")
+    (warning,) = (line for line in said.err.splitlines() if "equal images in different splits" in line)
+    split = {row.source: row.split for row in read_manifest(Path("tiles"))}
+    copies = [name for name in split if name.startswith("copy")]
+    named = [name for name in copies if f"{name} ({split[name]})" in warning]
+    assert len({split[name] for name in named}) == len(named) == 2
+    assert "black" not in warning
+    assert "one.tif" not in warning
+    together = run(*tile, "-o", "together", "--group-by", "^[a-z]+")
+    assert together.code == 0
+    assert "equal images" not in together.err
