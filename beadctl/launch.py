@@ -62,3 +62,17 @@ class Launch:
             given = ", ".join(f"{name}={word}" for name, word in zip(names, words, strict=True))
             raise SettingsError(f"{given}: is no process of a group; start the group with torchrun")
         return launch
+
+    def require_alone(self, command: str) -> None:
+        """Refuse a command that is the work of one process where there are several.
+
+        Raises
+        ------
+        SettingsError
+            If there are.
+        """
+        if self.size > 1:
+            raise SettingsError(
+                f"beadctl {command}: is the work of one process, and torchrun started {self.size}; start it "
+                "without torchrun, or take its steps: beadctl tile, torchrun for beadctl train, export, eval"
+            )

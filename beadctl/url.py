@@ -10,6 +10,8 @@ from beadctl.errors import ImageError, SettingsError
 # A scheme has two letters at least, as one is a drive of Windows; `Path` leaves one of two slashes.
 FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 ARCHIVE, FILE, WEB = "zip", "file", ("http", "https")
+# A scheme alone, of which `Path` leaves no slash.
+ALONE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 # Between an archive and its member: fsspec has the member first, a name has it last, so that its suffix is.
 CHAIN, WITHIN = "::", "::/"
 
@@ -40,7 +42,8 @@ class Url:
         Raises
         ------
         SettingsError
-            If it holds a user or a password, or a chain other than that of an archive and its member.
+            If it names no place, holds a user or a password, or a chain other than that of an archive and its
+            member.
 
         Examples
         --------
@@ -57,16 +60,20 @@ class Url:
         if scheme == ARCHIVE:
             place, _, archive = rest.partition(CHAIN)
             if not archive:
-                raise SettingsError(
-                    f"{text}: name the archive too: zip://MEMBER::ARCHIVE, or zip://::ARCHIVE"
-                )
+                raise SettingsError(f"{_address(scheme, place)}: {_without_archive(place)}")
             within = cls.parse(archive) or cls(FILE, Path(archive).absolute().as_posix().lstrip("/"))
+            if within.archive or _is_archive(place):
+                inner = within.rest if within.archive else place
+                shown = _address(scheme, place)
+                raise SettingsError(f"{shown}: an archive in an archive is not read; unpack {inner}")
             return cls(scheme, place.strip("/"), within)
         if scheme != FILE and "@" in rest.partition("/")[0]:
             raise SettingsError(
                 f"{scheme}://...@...: a user or a password in an address would be stored with the results; "
                 "leave them out, and see the guide on clusters"
             )
+        if not rest and scheme != FILE:
+            raise SettingsError(f"{scheme}://: names no place; write {scheme}://HOST-OR-BUCKET/PATH")
         return cls(scheme, rest)
 
     @classmethod
@@ -78,9 +85,9 @@ class Url:
         text = path.as_posix()
         # A text that is too long for a file is none.
         with contextlib.suppress(OSError):
-            if FORM.fullmatch(text) and path.exists():
+            if (FORM.fullmatch(text) or ALONE.fullmatch(text)) and path.exists():
                 return None
-        return cls.parse(text)
+        return cls.parse(f"{scheme[1]}://" if (scheme := ALONE.fullmatch(text)) else text)
 
     @property
     def text(self) -> str:
@@ -139,6 +146,17 @@ def named(name: str) -> str:
     if within:
         return f"{_address(ARCHIVE, member)}{CHAIN}{named(archive)}"
     return _address(match[1], match[2])
+
+
+def _is_archive(place: str) -> bool:
+    return place.lower().endswith(f".{ARCHIVE}")
+
+
+def _without_archive(place: str) -> str:
+    """Return what is wrong with an address in an archive that has one part, and what was meant."""
+    if _is_archive(place):
+        return f"names an archive without a member; write zip://::{place} for all of it"
+    return f"names no archive; write zip://{place or 'MEMBER'}::ARCHIVE, or zip://::ARCHIVE for all of it"
 
 
 def _address(scheme: str, rest: str) -> str:

@@ -30,6 +30,7 @@ EXAMPLES: dict[str, object] = {
     "data.pair": r"([^/]+)_(?:raw|labels)\.tif$",
     "data.pixel_size": 0.65,
     "data.centre_diameter": 10.0,
+    "tile.overlap": 64,
     "tile.group_by": "^[^_]+",
     "tile.only": "names.txt",
     "train.start": "default",

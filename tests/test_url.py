@@ -1,5 +1,6 @@
 """Addresses of objects in stores, and their names in a run."""
 
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -80,9 +81,34 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(text):
     assert Url.parse("s3://bucket/a@2x.tif").name == PurePosixPath("s3:/bucket/a@2x.tif")
 
 
-def test_an_archive_is_named():
-    with pytest.raises(SettingsError, match=r"name the archive too: zip://MEMBER::ARCHIVE"):
-        Url.parse("zip://a.tif")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("zip://a.tif", "zip://a.tif: names no archive; write zip://a.tif::ARCHIVE, or zip://::ARCHIVE"),
+        ("zip://", "zip://: names no archive; write zip://MEMBER::ARCHIVE"),
+        ("zip://b.zip", "zip://b.zip: names an archive without a member; write zip://::b.zip for all of it"),
+        ("s3://", "s3://: names no place"),
+        ("https://", "https://: names no place"),
+        ("zip://in.zip::b.zip", "zip://in.zip: an archive in an archive is not read; unpack in.zip"),
+        (
+            "zip://a.tif::zip://in.zip::b.zip",
+            "zip://in.zip: an archive in an archive is not read",
+        ),
+    ],
+)
+def test_what_an_address_lacks_is_said(text, words):
+    """Of the text itself, and of the path that the command line makes of it."""
+    for read in (lambda: Url.parse(text), lambda: Url.of(Path(text))):
+        with pytest.raises(SettingsError) as caught:
+            read()
+        assert words in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file has such a name on Windows")
+def test_a_file_whose_name_looks_like_a_scheme_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("ab:").touch()
+    assert Url.of(Path("ab:")) is None
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/../../a.tif", "zip://../a.tif::b.zip"])

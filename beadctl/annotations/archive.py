@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from beadctl.annotations.document import one_line, unreadable
 from beadctl.errors import AnnotationError
+from beadctl.words import number_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def _members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     size = sum(info.file_size for info in infos)
     if len(infos) > LIMITS.members or size > LIMITS.total_bytes:
         raise AnnotationError(
-            f"{path}: would unpack to {size} bytes in {len(infos)} files, too much; save it again"
+            f"{path}: would unpack to {size} bytes in {number_of(len(infos), 'file')}, too much; "
+            "save it again"
         )
     for info in infos:
         name = info.filename.replace("\\", "/")

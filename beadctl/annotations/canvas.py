@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from beadctl.annotations.outline import Patch, Ring, ellipse, filled, gathered, united
 from beadctl.errors import AnnotationError
 
-HIDDEN = "beads are hidden by others and are lost"
+HIDDEN = "beads that others hide, lost"
 """Words of the remark on beads of which no pixel is left."""
 # Drawing tools let an outline end this far beyond the image; farther out it belongs to a larger image.
 BEYOND_PX = 1.0
@@ -24,16 +24,24 @@ class Remark:
     Attributes
     ----------
     words : str
-        The text, which follows `count` if that is not 0.
+        What is noted: of a remark with a count, the things that it counts.
     count : int
-        Number of beads, outlines or rows concerned.
+        Number of beads, outlines or rows concerned; 0 where none are counted.
     doubtful : bool
         Whether the annotation may be wrong.
+    remedy : str
+        What is assumed, and what to do where that is wrong; may be empty.
     """
 
     words: str
     count: int = 0
     doubtful: bool = True
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the remark as words."""
+        words = f"{self.words}: {self.count}" if self.count else self.words
+        return f"{words}; {self.remedy}" if self.remedy else words
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class Canvas:
         kept = [[ring for ring in rings if len(ring) > 2] for rings in parts]
         kept = [rings for rings in kept if rings]
         if not kept:
-            self.count("outlines have fewer than three points and are left out")
+            self.count("outlines of fewer than three points, left out")
             return
         corners = np.concatenate([ring for rings in kept for ring in rings])
         self._check_place(corners.min(0), corners.max(0), name, whole=True)
@@ -127,12 +135,12 @@ class Canvas:
             if window and own.any():
                 self._paint(Patch(window[0].start, window[1].start, own))
             elif window:
-                self.count("centres lie on others and are left out")
+                self.count("centres that lie on others, left out")
             else:
                 self._paint(None)
 
     def count(self, words: str) -> None:
-        """Count a bead that is changed or left out; `words` follow the number in the remark."""
+        """Count a bead that is changed or left out; `words` precede the number in the remark."""
         self._tally[words, True] += 1
 
     def note(self, words: str) -> None:
@@ -149,7 +157,7 @@ class Canvas:
 
     def _paint(self, patch: Patch | None) -> None:
         if patch is None:
-            self.count("outlines contain no pixel centre and are left out")
+            self.count("outlines without the centre of a pixel, left out")
             return
         window = self._labels[patch.slices]
         size, label = int(np.count_nonzero(patch.mask)), len(self._sizes)
@@ -184,20 +192,19 @@ class Canvas:
                 f"{self._path}: {name} lies outside the image ({size} px); give the annotation of this image"
             )
         if whole and ((low < -0.5 - BEYOND_PX).any() or (high > limit + BEYOND_PX).any()):
-            self.count("outlines reach beyond the image and are cut at its border")
+            self.count("outlines that reach beyond the image, cut at its border")
 
 
 def remark_lines(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]]:
     """Merge equal remarks, each given beside an image's name, into one line: (is a warning, line)."""
-    counts: Counter[tuple[str, bool]] = Counter()
-    images: dict[tuple[str, bool], list[str]] = {}
+    counts: Counter[Remark] = Counter()
+    images: dict[Remark, list[str]] = {}
     for image, remark in remarks:
-        key = remark.words, remark.doubtful
-        counts[key] += remark.count
-        images.setdefault(key, []).append(image)
+        counts[same := replace(remark, count=0)] += remark.count
+        images.setdefault(same, []).append(image)
     return [
-        (doubtful, f"{counts[words, doubtful] or ''} {words}: {first_names(names)}".strip())
-        for (words, doubtful), names in images.items()
+        (same.doubtful, f"{first_names(names)}: {replace(same, count=counts[same])}")
+        for same, names in images.items()
     ]
 
 

@@ -17,6 +17,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.images import Found, find, real_path, survey
 from beadctl.text import name_text
+from beadctl.words import number_of
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -71,12 +72,18 @@ class Pairing:
     def report(self, warn: Callable[[str], None]) -> None:
         """Call `warn` with a line each on what is not paired or not read."""
         for alone, what in (
-            (self.images_alone, "images without a mask"),
-            (self.masks_alone, "masks without an image"),
-            (self.unread, "further annotations of the same images, not read"),
+            (self.images_alone, ("image without a mask", "images without a mask")),
+            (self.masks_alone, ("mask without an image", "masks without an image")),
+            (
+                self.unread,
+                (
+                    "further annotation of the same images, not read",
+                    "further annotations of the same images, not read",
+                ),
+            ),
         ):
             if alone:
-                warn(f"{len(alone)} {what}: {', '.join(path.name for path in alone)}")
+                warn(f"{number_of(len(alone), *what)}: {', '.join(path.name for path in alone)}")
         for line in self.other_formats:
             warn(line)
 
@@ -198,7 +205,7 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _Fo
         pairs, alone = _named(found, truth, parts)
         if not pairs:
             raise AnnotationError(
-                f"{truth}: none of the {len(parts)} images that it names is in {images}; it names"
+                f"{truth}: none of the images that it names is in {images}; it names"
                 f" {first_names(list(parts), 3)}"
             )
         rest = tuple(item.path for item in found if item not in pairs)
@@ -267,8 +274,8 @@ def _by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: st
         raise SettingsError(f"--pair '{pattern}': not a regular expression ({error}); correct it") from None
     if expression.groups != 1:
         raise SettingsError(
-            f"--pair '{pattern}': has {expression.groups} groups; put the name that image and annotation have"
-            r" in common in one pair of parentheses, such as '(\d+)\.'"
+            f"--pair '{pattern}': has {number_of(expression.groups, 'group')}; put the name that image and "
+            r"annotation have in common in one pair of parentheses, such as '(\d+)\.'"
         )
 
     def by_key(items: Sequence[Found]) -> dict[str, Found]:

@@ -7,6 +7,7 @@ from beadctl.annotations.formats import AnnotationFormat
 from beadctl.annotations.head import Head, detect
 from beadctl.annotations.matching import matched
 from beadctl.errors import AnnotationError
+from beadctl.words import number_of
 
 
 def read(
@@ -57,7 +58,7 @@ def read(
     names = matched(found, [image]) if image is not None else {}
     if not names:
         raise AnnotationError(
-            f"{path}: annotates {len(found)} images, none of them by the name of {image or 'this one'};"
-            " give the annotation of this image"
+            f"{path}: annotates {number_of(len(found), 'image')}, none of them by the name of "
+            f"{image or 'this one'}; give the annotation of this image"
         )
     return found[next(iter(names))](shape)

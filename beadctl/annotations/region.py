@@ -222,7 +222,7 @@ def _of_file(path: Path, shape: Shape) -> RegionMask:
     doubtful = [remark for remark in painted.remarks if remark.doubtful and remark.words != HIDDEN]
     if any(remark.words == geojson.NO_BEADS for remark in doubtful):
         raise AnnotationError(f"{path}: holds QuPath's detections too; export the region alone")
-    notes = tuple(f"{path}: {remark.count} {remark.words}" for remark in doubtful)
+    notes = tuple(f"{path}: {remark}" for remark in doubtful)
     return RegionMask(painted.labels > 0, notes)
 
 

@@ -20,6 +20,7 @@ from beadctl.audit.fit import NO_FIT, MaskFit, PairFeatures
 from beadctl.audit.marks import judge_marks
 from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
 from beadctl.audit.placement import find_transform, judge_placement
+from beadctl.words import number_of
 
 Detector = Callable[[NDArray[Any], bool], Detections]
 """Detects beads in an image, shape (H, W); the flag asks for beads of low confidence too."""
@@ -198,7 +199,7 @@ def _judge_empty(detections: Detections | None) -> list[Finding]:
     """Judge an empty mask: right for an empty field, if a model can tell."""
     if detections is None:
         return [Finding(Fault.EMPTY, Verdict.CHECK, "the mask is empty")]
-    message = f"the mask is empty; the image seems to hold {detections.count} beads"
+    message = f"the mask is empty; the image seems to hold {number_of(detections.count, 'bead')}"
     return [Finding(Fault.EMPTY, Verdict.CHECK, message)] if detections.count else []
 
 

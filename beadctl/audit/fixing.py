@@ -16,6 +16,7 @@ from beadctl.errors import OutputError
 from beadctl.files import atomic, write_csv
 from beadctl.images import ReadOptions
 from beadctl.images.tiff_write import write_tiff
+from beadctl.words import number_of
 
 UNCHANGED = "none"
 COLUMNS = ("image", "mask", "verdict", "written", "change")
@@ -117,4 +118,4 @@ def summary(changes: Sequence[Change]) -> str:
     written = [change for change in changes if change.written]
     corrected = sum(not change.message.startswith(UNCHANGED) for change in written)
     left_out = len(changes) - len(written)
-    return f"{len(written)} pairs written, {corrected} of them corrected; {left_out} left out"
+    return f"{number_of(len(written), 'pair')} written, {corrected} of them corrected; {left_out} left out"

@@ -12,6 +12,7 @@ from skimage.measure import regionprops
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import PairFeatures, mean_support, outline_growth_px
 from beadctl.audit.missed import missed_by_detections, missed_by_edges
+from beadctl.words import form, number_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def _graded(fault: Fault, share: float, limits: tuple[float, float], message: st
 
 def _merged(pair: PairFeatures) -> list[Finding]:
     count, total = _count_merged(pair), pair.outlines.bead_count
-    message = f"{count} of {total} marks hold several beads by their shape"
+    hold = form(count, "holds", "hold")
+    message = f"{count} of {number_of(total, 'mark')} {hold} several beads by their shape"
     return _graded(Fault.MERGED, count / total, LIMITS.merged, message)
 
 
@@ -116,7 +118,7 @@ def _unsupported(pair: PairFeatures, growth_px: float) -> list[Finding]:
     if pair.detections and without_edge.sum() > LIMITS.unsupported[0] * judged:
         without_edge &= pair.detections.undetected(pair.labels)
     count = int(without_edge.sum())
-    message = f"{count} of {judged} marks have no edge under them"
+    message = f"{count} of {number_of(judged, 'mark')} {form(count, 'has', 'have')} no edge under them"
     return _graded(Fault.NOTHING_THERE, count / judged, LIMITS.unsupported, message) if count > 1 else []
 
 

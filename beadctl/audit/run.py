@@ -163,11 +163,10 @@ def compared(
 
 
 def _doubt(remark: Remark) -> Finding:
-    message = f"{remark.count or ''} {remark.words}".lstrip()
     if BY_CLASS in remark.words:
-        return Finding(Fault.BY_CLASS, Verdict.BAD, message)
+        return Finding(Fault.BY_CLASS, Verdict.BAD, str(remark))
     fault = Fault.BY_CLASS if remark.words.startswith(SHARED) else Fault.UNREADABLE
-    return Finding(fault, Verdict.CHECK, message)
+    return Finding(fault, Verdict.CHECK, str(remark))
 
 
 def read_pixels(path: Path, reading: ReadOptions) -> NDArray[Any]:

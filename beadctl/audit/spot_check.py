@@ -10,6 +10,7 @@ from beadctl.console import Messages
 from beadctl.images import ReadOptions
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation.options import SegmentOptions
+from beadctl.words import form, number_of
 
 # Pairs that are audited: under a second; if every tenth mask is bad, all of them are right in 8 % of cases.
 MAX_PAIRS = 24
@@ -48,6 +49,7 @@ def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messag
     if bad:
         worst = bad[0].result.findings[0].message
         messages.warn(
-            f"{len(bad)} of {len(audited)} masks checked are bad, for example {bad[0].sample.name}: {worst};"
+            f"{len(bad)} of {number_of(len(audited), 'mask')} checked {form(len(bad), 'is', 'are')} bad, "
+            f"for example {bad[0].sample.name}: {worst};"
             f" check all with: {command}"
         )

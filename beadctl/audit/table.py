@@ -9,6 +9,7 @@ from pathlib import Path
 from beadctl.audit.faults import Verdict
 from beadctl.audit.run import AuditedSample
 from beadctl.files import write_csv
+from beadctl.words import number_of
 
 COLUMNS = (
     "image", "mask", "split", "verdict", "faults", "beads", "diameter_px", "fit", "shift_y_px", "shift_x_px",
@@ -55,7 +56,8 @@ def console_rows(audited: Iterable[AuditedSample]) -> list[tuple[str, str, str]]
 def summary(audited: Sequence[AuditedSample]) -> str:
     """Return how many pairs have each verdict, as a sentence."""
     tally = Counter(pair.result.verdict for pair in audited)
-    return f"{len(audited)} pairs: " + ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
+    each = ", ".join(f"{tally[verdict]} {verdict.value}" for verdict in Verdict)
+    return f"{number_of(len(audited), 'pair')}: {each}"
 
 
 def any_bad(audited: Iterable[AuditedSample]) -> bool:

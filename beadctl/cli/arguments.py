@@ -21,7 +21,7 @@ from beadctl.cluster.worker import Order
 from beadctl.cluster.workers import Workers
 from beadctl.console import Form, Messages
 from beadctl.console.table import print_rows
-from beadctl.dataset.tiling import TilingOptions
+from beadctl.dataset.tiling import TilingOptions, overlap_px
 from beadctl.errors import ExitCode, OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.memory import MemoryPlan
@@ -262,7 +262,8 @@ def tile_options(settings: Settings) -> TilingOptions:
     data = settings.data
     return TilingOptions(
         data.size,
-        **settings.tile.model_dump(exclude={"only"}),
+        overlap_px(data.size, settings.tile.overlap),
+        **settings.tile.model_dump(exclude={"only", "overlap"}),
         seed=data.seed,
         read=read_options(settings),
         annotated=f"{data.annotations}, {data.centre_diameter}",

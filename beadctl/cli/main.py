@@ -202,6 +202,8 @@ def _usage(error: typer.TyperException, words: list[str]) -> ExitCode:
         flags = [flag for parameter in context.command.params for flag in parameter.opts]
         if new := renamed(option.replace("--no-", "--"), flags):
             message = f"No such option: {option}; it is now {new}"
+        elif option in ("-o", "--out-dir") and any(one.name == "out" for one in context.command.params):
+            message = f"No such option: {option}; the folder stands alone, as in {context.command_path} OUT"
     console.fail(f"{message.rstrip('.')}; see {context.command_path if context else PROGRAM} --help")
     return ExitCode.USAGE
 

@@ -1,4 +1,4 @@
-"""Advice on names of settings and flags that do not exist: the new name of a renamed one, or the nearest."""
+"""Names of settings and their flags, and advice on those that do not exist: the new name, or the nearest."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,6 +7,29 @@ from beadctl.errors import SettingsError
 
 # A name with the first word had the second word in its place before version 0.2.
 FORMER_WORDS = {"marker": "seed", "save": "overlays"}
+# Flags of settings whose flag is not the name of the field.
+FLAGS = {
+    "train.start": ("--from",),
+    "train.augment": ("--augment/--no-augment",),
+    "train.tensorboard": ("--tensorboard",),
+    "loss.name": ("--loss",),
+    "inference.model": ("--model", "-m"),
+    "cluster.workers": ("--cluster",),
+    "instances.exclude_border": ("--exclude-border/--keep-border",),
+    "output.out_dir": ("--out-dir", "-o"),
+    "data.recursive": ("--recursive/--no-recursive",),
+}
+
+
+def flags_of(key: str) -> tuple[str, ...]:
+    """Return the flags of a setting.
+
+    Examples
+    --------
+    >>> flags_of("tile.overlap"), flags_of("inference.model")
+    (('--overlap',), ('--model', '-m'))
+    """
+    return FLAGS.get(key, (f"--{key.rpartition('.')[2].replace('_', '-')}",))
 
 
 def require_known(name: str, names: Sequence[str], problem: str) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from beadctl.cli.names import flags_of
 from beadctl.cli.settings import load, section_of
 from beadctl.console import SILENT, Messages, logged
 from beadctl.devices import DEVICE_KINDS
@@ -55,18 +56,6 @@ PANELS = {
     "inference.diameter": INSTANCES,
     "inference.model": MODEL,
 }
-# Flags of settings whose flag is not the name of the field.
-FLAGS = {
-    "train.start": ("--from",),
-    "train.augment": ("--augment/--no-augment",),
-    "train.tensorboard": ("--tensorboard",),
-    "loss.name": ("--loss",),
-    "inference.model": ("--model", "-m"),
-    "cluster.workers": ("--cluster",),
-    "instances.exclude_border": ("--exclude-border/--keep-border",),
-    "output.out_dir": ("--out-dir", "-o"),
-    "data.recursive": ("--recursive/--no-recursive",),
-}
 # A longer list of choices is part of the help, since Typer shows it as the type, beside the help.
 LONGEST_TYPE = 10
 
@@ -76,6 +65,7 @@ def command(
     flags: Mapping[str, Sequence[str]] = MappingProxyType({}),
     *,
     defaults: Mapping[str, object] = MappingProxyType({}),
+    words: Mapping[str, str] = MappingProxyType({}),
     log: bool = False,
     several: bool = False,
     **sections: str,
@@ -93,6 +83,8 @@ def command(
         ``section.field`` to flags that differ from those of other commands.
     defaults : mapping, optional
         ``section.field`` to the command's own default of a setting.
+    words : mapping, optional
+        ``section.field`` to the help of a flag that means something of its own here.
     log : bool
         Whether it has ``--log-json``.
     several : bool
@@ -106,7 +98,9 @@ def command(
         for field in (section_of(section).model_fields if names == "*" else names.split())
     ]
     own_defaults = {"output.out_dir": out_dir, **defaults}
-    from_settings = [_option(key, flags.get(key, FLAGS.get(key, ())), own_defaults.get(key)) for key in keys]
+    from_settings = [
+        _option(key, flags.get(key, flags_of(key)), own_defaults.get(key), words.get(key)) for key in keys
+    ]
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(function).parameters.values())[2:]
@@ -200,21 +194,20 @@ _LOG = _parameter(
 )
 
 
-def _option(key: str, flags: Sequence[str], own_default: object) -> inspect.Parameter:
+def _option(key: str, flags: Sequence[str], own_default: object, own_words: str | None) -> inspect.Parameter:
     """Return the parameter of a setting, named ``section__field``; None for the default of the section."""
     section, field = key.split(".")
     info = section_of(section).model_fields[field]
-    names = flags or (f"--{field.replace('_', '-')}",)
     # A bracket at the end of a description names what None stands for.
-    words, _, bracket = (info.description or "").rstrip(".]").partition(" [")
-    default = cell(own_default) or bracket or _default(info.default, names[0])
+    words, _, bracket = (own_words or info.description or "").rstrip(".]").partition(" [")
+    default = cell(own_default) or bracket or _default(info.default, flags[0])
     kind = _kind(info.annotation)
     choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
     is_long = len("|".join(choices)) > LONGEST_TYPE
     if is_long:
         words += f"; one of {', '.join(choices)}"
     option = typer.Option(
-        *names,
+        *flags,
         help=with_default(words, default) if default else words,
         show_default=False,
         metavar="" if kind is bool else "<name>" if is_long else "<list>" if kind == list[str] else None,

@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 
 from beadctl.cli import sections
-from beadctl.cli.names import require_known
+from beadctl.cli.names import flags_of, require_known
 from beadctl.errors import SettingsError
 from beadctl.text import json_text
 
@@ -129,7 +129,8 @@ def stated(flags: Mapping[str, object]) -> Loaded:
     try:
         return Loaded(Settings(**given), origins, None, flags)
     except ValidationError as error:
-        raise SettingsError(_explain(error, origins)) from None
+        # They are no flags.
+        raise SettingsError(_explain(error, dict.fromkeys(origins, ""))) from None
 
 
 def load(
@@ -231,5 +232,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     if len(first["loc"]) == 1:
         return f"{key}.{message}"
     origin = origins.get(key, "default")
-    shown = "" if origin == "flag" else f" (from {origin})"
-    return f"{key} = {first['input']!r}{shown}: {message[0].lower()}{message[1:]}"
+    if origin == "flag":
+        named = f"{flags_of(key)[0]} {first['input']} ({key})"
+    else:
+        named = f"{key} = {first['input']!r}{f' (from {origin})' * bool(origin)}"
+    return f"{named}: {message[0].lower()}{message[1:]}"

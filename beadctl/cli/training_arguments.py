@@ -122,7 +122,7 @@ def _whole_px(area: str) -> int:
     area_px = Area.parse(area).in_px(None)
     if area_px is None:
         raise SettingsError(
-            f"instances.min_area = {area}: training and model file have pixels; give it in px"
+            f"--min-area {area} (instances.min_area): training and model file have pixels; give it in px"
         )
     return math.ceil(area_px)
 

@@ -27,6 +27,7 @@ def watch(
         Options, by their names, that do not go with watching.
     """
     from beadctl.report import page
+    from beadctl.report.kept import Kept
     from beadctl.results.watch import watch as watch_folder
 
     others["cluster"] = settings.cluster.workers
@@ -50,5 +51,5 @@ def watch(
         outputs,
         settings=arguments.plain(settings),
         messages=messages,
-        write_report=partial(page.write, out, quiet) if reported else None,
+        write_report=partial(page.write, out, quiet, Kept()) if reported else None,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from beadctl.console.messages import Messages
 from beadctl.errors import FileNote
+from beadctl.words import number_of
 
 
 @contextmanager
@@ -32,4 +33,4 @@ def file_notes() -> Iterator[None]:
         finally:
             for note, paths in given.items():
                 if len(paths) > 1:
-                    messages.warn(f"{len(paths) - 1} more files: {note}")
+                    messages.warn(f"{number_of(len(paths) - 1, 'more file')}: {note}")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Characters to which a column of words may be folded.
 FOLDED = 14
+# Head of a column that is never left out: its cells are cut at their ends.
+REASON = "reason"
 
 
 def print_table(
@@ -31,6 +33,8 @@ def print_table(
     to_stdout: bool = False,
 ) -> None:
     """Print a table with numbers aligned to the right; nothing if it has no rows.
+
+    On a terminal that is too narrow, the last columns are left out, except one of reasons, which is cut.
 
     Parameters
     ----------
@@ -57,24 +61,30 @@ def print_table(
             # Lines of a file are not folded, so that its cells can be searched.
             console = Console(file=file, width=10_000)
         cells = rows if total is None else [*rows, total]
-        fitting = columns_that_fit(columns, cells, console.width)
-        *_, unfolded = _ends(columns[:fitting], cells, folded=console.width)
+        fitting = _fitting(columns, cells, console.width)
+        *_, unfolded = _ends(*_part(columns, cells, fitting), folded=console.width)
         table = Table(title=title or None, box=SIMPLE, title_justify="left", title_style="bold")
         table.show_header, table.show_footer = any(columns), total is not None
         # Columns move together before a name is folded.
         table.collapse_padding = unfolded > console.width
-        for index, column in enumerate(columns[:fitting]):
-            numeric = _is_numeric(rows, index)
+        has_bars = bars is not None and console.is_terminal and _has_room(columns, cells, bars, console)
+        room = console.width - (3 + max(map(len, [bars[0], *bars[1]])) if bars and has_bars else 0)
+        for index in fitting:
+            numeric, column = _is_numeric(rows, index), columns[index]
             justify: Literal["right", "left"] = "right" if numeric else "left"
             last = Text(total[index] if total else "", style="bold")
-            table.add_column(column, last, justify=justify, overflow="fold", no_wrap=numeric)
+            if column == REASON:
+                longest = _left_for_reasons(columns, cells, fitting, room)
+                table.add_column(column, last, overflow="ellipsis", no_wrap=True, max_width=longest)
+            else:
+                table.add_column(column, last, justify=justify, overflow="fold", no_wrap=numeric)
         ends: Sequence[str] = ()
-        if bars and console.is_terminal and _has_room(columns, cells, bars, console):
+        if bars and has_bars:
             table.add_column(bars[0], no_wrap=True)
             ends = bars[1]
         for row, *end in itertools.zip_longest(rows, ends) if ends else zip(rows, strict=True):
-            table.add_row(*map(Text, [*row[:fitting], *end]))
-        if missing := columns[fitting:]:
+            table.add_row(*map(Text, [*(row[index] for index in fitting), *end]))
+        if missing := [column for index, column in enumerate(columns) if index not in fitting]:
             table.caption = f"too narrow for: {', '.join(missing)}"
         console.print(table)
 
@@ -109,6 +119,31 @@ def columns_that_fit(columns: Sequence[str], rows: Sequence[Sequence[str]], widt
         if used > width:
             return max(1, index)
     return len(columns)
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the places of the columns to show: the first ones that fit, and that of reasons."""
+    places = range(len(columns))
+    others = [place for place in places if columns[place] != REASON]
+    kept = width if len(others) == len(columns) else width - 3 - FOLDED
+    fitting = columns_that_fit(*_part(columns, rows, others), kept)
+    return sorted({*others[:fitting], *places} - set(others[fitting:]))
+
+
+def _part(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], places: Sequence[int]
+) -> tuple[list[str], list[list[str]]]:
+    """Return columns of a table by their places."""
+    return [columns[place] for place in places], [[row[place] for place in places] for row in rows]
+
+
+def _left_for_reasons(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], fitting: Sequence[int], width: int
+) -> int:
+    """Return the characters that are left for reasons where no other column is folded."""
+    others = [place for place in fitting if columns[place] != REASON]
+    *_, used = _ends(*_part(columns, rows, others), folded=width)
+    return max(FOLDED, width - used - 3)
 
 
 def _ends(columns: Sequence[str], rows: Sequence[Sequence[str]], folded: int = FOLDED) -> Iterator[int]:

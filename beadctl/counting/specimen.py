@@ -81,7 +81,7 @@ def by_expression(names: Sequence[str], expression: str) -> dict[str, Specimen]:
             found[name] = Specimen(parts.get("sample", ""), dilution, parts.get("replicate", ""))
     if not found:
         example = f", such as {names[0]}" if names else ""
-        raise SettingsError(f"{problem}: matches none of the {len(names)} images{example}; change it")
+        raise SettingsError(f"{problem}: matches none of the images{example}; change it")
     return found
 
 

@@ -48,7 +48,7 @@ class Division:
         )
         return (
             f"too few images have beads for a split each; {self.name} is divided by region, with a margin in"
-            f" no split: {places}. Figures on regions of one image are optimistic; tile more images"
+            f" no split: {places}. Figures on regions of one image are optimistic; annotate more images"
         )
 
 

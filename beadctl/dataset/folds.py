@@ -11,6 +11,7 @@ from beadctl.dataset.manifest import COLUMNS, MANIFEST, TileRow
 from beadctl.dataset.splitting import group_names
 from beadctl.errors import SettingsError
 from beadctl.files import write_csv
+from beadctl.words import form, number_of
 
 # Fewer would leave no image for each of training, validation and test.
 FEWEST = 3
@@ -61,8 +62,10 @@ def fold_splits(
     }
     with_beads = sum(value > 0 for value in density.values())
     if with_beads < count:
-        what = "images" if group_by is None else "groups of images"
-        raise SettingsError(f"--folds {count}: only {with_beads} {what} have beads; give fewer folds")
+        kinds = ("image", "images") if group_by is None else ("group of images", "groups of images")
+        only = f"only {number_of(with_beads, *kinds)} {form(with_beads, 'has', 'have')} beads"
+        remedy = "give fewer folds" if with_beads >= FEWEST else "annotate more, or leave --folds out"
+        raise SettingsError(f"--folds {count}: {only}; {remedy}")
     rng = np.random.default_rng(seed)
     ranked = sorted(sorted(groups), key=lambda group: -density[group])
     part: dict[str, int] = {}

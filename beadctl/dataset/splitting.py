@@ -19,7 +19,10 @@ def shares(options: TilingOptions) -> dict[str, float]:
     """
     val, test = options.val_fraction, options.test_fraction
     if val + test >= 1:
-        raise SettingsError("tile.val_fraction + tile.test_fraction must stay below 1; lower one of them")
+        raise SettingsError(
+            f"--val-fraction {val:g} and --test-fraction {test:g} (tile.val_fraction, tile.test_fraction) "
+            "leave nothing to train on; lower one of them"
+        )
     return {"train": 1 - val - test, "val": val, "test": test}
 
 

@@ -66,7 +66,7 @@ class Cut:
             )
         empty = [split for split, counts in self.splits.items() if counts["tiles"] and not counts["beads"]]
         if empty and any(counts["beads"] for counts in self.splits.values()):
-            yield f"no beads in the tiles of {' and '.join(empty)}; tile more images with beads"
+            yield f"no beads in the tiles of {' and '.join(empty)}; annotate more images with beads"
 
 
 def cut(

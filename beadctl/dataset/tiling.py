@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from beadctl.errors import SettingsError
 from beadctl.images import ReadOptions, Window
 
+# Wide enough that most beads are whole in a tile.
+OVERLAP_PX = 64
+
 
 @dataclass(frozen=True)
 class TilingOptions:
@@ -46,8 +49,8 @@ class TilingOptions:
     def __post_init__(self) -> None:
         if self.overlap >= self.size:
             raise SettingsError(
-                f"tile.overlap = {self.overlap} must be smaller than the tile ({self.size} px); "
-                "give a smaller --overlap"
+                f"--overlap {self.overlap} (tile.overlap) is not smaller than a tile, --size {self.size} "
+                "(data.size); give a smaller --overlap"
             )
 
     def windows(self, area: Window) -> Iterator[Window]:
@@ -56,6 +59,17 @@ class TilingOptions:
         for top in origins(area.height, self.size, self.overlap):
             for left in origins(area.width, self.size, self.overlap):
                 yield Window(area.top + top, area.left + left, height, width)
+
+
+def overlap_px(size: int, asked: int | None) -> int:
+    """Return the overlap of neighbouring tiles of `size` px: as asked for, else 64 px or half of a tile.
+
+    Examples
+    --------
+    >>> overlap_px(512, None), overlap_px(64, None), overlap_px(64, 8)
+    (64, 32, 8)
+    """
+    return min(OVERLAP_PX, size // 2) if asked is None else asked
 
 
 def origins(length: int, size: int, overlap: int) -> list[int]:

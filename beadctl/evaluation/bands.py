@@ -30,6 +30,7 @@ from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import Segmented, label_plane
 from beadctl.segmentation.quality import DOUBTFUL
+from beadctl.words import form, number_of
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,12 @@ def model_with_bands(
     bands = fitted_bands(fields)
     if not bands:
         least = f"{LIMITS.least_fields} images of one density"
-        raise AnnotationError(f"{len(fields)} images are too few for --bands; it takes {least}")
+        few = f"{number_of(len(fields), 'image')} {form(len(fields), 'is', 'are')}"
+        raise AnnotationError(f"{few} too few for --bands; it takes {least}")
     facts = dataclasses.replace(model.facts, bands=bands)
     write_bytes(out, with_facts(model.path.read_bytes(), facts))
-    used = sum(band.fields for band in bands)
-    if used < len(fields):
-        messages.warn(
-            f"{len(fields) - used} images are in bands of fewer than {LIMITS.least_fields}: left out"
-        )
+    if left := len(fields) - sum(band.fields for band in bands):
+        messages.warn(f"images left out, in bands of fewer than {LIMITS.least_fields}: {left}")
     return Model(out, model.asked_device, model.threads)
 
 

@@ -31,7 +31,6 @@ from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane, predict_plane
-from beadctl.text import cell
 
 # Annotated centres of small beads are no more accurate than this.
 MIN_TOLERANCE_PX = 3.0
@@ -204,7 +203,7 @@ def evaluate(
         if image.score is None:
             fail(image.reason)
     if not any(image.score for image in scored):
-        messages.warn(f"none of {len(scored)} images could be scored; the figures are unknown")
+        messages.warn("no image could be scored; the figures are unknown")
     if options.filters.names:
         messages.info(options.filters.note(left_out, kept))
     return scored
@@ -216,10 +215,10 @@ def result(model: Model, scored: Sequence[Scored]) -> dict[str, Any]:
     return {"model": str(model.path), "model_sha256": model.sha256, "figures": total.figures()}
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the metrics of a `result` as cells: name and value."""
+def rows(result: Mapping[str, Any]) -> list[tuple[str, float | int | None]]:
+    """Return the metrics of a `result`: name and value, None where it is unknown."""
     return [
-        (name, "" if isinstance(value, float) and math.isnan(value) else cell(value))
+        (name, None if isinstance(value, float) and math.isnan(value) else value)
         for name, value in result["figures"].items()
     ]
 

@@ -18,6 +18,7 @@ from beadctl.results.caption import Entry, captioned
 from beadctl.results.formats.overlays import WHITE, coloured, paint
 from beadctl.results.html import Picture
 from beadctl.segmentation.measure import measure
+from beadctl.words import number_of
 
 # Places that are kept, and at most of one image.
 MOST, MOST_OF_IMAGE = 6, 3
@@ -142,9 +143,9 @@ def _place(answered: Answered, window: tuple[slice, slice], mistakes: int, name:
         missed, false = _unmatched(truth, pairs[:, 0]), _unmatched(labels[window], pairs[:, 1])
         told.append(f"{words}: {missed} missed, {false} false")
         panels.append(_panel(image, labels[window], pairs[:, 1], told[-1]))
-    annotated = _panel(image, truth, pairs[:, 0], f"annotation: {beads} beads")
+    annotated = _panel(image, truth, pairs[:, 0], f"annotation: {number_of(beads, 'bead')}")
     where = f"{answered.name}, row {window[0].start}, column {window[1].start}"
-    caption = f"{where}: {beads} beads annotated; {'; '.join(told)}"
+    caption = f"{where}: {number_of(beads, 'bead')} annotated; {'; '.join(told)}"
     return Place(caption, mistakes, _beside([annotated, *panels]))
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from beadctl.words import number_of
+
 RESULTS_MARK = ".beadctl"
 """A folder that contains an entry of this name holds results of beadctl."""
 
@@ -93,7 +95,7 @@ def origins(name: PurePosixPath) -> set[str]:
 
 
 def named(what: str, paths: Iterable[Path], most: int = 3) -> str:
-    """Return what files are, with their number and the names of some: ``2 masks (a.tif, b.tif)``."""
+    """Return what files are, with their number and the names of some: ``masks, 2 files (a.tif, b.tif)``."""
     names = [path.name for path in paths]
     more = ", ..." if len(names) > most else ""
-    return f"{len(names)} {what} ({', '.join(names[:most])}{more})"
+    return f"{what}, {number_of(len(names), 'file')} ({', '.join(names[:most])}{more})"

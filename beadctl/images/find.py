@@ -26,6 +26,7 @@ from beadctl.images.lists import expanded
 from beadctl.images.selection import Selection
 from beadctl.text import printable
 from beadctl.url import Url
+from beadctl.words import number_of
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".stk", ".lsm", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif",
@@ -90,7 +91,7 @@ class Search:
     def unread(self) -> list[str]:
         """Return lines on pictures in formats that are not read, with what to do."""
         lines = [
-            f"{count} {extra.kind(suffix)} files are not read: {extra.REMEDY}"
+            f"{number_of(count, f'{extra.kind(suffix)} file')} not read: {extra.REMEDY}"
             for suffix, count in sorted(self.others.items())
             if suffix in extra.PACKAGES
         ]
@@ -144,7 +145,7 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     walk, chosen, companions = _searched(inputs, exclude, selection)
     kept = _without(chosen, companions)
     if not kept:
-        raise ImageError(f"none of {len(chosen)} images is left by --include and --exclude; change them")
+        raise ImageError(f"no image is left by --include and --exclude, of {len(chosen)} found; change them")
     return Search(kept, tuple(item.path for item in companions), walk.others, tuple(walk.made))
 
 
@@ -177,7 +178,7 @@ def _searched(
     stems = {stem(item.name) for item in images if not is_in_mask_folder(item.name)}
     chosen = [item for item in images if selection.has(item.name)]
     if not chosen:
-        raise ImageError(f"none of {len(images)} images is left by --include and --exclude; change them")
+        raise ImageError(f"no image is left by --include and --exclude, of {len(images)} found; change them")
     companions = [
         item for item in chosen if item.path not in walk.given and not stems.isdisjoint(origins(item.name))
     ]

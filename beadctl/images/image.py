@@ -24,6 +24,7 @@ from beadctl.images.plane import Plane
 from beadctl.images.projection import projected
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.series import Series, SeriesFacts, chosen_series, planes_of
+from beadctl.words import form, number_of
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ def _notes(
 
 def sizes_of(planes: Sequence[Plane]) -> str:
     """Return the number of planes of each size, in words."""
-    counted = Counter((plane.height, plane.width) for plane in planes)
-    return ", ".join(f"{count} plane(s) of {h} x {w} px" for (h, w), count in counted.items())
+    sizes = Counter((plane.height, plane.width) for plane in planes)
+    return ", ".join(f"{number_of(count, 'plane')} of {h} x {w} px" for (h, w), count in sizes.items())
 
 
 def only_plane(path: Path, options: ReadOptions = ReadOptions()) -> Plane:
@@ -218,7 +219,7 @@ def _chosen(
     present = tuple(p for p in planes if p is not None)
     missing = len(planes) - len(present)
     if missing and not (is_part and present):
-        fault = f"{missing} of {len(planes)} planes are"
+        fault = f"{missing} of {number_of(len(planes), 'plane')} {form(missing, 'is', 'are')}"
         if is_part:
             raise ImageError(f"{path}: {fault} in other files of its set; give those files, without --plane")
         fault = f"{fault} missing, as if it was truncated"

@@ -14,6 +14,7 @@ from beadctl.errors import ImageError
 from beadctl.images.conversion import Conversion
 from beadctl.images.plane import Plane
 from beadctl.images.window import Window
+from beadctl.words import number_of
 
 
 def stacks_of(planes: Sequence[Plane]) -> list[list[Plane]]:
@@ -77,7 +78,7 @@ def projected(planes: Sequence[Plane], how: Projection) -> tuple[Plane, ...]:
         if len(stack) > 1 and how is Projection.SHARPEST:
             first = max(stack, key=_sharpness)
         elif len(stack) > 1:
-            text = f"{how} of {len(stack)} planes"
+            text = f"{how} of {number_of(len(stack), 'plane')}"
             dtype = np.dtype(np.float32) if how is Projection.MEAN else first.dtype
             source = ProjectedSource(tuple(stack), how, dtype)
             first = replace(first, dtype=dtype, source=source, conversion=Conversion(text))

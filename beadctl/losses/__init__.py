@@ -24,6 +24,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
+from beadctl.words import number_of
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -116,7 +118,9 @@ def checked_weights(loss: Loss, given: Sequence[float] | None) -> tuple[float, .
         return tuple(loss.weights.values())
     names = ", ".join(loss.weights)
     if len(given) != len(loss.weights):
-        raise ValueError(f"{loss.value} has {len(loss.weights)} term(s) ({names}), not {len(given)}")
+        raise ValueError(
+            f"{loss.value} has {number_of(len(loss.weights), 'term')} ({names}), not {len(given)}"
+        )
     if not all(0 <= weight < float("inf") for weight in given) or not any(given):
         raise ValueError(f"the weights of {names} are numbers of at least 0, and not all of them 0")
     return tuple(float(weight) for weight in given)

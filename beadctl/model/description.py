@@ -11,6 +11,7 @@ from beadctl.counting.detection import Band
 from beadctl.cpus import usable_cpus
 from beadctl.model.runtime import GPU_ADVICE, listed_devices, providers
 from beadctl.model.session import DEFAULT_MODEL, Model, installed_builds
+from beadctl.words import number_of
 
 # Packages and, of optional ones, the extra that installs them.
 PACKAGES = {
@@ -77,7 +78,8 @@ def _band(band: Band) -> tuple[str, str]:
             ("recall", band.recall, band.recall_interval),
         )
     )
-    return f"band {band}", f"{', '.join(figures)}, widening {band.widening:g}, {band.fields} fields"
+    fields = number_of(band.fields, "field")
+    return f"band {band}", f"{', '.join(figures)}, widening {band.widening:g}, {fields}"
 
 
 def _mebibytes(path: Path) -> str:

@@ -20,6 +20,7 @@ from beadctl.images.resample import enlarged
 from beadctl.model.blocks import Block, blocks, read_ahead, read_reflected
 from beadctl.model.metadata import METADATA_KEY, ModelFacts
 from beadctl.model.runtime import BUILDS, GPU_ADVICE, first_line, open_session
+from beadctl.words import number_of
 
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
 # Of an ONNX file, which is one message of protobuf.
@@ -251,7 +252,7 @@ def open_model(path: Path | None, device: str, threads: int | None, messages: Me
         messages.warn(f"both builds of onnxruntime are installed and overwrite each other; {GPU_ADVICE}")
     model = Model(path or DEFAULT_MODEL, device, threads)
     messages.detail(f"model {model.path} ({model.facts.name}), sha256 {model.sha256[:12]}")
-    messages.info(f"device {model.device}, {model.threads} CPU threads")
+    messages.info(f"device {model.device}, {number_of(model.threads, 'CPU thread')}")
     if model.facts.doubt:
         messages.warn(f"{model.path}: {model.facts.doubt}, or use another --model")
     return model

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from beadctl.report.distribution import Distribution
 from beadctl.results.ledger import Row
+from beadctl.words import form
 
 PX_PER_MPX = 1e6
 FAILED, FLAGGED, SOUND = "failed", "flagged", "ok"
@@ -69,9 +70,9 @@ class Overview:
     @property
     def sentence(self) -> str:
         """What was counted, and what to look at."""
-        images = f"{self.images:,} {'image' if self.images == 1 else 'images'}"
-        planes = f", {self.planes:,} planes" if self.planes != self.images else ""
-        words = [f"{self.beads:,} beads in {images}{planes}"]
+        images = f"{self.images:,} {form(self.images, 'image')}"
+        planes = f", {self.planes:,} {form(self.planes, 'plane')}" if self.planes != self.images else ""
+        words = [f"{self.beads:,} {form(self.beads, 'bead')} in {images}{planes}"]
         if self.states[FAILED]:
             words.append(f"{self.states[FAILED]:,} failed")
         if self.states[FLAGGED]:

@@ -17,6 +17,7 @@ from beadctl.files import atomic, sha256
 from beadctl.model.description import describe_model
 from beadctl.report import planes, require_packages, statistics
 from beadctl.report.finished import Finished
+from beadctl.report.kept import Kept
 from beadctl.report.overview import FAILED, ORDER, Overview, distributions, state_of
 from beadctl.report.shares import Shares
 from beadctl.results.formats import Output, format_of
@@ -24,6 +25,7 @@ from beadctl.results.html import STYLE
 from beadctl.results.ledger import Row
 from beadctl.results.outdated import REPORT, REPORT_MARK, is_report
 from beadctl.segmentation.measure import FLAGS
+from beadctl.words import number_of
 
 # Rows of the table; more are slow to sort.
 MOST_ROWS = 5000
@@ -55,13 +57,13 @@ class Written:
     def notes(self) -> Iterator[tuple[bool, str]]:
         """Yield what it shows and what it does not, as (is a warning, a line)."""
         size = self.path.stat().st_size / 1e6
-        yield False, f"{self.path}: {size:.1f} MB, {self.shown} planes to look at"
+        yield False, f"{self.path}: {size:.1f} MB, {number_of(self.shown, 'plane')} to look at"
         if self.shown < self.counted:
             left = self.counted - self.shown
-            yield False, f"{self.path}: {left} planes have figures and no picture, as a page holds no more"
+            yield False, f"{self.path}: planes with figures and no picture: {left}, as a page holds no more"
         if self.lost:
             why = "image files or results are not as the run left them"
-            yield True, f"{self.path}: {self.lost} planes are without picture or beads: {why}"
+            yield True, f"{self.path}: planes without picture or beads: {self.lost}; {why}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Column:
     number: bool = True
 
 
-def write(folder: Path, messages: Messages) -> Written:
+def write(folder: Path, messages: Messages, kept: Kept | None = None) -> Written:
     """Write ``report.html`` into a folder of results, and replace an earlier one.
 
     Parameters
@@ -92,6 +94,8 @@ def write(folder: Path, messages: Messages) -> Written:
         Folder of results of a run that has ended.
     messages : Messages
         Shows the progress.
+    kept : Kept, optional
+        Planes of an earlier page of this run, which are not drawn again; it gets those of this one.
 
     Raises
     ------
@@ -113,10 +117,10 @@ def write(folder: Path, messages: Messages) -> Written:
     shares = Shares.of(counted)
     lost = 0
 
-    def blocks() -> Iterator[tuple[int, dict[str, Any]]]:
+    def blocks() -> Iterator[tuple[int, Mapping[str, Any]]]:
         nonlocal lost
         with messages.progress(len(shares.planes), "drawing") as advance:
-            for key, content in planes.shown(finished, shares, advance):
+            for key, content in planes.shown(finished, shares, advance, kept or Kept()):
                 lost += "note" in content
                 yield key, content
 

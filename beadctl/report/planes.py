@@ -15,6 +15,7 @@ from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
 from beadctl.images import Image, Plane, content_sha256, open_image
 from beadctl.report import drawing, picture
 from beadctl.report.finished import Finished
+from beadctl.report.kept import Drawn, Kept, source_of
 from beadctl.report.shares import Shares
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of
@@ -25,8 +26,8 @@ CHANGED = "its results changed since; run again"
 
 
 def shown(
-    finished: Finished, shares: Shares, advance: Callable[[], None]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+    finished: Finished, shares: Shares, advance: Callable[[], None], kept: Kept
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield what the page shows of planes: their key, and plain values for JSON.
 
     These are ``width`` and ``height``, px, ``um``, the pixel size; ``thumbnail`` and ``picture``, WebP in
@@ -41,22 +42,36 @@ def shown(
         Planes with a count, and their bytes. Those of one image are read together.
     advance : callable
         Called after each plane.
+    kept : Kept
+        Planes of the last page, which are used again where they fit this one; it gets those of this one.
     """
+    kept.turn()
     ordered = sorted(shares.planes.items(), key=lambda item: (item[1].image, item[1].plane))
     for image, group in groupby(ordered, key=lambda item: item[1].image):
-        for key, content in _of_image(finished, finished.names.get(image), list(group), shares):
+        for key, content in _of_image(finished, finished.names.get(image), list(group), shares, kept):
             yield key, content
             advance()
 
 
 def _of_image(
-    finished: Finished, name: PurePosixPath | None, planes: Sequence[tuple[int, Row]], shares: Shares
-) -> Iterator[tuple[int, dict[str, Any]]]:
+    finished: Finished,
+    name: PurePosixPath | None,
+    planes: Sequence[tuple[int, Row]],
+    shares: Shares,
+    kept: Kept,
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
     entry = ledger.read(finished.folder, name) if name else None
     numbers = {row.plane: place for place, row in enumerate(entry.result.rows)} if entry else {}
     if entry is None or name is None or any(row.plane not in numbers for _, row in planes):
         for key, _ in planes:
             yield key, {"note": CHANGED}
+        return
+    sources = {key: source_of(entry, row, outlined=key in shares.outlined) for key, row in planes}
+    again = [drawn for key, row in planes if (drawn := kept.find(row, sources[key], shares, key))]
+    if len(again) == len(planes):
+        for (key, row), drawn in zip(planes, again, strict=True):
+            kept.add(row, drawn)
+            yield key, drawn.content
         return
     image = _opened(finished, entry)
     labels = _LabelImages(finished, name, entry, image)
@@ -69,7 +84,10 @@ def _of_image(
             content["note"] = CHANGED
         else:
             content["beads"] = _base64(packed)
-            content |= _pictures(image, row, shares.picture(key, len(packed)))
+            pictures = _pictures(image, row, shares.picture(key, len(packed)))
+            content |= {what: text if what == "note" else _base64(text) for what, text in pictures.items()}
+            if "note" not in pictures:
+                kept.add(row, Drawn(sources[key], len(packed), sum(map(len, pictures.values())), content))
         yield key, content
 
 
@@ -101,7 +119,8 @@ def _opened(finished: Finished, entry: Entry) -> Image | str:
         return "the image file is no longer where the run read it"
 
 
-def _pictures(image: Image | str, row: Row, most_bytes: int) -> dict[str, str]:
+def _pictures(image: Image | str, row: Row, most_bytes: int) -> dict[str, Any]:
+    """Return the pictures of a plane, or a note why there are none."""
     if isinstance(image, str):
         return {"note": image}
     try:
@@ -109,10 +128,7 @@ def _pictures(image: Image | str, row: Row, most_bytes: int) -> dict[str, str]:
     except (ImageError, OSError):
         return {"note": "the image file can no longer be read"}
     small = picture.thumbnail(drawn)
-    return {
-        "thumbnail": _base64(small),
-        "picture": _base64(picture.fitted(drawn, max(1, most_bytes - len(small)))),
-    }
+    return {"thumbnail": small, "picture": picture.fitted(drawn, max(1, most_bytes - len(small)))}
 
 
 def _plane(image: Image, number: int) -> Plane:

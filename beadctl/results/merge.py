@@ -28,6 +28,7 @@ from beadctl.results.tables import write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
+from beadctl.words import number_of
 
 # Settings that decide neither what is counted nor which files are written.
 FREE = (
@@ -120,7 +121,8 @@ class Shards:
             yield image
         if place != self.images:
             raise OutputError(
-                f"{self.out}: the shards have {place} of {self.images} images; run them again, then merge"
+                f"{self.out}: the shards have {place} of {number_of(self.images, 'image')}; "
+                "run them again, then merge"
             )
 
     def _require_one_run(self) -> None:

@@ -27,6 +27,7 @@ from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
 from beadctl.text import toml_text
 from beadctl.url import Url
+from beadctl.words import form, number_of
 
 
 def process(
@@ -164,7 +165,8 @@ def tell(result: ImageResult, messages: console.Messages, on_result: Callable[[I
 def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:
     """Say how many counts have a flag, and what the filters left out."""
     if tally.flagged:
-        what = f"{tally.flagged} of {tally.counted} counts have a quality flag"
+        verb = form(tally.flagged, "has", "have")
+        what = f"{tally.flagged} of {number_of(tally.counted, 'count')} {verb} a quality flag"
         messages.warn(f"{what}; look at the overlays before use")
     if filters.names and tally.counted:
         messages.info(filters.note(tally.filtered, tally.beads))

@@ -25,6 +25,7 @@ from beadctl.results import ledger
 from beadctl.results.ledger import ImageResult
 from beadctl.results.record import RUN_FILES
 from beadctl.shard import Shard
+from beadctl.words import number_of
 
 FOLDER, IMAGES = "shards", "images.jsonl"
 # Of the images of a shard that are read at once.
@@ -88,7 +89,7 @@ class Part:
     def __str__(self) -> str:
         by = f" ({self.shard.source})" if self.shard.source else ""
         size = f"{self.bytes / 1e6:.4g} of {self.all_bytes / 1e6:.4g} MB"
-        return f"shard {self.shard}{by}: {len(self.found)} of {self.images} images, {size}"
+        return f"shard {self.shard}{by}: {len(self.found)} of {number_of(self.images, 'image')}, {size}"
 
 
 @dataclass(frozen=True)

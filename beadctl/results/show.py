@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from beadctl.console import Messages, pictures, print_text
 from beadctl.console.pictures import Means, Screen
 from beadctl.errors import ImageError, OutputError
-from beadctl.images import Results, open_image, real_path
+from beadctl.images import ReadOptions, Results, open_image, real_path
 from beadctl.results import ledger, verify
 from beadctl.results.formats import Output, format_of, overlays
 from beadctl.results.ledger import Entry, Row
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import Source, begun
 from beadctl.text import name_text
+from beadctl.words import number_of
 
 # Planes that are shown where none is named.
 MOST = 3
@@ -59,7 +60,7 @@ class Shown:
         row = self.row
         place = f"{row.image} {row.position}" if row.position else row.image
         unit, size = ("um", row.mean_diameter_um) if row.mean_diameter_um else ("px", row.mean_diameter_px)
-        words = f"{place}: {row.count} beads"
+        words = f"{place}: {number_of(row.count or 0, 'bead')}"
         words += f", mean diameter {size:.3g} {unit}" if size else ""
         return words + (f"; to check: {', '.join(row.quality.split())}" if row.quality else "")
 
@@ -80,8 +81,15 @@ class Chosen:
     left: int = 0
 
 
-def of_image(path: Path, source: Source) -> Chosen:
+def of_image(path: Path, read: ReadOptions, open_source: Callable[[], Source]) -> Chosen:
     """Return the first planes of an image file, segmented; nothing is written.
+
+    Parameters
+    ----------
+    path, read : Path and ReadOptions
+        The file, and how it is read.
+    open_source : callable
+        Returns what finds the beads, once the file has been opened.
 
     Raises
     ------
@@ -94,7 +102,7 @@ def of_image(path: Path, source: Source) -> Chosen:
             raise ImageError(
                 f"{path}: is itself a result; show the folder {folder}, or the image of which it is"
             )
-    planes = open_image(path, source.read).planes
+    planes, source = open_image(path, read).planes, open_source()
 
     def shown() -> Iterator[Shown]:
         for plane in planes[:MOST]:

@@ -11,6 +11,7 @@ import numpy as np
 from beadctl.counting.specimen import Specimen
 from beadctl.results import plots
 from beadctl.results.sizes import GroupSizes
+from beadctl.words import number_of
 
 STEM = "sizes"
 # Groups that are drawn; the tables have all.
@@ -57,6 +58,8 @@ def _panel(axes: Any, group: GroupSizes) -> None:
         axes.axvline(value, color="black", lw=1.2, ls=style, label=f"{name} {value:.4g} {row.unit}")
     # Room for the legend.
     axes.set_ylim(0, 1.5 * histogram.beads.max())
-    title = f"{Specimen(row.sample, row.dilution).group}: {row.beads} beads, CV {row.cv or 0:.1%}"
+    title = (
+        f"{Specimen(row.sample, row.dilution).group}: {number_of(row.beads, 'bead')}, CV {row.cv or 0:.1%}"
+    )
     plots.label(axes, f"diameter, {row.unit}", "beads", title)
     axes.legend(fontsize=8, facecolor="white", framealpha=0.9, edgecolor="none")

@@ -134,9 +134,9 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
             compare(_of_image(folder, entry))
         on_image()
     if unknown:
-        notes.append(f"{unknown} images were done by a beadctl that recorded no masks and overlays")
+        notes.append(f"images done by a beadctl that recorded no masks and overlays: {unknown}")
     if in_stores:
-        notes.append(f"{in_stores} images are objects in stores, which are not read again")
+        notes.append(f"images that are objects in stores, which are not read again: {in_stores}")
     return Verified(tuple(changes), checked, tuple(notes))
 
 

@@ -25,6 +25,7 @@ from beadctl.results.tables import flagged, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.text import name_text
+from beadctl.words import number_of
 
 # Tables and the report, which are written anew, take at most this share of the time; and while images wait,
 # they are written so seldom, because no plane is worked on meanwhile.
@@ -235,9 +236,9 @@ class _Watching:
                 self._messages.warn(flagged(row))
         if not result.failed:
             planes = f" in {len(result.rows)} planes" if len(result.rows) > 1 else ""
-            beads = sum(row.count or 0 for row in result.rows)
+            beads = number_of(sum(row.count or 0 for row in result.rows), "bead")
             before = ", done by an earlier run" * (result.rows[0].status == "skipped")
-            self._messages.info(f"{result.rows[0].image}: {beads} beads{planes}{before}")
+            self._messages.info(f"{result.rows[0].image}: {beads}{planes}{before}")
 
     def _say(self, line: str) -> None:
         self._teller.later(partial(self._messages.info, line))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from beadctl.errors import ImageError, SettingsError
 from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.sizes import Area, Diameter
+from beadctl.words import number_of
 
 # Limits include a bead of just that size, whatever the rounding of um.
 _ROUNDING = 1e-9
@@ -109,4 +110,4 @@ class Filters:
 
     def note(self, left_out: int, kept: int) -> str:
         """Return what a run says of the beads that the filters left out."""
-        return f"{left_out} of {left_out + kept} beads left out by {', '.join(self.names)}"
+        return f"{left_out} of {number_of(left_out + kept, 'bead')} left out by {', '.join(self.names)}"

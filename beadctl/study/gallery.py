@@ -14,6 +14,7 @@ from beadctl.results.html import Picture
 from beadctl.study.outcome import Outcome, TileScore, labels
 from beadctl.training.measured import answers
 from beadctl.training.run_folder import BEST
+from beadctl.words import number_of
 
 MOST_ARMS = 8
 
@@ -43,8 +44,8 @@ def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list
                 tile, rank = wanted[answer.name]
                 caption = (
                     f"{names[run.arm]}, seed {run.seed}: {rank} {run.split} tile, {tile.image}. Jaccard "
-                    f"{tile.jaccard:.3f}; left the annotation ({tile.true} beads), right the result "
-                    f"({tile.found})."
+                    f"{tile.jaccard:.3f}; left the annotation ({number_of(tile.true, 'bead')}), "
+                    f"right the result ({tile.found})."
                 )
                 drawn.append(Picture(caption, _side_by_side(answer.image, answer.true, answer.found)))
     return drawn

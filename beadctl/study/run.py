@@ -25,6 +25,7 @@ from beadctl.training.measured import measured_split
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.start import Start
 from beadctl.training.tiles import Tiles
+from beadctl.words import number_of
 
 DEFAULT_FOLDER = Path("runs/compare-losses")
 
@@ -78,7 +79,7 @@ def run_missing(
     missing = [trial for trial, outcome in zip(chosen, before, strict=True) if outcome is None]
     if missing:
         where = "a cluster" if cluster else resolve(options.device)
-        messages.info(f"{len(missing)} of {len(chosen)} trials to run on {where} into {out}")
+        messages.info(f"{len(missing)} of {number_of(len(chosen), 'trial')} to run on {where} into {out}")
     progress = ComparisonProgress(chosen, [outcome for outcome in before if outcome], messages.verbosity)
     if cluster and missing:
         out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +159,7 @@ def report(
     console.print_rows(form, arms.columns, arms.rows)
     if len(outcomes) < len(trials):
         others = len(trials) - len(outcomes)
-        messages.info(f"{others} of {len(trials)} trials are missing: other tasks have them")
+        messages.info(f"{others} of {number_of(len(trials), 'trial')} missing: other tasks have them")
     messages.info(verdict(outcomes))
     messages.info(f"report: {out / reports.PAGE}")
     return ExitCode.of(failed=any(not outcome.finished for outcome in outcomes))

@@ -10,6 +10,7 @@ from beadctl import cpus
 from beadctl.cpus import usable_cpus
 from beadctl.errors import DeviceError
 from beadctl.launch import Launch
+from beadctl.words import number_of
 
 # On a CPU the workers and the network share the cores; a GPU leaves all of them to the workers.
 MOST_WORKERS = {"cpu": 2, "cuda": 8}
@@ -54,7 +55,7 @@ def own(device: str, launch: Launch) -> str:
         raise DeviceError(f"{device} is one GPU for {launch.local_size} processes; use --device cuda")
     if (found := torch.cuda.device_count()) < launch.local_size:
         raise DeviceError(
-            f"{launch.local_size} processes but only {found} GPU(s) on this machine; "
+            f"{launch.local_size} processes but only {number_of(found, 'GPU')} on this machine; "
             f"use torchrun --nproc-per-node {found}, or --device cpu"
         )
     return f"cuda:{launch.local_rank}"

@@ -10,6 +10,7 @@ from beadctl.images import Plane
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import segment_plane
+from beadctl.words import number_of
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class Drift:
         """Return the drift as words."""
         figures = self.figures
         return (
-            f"{self.beads} beads in {self.planes} planes became {self.found}; counts differ by "
+            f"{number_of(self.beads, 'bead')} in {number_of(self.planes, 'plane')} became {self.found}; "
+            "counts differ by "
             f"{figures.counts:.2%}, {figures.unmatched:.2%} of the beads have no match, outlines differ by "
             f"{figures.outline_px:.3f} px"
         )

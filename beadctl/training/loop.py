@@ -26,6 +26,7 @@ from beadctl.training.run_folder import RunFolder, now
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
 from beadctl.training.validation import label_options, score
+from beadctl.words import number_of
 
 # Samples that the batch normalisations of a model file take their statistics from.
 OPENING = 32
@@ -160,7 +161,7 @@ class TrainingRun:
                 stopped = "time limit"
                 break
             if self.history and self.epoch - self.best_epoch >= self.plan.patience:
-                stopped = f"no better for {self.plan.patience} epochs"
+                stopped = f"no better for {number_of(self.plan.patience, 'epoch')}"
                 break
             began = time.monotonic()
             epoch = self.train_epoch(callbacks)

@@ -21,6 +21,7 @@ from beadctl.training.preparation import Prepared
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import CURVE
 from beadctl.training.worth import tell_worth
+from beadctl.words import number_of
 
 # Validation F1 from which a model is called good.
 GOOD_F1 = 0.8
@@ -125,7 +126,7 @@ def say_end(result: RunResult, run: Prepared, messages: Messages) -> None:
     """Say how a run ended, and what its best epoch is worth."""
     if result.record and result.best:
         messages.info(
-            f"{result.stopped} after {result.epochs} epochs on {result.device}; best validation "
+            f"{result.stopped} after {number_of(result.epochs, 'epoch')} on {result.device}; best validation "
             f"{result.record.figure(run.plan.select)} in epoch {result.record.epoch}: {result.best}"
         )
         _say_worth(result.record, run, messages)

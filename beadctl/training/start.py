@@ -94,9 +94,10 @@ def begin(
     start = again(source, run) if run else weights(source)
     for name, (asked, origin) in network.items():
         if asked != start.network[name]:
-            shown = "" if origin == "flag" else f" (from {origin})"
+            flag = f"--{name.replace('_', '-')} {asked} (train.{name})"
+            stated = flag if origin == "flag" else f"train.{name} = {asked} (from {origin})"
             raise SettingsError(
-                f"train.{name} = {asked}{shown}: the network of {source} has {start.network[name]}; "
+                f"{stated}: the network of {source} has {start.network[name]}; "
                 "leave it out, or start from other weights"
             )
     return start, {"lr": lr or FINE_TUNING_LR, **start.network}

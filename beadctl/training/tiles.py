@@ -63,8 +63,8 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         if beads in (0, pixels):
             what = "no bead" if not beads else "nothing but bead"
             raise TrainingError(
-                f"{folder}: {what} in the masks of all {len(self.rows)} {split} tiles; check the masks, and "
-                "give `beadctl tile` images with both beads and background"
+                f"{folder}: {what} in the masks of all {split} tiles ({len(self.rows)}); check the masks, "
+                "and give `beadctl tile` images with both beads and background"
             )
         self._places = places if fits else []
         self._packed = np.frombuffer(bytes(packed) if fits else b"", np.uint8)

@@ -12,6 +12,7 @@ from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.training.device import cpu_threads
 from beadctl.training.preparation import Prepared
 from beadctl.training.trained_model import TrainedModel
+from beadctl.words import form, number_of
 
 WORST = "worst_tiles.png"
 # Validation tiles that are compared: evenly spread ones where there are more.
@@ -50,7 +51,8 @@ def tell_worth(run: Prepared, best: Path, messages: Messages) -> None:
         found = compare(chosen, default, model, messages, on_image=places.add)
         worst.write(run.out / WORST, places.places)
     many = f"{len(chosen)} of {len(held)}" if len(chosen) < len(held) else f"{len(held)}"
-    messages.info(f"on {many} validation tiles with {found.beads} beads: this run {found.figures()}")
+    tiles, beads = form(len(held), "tile"), number_of(found.beads, "bead")
+    messages.info(f"on {many} validation {tiles} with {beads}: this run {found.figures()}")
     messages.info(f"{ADVICE[found.verdict]}; worst tiles: {run.out / WORST}")
 
 

@@ -7,6 +7,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.dataset import manifest
 from beadctl.dataset.manifest import TileRow
 from beadctl.images import ReadOptions
+from beadctl.words import number_of
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class HeldOut:
 
     def __str__(self) -> str:
         """Return how many they are, as words."""
-        number, noun = len(self.samples), "tile" if self.are_tiles else "image"
-        return f"{number} {'test' if self.split == 'test' else 'validation'} {noun}{'s' * (number != 1)}"
+        split = "test" if self.split == "test" else "validation"
+        return number_of(len(self.samples), f"{split} {'tile' if self.are_tiles else 'image'}")
 
 
 def compared_split(rows: Sequence[TileRow]) -> str:

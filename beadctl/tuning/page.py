@@ -10,6 +10,7 @@ from beadctl.training.run_folder import CURVE
 from beadctl.tuning import cross_validation
 from beadctl.tuning.folder import MODEL, RUN
 from beadctl.tuning.verdict import Outcome
+from beadctl.words import number_of
 
 FIGURE_COLUMNS = ("figure", "default model", "tuned model")
 IMAGE_COLUMNS = (
@@ -76,9 +77,10 @@ def figure_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 def _training(outcome: Outcome) -> str:
     run = outcome.tuned.run
     best = f"; best epoch {run.record.epoch}" if run.record else ""
-    return f"{run.epochs} epochs in {run.seconds / 60:.1f} minutes on {run.device}{best}."
+    return f"{number_of(run.epochs, 'epoch')} in {run.seconds / 60:.1f} minutes on {run.device}{best}."
 
 
 def _calibration(outcome: Outcome) -> str:
     counts = outcome.counts("val")
-    return f"Chosen on the validation images: {counts['images']} images, {counts['beads']} beads in tiles."
+    images, beads = number_of(counts["images"], "image"), number_of(counts["beads"], "bead")
+    return f"Chosen on the validation images: {images}, {beads} in tiles."

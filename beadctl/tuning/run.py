@@ -9,12 +9,13 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.folds import fold_splits
 from beadctl.dataset.manifest import MANIFEST, read_manifest
-from beadctl.dataset.tile_writer import cut_with_progress
+from beadctl.dataset.tile_writer import Cut, cut_with_progress
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.errors import AnnotationError, ExitCode
+from beadctl.errors import AnnotationError, ExitCode, TrainingError
 from beadctl.evaluation import worst
 from beadctl.evaluation.comparison import Verdict
 from beadctl.files import write_bytes, write_json
+from beadctl.launch import Launch
 from beadctl.model.metadata import with_facts
 from beadctl.training.export import ExportOptions
 from beadctl.training.preparation import Asked
@@ -22,8 +23,11 @@ from beadctl.tuning import cross_validation, page
 from beadctl.tuning.folder import FIGURES, MODEL, PAGE, RUN, TILES, WORST, require_own
 from beadctl.tuning.steps import tuned_on
 from beadctl.tuning.verdict import Outcome
+from beadctl.words import number_of
 
 DEFAULT_FOLDER = Path("tuned")
+# Images to train on, to choose epoch and thresholds on, and to compare on.
+ENOUGH = 3
 
 
 def tune(
@@ -59,12 +63,15 @@ def tune(
     Raises
     ------
     SettingsError
-        If there are fewer images with beads than folds.
+        If there are fewer images with beads than folds, or torchrun started several processes.
     OutputError
         If the folder holds such files and no tuning, or tiles of other images or another size.
+    TrainingError
+        If too few images have beads.
     BeadctlError
         As the steps raise it.
     """
+    Launch.of().require_alone("tune")
     out = asked.out or DEFAULT_FOLDER
     require_own(out)
     with lock.held(out, messages.info):
@@ -73,6 +80,7 @@ def tune(
             messages.fail(reason)
         if not (out / TILES / MANIFEST).exists():
             raise AnnotationError(f"{out / TILES}: no image could be cut into tiles; correct the annotations")
+        _require_parts(cut, len(samples))
         asked = replace(asked, tiles=out / TILES, out=out / RUN)
         rows = read_manifest(out / TILES)
         splits = fold_splits(rows, folds, seed=tiling.seed, group_by=tiling.group_by) if folds else []
@@ -88,6 +96,16 @@ def tune(
     bad = outcome.comparison.verdict is Verdict.NOT_BETTER
     (messages.warn if bad else messages.info)(outcome.line(out / MODEL))
     return ExitCode.of(failed=bool(cut.failures))
+
+
+def _require_parts(cut: Cut, images: int) -> None:
+    """Refuse images that leave nothing to train on, or to choose thresholds on."""
+    if all(cut.splits[split]["beads"] for split in ("train", "val")):
+        return
+    raise TrainingError(
+        f"{number_of(images, 'annotated image')}: too few beads for a part to train on and one to choose "
+        f"epoch and thresholds on; annotate beads in {ENOUGH} images at least"
+    )
 
 
 def _write(out: Path, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from beadctl.dataset.manifest import TileRow
 from beadctl.evaluation.comparison import Comparison, ImageScores, Verdict
 from beadctl.model.metadata import ModelFacts
 from beadctl.tuning.steps import THRESHOLDS, Tuned
+from beadctl.words import number_of
 
 WORDS = {
     Verdict.BETTER: "better than the default model",
@@ -49,11 +50,13 @@ class Outcome:
     @property
     def where(self) -> str:
         """On what the models are compared, as words."""
-        beads = f"with {self.comparison.beads} beads"
+        beads = f"with {number_of(self.comparison.beads, 'bead')}"
         if self.folds:
-            return f"{len(self.comparison.images)} images {beads}, in {len(self.folds)} folds"
-        seen = "" if self.tuned.held.split == "test" else " that also chose its epoch and thresholds"
-        return f"{self.tuned.held} {beads}{seen}"
+            return f"{number_of(len(self.comparison.images), 'image')} {beads}, in {len(self.folds)} folds"
+        held = self.tuned.held
+        seen = "" if held.split == "test" else " that also chose its epoch and thresholds"
+        near = " of an image that it was also trained on" if held.are_tiles else ""
+        return f"{held} {beads}{near}{' and' * bool(near and seen)}{seen}"
 
     def line(self, model: Path) -> str:
         """Return whether the model is better, with the figures of both."""

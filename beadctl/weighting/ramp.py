@@ -7,6 +7,7 @@ from torch import Tensor
 
 from beadctl.weighting import Weighting, WeightingParameters
 from beadctl.weighting.fixed import Fixed
+from beadctl.words import number_of
 
 
 class Ramp(Fixed):
@@ -39,5 +40,5 @@ def build(weights: Sequence[float], parameters: WeightingParameters) -> Weightin
     *ends, marker = weights
     starts = parameters.ramp_from or (sum(ends) / len(ends),) * len(ends)
     if len(starts) != len(ends):
-        raise ValueError(f"the loss has {len(ends)} term(s), the start of the ramp {len(starts)}")
+        raise ValueError(f"the loss has {number_of(len(ends), 'term')}, the start of the ramp {len(starts)}")
     return Ramp((*starts, marker), weights, parameters.ramp_epochs)

@@ -7,6 +7,7 @@ from string import Template
 from beadctl.counting.detection import Band
 from beadctl.images import InputName
 from beadctl.model.metadata import ModelFacts
+from beadctl.words import number_of
 
 SUMMARY = (
     "Finds microbeads and other round particles, also touching ones, in a plane of grey levels (fluorescence,"
@@ -71,7 +72,7 @@ def _text(name: str) -> str:
 def _bands(facts: ModelFacts) -> dict[str, object]:
     """Return precision and recall on fields of known numbers of beads, by their density."""
     shares = {band: f"precision {band.precision:.3f}, recall {band.recall:.3f}" for band in facts.bands}
-    return {f"{band.fields} fields, {_of_band(band)}": words for band, words in shares.items()}
+    return {f"{number_of(band.fields, 'field')}, {_of_band(band)}": words for band, words in shares.items()}
 
 
 def _of_band(band: Band) -> str:

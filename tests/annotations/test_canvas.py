@@ -9,7 +9,7 @@ from helpers.images import discs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.annotations.canvas import Canvas, Remark, remark_lines
+from beadctl.annotations.canvas import HIDDEN, Canvas, Remark, remark_lines
 from beadctl.annotations.outline import ellipse, filled
 from beadctl.errors import AnnotationError
 
@@ -48,7 +48,7 @@ def test_a_bead_marked_twice_is_one_with_a_remark():
         canvas.outline([[circle(12, 14, 5)]], "bead")
     labelled = canvas.finish()
     assert np.unique(labelled.labels).tolist() == [0, 3]
-    assert labelled.remarks == (Remark("beads are hidden by others and are lost", 2),)
+    assert labelled.remarks == (Remark(HIDDEN, 2),)
 
 
 @given(st.lists(st.tuples(st.floats(2, 20), st.floats(2, 26), st.sampled_from([1.4, 3.2, 6.1])), max_size=12))
@@ -59,7 +59,7 @@ def test_only_beads_of_equal_size_hide_each_other(beads):
         canvas.ellipse((y, x), (radius, radius), "bead")
         painted += 1
     labelled = canvas.finish()
-    lost = sum(remark.count for remark in labelled.remarks if remark.words.startswith("beads are hidden"))
+    lost = sum(remark.count for remark in labelled.remarks if remark.words == HIDDEN)
     assert np.count_nonzero(np.unique(labelled.labels)) + lost == painted
     if len({radius for *_, radius in beads}) == len(beads):
         assert lost == 0
@@ -109,7 +109,7 @@ def test_equal_centres_are_one_bead_with_a_remark():
     canvas.discs(np.array([(12.0, 8.0), (12.0, 8.0), (4.0, 20.0)]), 6)
     labelled = canvas.finish()
     assert np.unique(labelled.labels).tolist() == [0, 1, 2]
-    assert labelled.remarks == (Remark("centres lie on others and are left out", 1),)
+    assert labelled.remarks == (Remark("centres that lie on others, left out", 1),)
 
 
 # --- what does not fit
@@ -134,7 +134,7 @@ def test_a_bead_across_the_border_is_cut_with_a_remark():
     canvas.outline([[np.array([(18, 18), (18, 29.9), (23.9, 29.9), (23.9, 18)])]], "bead")
     labelled = canvas.finish()
     np.testing.assert_array_equal(labelled.labels == 1, mask_of(filled([circle(2, 2, 5)], SHAPE), SHAPE))
-    assert labelled.remarks == (Remark("outlines reach beyond the image and are cut at its border", 1),)
+    assert labelled.remarks == (Remark("outlines that reach beyond the image, cut at its border", 1),)
 
 
 def test_outlines_without_pixels_are_counted():
@@ -147,11 +147,11 @@ def test_outlines_without_pixels_are_counted():
 
 
 def test_equal_remarks_on_many_images_are_one_line():
-    note, cut = Remark("assumed so", doubtful=False), Remark("beads are cut", 2)
+    note, cut = Remark("assumed so", doubtful=False, remedy="say it"), Remark("beads that are cut", 2)
     lines = remark_lines([(f"{i}.tif", note) for i in range(7)] + [("a.tif", cut), ("b.tif", cut)])
     assert lines == [
-        (False, "assumed so: 0.tif, 1.tif, 2.tif, 3.tif, 4.tif and 2 more"),
-        (True, "4 beads are cut: a.tif, b.tif"),
+        (False, "0.tif, 1.tif, 2.tif, 3.tif, 4.tif and 2 more: assumed so; say it"),
+        (True, "a.tif, b.tif: beads that are cut: 4"),
     ]
     assert remark_lines([]) == []
 

@@ -222,7 +222,7 @@ def test_an_archive_that_exceeds_the_limits(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "LIMITS", replace(limits, total_bytes=limits.region_bytes))
     refused(tmp_path / "a.zip", "would unpack to", "too much")
     monkeypatch.setattr(archive, "LIMITS", replace(limits, members=0))
-    refused(tmp_path / "a.zip", "in 1 files")
+    refused(tmp_path / "a.zip", "in 1 file,")
 
 
 def test_an_archive_whose_header_has_a_wrong_size(tmp_path):

@@ -152,7 +152,7 @@ def test_a_region_without_a_pixel_is_an_error(tmp_path):
             pixels(region)
     line = {"type": "Feature", "geometry": {"type": "LineString", "coordinates": [[5, 5], [20, 9]]}}
     annotating.save(tmp_path / "line.geojson", {"features": [line]})
-    with pytest.raises(AnnotationError, match="lines are left out"):
+    with pytest.raises(AnnotationError, match="lines, left out"):
         pixels(tmp_path / "line.geojson")
     with pytest.raises(AnnotationError, match="leaves nothing"):
         pixels("5,5,10,10", "0,0,60,40")
@@ -173,7 +173,7 @@ def test_what_is_cut_or_left_out_is_noted(tmp_path):
     )
     found = CountedRegion.of(str(wide), None).mask(SHAPE)
     assert np.array_equal(found.inside, box(0, 50, 10, 60))
-    assert found.notes == (f"{wide}: 1 outlines reach beyond the image and are cut at its border",)
+    assert found.notes == (f"{wide}: outlines that reach beyond the image, cut at its border: 1",)
 
 
 def test_outlines_inside_one_another_are_their_union(tmp_path):

@@ -301,7 +301,7 @@ def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
         tifffile.imwrite(tmp_path / part / "dimers.tif", plane)
     result = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
     assert result.code == 1
-    assert "1 pairs written, 0 of them corrected; 0 left out" in result.err
+    assert "1 pair written, 0 of them corrected; 0 left out" in result.err
     (change,) = rows(tmp_path / "fixed/changes.csv")
     assert change["change"] == "none (but 16 of 49 marks hold several beads by their shape)"
     assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)

@@ -20,7 +20,7 @@ def looked_bad(samples, capsys):
     bad = 0
     for start in range(0, len(samples), MAX_PAIRS):
         spot_check(samples[start : start + MAX_PAIRS], ReadOptions(), Messages(), "beadctl audit")
-        found = re.search(r"(\d+) of \d+ masks checked are bad", capsys.readouterr().err)
+        found = re.search(r"(\d+) of \d+ masks checked (?:is|are) bad", capsys.readouterr().err)
         bad += int(found[1]) if found else 0
     return bad
 

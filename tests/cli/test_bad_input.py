@@ -185,8 +185,8 @@ def test_images_and_masks_without_partner_are_warnings(run, model_path, pairs, c
     extra = ("-m", model_path) if command == "eval" else ("-o", "out", "--size", "64", "--overlap", "8")
     said = run(command, "images", "masks", *extra)
     assert said.code == 0
-    assert "warning: 1 images without a mask: lonely.tif" in said.err
-    assert "warning: 1 masks without an image: orphan.tif" in said.err
+    assert "warning: 1 image without a mask: lonely.tif" in said.err
+    assert "warning: 1 mask without an image: orphan.tif" in said.err
 
 
 def test_training_without_tiles(run):

@@ -104,9 +104,15 @@ def test_micrometres_fail_an_image_of_unknown_pixel_size_and_no_other(segment, f
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--max-area", "5um"), "instances.max_area = '5um': not an area; give it as 60px or 25um2"),
-        (("--min-diameter", "big"), "instances.min_diameter = 'big': not a diameter; give it as 12px or 5um"),
-        (("--min-circularity", "1.2"), "instances.min_circularity = 1.2: input should be less than"),
+        (("--max-area", "5um"), "--max-area 5um (instances.max_area): not an area; give it as 60px or 25um2"),
+        (
+            ("--min-diameter", "big"),
+            "--min-diameter big (instances.min_diameter): not a diameter; give it as",
+        ),
+        (
+            ("--min-circularity", "1.2"),
+            "--min-circularity 1.2 (instances.min_circularity): input should be",
+        ),
         (("--min-area", "9", "--max-area", "8px"), "--min-area 9 is above --max-area 8"),
     ],
 )

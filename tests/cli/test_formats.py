@@ -53,4 +53,4 @@ def test_info_describes_them(run, stack):
         said = run("info", f"in/a.{suffix}")
         assert said.code == 0, said.err
         assert "TYX" in said.out
-        assert "2 plane(s) of 96 x 128 px" in said.out
+        assert "2 planes of 96 x 128 px" in said.out

@@ -28,7 +28,7 @@ def counted(said):
 def test_count_says_what_it_leaves_out(run, model_path, folder):
     said = run("count", "in", "-m", model_path, "-q")
     assert counted(said) == ["a.tif", "day1/b.tif"]
-    assert said.err.count("left out: 1 masks or overlays of these images (a_masks.tif)") == 1
+    assert said.err.count("left out: masks or overlays of these images, 1 file (a_masks.tif)") == 1
     assert said.err.count("not read: 1 .oir; export them as OME-TIFF") == 1
 
 

@@ -55,7 +55,7 @@ def rows_of(text):
 
 def spoken(words):
     """Return the words without those of doubtful counts and of a model without figures."""
-    return re.sub(r".* (is doubtful|have a quality flag|has no validation figures).*\n", "", words)
+    return re.sub(r".* (is doubtful|ha(?:s|ve) a quality flag|has no validation figures).*\n", "", words)
 
 
 def key(row):
@@ -69,7 +69,7 @@ def test_a_count_is_csv_in_a_pipe_and_writes_no_file(count, bead_folder, tmp_pat
     rows = rows_of(said.out)
     assert tuple(rows[0]) == COLUMNS
     assert {key(row): int(row["count"]) for row in rows if row["image"] != "deep/sim.tif"} == COUNTS
-    words = r"device cpu, \d+ CPU threads\nsegmenting: 5 in all\nsegmenting: 5 of 5 done in 0:\d\d:\d\d\n"
+    words = r"device cpu, \d+ CPU threads?\nsegmenting: 5 in all\nsegmenting: 5 of 5 done in 0:\d\d:\d\d\n"
     assert re.fullmatch(words, spoken(said.err))
     assert files(tmp_path) == before
 
@@ -238,16 +238,16 @@ def test_no_arguments_print_the_help_and_are_a_usage_error(run):
         (("segment",), "inputs"),
         (("segment", "x", "--tile-sise", "4"), "--tile-size"),
         (("segment", "x", "--threads", "many"), "--threads"),
-        (("segment", "x", "--threads", "0"), "inference.threads = 0"),
-        (("segment", "x", "--threshold", "1"), "instances.threshold = 1.0"),
-        (("segment", "x", "--device", "tpu"), "inference.device = 'tpu'"),
+        (("segment", "x", "--threads", "0"), "--threads 0 (inference.threads)"),
+        (("segment", "x", "--threshold", "1"), "--threshold 1.0 (instances.threshold)"),
+        (("segment", "x", "--device", "tpu"), "--device tpu (inference.device)"),
         (("train", "--loss", "hinge"), "hinge"),
-        (("train", "--width", "1000"), "train.width = 1000"),
+        (("train", "--width", "1000"), "--width 1000 (train.width)"),
         (("simulate", "x", "-n", "0"), "--count"),
         (("compare-losses", "--losses", "dice,hinge"), "hinge"),
         (("compare-losses", "--losses", "dice,dice"), "once"),
         (("eval", "images-only"), "masks"),
-        (("tile", "a", "b", "--val-fraction", "1.5"), "tile.val_fraction = 1.5"),
+        (("tile", "a", "b", "--val-fraction", "1.5"), "--val-fraction 1.5 (tile.val_fraction)"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_exit_code_2(run, tmp_path, arguments, words):
@@ -322,10 +322,10 @@ def test_info_describes_images_models_and_the_installation(run, model_path, bead
     monkeypatch.setenv("COLUMNS", "200")
     image = run("info", bead_folder / "deep/sixteen.tif")
     assert image.code == 0
-    for words in ("96 x 128", "uint16", "0.5 um", "1 plane(s)"):
+    for words in ("96 x 128", "uint16", "0.5 um", "1 plane"):
         assert words in image.out
-    assert "3 plane(s) of 64 x 128 px" in run("info", bead_folder / "stack.tif").out
-    assert "1 plane(s)" in run("info", bead_folder / "stack.tif", "--plane", "1").out
+    assert "3 planes of 64 x 128 px" in run("info", bead_folder / "stack.tif").out
+    assert "1 plane" in run("info", bead_folder / "stack.tif", "--plane", "1").out
     model = run("info", model_path)
     assert model.code == 0
     for words in ("CC0-1.0", "blobs", "halo"):

@@ -195,6 +195,14 @@ def test_a_former_flag_gets_the_new_one(words, new, run):
     assert said.error == f"error: No such option: {flag}; it is now {new}; see beadctl {words[0]} --help"
 
 
+@pytest.mark.parametrize("command", ["simulate", "report", "verify", "merge"])
+@pytest.mark.parametrize("flag", ["-o", "--out-dir"])
+def test_a_folder_that_is_an_argument_is_no_flag(run, command, flag):
+    said = run(command, flag, "out")
+    assert said.code == 2
+    assert f"No such option: {flag}; the folder stands alone, as in beadctl {command} OUT" in said.error
+
+
 def test_a_list_in_the_environment_is_separated_by_commas(monkeypatch):
     monkeypatch.setenv("BEADCTL_LOSS__WEIGHTS", "0.6, 0.4")
     monkeypatch.setenv("BEADCTL_OUTPUT__SAVE", "masks")

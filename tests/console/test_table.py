@@ -92,6 +92,22 @@ def test_columns_move_together_before_a_name_is_folded(monkeypatch, width, is_wh
     assert any(line.split() == [name, "ok", "120"] for line in lines) == is_whole
 
 
+@given(st.integers(44, 120), st.text("abc ", min_size=1, max_size=90), st.integers(0, 4))
+def test_the_reason_of_a_failure_is_never_left_out(width, reason, figures):
+    reason = f"r{reason}".rstrip()
+    columns = ("image", *(f"figure{number}" for number in range(figures)), "reason")
+    rows = [["a_long_name.tif", *["0.1234"] * figures, ""], ["b.tif", *[""] * figures, reason]]
+    with pytest.MonkeyPatch.context() as patch:
+        text = "\n".join(on_terminal(patch, width, columns=columns, rows=rows))
+    assert "reason" in text
+    assert "reason" not in text.partition("too narrow for")[2]
+    line = next(line for line in text.splitlines() if line.startswith("b.tif"))
+    shown = line.removeprefix("b.tif").strip()
+    assert shown == reason or (shown.endswith("…") and reason.startswith(shown.removesuffix("…").rstrip()))
+    room = width - len("a_long_name.tif") - figures * 11
+    assert shown == reason or len(reason) > min(room - 8, 40)
+
+
 def test_sums_are_below_a_line_and_aligned_with_their_columns(monkeypatch):
     *_, last, line, total = on_terminal(monkeypatch, 80, total=["2 files", "17"])
     assert last.split() == ["b", "12"]

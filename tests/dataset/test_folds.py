@@ -13,6 +13,7 @@ import beadctl.dataset.folds
 from beadctl.dataset.folds import fold_splits, write_fold
 from beadctl.dataset.manifest import SPLITS, TileRow, read_manifest
 from beadctl.errors import SettingsError
+from beadctl.words import number_of
 
 
 def tile(source, beads=3):
@@ -28,7 +29,7 @@ def test_each_image_is_tested_once_and_is_whole_in_one_split(beads, count, seed)
     rows = [tile(f"{index}.tif", number) for index, tiles in enumerate(beads) for number in tiles]
     with_beads = {row.source for row in rows if row.beads}
     if len(with_beads) < count:
-        with pytest.raises(SettingsError, match=rf"only {len(with_beads)} images have beads"):
+        with pytest.raises(SettingsError, match=f"only {number_of(len(with_beads), 'image')} ha"):
             fold_splits(rows, count, seed=seed)
         return
     folds = fold_splits(rows, count, seed=seed)

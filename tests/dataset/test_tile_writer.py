@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import itertools
 from collections import defaultdict
 from pathlib import Path
 
@@ -235,7 +236,14 @@ def test_grouping_reaches_the_manifest(run, dataset):
 def test_an_overlap_as_large_as_the_tile_is_refused(run, dataset):
     said = run(*dataset, "--overlap", "64")
     assert said.code == run(*dataset, "--overlap", "64", "--dry-run").code == 2
-    assert "tile.overlap = 64 must be smaller than the tile (64 px); give a smaller --overlap" in said.error
+    assert "--overlap 64 (tile.overlap) is not smaller than a tile, --size 64 (data.size)" in said.error
+
+
+def test_small_tiles_overlap_by_half_where_nothing_is_asked_for(run, dataset):
+    assert run("tile", "images", "masks", "-o", "half", "--size", "16").code == 0
+    rows = read_manifest(Path("half"))
+    tops = sorted({row.top for row in rows if row.source == rows[0].source})
+    assert max(after - before for before, after in itertools.pairwise(tops)) <= 8
 
 
 def test_only_the_listed_images_are_cut(run, dataset, tmp_path):

@@ -130,7 +130,7 @@ def test_a_model_with_bands_counts_with_intervals(run, pairs, tmp_path, model_pa
     call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--bands", tmp_path / "b.onnx")
     said = run(*call)
     assert said.code == 0, said.err
-    assert "1 images are in bands of fewer than 30: left out" in said.err
+    assert "images left out, in bands of fewer than 30: 1" in said.err
     (band,) = Model(tmp_path / "b.onnx", "cpu").facts.bands
     assert (band.covered_below, band.fields, band.true, band.found, band.matched) == (0.02, 30, 30, 30, 30)
     assert run(*call).code != 0

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,9 @@ def test_tiles_are_scored_by_split_with_their_sources_levels(run, model_path, pa
         assert figures["true_count"] == sum(int(row["beads"]) for row in mine)
         truths += figures["true_count"]
     assert truths == sum(int(row["beads"]) for row in rows)
+    # A table for people has fewer digits than the file.
+    shown = run("eval", "--tiles", "tiles", "--split", "train", "-m", model_path, "--format", "table").out
+    assert max(len(digits) for digits in re.findall(r"0\.0*([1-9]\d*)", shown)) <= 4
 
     changed = [row | {"low": "-1e9", "high": "1e9"} for row in rows]
     with Path("tiles/manifest.csv").open("w", newline="") as file:
@@ -147,7 +151,7 @@ def test_figures_are_unknown_where_no_image_can_be_scored(run, model_path, pairs
         path.write_text("text")
     result = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
     assert result.code == 1
-    assert "warning: none of 3 images could be scored" in result.err
+    assert "warning: no image could be scored" in result.err
     for figures in (json.loads(result.out), json.loads(Path("scores/eval.json").read_text())):
         known = {name: value for name, value in figures["figures"].items() if value is not None}
         assert known == {"images": 0, "true_count": 0, "count": 0}

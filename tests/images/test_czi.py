@@ -115,7 +115,7 @@ def test_reduced_copies_of_a_pyramid_are_not_read(tmp_path):
 def test_planes_that_were_not_recorded_are_an_error(tmp_path):
     blocks = [block for block in stack_blocks(noise((1, 1, 4, 8, 9))) if block[0]["Z"] != 2]
     path = write_czi(tmp_path / "a.czi", blocks)
-    assert "1 of 4 planes are missing" in read_error(path)
+    assert "1 of 4 planes is missing" in read_error(path)
     assert read_plane(path, plane=3).shape == (8, 9)
 
 

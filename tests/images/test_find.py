@@ -102,7 +102,9 @@ def test_masks_and_overlays_of_images_are_left_out_and_named(tmp_path):
     found = search([tmp_path], [], Selection())
     assert names(found) == ["a.ome.tif", "b.tif", "b_segment.tif", "lonely_masks.tif", "masks/other.tif"]
     assert sorted(path.relative_to(tmp_path).as_posix() for path in found.companions) == sorted(made)
-    assert [note for note in found.notes() if note[0] and "10 masks or overlays" in note[1]]
+    assert [
+        note for note in found.notes() if note[0] and "masks or overlays of these images, 10 files" in note[1]
+    ]
     given = search([tmp_path / "b.tif", tmp_path / "masks/b_labels.tif"], [], Selection())
     assert names(given) == ["b.tif", "b_labels.tif"]
 
@@ -138,16 +140,16 @@ def without_extra(monkeypatch):
 def test_formats_of_the_extra_are_named_with_it_once_a_kind(tmp_path, without_extra):
     touch(tmp_path, "a.tif", "b.czi", "c.CZI", "d.nd2", "e.lif", "f.oir")
     assert [line for _, line in search([tmp_path], [], Selection()).notes()] == [
-        '2 CZI files are not read: pip install "beadctl[formats]"',
-        '1 LIF files are not read: pip install "beadctl[formats]"',
-        '1 ND2 files are not read: pip install "beadctl[formats]"',
+        '2 CZI files not read: pip install "beadctl[formats]"',
+        '1 LIF file not read: pip install "beadctl[formats]"',
+        '1 ND2 file not read: pip install "beadctl[formats]"',
         "not read: 1 .oir; export them as OME-TIFF",
     ]
 
 
 def test_an_image_that_needs_the_extra_is_an_error_that_names_it(tmp_path, without_extra):
     touch(tmp_path, "a.czi")
-    with pytest.raises(ImageError, match=r"no images; .*; 1 CZI files are not read: pip install"):
+    with pytest.raises(ImageError, match=r"no images; .*; 1 CZI file not read: pip install"):
         find([tmp_path])
     (tmp_path / "a.czi").write_bytes(b"ZISRAWFILE".ljust(100, b"\0"))
     assert r'a.czi: CZI files are not read: pip install "beadctl[formats]"' in read_error(tmp_path / "a.czi")
@@ -177,7 +179,7 @@ def test_patterns_and_depth_choose_files(tmp_path, selection, expected):
 
 def test_patterns_that_leave_nothing_are_an_error(tmp_path):
     touch(tmp_path, "a.tif")
-    with pytest.raises(ImageError, match="none of 1 images is left by --include and --exclude"):
+    with pytest.raises(ImageError, match="no image is left by --include and --exclude, of 1 found"):
         search([tmp_path], [], Selection(include=("b*",)))
 
 
@@ -279,7 +281,7 @@ def test_what_a_run_wrote_is_left_out_and_said_and_all_else_is_found(tmp_path):
         assert {item.path.relative_to(tmp_path / "eq").as_posix() for item in found.images} == set(mine)
         assert sorted(path.relative_to(tmp_path / "eq").as_posix() for path in found.made) == sorted(made)
         assert [line for _, line in found.notes()] == [
-            "left out: 8 results of beadctl (stack_p0001_crops.tif, a_masks.tif, B_masks.tif, ...); "
+            "left out: results of beadctl, 8 files (stack_p0001_crops.tif, a_masks.tif, B_masks.tif, ...); "
             "to use them, give the files or their folder",
             "not read: 1 .oir; export them as OME-TIFF",
         ]
@@ -290,7 +292,9 @@ def test_what_a_run_wrote_is_left_out_and_said_and_all_else_is_found(tmp_path):
 def test_a_folder_of_results_alone_has_no_images_and_says_why(tmp_path):
     results_of(tmp_path, "a.tif")
     touch(tmp_path, "masks/a_masks.tif")
-    with pytest.raises(ImageError, match=r"no images; .*; left out: 1 results of beadctl \(a_masks\.tif\)"):
+    with pytest.raises(
+        ImageError, match=r"no images; .*; left out: results of beadctl, 1 file \(a_masks\.tif\)"
+    ):
         search([tmp_path], [], Selection())
 
 

@@ -68,7 +68,7 @@ def test_three_channels_are_no_colours(tmp_path):
 def test_planes_that_were_not_recorded_are_an_error(tmp_path):
     chunks = noise((4, 8, 9, 1))
     path = write_nd2(tmp_path / "a.nd2", chunks, [(TIME, 4)], left_out=[3])
-    assert "1 of 4 planes are missing" in read_error(path)
+    assert "1 of 4 planes is missing" in read_error(path)
     assert (read_plane(path, plane=2) == chunks[2, ..., 0]).all()
 
 

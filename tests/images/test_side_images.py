@@ -50,7 +50,7 @@ def test_each_series_is_described(tmp_path):
         facts = dict(describe_image(path, ReadOptions()))
     assert facts["series 0"] == "'slide 1', YX, 60 x 80, uint16"
     assert facts["series 1"].startswith("'label image', YXS, 20 x 30 x 3, uint8; side image")
-    assert facts["segmented"].startswith("1 plane(s) of 60 x 80 px")
+    assert facts["segmented"].startswith("1 plane of 60 x 80 px")
 
 
 def test_only_side_images_are_fields_of_view(tmp_path):

@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -14,8 +15,10 @@ import tifffile
 from helpers.images import COUNTS, discs
 from helpers.report_page import HOSTILE, Page, unpacked
 
+from beadctl.console import SILENT
 from beadctl.report import page as pages
-from beadctl.report import shares
+from beadctl.report import picture, shares
+from beadctl.report.kept import Kept
 
 
 @pytest.fixture
@@ -43,6 +46,33 @@ def test_a_report_is_the_same_from_segment_and_afterwards(run, results):
     assert (said.code, said.out) == (0, "")
     assert "8 planes to look at" in said.err
     assert path.read_bytes() == before
+
+
+def test_the_next_page_draws_only_what_is_new(results, monkeypatch):
+    """As `segment --watch` writes pages again and again."""
+    drawn, draw = [], picture.drawn
+    monkeypatch.setattr(picture, "drawn", lambda plane: drawn.append(plane.path) or draw(plane))
+    path, kept = results / "report.html", Kept()
+    pages.write(results, SILENT, kept)
+    first, number = path.read_bytes(), len(drawn)
+    assert number > 1
+    pages.write(results, SILENT, kept)
+    assert len(drawn) == number
+    assert path.read_bytes() == first
+
+    # Another time of its file may be another content; a smaller share needs smaller pictures.
+    image = next(path for path in drawn if drawn.count(path) == 1)
+    state = image.stat()
+    os.utime(image, (state.st_atime, state.st_mtime + 2))
+    try:
+        pages.write(results, SILENT, kept)
+    finally:
+        os.utime(image, (state.st_atime, state.st_mtime))
+    assert drawn[number:] == [image]
+    assert path.read_bytes() == first
+    monkeypatch.setattr(shares, "MOST_BYTES", 3000)
+    pages.write(results, SILENT, kept)
+    assert len(drawn) > number + 1
 
 
 def test_failed_and_flagged_planes_come_first_and_none_is_missing(finished):
@@ -154,7 +184,7 @@ def test_what_changed_since_the_run_is_not_shown(run, bead_folder, model_path):
     edited.write_bytes(edited.read_bytes() + b" ")
     said = run("report", results)
     assert said.code == 0
-    assert f"warning: {results}/report.html: 2 planes are without picture or beads" in said.err
+    assert f"warning: {results}/report.html: planes without picture or beads: 2;" in said.err
     planes = shown(results)
     assert planes["dark.png", 0]["note"] == "the image file is no longer where the run read it"
     assert planes["deep/sixteen.tif", 0]["note"] == "the image file changed since the run"
@@ -174,7 +204,7 @@ def test_a_page_holds_no_more_than_its_bytes(run, results, monkeypatch):
     monkeypatch.setattr(shares, "PAGE_BYTES", 30_000)
     monkeypatch.setattr(shares, "LEAST_BYTES", 9_000)
     said = run("report", results)
-    assert "5 planes have figures and no picture" in said.err
+    assert "planes with figures and no picture: 5" in said.err
     page = Page.read(results / "report.html")
     assert len(page.planes) == 3
     assert len(page.rows) == 9

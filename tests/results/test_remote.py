@@ -74,7 +74,10 @@ def test_a_store_gives_the_results_of_the_folder(run, memory, model_path, tmp_pa
     assert run("segment", "@list.txt", "-o", "there", *words).code == 0
     assert [row["status"] for row in table("there/counts.csv")][:1] == ["skipped"]
     assert len(table("there/counts.csv")) == 3
-    assert "3 images are objects in stores" in (said := run("verify", "there")).err
+    assert (
+        "images that are objects in stores, which are not read again: 3"
+        in (said := run("verify", "there")).err
+    )
     assert said.code == 0
 
 
@@ -141,7 +144,7 @@ def test_a_store_that_cannot_be_used_is_one_line(run, command, model_path):
         ("memory://nothing", "no such object, folder or bucket"),
         ("nonsense://a/b.tif", "no kind of store is named nonsense"),
         ("https://me:secret@host/a.tif", "leave them out"),
-        ("zip://a.tif", "name the archive too"),
+        ("zip://a.tif", "names no archive; write zip://a.tif::ARCHIVE"),
     ):
         said = run(*command, address, "-m", model_path)
         assert said.code in (1, 2)

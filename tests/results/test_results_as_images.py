@@ -27,7 +27,7 @@ def test_results_are_nobodys_input(bead_folder, model_path, capsys):
     capsys.readouterr()
     assert main.run(["count", str(images / "segmented"), "-m", str(model_path)]) == 1
     said = capsys.readouterr()
-    assert "left out: 12 results of beadctl" in said.err
+    assert "left out: results of beadctl, 12 files" in said.err
     main.run(["count", str(images / "segmented" / "masks"), "-m", str(model_path), "-q", "--format", "csv"])
     assert "_masks.tif" in capsys.readouterr().out
 
@@ -40,7 +40,7 @@ def test_images_in_the_folder_of_results_are_not_missed(segment, run, bead_folde
         assert "deep/sixteen.tif" in {row["image"] for row in table(out / "counts.csv")}
     said = run("count", out, "-m", model_path, "--format", "csv")
     assert [line.split(",")[0] for line in said.out.splitlines()] == ["image", "sim.tif", "sixteen.tif"]
-    assert "left out: 12 results of beadctl" in said.err
+    assert "left out: results of beadctl, 12 files" in said.err
 
 
 def test_results_are_no_input_of_the_run_that_adds_to_them(segment, run, bead_folder):

@@ -153,7 +153,7 @@ def test_planes_with_a_flag_come_first(shown, changed):
         (("images/words.tif",), 1, "words.tif"),
         (("images/a.tif", "a.tif"), 2, "leave them out"),
         (("out/overlays/a_overlay.png",), 1, "is itself a result"),
-        (("images/a.tif", "--threshold", "1"), 2, "instances.threshold"),
+        (("images/a.tif", "--threshold", "1"), 2, "--threshold 1.0 (instances.threshold)"),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(shown, finished, monkeypatch, words, code, problem):
@@ -161,6 +161,7 @@ def test_what_cannot_be_shown_is_one_line(shown, finished, monkeypatch, words, c
     said = shown(*words)
     assert said.code == code
     assert problem in said.error
+    assert said.err.count("\n") == 1
     assert said.out == ""
 
 

@@ -153,7 +153,7 @@ def test_what_an_older_run_did_not_record_is_said(run, results):
     (results / "run.json").write_text(json.dumps(record))
     said = run("verify", results)
     assert said.code == 0
-    assert "1 images were done by" in said.err
+    assert "images done by a beadctl that recorded no masks and overlays: 1" in said.err
     assert "holds no tables" in said.err
 
 

@@ -154,7 +154,7 @@ def test_tasks_of_a_job_array_share_the_runs(compare):
     first = compare(*grid, "--shard", "1/2")
     assert first.code == 0, first.err
     assert [row["loss"] for row in rows()] == ["dice", "bce"]
-    assert "1 of 3 trials are missing" in first.err
+    assert "1 of 3 trials missing" in first.err
     before = stamps()
     second = compare(*grid, "--shard", "2/2")
     assert second.code == 0, second.err

@@ -439,8 +439,8 @@ def test_fine_tuning_by_the_command_line(run):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"flags": ("--width", "32")}, "train.width = 32: the network of tiny.onnx has 4"),
-        ({"flags": ("--arch", "resunet")}, "train.arch = resunet: the network of tiny.onnx has unet"),
+        ({"flags": ("--width", "32")}, "--width 32 (train.width): the network of tiny.onnx has 4"),
+        ({"flags": ("--arch", "resunet")}, "--arch resunet (train.arch): the network of tiny.onnx has unet"),
         ({"environment": ("BEADCTL_TRAIN__DEPTH", "5")}, "train.depth = 5 (from BEADCTL_TRAIN__DEPTH)"),
         ({"file": "[train]\nmax_channels = 64\n"}, "train.max_channels = 64 (from beadctl.toml)"),
     ],

@@ -148,6 +148,49 @@ def test_files_of_others_are_left_alone(tune):
     assert [path.name for path in Path("out").iterdir()] == ["tuned.onnx"]
 
 
+@pytest.mark.parametrize("name", [".beadctl", "counts.csv", "manifest.csv", "audit.csv", "history.csv"])
+def test_a_folder_with_other_results_is_refused(run, tmp_path, name):
+    write_images(Path(), 3, 32)
+    Path("out").mkdir()
+    Path("out", name).touch()
+    said = run("tune", "images", "masks", "-o", "out")
+    assert said.code == 3
+    assert re.search(rf"out: holds .* \({re.escape(name)}\); choose another -o", said.error)
+    assert [path.name for path in Path("out").iterdir()] == [name]
+
+
+def test_too_few_beads_end_it_before_the_training(run):
+    write_images(Path(), 2, 32)
+    for index in range(2):
+        labels = np.zeros((32, 32), np.uint16)
+        labels[4:12, 4:12] = 1 - index
+        tifffile.imwrite(f"masks/{index}.tif", labels)
+    said = run("tune", "images", "masks", "-o", "out", "--annotations", "labels")
+    assert said.code == 3
+    assert "2 annotated images: too few beads" in said.error
+    assert "annotate beads in 3 images at least" in said.error
+    assert not Path("out/run").exists()
+
+
+def test_a_region_of_a_training_image_is_said(tiny_model):
+    model, scores = Model(tiny_model, "cpu"), Comparison((ImageScores("a.tif", Score(), Score()),))
+    for split, words in (("test", "trained on"), ("val", "trained on and that also chose its epoch")):
+        held = HeldOut((), ReadOptions(), split, are_tiles=True)
+        outcome = Outcome(steps.Tuned(None, model, held, scores, ()), (), ())
+        assert f"of an image that it was also {words}" in outcome.line(Path("m.onnx"))
+
+
+def test_several_processes_are_refused(run, monkeypatch):
+    write_images(Path(), 3, 32)
+    meeting = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+    for name, value in meeting.items():
+        monkeypatch.setenv(name, value)
+    said = run("tune", "images", "masks", "-o", "out")
+    assert said.code == 2
+    assert "beadctl tune: is the work of one process, and torchrun started 2" in said.error
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_model_that_is_not_better_is_marked(tiny_model, monkeypatch, verdict):
     monkeypatch.setattr(Comparison, "verdict", verdict)

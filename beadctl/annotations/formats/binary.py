@@ -73,6 +73,7 @@ def parts(values: NDArray[Any]) -> Labelled:
     labels, _ = ndimage.label(values > threshold, structure=np.ones((3, 3), bool))
     kind = GREY if ((values > 0) & (values < 2 * threshold)).any() else "binary mask"
     words = f"{kind}: above {threshold:g}, half its highest value, each 8-connected part is a bead"
+    remark = Remark(words, doubtful=False, remedy="a label image of one bead takes --annotations labels")
     # Without beads there is nothing to know of the threshold.
-    remarks = (Remark(words, doubtful=False),) if threshold else ()
+    remarks = (remark,) if threshold else ()
     return Labelled(np.asarray(labels, np.uint32), remarks)

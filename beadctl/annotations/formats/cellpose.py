@@ -34,7 +34,7 @@ def _read(path: Path, shape: tuple[int, int]) -> Labelled:
     for number, line in enumerate(text(path).splitlines(), start=1):
         name = f"line {number}"
         if not line.strip():
-            canvas.count("outlines are empty: Cellpose writes none for beads of a few pixels")
+            canvas.count("empty outlines, as Cellpose writes them for beads of a few pixels")
             continue
         try:
             coordinates = [float(word) for word in line.split(",")]

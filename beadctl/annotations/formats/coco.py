@@ -131,7 +131,7 @@ def _painted(path: Path, image: CocoImage, shape: tuple[int, int]) -> Labelled:
         canvas.note("COCO polygons of whole numbers: each vertex is taken as a pixel of the bead")
     for annotation in image.annotations:
         if _is_crowd(annotation):
-            canvas.count("crowd regions (iscrowd) are left out: their beads count as background")
+            canvas.count("crowd regions (iscrowd), left out, whose beads count as background")
         else:
             _paint(canvas, path, annotation, shape, 0.0 if image.on_centres else PIXEL_CENTRE)
     return canvas.finish()

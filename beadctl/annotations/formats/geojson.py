@@ -20,7 +20,7 @@ from beadctl.errors import AnnotationError
 SUFFIXES = (".geojson", ".json")
 # QuPath's types of detected objects, which lie in annotated regions; older versions write them as the id.
 DETECTED = ("detection", "cell", "PathDetectionObject", "PathCellObject")
-NO_BEADS = "annotated regions beside QuPath's detections are left out: they are no beads"
+NO_BEADS = "annotated regions beside QuPath's detections, left out as they are no beads"
 """Words of the remark on annotated regions."""
 
 Feature = Mapping[str, Any]
@@ -77,7 +77,7 @@ def _painted(
             canvas.count(NO_BEADS)
             continue
         if not isinstance(geometry, dict):
-            canvas.count("features have no geometry and are left out")
+            canvas.count("features without a geometry, left out")
             continue
         plane = geometry.get("plane")
         planes.add((plane.get("z"), plane.get("t")) if isinstance(plane, dict) else None)
@@ -89,7 +89,7 @@ def _painted(
                 case "Point":
                     points.append(ring([part.get("coordinates")], path, name) - PIXEL_CENTRE)
                 case _:
-                    canvas.count("lines are left out")
+                    canvas.count("lines, left out")
         if parts:
             canvas.outline(parts, name)
     if len(planes) > 1:

@@ -85,7 +85,7 @@ def _add(
     drawing = region.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE)
     areas = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
     if drawing:
-        canvas.count("texts, arrows and pictures are left out")
+        canvas.count("texts, arrows and pictures, left out")
     elif region.roitype == ROI_TYPE.POINT:
         points.append(_rings(path, name, region)[0] - (PIXEL_CENTRE if region.subpixelresolution else 0.0))
     elif region.composite or region.roitype in areas:
@@ -93,7 +93,7 @@ def _add(
     elif region.roitype in (ROI_TYPE.OVAL, ROI_TYPE.RECT):
         top, left, bottom, right = _bounds(region)
         if not (bottom > top and right > left):
-            canvas.count("outlines have no area and are left out")
+            canvas.count("outlines without an area, left out")
         elif region.roitype == ROI_TYPE.OVAL:
             centre = (top + bottom) / 2 - PIXEL_CENTRE, (left + right) / 2 - PIXEL_CENTRE
             canvas.ellipse(centre, ((bottom - top) / 2, (right - left) / 2), name)
@@ -101,7 +101,7 @@ def _add(
             corners = np.array([(top, left), (top, right), (bottom, right), (bottom, left)])
             canvas.outline([[corners - PIXEL_CENTRE]], name)
     else:
-        canvas.count("lines and angles are left out")
+        canvas.count("lines and angles, left out")
 
 
 def _bounds(region: "ImagejRoi") -> tuple[float, float, float, float]:

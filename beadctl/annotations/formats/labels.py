@@ -14,11 +14,12 @@ from beadctl.annotations.head import Head
 from beadctl.errors import AnnotationError, ImageError
 from beadctl.images import IMAGE_SUFFIXES, Image, ReadOptions, open_image
 from beadctl.images.failure import failures
+from beadctl.words import number_of
 
 SUFFIXES = IMAGE_SUFFIXES
 BY_CLASS = "as in a mask by class"
 """Words of the remark on a mask whose labels are classes."""
-SHARED = "labels are shared by separate beads"
+SHARED = "labels of several separate beads"
 """First words of the remark on labels that several beads have."""
 # A table over this many labels takes 128 MiB.
 LARGEST_LABEL = 2**24
@@ -99,7 +100,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
     try:
         image = open_image(path)
         if len(image.planes) != 1:
-            raise AnnotationError(f"{path}: has {len(image.planes)} planes; a mask has one")
+            raise AnnotationError(f"{path}: has {number_of(len(image.planes), 'plane')}; a mask has one")
         indices = palette_indices(path, image)
         values = _plane(image) if indices is None else indices
     except ImageError as error:
@@ -133,14 +134,13 @@ def _sharing(labels: NDArray[np.uint32]) -> tuple[Remark, ...]:
     own = np.flatnonzero(np.bincount(labels.ravel()))
     if own[0] and len(own) > 1:
         values = first_names([f"{value}" for value in own], 3)
-        return (
-            Remark(f"mask without 0, of values {values}, {BY_CLASS}: background counts as a bead; {remedy}"),
-        )
+        words = f"mask without 0, of values {values}, {BY_CLASS}"
+        return (Remark(words, remedy=f"background counts as a bead; {remedy}"),)
     count = _count_shared(labels, len(own[own > 0]))
     if not count:
         return ()
     kind = f", {BY_CLASS}" if count >= RULE.by_class * len(own[own > 0]) else ""
-    return (Remark(f"{SHARED}{kind}: each label counts as one bead; {remedy}", count),)
+    return (Remark(f"{SHARED}{kind}", count, remedy=f"each label counts as one bead; {remedy}"),)
 
 
 def _count_shared(labels: NDArray[np.uint32], number: int) -> int:

@@ -23,6 +23,10 @@ class Split(StrEnum):
 
 @options.command(
     out_dir="no files",
+    words={
+        "output.format": "Form of the figures on standard output; auto: table on a terminal, json in a pipe "
+        "or file"
+    },
     data="annotations pair centre_diameter axes channel plane series pixel_size tiles",
     inference="*",
     instances="threshold marker_threshold marker_rise min_confidence "

@@ -12,7 +12,11 @@ from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 
 
-@options.command(data="axes channel plane series", output="format")
+@options.command(
+    words={"output.format": "Form of the facts on standard output; auto: table"},
+    data="axes channel plane series",
+    output="format",
+)
 def info(
     loaded: Loaded,
     messages: Messages,

@@ -1,5 +1,6 @@
 """``beadctl show``: overlays of an image or of a finished run, in the terminal."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,8 @@ def show(
     elif names:
         raise SettingsError(f"{path}: is a file, and names of images belong to a run; leave them out")
     else:
-        chosen = of_image(path, arguments.by_network(loaded.settings, messages))
+        open_network = partial(arguments.by_network, loaded.settings, messages)
+        chosen = of_image(path, arguments.read_options(loaded.settings), open_network)
     told = tell(chosen, Screen.here(), messages)
     for file in files_of(told) if is_opened else ():
         messages.info(f"opening {file}")

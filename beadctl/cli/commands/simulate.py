@@ -8,6 +8,7 @@ import typer
 from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
+from beadctl.words import number_of
 
 COUNT = 50
 
@@ -55,4 +56,4 @@ def simulate(
             overwrite=overwrite,
             on_image=advance,
         )
-    messages.info(f"{len(paths)} images in {out / 'images'}, their label images in {out / 'masks'}")
+    messages.info(f"{out}: {number_of(len(paths), 'image')} in images, label images in masks")

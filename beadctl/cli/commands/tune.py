@@ -31,6 +31,10 @@ DEFAULTS = MappingProxyType(
     out_dir="tuned",
     flags={"data.centre_diameter": ("--centre-diameter", "--diameter")},
     defaults=DEFAULTS,
+    words={
+        "output.format": "Form of the figures of both models on standard output; auto: table on a terminal, "
+        "csv in a pipe or file"
+    },
     log=True,
     data="annotations pair centre_diameter axes channel plane series size seed",
     tile="overlap val_fraction test_fraction group_by only",

@@ -10,6 +10,7 @@ from beadctl.cli import options
 from beadctl.cli.settings import Loaded
 from beadctl.console import Messages
 from beadctl.errors import ExitCode
+from beadctl.words import number_of
 
 
 @options.command(output="format")
@@ -32,5 +33,5 @@ def verify(
     console.print_rows(loaded.settings.output.format, verification.COLUMNS, found.rows())
     for note in found.notes:
         messages.warn(f"{out}: {note}")
-    messages.info(f"{out}: {found.checked} files checked, {len(found.changes)} not as they were")
+    messages.info(f"{out}: {number_of(found.checked, 'file')} checked, {len(found.changes)} not as they were")
     return ExitCode.of(failed=bool(found.changes))

@@ -87,12 +87,15 @@ class Images(Section):
 class Tile(Section):
     """Cutting image/mask pairs into tiles."""
 
-    overlap: int = Field(64, ge=0, description="Overlap of neighbouring tiles, px.")
+    overlap: int | None = Field(
+        None, ge=0, description="Overlap of neighbouring tiles, px [64; half of a tile below 128 px]."
+    )
     val_fraction: Fraction = Field(0.15, description="Fraction of the source images for validation.")
     test_fraction: Fraction = Field(0.15, description="Fraction of the source images for the final test.")
     group_by: str | None = Field(
         None,
-        description="Regular expression on the image's path; equal matches stay in one split [each image].",
+        description="Keep images in one split whose paths have the same match of this regular expression, "
+        "such as ^[^_]+ for what precedes the first _ [each image by itself].",
     )
     only: Path | None = Field(None, description="File with the names of the images to use, one a line [all].")
     min_beads: int = Field(1, ge=1, description="A tile with fewer beads counts as empty.")

@@ -81,8 +81,9 @@ class Counting(Section):
     group_by: str | None = Field(
         None,
         min_length=1,
-        description="Regular expression on the image's path; equal matches are a group of fields. Its groups "
-        "named sample, dilution and replicate are these.",
+        description="Take images as fields of one group whose paths have the same match of this regular "
+        "expression, such as ^[^_]+ for what precedes the first _; (?P<sample>...), (?P<dilution>...) and "
+        "(?P<replicate>...) in it name its parts.",
     )
     sample_sheet: Path | None = Field(
         None,

@@ -34,8 +34,7 @@ class OutputSection(Section):
     overwrite: bool = Field(False, description="Replace results that already exist.")
     format: Form = Field(
         Form.AUTO,
-        description="Form of the table on standard output; auto: table on a terminal, csv in a pipe (eval: "
-        "json, info: table).",
+        description="Form of the table on standard output; auto: table on a terminal, csv in a pipe or file.",
     )
     save: Outputs = Field(
         (Output.MASKS, Output.OVERLAYS),

@@ -15,6 +15,7 @@ from beadctl.results.caption import Entry, captioned, number
 from beadctl.results.formats import plane_names
 from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.plane import Segmented
+from beadctl.words import number_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,12 +69,12 @@ def colours_of(beads: Iterable[str]) -> list[tuple[tuple[int, ...], str]]:
         The flags of each bead.
     """
     found = Counter(_shown(flags.split()) for flags in beads)
-    counted: list[tuple[tuple[int, ...], str]] = [
+    legend: list[tuple[tuple[int, ...], str]] = [
         ((row,), f"{found[flag]} {flag}") for flag, row in FLAGGED.items() if found[flag]
     ]
     if plain := found[""]:
-        counted.append((PLAIN, f"{plain} {'others' if counted else 'beads'}"))
-    return counted
+        legend.append((PLAIN, number_of(plain, "other" if legend else "bead")))
+    return legend
 
 
 def _shown(flags: Sequence[str]) -> str:

@@ -26,4 +26,4 @@ def test_empty_outlines_of_cellpose_are_counted(tmp_path):
     path = written(tmp_path / "a_cp_outlines.txt", annotating.cellpose(truth) + "\n\n")
     (remark,) = read(path, truth.shape).remarks
     assert remark.count == 2
-    assert "outlines are empty" in remark.words
+    assert "empty outlines" in remark.words
