@@ -65,6 +65,17 @@ def test_counting_guide(tmp_path):
     assert np.mean(np.any(made != kept, axis=-1)) < 0.01
 
 
+def test_statistics_guide(tmp_path):
+    tree = run_page(guide("statistics"), tmp_path)
+    for name in (
+        "grouped/groups.csv",
+        "series-report/dilution.svg",
+        "agreement/agreement.csv",
+        "diameters/sizes.csv",
+    ):
+        assert (tree / name).exists()
+
+
 def test_model_file_guide(tmp_path):
     run_page(guide("model-file"), tmp_path)
 
@@ -210,6 +221,6 @@ def test_columns_are_listed():
         "size_histogram": BAR_COLUMNS,
     }
     for name, columns in tables.items():
-        assert sorted(table_of(guide("counting"), f"Columns of {name}.csv")) == sorted(columns), name
+        assert sorted(table_of(guide("statistics"), f"Columns of {name}.csv")) == sorted(columns), name
     named = table_of(guide("counting"), "Columns of beads.csv")
     assert sorted(named) == sorted((*BEAD_COLUMNS, *FLAGS))
