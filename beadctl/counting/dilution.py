@@ -5,23 +5,17 @@ proportionality.
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from beadctl.counting.interval import CONFIDENCE, Interval
+from beadctl.counting.interval import Interval
+from beadctl.counting.loglinear import SIGNIFICANCE, Column, fit, glm, significant_alpha
 from beadctl.counting.specimen import LEAST_LEVELS
 from beadctl.errors import require_extra
-
-# Probability below which scatter or a lack of fit is taken for real.
-SIGNIFICANCE = 1 - CONFIDENCE
-
-Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -155,9 +149,9 @@ def dilution_series(fields: Sequence[DilutedField]) -> DilutionSeries:
     expected_shape = relative / dilution
 
     means = beads / np.bincount(level, relative)
-    proportional = _fit(counts, np.ones((counts.size, 1)), np.log(expected_shape))
-    log_log = _fit(counts, np.stack([np.ones(counts.size), np.log(dilution)], axis=1), np.log(relative))
-    pure = _alpha(counts, means[level] * relative, counts.size - factors.size)
+    proportional = fit(counts, np.ones((counts.size, 1)), np.log(expected_shape))
+    log_log = fit(counts, np.stack([np.ones(counts.size), np.log(dilution)], axis=1), np.log(relative))
+    pure = significant_alpha(counts, means[level] * relative, counts.size - factors.size)
     lack = _LackOfFit(
         counts, np.log(relative), np.log(dilution), level, log_log.alpha if pure is None else pure
     )
@@ -198,75 +192,6 @@ def require_packages() -> None:
     require_extra("stats", "statsmodels", "matplotlib")
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Parameters of a model with logarithmic link, their standard errors, and the over-dispersion."""
-
-    parameters: Column
-    errors: Column
-    degrees: int
-    alpha: float
-
-    def interval(self, index: int) -> tuple[float, float]:
-        half = float(special.stdtrit(self.degrees, (1 + CONFIDENCE) / 2) * self.errors[index])
-        return float(self.parameters[index]) - half, float(self.parameters[index]) + half
-
-
-def _fit(counts: Column, design: Column, offset: Column) -> _Fit:
-    """Fit a Poisson model, and a negative binomial one if the counts scatter more."""
-    degrees = counts.size - design.shape[1]
-    found = _glm(counts, design, offset, 0.0)
-    alpha = _alpha(counts, found.fittedvalues, degrees) or 0.0
-    for _ in range(20 if alpha else 0):
-        # The fit and its over-dispersion depend on each other.
-        found = _glm(counts, design, offset, alpha)
-        before, alpha = alpha, _solved_alpha(counts, found.fittedvalues, degrees)
-        if math.isclose(alpha, before, rel_tol=1e-6, abs_tol=1e-12):
-            break
-    return _Fit(np.asarray(found.params), np.asarray(found.bse), degrees, alpha)
-
-
-def _glm(counts: Column, design: Column, offset: Column, alpha: float) -> Any:
-    from statsmodels.genmod.families import NegativeBinomial, Poisson
-    from statsmodels.genmod.generalized_linear_model import GLM
-    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
-
-    family = NegativeBinomial(alpha=alpha) if alpha else Poisson()
-    with warnings.catch_warnings():
-        # Equal counts are fitted exactly.
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        return GLM(counts, design, offset=offset, family=family).fit(maxiter=200, scale=1.0)
-
-
-def _pearson(counts: Column, mean: Column, alpha: float) -> float:
-    # A level without beads has the mean 0 and fits.
-    known = mean > 0
-    variance = mean[known] + alpha * mean[known] ** 2
-    return float(((counts[known] - mean[known]) ** 2 / variance).sum())
-
-
-def _alpha(counts: Column, mean: Column, degrees: int) -> float | None:
-    """Return the over-dispersion of counts about means, 0 where it is not significant; None: unknown."""
-    if degrees < 1:
-        return None
-    p = special.chdtrc(degrees, _pearson(counts, mean, 0.0))
-    return _solved_alpha(counts, mean, degrees) if p < SIGNIFICANCE else 0.0
-
-
-def _solved_alpha(counts: Column, mean: Column, degrees: int) -> float:
-    from scipy import optimize
-
-    def excess(alpha: float) -> float:
-        return _pearson(counts, mean, alpha) - degrees
-
-    high = 1.0
-    if excess(0.0) <= 0:
-        return 0.0
-    while excess(high) > 0 and high < 1e6:
-        high *= 4
-    return float(optimize.brentq(excess, 0.0, high)) if excess(high) < 0 else high
-
-
 class _LackOfFit:
     """Likelihood ratio tests that the means of neighbouring levels are proportional to 1 / dilution."""
 
@@ -288,7 +213,7 @@ class _LackOfFit:
         # One count, and a level without beads, are fitted exactly.
         if counts.size == 1 or not counts.any():
             return 0.0
-        return float(_glm(counts, np.ones((counts.size, 1)), offset[inside], self._alpha).deviance)
+        return float(glm(counts, np.ones((counts.size, 1)), offset[inside], self._alpha).deviance)
 
 
 def _linear_range(lack: _LackOfFit, beads: Column) -> range:
