@@ -91,7 +91,7 @@ def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
     shapes = (inputs + 1, units), (units + 1,)
     start = np.random.default_rng(seed).normal(0, inputs**-0.5, shapes[0][0] * units + units + 1)
     result = minimize(
-        _loss,
+        cross_entropy,
         start,
         (scaled, is_bead, shapes),
         method="L-BFGS-B",
@@ -106,7 +106,7 @@ def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
         tuple(tuple(map(float, unit)) for unit in hidden.T),
         tuple(map(float, output)),
     )
-    return replace(classifier, least=min(LIMITS.least, key=lambda least: _cost(images, classifier, least)))
+    return replace(classifier, least=min(LIMITS.least, key=lambda least: cost(images, classifier, least)))
 
 
 def _unpacked(weights: Floats, shapes: tuple[tuple[int, ...], ...]) -> tuple[Floats, Floats]:
@@ -114,10 +114,22 @@ def _unpacked(weights: Floats, shapes: tuple[tuple[int, ...], ...]) -> tuple[Flo
     return weights[:split].reshape(shapes[0]), weights[split:]
 
 
-def _loss(
+def cross_entropy(
     weights: Floats, scaled: Floats, is_bead: NDArray[np.bool_], shapes: tuple[tuple[int, ...], ...]
 ) -> tuple[float, Floats]:
-    """Return the mean cross-entropy with weight decay, and its gradient."""
+    """Return the mean cross-entropy of a classifier with weight decay, and its gradient, as `weights`.
+
+    Parameters
+    ----------
+    weights : ndarray
+        Those of the hidden and of the output layer, biases last, in one line.
+    scaled : ndarray, shape (n, k)
+        Features of the objects, scaled.
+    is_bead : ndarray of bool, shape (n,)
+        Which of them are beads.
+    shapes : tuple of tuple of int
+        Of the two layers.
+    """
     hidden, output = _unpacked(weights, shapes)
     activity = np.tanh(scaled @ hidden[:-1] + hidden[-1])
     score = activity @ output[:-1] + output[-1]
@@ -132,8 +144,8 @@ def _loss(
     return loss, gradient + 2 * LIMITS.decay * weights / count
 
 
-def _cost(images: Sequence[Objects], classifier: ObjectClassifier, least: float) -> float:
-    """Return the mean over images of (1 - F1) + count error."""
+def cost(images: Sequence[Objects], classifier: ObjectClassifier, least: float) -> float:
+    """Return the mean over images of (1 - F1) + count error, without objects less likely than `least`."""
     total = 0.0
     for one in images:
         kept = classifier.probability(one.features) >= least

@@ -29,17 +29,17 @@ class Acquired:
 
     Attributes
     ----------
-    image
+    image : ndarray of float32
         Brightness, float32.
-    visible
+    visible : ndarray of bool
         Pixels that no other object covers, bool of the image's shape.
-    noise
+    noise : float
         Standard deviation of the noise.
-    disturbance
+    disturbance : ndarray of float32 or None
         What an uneven support adds at the scale of a bead, float32 of the image's shape; None without one.
-    is_counted
+    is_counted : bool
         Whether the noise is that of few photons, so that beads are visible as a whole, not pixel by pixel.
-    texture, debris
+    texture, debris : str
         Names of the texture and of the objects other than beads.
     """
 
@@ -59,9 +59,9 @@ def acquire(
 
     Parameters
     ----------
-    rng, plan, field
+    rng, plan, field : Generator, ScenePlan and Field
         Source of randomness; plan of the scene; its beads.
-    weakest, typical
+    weakest, typical : float
         Signal of the weakest beads and of the median one, to which the strength of the rest is in proportion.
     """
     shape, image = (field.image.shape[0], field.image.shape[1]), field.image

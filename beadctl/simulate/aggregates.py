@@ -50,9 +50,9 @@ def draw_aggregates(rng: np.random.Generator, shape: Shape, diameter_px: float) 
 
     Parameters
     ----------
-    rng, shape
+    rng, shape : Generator and tuple of int
         Source of randomness; height and width of the image, px.
-    diameter_px
+    diameter_px : float
         Median diameter of the beads.
     """
     pad = max(shape)

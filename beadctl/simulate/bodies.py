@@ -16,9 +16,9 @@ def foam(rng: np.random.Generator, beads: Beads, shape: Shape) -> tuple[Floats, 
 
     Parameters
     ----------
-    rng, beads
+    rng, beads : Generator and Beads
         Source of randomness; packed beads. A cell extends at most 1.8 radii from its centre.
-    shape
+    shape : tuple of int
         Height and width of the image, px.
     """
     labels = _power_cells(rng, beads, shape)

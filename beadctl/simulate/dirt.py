@@ -297,11 +297,11 @@ def draw_dirt(rng: np.random.Generator, shape: Shape, size_px: float, kinds: int
 
     Parameters
     ----------
-    rng, shape
+    rng, shape : Generator and tuple of int
         Source of randomness; height and width of the image, px.
-    size_px
+    size_px : float
         Typical size of an object, px; that of one varies by a factor of 5.
-    kinds
+    kinds : int
         Number of kinds to draw.
     """
     share = np.array(list(_WEIGHTS.values()))

@@ -26,19 +26,19 @@ class Beads:
 
     Attributes
     ----------
-    y, x
+    y, x : ndarray of float32
         Centre, px; pixel centres are whole numbers. May lie outside the image.
-    radius_px
+    radius_px : ndarray of float32
         Radius of the disc with the area of the outline.
-    aspect, angle_rad
+    aspect, angle_rad : ndarray of float32
         Ratio of the major to the minor axis, at least 1; direction of the major axis, from x towards y.
-    gain
+    gain : ndarray of float32
         Brightness relative to the scene's typical bead.
-    softness_px
+    softness_px : ndarray of float32
         Standard deviation of the edge, px.
-    focus
+    focus : ndarray of float32
         Distance from the focal plane, -1..1.
-    wobble
+    wobble : ndarray of float32
         Cosine and sine amplitudes of the outline's third and fifth harmonic, shape (n, 4); or shape (n, 0).
     """
 
@@ -83,9 +83,9 @@ def normalised_distance(beads: Beads, dy: Floats, dx: Floats) -> Floats:
 
     Parameters
     ----------
-    beads
+    beads : Beads
         n beads.
-    dy, dx
+    dy, dx : ndarray of float32
         Offsets from the centres, px, shapes (n, p, 1) and (n, 1, q).
     """
     radius = beads.radius_px[_COLUMN]
@@ -132,13 +132,13 @@ def accumulate(
 
     Parameters
     ----------
-    beads, shape
+    beads, shape : Beads and tuple of int
         The beads; height and width of the image, px.
-    profile
+    profile : callable
         Signal of a bead of gain 1.
-    reach
+    reach : float
         Extent of the profile, without the softness of its edge, in units of the outline.
-    covering
+    covering : bool
         Whether only the largest positive signal counts where beads meet, so that soft edges in contact leave
         a line between them.
     """

@@ -16,17 +16,17 @@ class Arrangement:
 
     Attributes
     ----------
-    count
+    count : int
         Beads to place; those too close to others are left out.
-    diameter_px
+    diameter_px : float
         Median diameter, px.
-    spread
+    spread : float
         Standard deviation of the natural logarithm of the diameter.
-    bimodal
+    bimodal : float
         Ratio of the diameter of a second population to that of the first; 1 for a single population.
-    layout
+    layout : str
         A name in `beadctl.simulate.plan.LAYOUTS`.
-    closest
+    closest : float
         Least distance of two centres over the sum of their radii.
     """
 
@@ -89,11 +89,11 @@ def pushed_apart(
 
     Parameters
     ----------
-    y, x, r
+    y, x, r : ndarray
         Centres and radii, px, shape (n,).
-    closest
+    closest : float
         Wanted least distance of two centres over the sum of their radii.
-    rounds
+    rounds : int
         Number of times that each overlapping pair is pushed apart.
     """
     places = np.column_stack([y, x]).astype(np.float64)
@@ -170,9 +170,9 @@ def uncrowded(y: Floats, x: Floats, r: Floats, closest: float) -> NDArray[np.boo
 
     Parameters
     ----------
-    y, x, r
+    y, x, r : ndarray of float32
         Centres and radii, px, shape (n,).
-    closest
+    closest : float
         Least distance of two centres over the sum of their radii.
     """
     keep = np.ones(len(y), bool)
@@ -235,11 +235,11 @@ def vary(rng: np.random.Generator, beads: Beads, *, oval: float, rough: float) -
 
     Parameters
     ----------
-    rng, beads
+    rng, beads : Generator and Beads
         Source of randomness; beads from `place`.
-    oval
+    oval : float
         Largest aspect ratio minus 1.
-    rough
+    rough : float
         Amplitude of the outline's harmonics as a share of the radius; 0 for none.
     """
     n = len(beads)

@@ -39,13 +39,13 @@ def noisy(
 
     Parameters
     ----------
-    rng, image
-        Source of randomness; float32 image.
-    sigma, level
+    rng, image : Generator and ndarray of float32
+        Source of randomness; image, shape (H, W).
+    sigma, level : float
         Standard deviation of the noise at the reference brightness `level`.
-    shot
+    shot : float
         Share of the variance at `level` that is proportional to the brightness, 0..1.
-    clump_px
+    clump_px : float
         Standard deviation of the blur of the noise, px, as by demosaicing or resampling; none below 0.2 px.
     """
     if sigma <= 0:
@@ -63,11 +63,11 @@ def counted(rng: np.random.Generator, image: Floats, photons: float, blur_px: fl
 
     Parameters
     ----------
-    rng, image
-        Source of randomness; float32 image.
-    photons
+    rng, image : Generator and ndarray of float32
+        Source of randomness; image, shape (H, W).
+    photons : float
         Number of photons of a pixel of brightness 1.
-    blur_px
+    blur_px : float
         Standard deviation of a filter after the counting, px; none below 0.2 px.
     """
     count = rng.poisson(np.maximum(image, 0.0) * np.float32(photons))
@@ -79,9 +79,9 @@ def with_bad_pixels(rng: np.random.Generator, image: Floats, signal: float) -> F
 
     Parameters
     ----------
-    rng, image
-        Source of randomness; float32 image with noise.
-    signal
+    rng, image : Generator and ndarray of float32
+        Source of randomness; image, shape (H, W) with noise.
+    signal : float
         Brightness of a typical bead over the background: the least excess of a hot pixel.
     """
     image = image.copy()
@@ -114,14 +114,14 @@ class Camera:
 
     Attributes
     ----------
-    bits
+    bits : int
         Bits per pixel: 8, 12 or 16; more than 8 are stored as uint16.
-    low, high
+    low, high : float
         Grey levels of the darkest and brightest pixel, as shares of the full range; the image is clipped to
         0..1.
-    gamma, sharpen
+    gamma, sharpen : float
         Exponent of the response; amount of unsharp masking, 0 for none.
-    jpeg_quality
+    jpeg_quality : int
         Quality of JPEG compression, 1..95; 0 for no compression.
     """
 

@@ -40,30 +40,30 @@ class ScenePlan:
 
     Attributes
     ----------
-    kind
+    kind : str
         A key of `KINDS`.
-    look
+    look : str
         A key of `beadctl.simulate.looks.LOOKS`, or ``sphere``, ``cells`` (foam) or ``yeast``.
-    arrangement
+    arrangement : Arrangement
         Sizes and positions of the beads.
-    melting
+    melting : bool
         Whether beads in contact are blurred until only a waist separates them.
-    theme
+    theme : str
         A key of `beadctl.simulate.themes.THEMES`.
-    second_look, second_share
+    second_look, second_share : str and float
         Look of a second population, a key of `LOOKS`, and its share of the beads; none if empty.
-    opposite_share
+    opposite_share : float
         Share of the beads that are bright where the others are dark, or dark where they are bright.
-    gain_ratio
+    gain_ratio : float
         Ratio of the brightness of the brightest to that of the faintest bead, log-uniform between them; 1 for
         the usual variation.
-    oval
+    oval : float or None
         Largest aspect ratio minus 1; drawn at random if None.
-    blur_px
+    blur_px : float or None
         Standard deviation of the blur, px; drawn at random if None.
-    covering
+    covering : bool
         Whether only the largest signal counts where beads meet, see `accumulate`.
-    polarity
+    polarity : str
         ``dark`` or ``bright`` beads in transmitted light; drawn at random if empty.
     """
 

@@ -27,11 +27,11 @@ class Scene:
 
     Attributes
     ----------
-    image
+    image : ndarray of uint8 or uint16
         uint8 or uint16, shape (height, width).
-    labels
+    labels : ndarray of uint32
         uint32, the image's shape: 0 for background, 1..n for n beads, every number present.
-    facts
+    facts : dict of str to Fact
         Description of the scene, in the order of the columns of the manifest; `beads` is n, `diameter` the
         median diameter of the labelled beads, px.
     """
@@ -48,9 +48,9 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
 
     Parameters
     ----------
-    rng
+    rng : Generator
         The only source of randomness: the same state gives the same scene.
-    size
+    size : int or tuple of int
         Side of a square image, or height and width, px.
     """
     shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

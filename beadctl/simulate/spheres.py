@@ -15,16 +15,16 @@ class Shading:
 
     Attributes
     ----------
-    ambient, diffuse, edge
+    ambient, diffuse, edge : float
         Weights of uniform light, of Lambert's cosine law, and of the bright rim of steep surfaces in
         secondary-electron images.
-    edge_power
+    edge_power : float
         Exponent of the bright rim; a larger one makes it narrower.
-    light
+    light : tuple of float
         Unit vector (y, x, z) towards the detector.
-    roughness
+    roughness : float
         Amplitude of the surface texture.
-    shadow
+    shadow : float
         Darkening of the background next to the rim, 0..1.
     """
 
@@ -74,13 +74,13 @@ def paint(
 
     Parameters
     ----------
-    rng, shading
+    rng, shading : Generator and Shading
         Source of randomness; shading of the surface.
-    beads
+    beads : Beads
         The spheres, farthest first; bead i has label i + 1.
-    background
+    background : ndarray of float32
         float32 image behind them, not changed; image and labels have its shape.
-    owner
+    owner : ndarray of int, optional
         Index of the bead whose label each sphere has, shape (n,); its own by default. A grain has the label
         of its host.
     """

@@ -107,9 +107,9 @@ def draw_support(rng: np.random.Generator, shape: Shape, diameter_px: float) -> 
 
     Parameters
     ----------
-    rng, shape
+    rng, shape : Generator and tuple of int
         Source of randomness; height and width of the image, px.
-    diameter_px
+    diameter_px : float
         Median diameter of the particles: the support is uneven at larger scales.
     """
     name = pick(rng, _WEIGHTS)

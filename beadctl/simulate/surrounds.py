@@ -117,9 +117,9 @@ def draw_surround(rng: np.random.Generator, shape: Shape, *, electrons: bool) ->
 
     Parameters
     ----------
-    rng, shape
+    rng, shape : Generator and tuple of int
         Source of randomness; height and width of the image, px.
-    electrons
+    electrons : bool
         Whether the image is that of an electron microscope: most then have a data bar.
     """
     name = pick(rng, _WEIGHTS | ({"data_bar": 12.0} if electrons else {}))
@@ -170,13 +170,13 @@ def enclose(
 
     Parameters
     ----------
-    rng, image
-        Source of randomness; float32 image with noise.
-    name, inside
+    rng, image : Generator and ndarray of float32
+        Source of randomness; image, shape (H, W) with noise.
+    name, inside : str and ndarray of float32
         Kind and field from `draw_surround`.
-    noise
+    noise : float
         Standard deviation of the noise of the image.
-    darkest
+    darkest : float or None
         Brightness without light; None if the image does not say.
     """
     low, high = (float(level) for level in np.quantile(image[::3, ::3], [0.005, 0.995]))

@@ -51,15 +51,15 @@ def render_suspension(
 
     Parameters
     ----------
-    rng
+    rng : Generator
         The only source of randomness.
-    look
+    look : str
         A key of `KINDS_OF`.
-    count
+    count : int
         Number of beads.
-    diameter_px
+    diameter_px : float
         Their median diameter, px; it varies by 3 %.
-    size
+    size : int or tuple of int
         Side of a square image, or height and width, px.
 
     Raises
@@ -73,13 +73,23 @@ def render_suspension(
     arrangement = Arrangement(count, diameter_px, 0.03, 1.0, "singles", 1.0)
     plan = ScenePlan(pick(rng, dict.fromkeys(KINDS_OF[look], 1.0)), look, arrangement, melting=False)
     radius_px = np.asarray(diameter_px / 2 * np.exp(0.03 * rng.standard_normal(count)), np.float32)
-    y, x = _places(rng, radius_px, shape)
+    y, x = random_places(rng, radius_px, shape)
     beads = _varied(rng, circles(y, x, radius_px))
     return recorded(rng, plan, beads, shape, surrounded=False)
 
 
-def _places(rng: np.random.Generator, radius_px: Floats, shape: Shape) -> tuple[Floats, Floats]:
-    """Draw centres in the image until no bead lies on another."""
+def random_places(rng: np.random.Generator, radius_px: Floats, shape: Shape) -> tuple[Floats, Floats]:
+    """Draw centres in an image, (H, W), until no bead lies on another; return y and x, float32 (N,), px.
+
+    Parameters
+    ----------
+    rng : Generator
+        The only source of randomness.
+    radius_px : ndarray, shape (N,)
+        Radii of the beads.
+    shape : tuple of int
+        Height and width, px.
+    """
     places = rng.uniform(-0.5, np.array(shape) - 0.5, (len(radius_px), 2))
     if len(places) < 2:
         return places[:, 0].astype(np.float32), places[:, 1].astype(np.float32)

@@ -29,17 +29,17 @@ def write(
 
     Parameters
     ----------
-    out_dir
+    out_dir : Path
         The folder; created if missing.
-    count, size
+    count, size : int
         Number of images; side of the square images, px.
-    seed
+    seed : int
         Random seed, at least 0.
-    suspensions
+    suspensions : bool
         Whether the scenes are fields of suspensions, see `draw_suspension`, instead of all kinds.
-    overwrite
+    overwrite : bool
         Whether to replace images of an earlier run.
-    on_image
+    on_image : callable, optional
         Called with the path of each image after it is written.
 
     Raises

@@ -54,7 +54,9 @@ def test_the_gradient_is_the_numerical_one():
     weights = np.random.default_rng(4).normal(size=(len(FEATURES) + 1) * 3 + 4)
     arguments = scaled, one.is_bead, shapes
     error = check_grad(
-        lambda w: objects._loss(w, *arguments)[0], lambda w: objects._loss(w, *arguments)[1], weights
+        lambda w: objects.cross_entropy(w, *arguments)[0],
+        lambda w: objects.cross_entropy(w, *arguments)[1],
+        weights,
     )
     assert error < 1e-6
 
@@ -63,5 +65,5 @@ def test_what_costs_most_is_left_out():
     """Objects of a low probability are left out only where most of them are no beads."""
     one = images(40, 120)
     classifier = fitted(one)
-    lower = objects._cost(one, classifier, 0.0)
-    assert objects._cost(one, classifier, classifier.least) < lower
+    lower = objects.cost(one, classifier, 0.0)
+    assert objects.cost(one, classifier, classifier.least) < lower

@@ -8,7 +8,7 @@ from scipy import ndimage, stats
 from scipy.spatial import cKDTree
 
 from beadctl.simulate import draw_suspension, render_suspension, write
-from beadctl.simulate.suspension import KINDS_OF, _places
+from beadctl.simulate.suspension import KINDS_OF, random_places
 
 
 @pytest.mark.parametrize("look", KINDS_OF)
@@ -25,7 +25,7 @@ def test_every_bead_that_is_seen_has_a_label(look):
 def test_places_are_even_and_apart():
     radius_px = np.full(40, 5.0, np.float32)
     rngs = map(np.random.default_rng, range(60))
-    drawn = [np.column_stack(_places(rng, radius_px, (128, 96))) for rng in rngs]
+    drawn = [np.column_stack(random_places(rng, radius_px, (128, 96))) for rng in rngs]
     assert min(cKDTree(one).query(one, 2)[0][:, 1].min() for one in drawn) >= 10 - 1e-4
     y, x = np.concatenate(drawn).T
     for values, edge in ((y, 128), (x, 96)):

@@ -4,6 +4,7 @@ import csv
 import getpass
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -127,7 +128,18 @@ def test_older_operator_sets(trained, tmp_path, opset):
     assert next(item.version for item in onnx.load(path).opset_import if item.domain == "") == opset
 
 
-def test_an_existing_file_is_kept(trained, tmp_path):
+@pytest.fixture
+def copied(exported, monkeypatch):
+    """Have `export` take the file of an earlier export of the same network: the exporter takes seconds."""
+
+    def write(network, path, opset, facts):
+        shutil.copyfile(exported[0], path)
+
+    monkeypatch.setattr(exporting, "write_onnx", write)
+    return write
+
+
+def test_an_existing_file_is_kept(trained, copied, tmp_path):
     path = tmp_path / "beads.onnx"
     path.write_text("mine")
     with pytest.raises(OutputError, match="--overwrite"):
@@ -137,11 +149,9 @@ def test_an_existing_file_is_kept(trained, tmp_path):
     assert Model(path, "cpu").facts.stride == 4
 
 
-def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp_path, monkeypatch):
-    real = exporting.write_onnx
-
+def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, copied, tmp_path, monkeypatch):
     def tampered(network, path, opset, facts):
-        real(network, path, opset, facts)
+        copied(network, path, opset, facts)
         proto = onnx.load(path)
         weights = proto.graph.initializer[0]
         values = onnx.numpy_helper.to_array(weights) + np.float32(0.05)
@@ -155,25 +165,33 @@ def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def undecided(trained, exported, tmp_path):
-    """A network whose maps are, throughout, between two levels of 255; its file, and the file's facts.
-
-    The least difference changes all values by a level, and with that the count.
-    """
+def undecided_network(trained):
+    """A network whose maps are, throughout, between two levels of 255."""
     network = checkpoint.load(trained / "best.pt").network()
-    head = network.head
     level = 101.5 / 255
     with torch.no_grad():
-        head.weight.zero_()
-        head.bias.fill_(np.log(level / (1 - level)) - 1e-5)
-    path = tmp_path / "undecided.onnx"
+        network.head.weight.zero_()
+        network.head.bias.fill_(np.log(level / (1 - level)) - 1e-5)
+    return network
+
+
+@pytest.fixture(scope="module")
+def undecided_file(trained, exported, tmp_path_factory):
+    """The file of such a network, and its facts."""
+    path = tmp_path_factory.mktemp("undecided") / "undecided.onnx"
     facts = replace(Model(exported[0], "cpu").facts, threshold=102 / 255)
-    exporting.write_onnx(network, path, 20, facts)
+    exporting.write_onnx(undecided_network(trained), path, 20, facts)
+    return path, facts
+
+
+@pytest.fixture
+def undecided(trained, undecided_file):
+    """Compare the file with its network moved a little: the least difference changes the count."""
+    network, (path, facts) = undecided_network(trained), undecided_file
 
     def verify(shift: float):
         with torch.no_grad():
-            head.bias.add_(shift)
+            network.head.bias.add_(shift)
         images = [
             np.random.default_rng(1).normal(size=(facts.normalisation.channels, 64, 64)).astype(np.float32)
         ]
