@@ -24,7 +24,8 @@ from scores import Scores
 
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation import artefacts, declump, instances, scale
+from beadctl.segmentation import artefacts, basins, declump, half_contrast, instances, objects, scale
+from beadctl.segmentation.holes import Holes, holes_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import predict_plane
@@ -35,19 +36,28 @@ SCENE_PX = 400
 PREDICTION_RULES = ("scale",)
 
 
-def _limits(**changed: Any) -> Callable[[], contextlib.AbstractContextManager[object]]:
-    return lambda: mock.patch.object(instances, "LIMITS", dataclasses.replace(instances.LIMITS, **changed))
+def _limits(module: Any, **changed: Any) -> Callable[[], contextlib.AbstractContextManager[object]]:
+    return lambda: mock.patch.object(module, "LIMITS", dataclasses.replace(module.LIMITS, **changed))
+
+
+def _open_holes(*arguments: Any) -> Holes:
+    holes = holes_of(*arguments)
+    return dataclasses.replace(holes, owner=np.zeros_like(holes.owner))
 
 
 OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
     "scale": lambda: mock.patch.object(scale, "FACTORS", (1,)),
     "size prior": lambda: mock.patch.object(SizePrior, "of", return_value=None),
-    "size prior (watershed)": lambda: mock.patch.object(
-        instances, "SizePrior", mock.Mock(of=mock.Mock(return_value=None))
-    ),
-    "relaxed": _limits(relaxed=1.0),
+    "size prior (watershed)": lambda: mock.patch.object(instances, "_prior_of", return_value=None),
+    "rise by size": _limits(basins, power=0.0),
+    "relaxed": _limits(instances, relaxed=1.0),
+    "holes": lambda: mock.patch.object(instances, "holes_of", _open_holes),
     "artefacts": lambda: mock.patch.object(artefacts, "artefacts", lambda _, __, t: np.zeros(len(t), bool)),
     "declump": lambda: mock.patch.object(declump, "declumped", lambda labels, *_: (labels, [])),
+    "half contrast": lambda: mock.patch.object(half_contrast, "at_half_contrast", lambda labels, *_: labels),
+    "classifier": lambda: mock.patch.object(
+        objects, "no_beads", lambda _, __, t, *___: np.zeros(len(t), bool)
+    ),
 }
 
 
