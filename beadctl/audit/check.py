@@ -6,9 +6,8 @@ planted faults; ``tests/benchmarks/bench_audit.py`` measures the faults found on
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,12 @@ from beadctl.audit.placement import LIMITS as PLACEMENT_LIMITS
 from beadctl.audit.placement import find_transform, judge_placement
 from beadctl.words import number_of
 
-Detector = Callable[[NDArray[Any], bool], Detections]
-"""Detects beads in an image, shape (H, W); the flag asks for beads of low confidence too."""
+
+class Detector(Protocol):
+    """Detects the beads in an image."""
+
+    def __call__(self, pixels: NDArray[Any], *, low_confidence: bool) -> Detections:
+        """Return the beads of an image, shape (H, W); those of low confidence too, if asked for."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +150,11 @@ def check(
         findings.append(Finding(Fault.GREY, Verdict.CHECK, message))
     cover = float((labels > 0).mean())
     if not pair.outlines.bead_count:
-        findings += _judge_empty(detector(pixels, False) if detector else None)
+        findings += _judge_empty(detector(pixels, low_confidence=False) if detector else None)
     elif cover > LIMITS.cover and pair.outlines.bead_count <= LIMITS.full_beads:
         findings.append(Finding(Fault.FULL, Verdict.BAD, f"the mask covers {cover:.0%} of the image"))
     elif not blank and len(pair.outlines.y):
-        pair = replace(pair, detections=detector(pixels, True) if detector else None)
+        pair = replace(pair, detections=detector(pixels, low_confidence=True) if detector else None)
         found = _judge_mask(pair)
         # What is left of an overexposed image may be noise.
         overexposed = _saturated(pixels) > LIMITS.overexposed

@@ -23,7 +23,7 @@ def bead_detector(model: Model, options: SegmentOptions) -> Detector:
     options = replace(options, filters=Filters())
     sensitive = replace(options, min_confidence=min(options.min_confidence, LOW_CONFIDENCE), classifier=None)
 
-    def detect(pixels: NDArray[Any], low_confidence: bool) -> Detections:
+    def detect(pixels: NDArray[Any], *, low_confidence: bool) -> Detections:
         segmented = segment_plane(InMemory(pixels), model, sensitive if low_confidence else options)
         confidence = np.zeros(int(segmented.labels.max()) + 1)
         confidence[segmented.table.label] = segmented.table.confidence
