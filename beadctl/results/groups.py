@@ -28,10 +28,10 @@ from beadctl.files import write_csv
 from beadctl.images import Found
 from beadctl.results.file_rows import pooled_errors
 from beadctl.results.ledger import Row
+from beadctl.results.plane_row import UM2_PER_MM2
 from beadctl.text import cell, name_text, no_formula
 
 FILE = "groups.csv"
-UM2_PER_MM2 = 1e6
 # Columns of dilution factors.
 DILUTIONS = ("dilution", "linear_from", "linear_to")
 # Relative difference between pixel sizes that are one size written with fewer digits.

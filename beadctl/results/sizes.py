@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.console import Messages, bars, fail, shown
+from beadctl.console import Messages, bars, fail
 from beadctl.counting.sizes import Histogram, Nominal, share_inside, size_histogram, size_statistics
 from beadctl.counting.specimen import Specimen
 from beadctl.errors import SettingsError
 from beadctl.files import write_csv
-from beadctl.results.groups import DILUTIONS, Grouping
+from beadctl.results.groups import Grouping, in_words
 from beadctl.results.ledger import ImageResult
 from beadctl.text import cell
 
@@ -146,9 +146,16 @@ class SizeReport:
 
     @classmethod
     def of(
-        cls, sizes: bool = False, nominal_um: float | None = None, tolerance: str | None = None
+        cls, *, sizes: bool = False, nominal_um: float | None = None, tolerance: str | None = None
     ) -> "SizeReport | None":
         """Return what is reported of diameters; None where nothing is asked.
+
+        Parameters
+        ----------
+        sizes : bool
+            Whether they are asked for; a nominal diameter asks for them too.
+        nominal_um, tolerance : float and str, optional
+            Nominal diameter, um, and how far a bead may differ from it, as `Nominal.parse` reads it.
 
         Raises
         ------
@@ -254,7 +261,7 @@ def tell_sizes(groups: Sequence[GroupSizes], messages: Messages) -> bool:
     """Print the sizes for people and a line for each group that lacks some; return whether there is one."""
     rows = [group.row for group in groups]
     used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
-    table = [[(cell if name in DILUTIONS else shown)(getattr(row, name)) for name in used] for row in rows]
+    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
     drawn = [_levels(group.histogram.beads) if group.histogram else "" for group in groups]
     messages.table("Diameters", [HEADS[name] for name in used], table, bars=("histogram", drawn))
     for row in rows:

@@ -87,7 +87,7 @@ class Statistics:
         return cls(
             Grouping.of(found, **groups),
             counts,
-            SizeReport.of(sizes, nominal_um, tolerance),
+            SizeReport.of(sizes=sizes, nominal_um=nominal_um, tolerance=tolerance),
             unit,
         )
 
