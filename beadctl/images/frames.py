@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
+from beadctl.images.decoded_size import check_decoded_size
 from beadctl.images.failure import damaged
 from beadctl.images.plane import PlaneSource, Samples
 from beadctl.images.series import Series, SeriesFacts, chosen_series
-from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
+from beadctl.images.decoded_size import check_decoded_size
 from beadctl.images.extra import quieten
 from beadctl.images.failure import damaged, failures
 from beadctl.images.frames import Frames, letters, named
 from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import Spacing, spacing_of
 from beadctl.images.series import Photometric, Series, SeriesFacts
-from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.window import Window
 
 LOOPS = {"TimeLoop": "T", "NETimeLoop": "T", "XYPosLoop": "P", "ZStackLoop": "Z"}

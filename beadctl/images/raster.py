@@ -15,13 +15,13 @@ from PIL.Image import new as new_image
 from PIL.ImageFile import ImageFile
 
 from beadctl.errors import ImageError
+from beadctl.images.decoded_size import check_decoded_size
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
 from beadctl.images.palette import is_display
 from beadctl.images.plane import PlaneSource
 from beadctl.images.png_chunks import check_chunks
 from beadctl.images.series import Photometric, Series
-from beadctl.images.tiff_page import check_decoded_size
 from beadctl.images.whole import Pick, WholeSource
 
 Codec = Literal["png", "jpeg", "gif", "webp", "jpeg2k", "bmp"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
-from beadctl.errors import ImageError
+from beadctl.images.decoded_size import check_decoded_size
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
 from beadctl.images.window import Window
@@ -26,40 +26,6 @@ CACHE_BYTES = 256 * 2**20
 JPEG_CODES = {6, 7, 33007, 34892}
 FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of JPEG; the three others within are tables."""
-
-
-@dataclass(frozen=True)
-class DecodedSizeLimits:
-    """Limits of the compression of what is decoded at once: a plane, strip, tile or file.
-
-    =========  ==========  =====  =========================================================================
-    name       value       unit   why
-    =========  ==========  =====  =========================================================================
-    unchecked  64 * 2**20  bytes  fits into memory, whatever its compression
-    ratio      2000        ratio  decoded to stored bytes; blank images reach 1032 by Deflate, 1400 by LZW
-    =========  ==========  =====  =========================================================================
-    """
-
-    unchecked: int = 64 * 2**20
-    ratio: int = 2000
-
-
-LIMITS = DecodedSizeLimits()
-
-
-def check_decoded_size(path: Path, decoded_bytes: int, stored_bytes: int) -> None:
-    """Refuse a decompression bomb: pixels that need far more memory than their stored bytes can encode.
-
-    Raises
-    ------
-    ImageError
-        Names `path`, if the pixels exceed `LIMITS`.
-    """
-    if decoded_bytes > LIMITS.unchecked and decoded_bytes > LIMITS.ratio * stored_bytes:
-        raise ImageError(
-            f"{path}: {stored_bytes:,} bytes claim to hold {decoded_bytes / 2**20:,.0f} MiB of pixels,"
-            " which is implausible; save it as a tiled TIFF if it is real"
-        )
 
 
 class PageReader(Protocol):
@@ -241,7 +207,7 @@ def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) 
     Raises
     ------
     ImageError
-        If the pages are incomplete or exceed `limits` or `LIMITS`.
+        If the pages are incomplete or exceed `limits` or those of `check_decoded_size`.
     """
     keyframe = series.keyframe
     if series.dataoffset is not None and keyframe.is_final:
