@@ -15,6 +15,8 @@ from beadctl.results.image_work import state_of
 
 # Between two looks; a look at a slow file system takes at most this share of the time.
 LOOK_S, MOST_SHARE = 2.0, 0.2
+# Looks after which an image that fails is tried again at the latest: what it lacks may be another file.
+MOST_WAIT = 64
 
 State = tuple[int, int] | None
 """Size and time of a file; None where they are unknown."""
@@ -81,8 +83,8 @@ class Arrivals:
     """The images of a folder, each given out once its file has stopped changing.
 
     That is when two looks one after another see the same size and time. An image whose file changes later is
-    given out again, and so is one that failed, after 2, 4, 8 ... looks: some programs keep a file locked, and
-    parts of a set of files come one after another.
+    given out again, and so is one that failed, after 2, 4, 8 ... 64 looks: some programs keep a file locked,
+    and parts of a set of files come one after another.
 
     Parameters
     ----------
@@ -148,10 +150,14 @@ class Arrivals:
                 image.begun, image.due = image.seen, 0
                 yield item
 
+    def has(self, item: Found) -> bool:
+        """Return whether an image was there at the last look."""
+        return item in self._known
+
     def failed(self, item: Found) -> None:
         """Have an image that failed tried again."""
         if image := self._known.get(item):
-            image.wait *= 2
+            image.wait = min(2 * image.wait, MOST_WAIT)
             image.due = self._looks + image.wait
 
     def is_written(self, item: Found) -> bool:

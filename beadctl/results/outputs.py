@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -138,9 +138,16 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
 
 
 class Names:
-    """The names that the results of images take, of which no two may be one."""
+    """The names that the results of images take, of which no two may be one.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    is_there : callable
+        Tells whether an image that has taken a name is still there; else another may take it.
+    """
+
+    def __init__(self, is_there: Callable[[Found], bool] = lambda _: True) -> None:
+        self._is_there = is_there
         self._taken: dict[str, Found] = {}
         self._stacks: dict[str, Found] = {}
 
@@ -150,11 +157,12 @@ class Names:
         name = unicodedata.normalize("NFC", str(item.name.parent / stem(item.name))).casefold()
         # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
         stack = PLANE_NUMBER.sub("", name)
-        other = self._taken.get(name)
+        other = self._owner(self._taken, name)
         if other and other != item:
             what = f"{stem(item.name)}_masks.tif; rename one, or give them in separate runs"
             return f"{other.shown} and {item.shown} would both write {what}"
-        plane, whole = self._stacks.get(name), self._taken.get(stack) if stack != name else None
+        plane = self._owner(self._stacks, name)
+        whole = self._owner(self._taken, stack) if stack != name else None
         if plane or whole:
             first, second = (whole, item) if whole else (item, plane)
             assert first
@@ -165,6 +173,10 @@ class Names:
         if stack != name:
             self._stacks[stack] = item
         return None
+
+    def _owner(self, names: Mapping[str, Found], name: str) -> Found | None:
+        owner = names.get(name)
+        return owner if owner and self._is_there(owner) else None
 
 
 def _refuse_shared(found: Sequence[Found]) -> None:

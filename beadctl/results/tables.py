@@ -75,6 +75,7 @@ def write_tables(
     key: str,
     outputs: Outputs,
     take: Callable[[ImageResult], None] = lambda _: None,
+    was_ours: Callable[[PurePosixPath], bool] = lambda _: False,
 ) -> Left:
     """Write the tables, and joined files: the run's images, then others of the same model and settings.
 
@@ -93,6 +94,8 @@ def write_tables(
         Of the run: an image without all of them is not done, and one that is to be overwritten neither.
     take : callable
         Called with the result of each of the run's images.
+    was_ours : callable
+        Tells which images the run has done and then left out, as the masks of one that came later.
     """
     others, gone, lost = list[str](), list[str](), dict[str, None]()
 
@@ -103,8 +106,10 @@ def write_tables(
     for name in _others(folder, states):
         if entry := entry_of(PurePosixPath(name)):
             # Nobody asks a store whether it still has an object.
-            is_there = Url.parse(entry.source) or _is_there(Path(entry.source))
-            (others if is_there else gone).append(name)
+            if not (Url.parse(entry.source) or _is_there(Path(entry.source))):
+                gone.append(name)
+            elif not was_ours(PurePosixPath(name)):
+                others.append(name)
 
     def results(
         take: Callable[[ImageResult], None] = lambda _: None,

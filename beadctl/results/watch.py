@@ -21,7 +21,7 @@ from beadctl.results.outputs import Names, Outputs, check_outputs
 from beadctl.results.process import facts_of, mark, save_settings, say_doubts
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.sources import Source
-from beadctl.results.tables import flagged, write_tables
+from beadctl.results.tables import Left, States, flagged, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.text import name_text
@@ -164,9 +164,11 @@ class _Watching:
         self.arrivals, self.tally = arrivals, Tally()
         self._folder, self._source, self._outputs = outputs.folder, source, outputs
         self._messages, self._teller = messages, teller
-        self._names, self._earlier = Names(), EarlierStatistics(outputs.folder)
-        # By the names of images in the tables.
+        self._names, self._earlier = Names(arrivals.has), EarlierStatistics(outputs.folder)
+        # By the names of images in the tables; and what became of those that once were done, by whom, though
+        # their files have changed since and failed.
         self._states: dict[str, ImageResult | Status] = {}
+        self._done: dict[str, Status] = {}
         self._begun: dict[str, Found] = {}
         self._told, self._began = "", time.monotonic()
         self._tables, self._has_report = _Paced(self._write_tables), write_report is not None
@@ -188,10 +190,10 @@ class _Watching:
             self._say_unread()
             for item in self.arrivals.complete():
                 problem = self._names.problem(item) if self._outputs.save else None
+                self._begun[name_text(item.name)] = item
                 if problem:
                     self.take(ledger.failed(item.name, problem))
                     continue
-                self._begun[name_text(item.name)] = item
                 yield item
                 yield from self._kept_current(check, BUSY_S)
             yield None
@@ -210,8 +212,11 @@ class _Watching:
                 self.report.now()
 
     def is_done(self, item: Found) -> bool:
-        """Return whether this run has done an image, or has seen that an earlier one did."""
-        return self._states.get(name_text(item.name)) in ("ok", "skipped")
+        """Return whether this run has done an image, or has seen that an earlier one did.
+
+        A file that is written anew may have failed since.
+        """
+        return name_text(item.name) in self._done
 
     def take(self, result: ImageResult) -> None:
         """Take the result of an image, and say it."""
@@ -219,7 +224,9 @@ class _Watching:
         after: ImageResult | Status = ImageResult(result.rows) if result.failed else result.rows[0].status
         # The file of an image may get another time and the same content.
         is_same = after == "skipped" and before in ("ok", "skipped")
-        self._states[name] = before if is_same and before else after
+        if isinstance(after, str):
+            after = self._done[name] = self._done.get(name, after) if after == "skipped" else after
+        self._states[name] = after
         item = self._begun.pop(name, None)
         if result.failed and item:
             self.arrivals.failed(item)
@@ -272,16 +279,25 @@ class _Watching:
         """Yield the images that were done or have failed."""
         return ((name, state) for name, state in self._of_all() if name_text(name) in self._states)
 
+    def _written(self, states: States) -> Left:
+        """Write the tables, without images of this run that a later look left out."""
+
+        def was_ours(name: PurePosixPath) -> bool:
+            return name_text(name) in self._states
+
+        key = self._source.key
+        return write_tables(self._folder, states, key, self._outputs, self.tally.add, was_ours)
+
     def _write_tables(self) -> None:
         self.tally = Tally()
-        write_tables(self._folder, self._of_done, self._source.key, self._outputs, self.tally.add)
+        self._written(self._of_done)
         self._earlier.remove_outdated()
 
     def write_last(self, facts: dict[str, Any]) -> None:
         """Write the tables of all images, and say what they leave out."""
         facts["images"] = len(self.arrivals.images)
         self.tally = Tally()
-        left = write_tables(self._folder, self._of_all, self._source.key, self._outputs, self.tally.add)
+        left = self._written(self._of_all)
         self._earlier.remove_outdated()
         self.report.asked = self._has_report and self.tally.planes > 0
         notes = [*self.arrivals.search.notes(), *left.notes(self._folder)]

@@ -21,7 +21,7 @@ from beadctl.lock import NAME
 from beadctl.model.session import Model
 from beadctl.results import image_work
 from beadctl.results import run as results_run
-from beadctl.results.arrivals import LOOK_S, MOST_SHARE, Arrivals, Folder
+from beadctl.results.arrivals import LOOK_S, MOST_SHARE, MOST_WAIT, Arrivals, Folder
 from beadctl.results.formats import Output
 from beadctl.results.outputs import Names, Outputs
 from beadctl.results.sources import ByNetwork
@@ -253,6 +253,68 @@ def test_no_result_replaces_that_of_another_image(watching, folder, tmp_path, ca
         watching()
 
 
+def test_an_image_that_is_written_anew_by_halves_is_counted_again(watching, plain, folder, tmp_path):
+    """It was done, then its file was a part for some looks, and whole again."""
+    path, part = folder / "a.tif", b"II*\0" + b"\0" * 300
+    tifffile.imwrite(path, discs(3)[0])
+    first = path.read_bytes()
+
+    def has(status):
+        return lambda: [row["status"] for row in table(tmp_path / "out/counts.csv")] == [status]
+
+    tally = watching(
+        *[nothing] * 2,
+        has("ok"),
+        lambda: path.write_bytes(part),
+        nothing,
+        has("failed"),
+        lambda: tifffile.imwrite(path, discs(5)[0]),
+        nothing,
+        has("ok"),
+        lambda: path.write_bytes(part),
+        nothing,
+        has("failed"),
+        # As it was: its result is there, and this run has written it.
+        lambda: tifffile.imwrite(path, discs(5)[0]),
+        nothing,
+        has("ok"),
+        lambda: path.write_bytes(first),
+        nothing,
+        nothing,
+    )
+    assert (tally.failed, tally.beads) == (False, 3)
+    assert plain("plain").code == 0
+    assert files(tmp_path / "out") == files(tmp_path / "plain")
+
+
+def test_a_mask_that_came_before_its_image_is_left_out_again(watching, plain, folder, tmp_path):
+    tifffile.imwrite(folder / "a_masks.tif", discs(2)[0])
+    tally = watching(
+        nothing,
+        lambda: states(tmp_path / "out") == {"a_masks.tif": ("ok", "2")},
+        lambda: tifffile.imwrite(folder / "a.tif", discs(4)[0]),
+        *[nothing] * 3,
+    )
+    assert (tally.failed, tally.beads) == (False, 4)
+    assert plain("plain").code == 0
+    assert table(tmp_path / "out/counts.csv") == table(tmp_path / "plain/counts.csv")
+    assert table(tmp_path / "out/beads.csv") == table(tmp_path / "plain/beads.csv")
+
+
+def test_a_name_is_free_once_its_image_is_gone(watching, folder, tmp_path):
+    """A program may rename a file to another that gives a result of the same name."""
+    (folder / "a.tif").write_bytes(b"")
+    tally = watching(
+        *[nothing] * 2,
+        lambda: tifffile.imwrite(folder / "a.tiff", discs(4)[0]),
+        *[nothing] * 2,
+        lambda: states(tmp_path / "out") == {"a.tif": ("failed", ""), "a.tiff": ("failed", "")},
+        (folder / "a.tif").unlink,
+        lambda: states(tmp_path / "out") == {"a.tiff": ("ok", "4")},
+    )
+    assert (tally.failed, tally.beads) == (False, 4)
+
+
 @pytest.mark.parametrize("place", ["results", "."])
 def test_results_may_lie_in_the_folder_and_are_no_images(watching, folder, place):
     tifffile.imwrite(folder / "a.tif", discs(3)[0])
@@ -328,6 +390,10 @@ def test_one_that_fails_is_tried_again_less_and_less_often(folder):
     (folder / "a.tif").write_bytes(b"x")
     tried = [number for number in range(1, 40) if looks(failing=True)]
     assert tried == [2, 4, 8, 16, 32]
+    # What it lacks may be another file, which comes after hours.
+    for _ in range(500):
+        looks(failing=True)
+    assert any(looks(failing=True) for _ in range(MOST_WAIT))
 
 
 def test_a_folder_out_of_reach_loses_nothing(folder):
