@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
 from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
+from beadctl.segmentation.gaps import outside_gaps
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import BeadTable, measure
 from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
@@ -156,9 +157,8 @@ def label_plane(
     if not counted.kept.all():
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
     quality += (DIAMETER_MISFIT,) * misfit + counted.quality
-    return Segmented(
-        labels, table, counted.filtered, counted.inside, share, quality, thresholds, maps.probability
-    )
+    inside = outside_gaps(image, counted.inside)
+    return Segmented(labels, table, counted.filtered, inside, share, quality, thresholds, maps.probability)
 
 
 def _beads(

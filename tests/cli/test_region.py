@@ -266,6 +266,19 @@ def test_a_counting_frame_counts_beads_whole_at_two_of_its_borders(segment, ten)
     assert not np.array_equal(framed > 0, (framed > 0) & np.pad(np.ones((68, 100), bool), 14))
 
 
+def test_the_field_has_no_pixels_without_a_value(segment, tmp_path):
+    """The mosaic lies in NaN: density and covered share are those of its own area."""
+    image = discs(4, 96, 128)[0].astype(np.float32)
+    mosaic = np.full((160, 128), np.nan, np.float32)
+    mosaic[40:136] = image
+    for name, pixels in (("whole.tif", image), ("mosaic.tif", mosaic)):
+        tifffile.imwrite(tmp_path / name, pixels)
+    assert segment("whole.tif", "mosaic.tif", "-o", "out", "--pixel-size", "0.5").code == 0
+    rows = {row["image"]: row for row in table("out/counts.csv")}
+    assert {row["field_area_px"] for row in rows.values()} == {str(96 * 128)}
+    assert len({(row["count"], row["density_per_mm2"]) for row in rows.values()}) == 1
+
+
 def test_a_counting_frame_whose_guard_is_narrower_than_the_beads_is_said(segment, tmp_path):
     image = np.full((96, 128), 60, np.uint8)
     rows, columns = np.indices(image.shape)
