@@ -104,6 +104,8 @@ class Plane:
         From the stored samples to pixels.
     z_step_um : float or None
         Distance to the next plane of its Z stack, um; None if unknown.
+    in_part : bool
+        Whether its Z stack has planes in other files of a set.
     """
 
     path: Path
@@ -116,6 +118,7 @@ class Plane:
     source: PlaneSource = field(repr=False, compare=False)
     conversion: Conversion = field(repr=False, compare=False)
     z_step_um: float | None = None
+    in_part: bool = False
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Pixels]:

@@ -30,8 +30,11 @@ def stacks_of(planes: Sequence[Plane]) -> list[list[Plane]]:
     Raises
     ------
     ImageError
-        If the file does not name the axis of its planes, so that they may be times.
+        If the file does not name the axis of its planes, so that they may be times; or if a Z stack has
+        planes in other files of a set.
     """
+    if any(plane.in_part for plane in planes):
+        raise ImageError(f"{planes[0].path}: has a part of a Z stack; save the stack as one file")
     if len(planes) > 1 and any("page=" in plane.position for plane in planes):
         raise ImageError(
             f"{planes[0].path}: does not name the axis of its planes; name the axes with --axes, such as ZYX"

@@ -1,7 +1,7 @@
 """The arrays that the metadata of a file describe, and their 2-D planes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -287,7 +287,10 @@ def planes_of(
     sizes = series.sizes
     transposed = series.axes.index("X") < series.axes.index("Y")
     planes: list[Plane | None] = []
+    # Place of each plane without Z.
+    stacks: list[tuple[int, ...]] = []
     for indices in product(*(range(series.shape[i]) for i in stack)):
+        stacks.append(tuple(n for i, n in zip(stack, indices, strict=True) if series.axes[i] != "Z"))
         at = {series.axes[i]: index for i, index in zip(stack, indices, strict=True)}
         picks = tuple(
             tuple(None if a in "YX" else (at | sample)[a] for a in series.axes) for sample in samples
@@ -311,4 +314,10 @@ def planes_of(
                 z_step_um=series.z_step_um,
             )
         )
+    if series.is_part:
+        in_part = {place for place, plane in zip(stacks, planes, strict=True) if plane is None}
+        planes = [
+            plane and replace(plane, in_part=place in in_part)
+            for place, plane in zip(stacks, planes, strict=True)
+        ]
     return planes, conversion.description

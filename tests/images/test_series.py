@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 
-from beadctl.errors import FileNote
-from beadctl.images import ReadOptions, open_image
+from beadctl.counting.stacks import Projection
+from beadctl.errors import FileNote, ImageError
+from beadctl.images import ReadOptions, open_image, stacks_of
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -121,6 +122,32 @@ def write_channel_set(folder, count=3):
             content = content.replace(time, b"size_").replace(channel, time).replace(b"size_", channel)
         path.write_bytes(content)
     return stack
+
+
+def swapped(path, *axes):
+    """Exchange two axes in the metadata of a file of a set."""
+    content = path.read_bytes()
+    for start in (b"Size", b"First"):
+        one, other = (start + axis.encode() for axis in axes)
+        content = content.replace(one, b"what_").replace(other, one).replace(b"what_", other)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", Projection)
+def test_a_z_stack_in_several_files_is_neither_projected_nor_linked(tmp_path, how):
+    """Each file would be a stack of its own, and a bead in several planes would count several times."""
+    write_ome_set(tmp_path)
+    for i in range(3):
+        path = tmp_path / f"t{i}.ome.tif"
+        # Of times, each is whole.
+        assert open_image(path, ReadOptions(projection=how)).planes[0].position == f"T={i}"
+        swapped(path, "T", "Z")
+    path = tmp_path / "t1.ome.tif"
+    assert "has a part of a Z stack" in read_error(path, projection=how)
+    (plane,) = open_image(path).planes
+    assert plane.position == "Z=1"
+    with pytest.raises(ImageError, match="has a part of a Z stack"):
+        stacks_of([plane])
 
 
 def test_file_of_a_set_of_channels_gives_its_own_channel(tmp_path):
