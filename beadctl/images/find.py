@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NoReturn
@@ -63,6 +63,8 @@ class Search:
         Masks and overlays that beadctl wrote, which are left out.
     companions_are : str
         What the companions are, in words.
+    again : tuple of Path
+        Links, and other paths of files and folders that were found before.
     """
 
     images: tuple[Found, ...]
@@ -70,6 +72,7 @@ class Search:
     others: Counter[str] = field(default_factory=Counter)
     made: tuple[Path, ...] = ()
     companions_are: str = "masks or overlays of these images"
+    again: tuple[Path, ...] = ()
 
     def notes(self) -> Iterator[tuple[bool, str]]:
         """Yield what is left out, as (is a warning, a line)."""
@@ -78,6 +81,8 @@ class Search:
             yield True, f"left out: {what}; to use them, give the files themselves"
         if self.made:
             yield False, self.left_out()
+        if self.again:
+            yield True, f"left out: {named('links to what is found by another name', self.again)}"
         for line in self.unread():
             yield True, line
         if rest := _kinds(self.others, known=False):
@@ -146,7 +151,8 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     kept = _without(chosen, companions)
     if not kept:
         raise ImageError(f"no image is left by --include and --exclude, of {len(chosen)} found; change them")
-    return Search(kept, tuple(item.path for item in companions), walk.others, tuple(walk.made))
+    companions_of = tuple(item.path for item in companions)
+    return Search(kept, companions_of, walk.others, tuple(walk.made), again=tuple(walk.again))
 
 
 def search_labels(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection) -> Search:
@@ -161,7 +167,7 @@ def search_labels(inputs: Sequence[Path], exclude: Sequence[Path], selection: Se
     rest = [item for item in _without(chosen, masks) if masks and item.path not in walk.given]
     what = "images, and what is made of them, beside their label images"
     paths = tuple(item.path for item in rest)
-    return Search(_without(chosen, rest), paths, walk.others, tuple(walk.made), what)
+    return Search(_without(chosen, rest), paths, walk.others, tuple(walk.made), what, tuple(walk.again))
 
 
 def _without(found: Sequence[Found], left_out: Sequence[Found]) -> tuple[Found, ...]:
@@ -174,7 +180,7 @@ def _searched(
 ) -> "tuple[_Walk, list[Found], list[Found]]":
     """Return a search, the files that the selection leaves, and those of them that are made of others."""
     walk = _Walk(exclude, recursive=selection.recursive)
-    images = walk.found(expanded(inputs))
+    images = walk.found(expanded(inputs), selection.has)
     stems = {stem(item.name) for item in images if not is_in_mask_folder(item.name)}
     chosen = [item for item in images if selection.has(item.name)]
     if not chosen:
@@ -192,7 +198,7 @@ class _Walk:
     ----------
     given : set of Path
         Files that are an input themselves.
-    others, made : Counter of str and list of Path
+    others, made, again : Counter of str, list of Path and list of Path
         As in `Search`.
     """
 
@@ -207,9 +213,17 @@ class _Walk:
         self.given: set[Path] = set()
         self.others: Counter[str] = Counter()
         self.made: list[Path] = []
+        self.again: list[Path] = []
 
-    def found(self, inputs: Iterable[tuple[Path | Url, PurePosixPath]]) -> list[Found]:
-        """Return the images in files, each with the name it is given, and folders."""
+    def found(
+        self,
+        inputs: Iterable[tuple[Path | Url, PurePosixPath]],
+        has: Callable[[PurePosixPath], bool] = lambda _: True,
+    ) -> list[Found]:
+        """Return the images in files, each with the name it is given, and folders.
+
+        Of the names of one file the first that `has` keeps is taken, or else the first.
+        """
         found: dict[str, Found] = {}
         try:
             for place, name in inputs:
@@ -217,11 +231,22 @@ class _Walk:
                     _add(found, self._in_store(place))
                     continue
                 for image in self._below(place, name):
-                    found.setdefault(str(real_path(image.path)), image)
+                    self._add(found, image, has)
             return _named_apart(list(found.values()))
         except OSError as error:
             fault = error.strerror or error
             raise ImageError(f"{error.filename}: cannot be read ({fault}); check its permissions") from None
+
+    def _add(self, found: dict[str, Found], image: Found, has: Callable[[PurePosixPath], bool]) -> None:
+        """Add an image to those that were found, by their real paths."""
+        real = str(real_path(image.path))
+        other = found.setdefault(real, image)
+        if other is image or _absolute(other.path) == _absolute(image.path):
+            return
+        if has(image.name) and not has(other.name):
+            found[real], image = image, other
+        if has(image.name):
+            self.again.append(image.path)
 
     def _below(self, path: Path, name: PurePosixPath) -> list[Found]:
         if not path.exists():
@@ -284,6 +309,8 @@ class _Walk:
                 # Links may form a cycle: each real folder is entered once.
                 visited.add(real)
                 levels.append(self._level(entry, skipped, within))
+            elif self._recursive and not real_path(entry.parent).is_relative_to(real):
+                self.again.append(entry)
 
     def _level(
         self, folder: Path, skipped: set[Path], around: tuple[Results, ...], *, is_top: bool = False
@@ -352,6 +379,10 @@ def real_path(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path.absolute()
+
+
+def _absolute(path: Path) -> str:
+    return os.path.normpath(path.absolute())
 
 
 def _named_apart(found: list[Found]) -> list[Found]:

@@ -218,6 +218,28 @@ def test_images_of_two_folders_have_names_of_their_own(tmp_path):
     assert [str(f.name) for f in find([one / "a.tif", two / "a.tif"])] == ["one/a.tif", "two/a.tif"]
 
 
+def test_a_file_of_two_names_is_one_image_and_the_other_name_is_said(tmp_path):
+    touch(tmp_path, "raw/a.tif", "raw/b.tif", "raw/c.tif")
+    try:
+        (tmp_path / "raw/z.tif").symlink_to("a.tif")
+        (tmp_path / "same").symlink_to("raw", target_is_directory=True)
+        (tmp_path / "raw/up").symlink_to("..", target_is_directory=True)
+        (tmp_path / "selected").mkdir()
+        (tmp_path / "selected/b.tif").symlink_to("../raw/b.tif")
+    except OSError:
+        pytest.skip("no right to make links")
+    found = search([tmp_path], [], Selection())
+    assert names(found) == ["raw/a.tif", "raw/b.tif", "raw/c.tif"]
+    what = "links to what is found by another name"
+    assert list(found.notes()) == [(True, f"left out: {what}, 3 files (same, z.tif, b.tif)")]
+    # The name that is asked for is taken.
+    chosen = search([tmp_path], [], Selection(include=("selected/*", "*/z.tif")))
+    assert names(chosen) == ["raw/z.tif", "selected/b.tif"]
+    # One path in two spellings is no second name.
+    twice = search([tmp_path / "raw/c.tif", tmp_path / "raw/../raw/c.tif"], [], Selection())
+    assert (names(twice), list(twice.notes())) == (["c.tif"], [])
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
 def test_a_broken_link_is_an_image_and_a_pipe_is_none(tmp_path):
     touch(tmp_path, "a.tif")
