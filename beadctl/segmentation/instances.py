@@ -287,7 +287,7 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
 
 def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArray[np.uint32], list[int]]:
     """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
-    labels = in_rows(labels)
+    given, labels = labels, in_rows(labels)
     first = np.full(1, np.iinfo(np.int64).max)
     # Backwards the last assignment to an index, which wins, is that of its first pixel.
     for rows in reversed(list(scratch.bands(*labels.shape))):
@@ -303,10 +303,8 @@ def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArra
     present = first < np.iinfo(np.int64).max
     present[0] = False
     number = _in_order(first, present)
-    result = scratch.zeros(labels.shape, np.uint32)
-    for rows in scratch.bands(*labels.shape):
-        result[rows] = number[labels[rows]]
-        scratch.release(labels, result)
+    result = scratch.copied(labels) if labels is given else labels
+    _renumber(result, number)
     return result, sorted(number[list(parts)].tolist())
 
 
