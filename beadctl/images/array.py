@@ -22,7 +22,8 @@ def array_series(array: ArrayLike, name: str) -> Series:
     Parameters
     ----------
     array : array_like
-        Real numbers. Anything but a NumPy array, such as one of dask, is computed here, once.
+        Real numbers. Anything but a NumPy array, such as one of dask, is computed here, once. The masked
+        elements of a masked array are NaN.
     name : str
         Stands for the path of a file.
 
@@ -31,7 +32,7 @@ def array_series(array: ArrayLike, name: str) -> Series:
     ImageError
         If it holds no pixels or no real numbers.
     """
-    pixels = np.asarray(array)
+    pixels = np.asarray(_unmasked(array))
     shape = " x ".join(map(str, pixels.shape))
     if pixels.dtype.kind not in "biuf":
         raise ImageError(f"{name}: holds {pixels.dtype} and no real numbers; give the pixels of an image")
@@ -54,6 +55,15 @@ def array_series(array: ArrayLike, name: str) -> Series:
         is_certain=bool(axes) or pixels.ndim == 2,
         doubt="" if axes or pixels.ndim == 2 else f"an array of {shape} does not name its axes (YXS for RGB)",
     )
+
+
+def _unmasked(array: ArrayLike) -> ArrayLike:
+    """Return a masked array with NaN where it is masked; any other as it is."""
+    if not (isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array)):
+        return array
+    if array.dtype.kind not in "biuf":
+        return array.data
+    return np.asarray(np.ma.filled(array.astype(np.result_type(array.dtype, np.float32)), np.nan))
 
 
 def _named_axes(array: ArrayLike, pixels: NDArray[Any]) -> str:

@@ -54,15 +54,18 @@ class FoundPlane:
 
 
 def require_one_count(read: ReadOptions, rule: CountRule) -> None:
-    """Refuse to project a stack and to link its planes too.
+    """Refuse to project a stack and to link its planes too, and either of a single plane.
 
     Raises
     ------
     SettingsError
-        If both are asked for.
+        If two of these are asked for.
     """
     if read.projection and rule.link_z:
         raise SettingsError(f"--project {read.projection}: leaves no planes to link; leave out --link-z")
+    if read.plane is not None and (read.projection or rule.link_z):
+        how = f"--project {read.projection}" if read.projection else "--link-z"
+        raise SettingsError(f"{how}: --plane {read.plane} leaves one plane of a stack; leave out one of them")
 
 
 class Source(Protocol):

@@ -172,6 +172,7 @@ def test_files_are_fields(run):
         (("--unit", "file", "--manual", "manual.csv"), 2, "manual.csv: counts planes, and --unit file files"),
         (("--link-z",), 1, "name the axes with --axes, such as ZYX"),
         (("--project", "best"), 2, "best"),
+        (("--link-z", "--plane", "0"), 2, "--link-z: --plane 0 leaves one plane of a stack; leave out one"),
     ],
 )
 def test_wrong_usage(run, flags, code, words):
@@ -188,3 +189,6 @@ def test_a_stack_is_projected_or_linked(run, model_path):
     said = run("count", "z", "--project", "max", "--link-z", "-m", model_path)
     assert said.code == 2
     assert "--project max: leaves no planes to link; leave out --link-z" in said.error
+    said = run("segment", "z", "--project", "max", "--plane", "0", "-m", model_path)
+    assert said.code == 2
+    assert "--project max: --plane 0 leaves one plane of a stack; leave out one of them" in said.error

@@ -94,3 +94,15 @@ def test_what_is_no_plane_is_one_line(array, options, message):
     assert message in str(error.value)
     assert str(error.value).startswith("array: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "u4", "f4", "?"])
+def test_masked_elements_are_nan(dtype):
+    pixels = noise((12, 9), "u1").astype(dtype)
+    mask = np.zeros((12, 9), bool)
+    (plain,) = planes(open_array(np.ma.array(pixels, mask=mask)))
+    assert plain.dtype == np.dtype(dtype).newbyteorder("=")
+    mask[:4, 2:] = True
+    (masked,) = planes(open_array(np.ma.array(pixels, mask=mask)))
+    assert np.isnan(masked[mask]).all()
+    np.testing.assert_array_equal(masked[~mask], pixels[~mask])
