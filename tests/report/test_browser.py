@@ -210,6 +210,12 @@ def test_light_and_dark_a_narrow_window_and_print(page):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     try:
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+        words = page.execute_script(
+            "const cell = document.querySelector('#table td.count:not(:empty)');"
+            "return ['1', '2'].map((count) => { cell.dataset.value = count;"
+            "  return getComputedStyle(cell, '::after').content; });"
+        )
+        assert words == ['" bead"', '" beads"']
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
