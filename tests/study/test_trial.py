@@ -207,7 +207,7 @@ def test_another_budget_in_the_same_folder_is_an_error(compare):
         (("--weighting", "fixed,best"), ("best", "uncertainty")),
         (("--losses", "dice", "--weighting", "ramp"), ("ramp", "combined")),
         (("--lr", "1e-3,-1"), ("train.lr", "-1")),
-        (("--batch-size", "4,x"), ("train.batch_size", "'x'")),
+        (("--batch-size", "4,x"), ("--batch-size x", "train.batch_size")),
         (("--dropout", "0,1"), ("train.dropout", "1")),
         (("--shard", "3/2"), ("--shard 3/2", "I/N")),
         (("--shard", "half"), ("--shard half", "I/N")),
