@@ -12,7 +12,7 @@ from beadctl.results import ledger
 from beadctl.results.ledger import Row
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane
-from beadctl.segmentation.measure import COLUMNS
+from beadctl.segmentation.bead_table import COLUMNS
 
 Table: TypeAlias = dict[str, NDArray[Any]]
 """Columns of one length by their names, as `pandas.DataFrame` takes them; nan where there is no value."""

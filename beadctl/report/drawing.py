@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.segmentation.measure import FLAGS
+from beadctl.segmentation.bead_table import FLAGS
 
 # Coordinates are whole numbers of this fraction of a px; outlines pass half-way between pixels.
 PARTS_PER_PX = 2

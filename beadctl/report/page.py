@@ -24,7 +24,7 @@ from beadctl.results.formats import Output, format_of
 from beadctl.results.html import STYLE
 from beadctl.results.ledger import Row
 from beadctl.results.outdated import REPORT, REPORT_MARK, is_report
-from beadctl.segmentation.measure import FLAGS
+from beadctl.segmentation.bead_table import FLAGS
 from beadctl.words import number_of
 
 # Rows of the table; more are slow to sort.

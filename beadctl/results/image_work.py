@@ -18,7 +18,7 @@ from beadctl.results.ledger import Row
 from beadctl.results.linked import Linker
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source, begun
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.text import printable
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.

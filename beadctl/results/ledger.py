@@ -23,7 +23,7 @@ from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, atomic
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.results.written import Stamp
-from beadctl.segmentation.measure import COLUMNS as MEASURED
+from beadctl.segmentation.bead_table import COLUMNS as MEASURED
 from beadctl.text import cell, csv_line, name_text, printable
 
 Status = Literal["ok", "failed", "skipped"]

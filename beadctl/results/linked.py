@@ -14,7 +14,7 @@ from beadctl.results.ledger import Row
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane
 from beadctl.segmentation import touching
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.plane import Segmented
 from beadctl.segmentation.z_links import chains, overlapping
 

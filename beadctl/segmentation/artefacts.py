@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.contrast import contrasts
-from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.size_prior import FEWEST
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from beadctl import scratch
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 
 # Floor of a pixel under a dark bead, as a share of the background: camera noise or black level.
 DARKEST = 0.02

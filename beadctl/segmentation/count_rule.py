@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.region import CountedRegion
 from beadctl.errors import SettingsError
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.frame import SETTING, CountingFrame
-from beadctl.segmentation.measure import BeadTable
 
 NARROW_GUARD = "narrow-guard"
 

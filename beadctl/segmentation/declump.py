@@ -17,8 +17,8 @@ from scipy.spatial import KDTree
 from skimage.segmentation import watershed
 
 from beadctl import scratch
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.contrast import contrasts, integrated
-from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.runs import boxes
 from beadctl.segmentation.size_prior import FEWEST, SizePrior
 

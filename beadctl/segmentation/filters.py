@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError, SettingsError
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.sizes import Area, Diameter
 from beadctl.words import number_of
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.measure import BeadTable
 
 DIAMETER_MISFIT = "diameter-misfit"
 

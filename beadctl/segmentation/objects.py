@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from beadctl.model.classifier import FEATURES, ObjectClassifier
 from beadctl.model.session import Maps
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.runs import runs_of
 
 

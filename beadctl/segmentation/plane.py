@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
 from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.gaps import outside_gaps
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.measure import BeadTable, measure
+from beadctl.segmentation.measure import measure
 from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane, find_beads, measured_by_maps, predict_plane

@@ -12,8 +12,9 @@ from beadctl.images import STORED, Levels, NetworkInput, Normalisation, Orientat
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances, scale
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.measure import BeadTable, measure
+from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.size_prior import SizePrior
 

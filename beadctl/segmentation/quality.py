@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.causes import causes
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.measure import BeadTable
 
 DOUBTFUL = "doubtful"
 

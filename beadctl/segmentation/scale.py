@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from beadctl.images import Window
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.measure import BeadTable
 from beadctl.segmentation.quality import LIMITS as QUALITY
 from beadctl.segmentation.quality import doubt
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import tifffile
 from helpers.images import discs
 from PIL import Image
 
-from beadctl.segmentation.measure import COLUMNS
+from beadctl.segmentation.bead_table import COLUMNS
 
 # Those of version 0.2.0, whose readers may count columns.
 FORMER_COLUMNS = (

@@ -23,7 +23,7 @@ from beadctl.results.ledger import BEAD_COLUMNS, COLUMNS
 from beadctl.results.series import LEVEL_COLUMNS, SERIES_COLUMNS
 from beadctl.results.sizes import BAR_COLUMNS
 from beadctl.results.sizes import COLUMNS as SIZE_COLUMNS
-from beadctl.segmentation.measure import FLAGS
+from beadctl.segmentation.bead_table import FLAGS
 from beadctl.simulate import render
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from helpers.images import discs
 
 from beadctl.annotations.outline import filled
 from beadctl.report.drawing import PARTS_PER_PX, outlines, packed
-from beadctl.segmentation.measure import FLAGS
+from beadctl.segmentation.bead_table import FLAGS
 
 
 def overlap(line, mask):

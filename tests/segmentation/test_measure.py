@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.measure import regionprops_table
 
-from beadctl.segmentation import measure
+from beadctl.segmentation import bead_table, measure
 
 PROPERTIES = {
     "label": "label",
@@ -69,7 +69,7 @@ def test_a_known_bead():
     probability = np.where(labels > 0, 204, 0).astype(np.uint8)
     table = measure.measure(labels, image, probability, pixel_size_um=0.5)
     (row,) = table.rows()
-    assert tuple(row) == measure.COLUMNS
+    assert tuple(row) == bead_table.COLUMNS
     assert row["label"] == 5
     assert (row["y_px"], row["x_px"]) == (18, 30)
     assert row["diameter_px"] == pytest.approx(20, rel=0.02)
@@ -111,7 +111,7 @@ def test_an_empty_plane_has_columns_but_no_rows():
     assert len(table) == 0
     assert list(table.rows()) == []
     assert all(getattr(table, field.name).shape == (0,) for field in dataclasses.fields(table))
-    assert set(measure.COLUMNS) >= {"label", "flags", "area_um2", "diameter_um"}
+    assert set(bead_table.COLUMNS) >= {"label", "flags", "area_um2", "diameter_um"}
 
 
 @settings(max_examples=50, deadline=None)

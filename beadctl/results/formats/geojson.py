@@ -13,7 +13,7 @@ from beadctl.images import Plane
 from beadctl.results.formats import plane_names
 from beadctl.results.outlines import Ring, shapes
 from beadctl.results.packed import pack, unpacked
-from beadctl.segmentation.measure import COLUMNS
+from beadctl.segmentation.bead_table import COLUMNS
 from beadctl.segmentation.plane import Segmented
 
 MEASURED = tuple(name for name in COLUMNS if name not in ("label", "flags"))

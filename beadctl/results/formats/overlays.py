@@ -13,7 +13,7 @@ from beadctl.files import atomic
 from beadctl.images import Plane
 from beadctl.results.caption import Entry, captioned, number
 from beadctl.results.formats import plane_names
-from beadctl.segmentation.measure import BeadTable
+from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.plane import Segmented
 from beadctl.words import number_of
 
