@@ -16,6 +16,7 @@ from beadctl.model import metadata
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
+from beadctl.words import number_of
 
 # Probability of so few mistakes by chance, of two equal models, below which one is called better.
 CHANCE = 0.025
@@ -104,7 +105,8 @@ class Comparison:
     def figures(self) -> str:
         """Return the chief figures of both, as words that a name of the model goes before."""
         texts = [
-            f"F1@0.5 {one.instances.f1(0.5):.3f}, count error {one.counts.mape:.1%}, {wrong} mistakes"
+            f"F1@0.5 {one.instances.f1(0.5):.3f}, count error {one.counts.mape:.1%}, "
+            f"{number_of(wrong, 'mistake')}"
             for one, wrong in zip((self.model, self.default), reversed(self.mistakes), strict=True)
         ]
         return f"{texts[0]}; default model {texts[1]}"

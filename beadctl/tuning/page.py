@@ -37,7 +37,7 @@ def write(path: Path, outcome: Outcome) -> None:
 def _sections(out: Path, outcome: Outcome) -> Iterable[str]:
     found = outcome.comparison
     yield html.lead(outcome.line(Path(MODEL)))
-    yield html.section("Figures", html.table(FIGURE_COLUMNS, figure_rows(outcome)), NOTE)
+    yield html.section("Figures", html.table(FIGURE_COLUMNS, _figures(outcome)), NOTE)
     if outcome.folds:
         rows = cross_validation.table([fold.comparison for fold in outcome.folds])
         yield html.section(cross_validation.TITLE, html.table(cross_validation.COLUMNS, rows))
@@ -68,7 +68,7 @@ def _sections(out: Path, outcome: Outcome) -> Iterable[str]:
     yield html.section("Thresholds", html.table(("name", "value"), thresholds), _calibration(outcome))
 
 
-def figure_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+def _figures(outcome: Outcome) -> list[tuple[str, ...]]:
     """Return the figures of both models as cells under `FIGURE_COLUMNS`."""
     rows = outcome.comparison.rows()
     return [(name, *(f"{value:.4g}" for value in values)) for name, *values in rows]

@@ -88,7 +88,7 @@ def tune(
         crossed = cross_validation.cross_validated(samples, asked, options, tiling.read, messages, splits)
         outcome = Outcome(tuned, tuple(crossed), rows)
         _write(out, outcome)
-    print_rows(form, page.FIGURE_COLUMNS, page.figure_rows(outcome))
+    print_rows(form, page.FIGURE_COLUMNS, outcome.comparison.rows())
     if crossed:
         table = cross_validation.table([fold.comparison for fold in crossed])
         messages.table(cross_validation.TITLE, cross_validation.COLUMNS, table)

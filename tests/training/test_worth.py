@@ -28,7 +28,7 @@ def test_a_run_says_what_it_is_worth_and_draws_its_worst_tiles(run, tmp_path):
     said = run("train", "--tiles", tiles, "-o", "run", *FLAGS)
     assert said.code == 0, said.err
     line = next(text for text in said.err.splitlines() if text.startswith("on 2 validation tiles"))
-    figures = re.findall(r"F1@0.5 (\S+), count error (\S+)%, (\d+) mistakes", line)
+    figures = re.findall(r"F1@0.5 (\S+), count error (\S+)%, (\d+) mistakes?", line)
     held = worth.validation_samples(tiles)
     for model, (f1, error, _) in zip(
         (TrainedModel(tmp_path / "run/best.pt", "cpu"), Model(DEFAULT_MODEL, "cpu")), figures, strict=True
