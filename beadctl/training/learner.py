@@ -91,6 +91,9 @@ class Learner:
         if learned := list(self.weighting.parameters()):
             groups.append({"params": learned, "weight_decay": 0.0, "rate": WEIGHTING_RATE})
         self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, fused=True)
+        # Found once: each walk through all modules takes a millisecond of every step.
+        self._parameters = list(self.network.parameters())
+        self._statistics = [held for held in self.network.buffers() if held.is_floating_point()]
         # Only float16 has so small a range that gradients need scaling; elsewhere the scaler does nothing.
         self.scaler = torch.amp.GradScaler(target.type, enabled=self.dtype == torch.float16)
         self._sums = torch.zeros(2, len(self.objective.names), device=target, dtype=torch.float64)
@@ -130,13 +133,11 @@ class Learner:
 
     def gradient(self, group: int) -> StepGradient:
         """Add up the gradients of all processes, clip that of the step, of `group` samples, and check it."""
-        statistics = (held for held in self.network.buffers() if held.is_floating_point())
-        trained = (*self.network.parameters(), *self.weighting.parameters())
-        self.world.sum_gradients(trained, statistics)
+        self.world.sum_gradients((*self._parameters, *self.weighting.parameters()), self._statistics)
         self.world.add(self._sums, self._energies)
         # One extreme batch must not undo many good ones; the norm is that of the unscaled gradient.
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.plan.clip_norm)
         # Both at once: each reading waits for a GPU.
         loss, length = torch.stack((self._sums[1].sum() / group, norm.double())).tolist()
         # GradScaler skips infinite gradients; without it they corrupt the weights.
@@ -151,7 +152,7 @@ class Learner:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self.average.update(self.network, self.step)
+        self.average.update(self.step)
         if self.weighting.measures:
             self.weighting.observe(self._energies.sqrt() / group)
             self._energies.zero_()

@@ -18,6 +18,7 @@ from beadctl.training.architecture import Architecture
 from beadctl.training.augment import AUGMENTATIONS
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.dataset import Batches, TrainingData, Views, load, training_data
+from beadctl.training.heap import freed_blocks_kept
 from beadctl.training.learner import Learner
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
@@ -101,7 +102,8 @@ def train(
             "started": started,
         }
         folder.describe(facts)
-        result = run.go(callbacks)
+        with freed_blocks_kept():
+            result = run.go(callbacks)
         outcome = {"ended": now(), "stopped": result.stopped, "epochs": result.epochs}
         folder.describe(facts | outcome | {"best": result.record and asdict(result.record)})
         return result

@@ -1,10 +1,11 @@
 """Images a second of `train` against a bare PyTorch loop: same network, loss, optimiser and tiles.
 
     python tests/benchmarks/bench_training.py [--size 256] [--precision bf16] [--pairs 5]
+    python tests/benchmarks/bench_training.py --accumulate 4 --weighting balance
 
-The bare loop takes prepared batches from memory and runs forward, loss, backward and optimiser step, without
-augmentation, targets, clipping, weight average or records. Both run alternately, so that other load on the
-machine affects both; the median of the paired ratios is printed. Goal: 0.95.
+The bare loop takes prepared batches from memory and runs forward, loss with fixed weights, backward and
+optimiser step, without augmentation, targets, clipping, weight average or records. Both run alternately, so
+that other load on the machine affects both; the median of the paired ratios is printed. Goal: 0.95.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
+from beadctl.weighting import WeightingName
 
 
 def write_tiles(folder: Path, count: int, size: int) -> None:
@@ -87,15 +89,16 @@ def bare(plan: TrainingPlan, tiles: Path, name: str, threads: int) -> float:
     ready = [(x.to(target, memory_format=torch.channels_last), y.to(target)) for x, y in loader]
     for measured in (False, True):
         began = time.monotonic()
-        for images, wanted in ready:
+        for number, (images, wanted) in enumerate(ready, 1):
             with torch.autocast(target.type, dtype, enabled=dtype != torch.float32):
                 logits = network(images)
             loss = terms.values(logits.float(), wanted).sum(0).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            # Training reads the loss after every step, which waits for the GPU.
-            loss.item()
+            (loss / plan.accumulate).backward()
+            if number % plan.accumulate == 0 or number == len(ready):
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                # Training reads the loss after every step, which waits for the GPU.
+                loss.item()
         if measured:
             return len(source) / (time.monotonic() - began)
     raise AssertionError
@@ -107,15 +110,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="edge of a tile, px")
     parser.add_argument("--tiles", type=int, default=48, help="training tiles")
     parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--accumulate", type=int, default=1, help="micro-batches in a step")
+    parser.add_argument("--weighting", type=WeightingName, default=WeightingName.FIXED, help="of train")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--precision", default="auto", help="auto, fp32, bf16 or fp16")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=usable_cpus(), help="fewer where other jobs run")
     parser.add_argument("--pairs", type=int, default=5)
     asked = parser.parse_args()
-    plan = TrainingPlan(
-        size=asked.size, batch_size=asked.batch_size, width=asked.width, precision=asked.precision, epochs=2
-    )
+    shared = ("size", "batch_size", "accumulate", "weighting", "width", "precision")
+    plan = TrainingPlan(epochs=2, **{name: getattr(asked, name) for name in shared})
     with tempfile.TemporaryDirectory() as folder:
         tiles = Path(folder)
         write_tiles(tiles, asked.tiles + 1, asked.size)

@@ -17,7 +17,7 @@ def test_weight_average_is_the_recursion_and_averages_batch_statistics():
         for key in expected:
             network.state_dict()[key].copy_(torch.rand_like(expected[key]))
         network.state_dict()["down.0.1.num_batches_tracked"].fill_(step)
-        average.update(network, step)
+        average.update(step)
         decay = min(0.9, (1 + step) / (10 + step))
         for key in expected:
             expected[key] = decay * expected[key] + (1 - decay) * network.state_dict()[key]
