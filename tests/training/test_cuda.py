@@ -62,10 +62,21 @@ def test_every_loss_is_that_of_the_cpu(tiles, tmp_path, device, loss):
     assert on_device == pytest.approx(on_cpu, rel=1e-2)
 
 
+@pytest.mark.parametrize("loss", Loss)
+@ON_CUDA
+def test_every_loss_leaves_out_the_pixels_that_the_cpu_does(tiles, tmp_path, device, loss):
+    """Of samples larger than the tiles, which are mirrored to size."""
+    on_cpu, on_device = both(replace(STEPS, loss=loss, size=48), tiles, tmp_path, device)
+    assert on_device == pytest.approx(on_cpu, rel=1e-2)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("weighting", WeightingName)
 @ON_CUDA
-def test_every_weighting_is_that_of_the_cpu(tiles, tmp_path, device, weighting):
-    on_cpu, on_device = both(replace(STEPS, weighting=weighting), tiles, tmp_path, device)
+def test_every_weighting_is_that_of_the_cpu(tiles, tmp_path, device, weighting, accumulate):
+    """In the second epoch the weights follow from the gradients of the first; with 2 one step is short."""
+    plan = replace(STEPS, weighting=weighting, accumulate=accumulate, epochs=2)
+    on_cpu, on_device = both(plan, tiles, tmp_path, device)
     assert on_device == pytest.approx(on_cpu, rel=1e-2)
 
 
