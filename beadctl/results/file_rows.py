@@ -8,7 +8,7 @@ from beadctl.results.ledger import Row
 
 
 def file_rows(planes: Sequence[Row]) -> list[Row]:
-    """Return one row for each file: counts and areas are the sums over its planes.
+    """Return one row for each file: counts and areas are the sums over its planes, flags those of any.
 
     For the ends of intervals see `pooled_errors`. A file of which a plane failed has no count, and one whose
     planes differ in pixel size neither.
@@ -56,6 +56,7 @@ def _file(rows: Sequence[Row]) -> Row:
         field_area_um2=_sum([row.field_area_um2 for row in rows]),
         field_low=errors.low if errors else None,
         field_high=errors.high if errors else None,
+        quality=" ".join(dict.fromkeys(flag for row in rows for flag in row.quality.split())),
     )
 
 

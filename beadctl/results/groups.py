@@ -64,6 +64,8 @@ class GroupRow:
         Concentration of the stock, where the depth of the chamber is known, and its interval likewise.
     reason : str
         Why figures are missing.
+    flagged : int
+        Planes, or files, whose count has a quality flag.
     """
 
     sample: str
@@ -92,6 +94,7 @@ class GroupRow:
     beads_per_ml_low: float | None = None
     beads_per_ml_high: float | None = None
     reason: str = ""
+    flagged: int = 0
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(GroupRow))
@@ -100,6 +103,7 @@ HEADS = {
     "sample": "sample",
     "dilution": "dilution",
     "fields": "fields",
+    "flagged": "flagged",
     "mean_count": "mean",
     "mean_count_low": "low",
     "mean_count_high": "high",
@@ -220,6 +224,7 @@ class Grouping:
             len(replicates),
             len(rows) - len(counted),
             sum(row.count or 0 for row in counted),
+            flagged=sum(bool(row.quality) for row in counted),
         )
         if not counted:
             return dataclasses.replace(group, reason="none of its images has a count")
@@ -327,7 +332,9 @@ def write_groups(folder: Path, rows: Sequence[GroupRow]) -> None:
 
 def tell_groups(rows: Sequence[GroupRow], messages: Messages) -> bool:
     """Print the groups for people and a line for each that lacks figures; return whether there is one."""
-    used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
+    flagged = any(row.flagged for row in rows)
+    shown_heads = [name for name in HEADS if flagged or name != "flagged"]
+    used = [name for name in shown_heads if any(getattr(row, name) not in (None, "") for row in rows)]
     table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
     messages.table("Groups", [HEADS[name] for name in used], table)
     for row in rows:

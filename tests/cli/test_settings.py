@@ -128,7 +128,7 @@ def test_a_value_out_of_its_bounds_is_refused_from_every_source(key, monkeypatch
     section, field = key.split(".")
     low, high = bound(info, "ge", "gt"), bound(info, "le", "lt")
     for bad in [limit for limit in (low - 1, None if high is None else high + 1) if limit is not None]:
-        with pytest.raises(SettingsError, match=rf"{key} = {bad}: ") as caught:
+        with pytest.raises(SettingsError, match=rf"^--[a-z0-9-]+ {bad} \({key}\): ") as caught:
             settings.load(flags={key: bad})
         assert "\n" not in str(caught.value)
         Path("beadctl.toml").write_text(f"[{section}]\n{field} = {bad}\n")

@@ -216,6 +216,17 @@ def test_images_that_belong_to_no_group_are_told():
     assert list(grouping(".").notes(found())) == []
 
 
+def test_fields_whose_counts_have_a_flag_are_told(capsys):
+    planes = [dataclasses.replace(plane(name, 5), quality="doubtful dense") for name in NAMES[:2]]
+    rows = grouping(r"(?P<sample>\w)_").rows([*planes, plane(NAMES[2], 7), plane(NAMES[3], 7)])
+    assert [(row.sample, row.fields, row.flagged) for row in rows] == [("A", 3, 2), ("B", 1, 0)]
+    tell_groups(rows, Messages())
+    assert "flagged" in capsys.readouterr().err
+    tell_groups(rows[1:], Messages())
+    assert "flagged" not in capsys.readouterr().err
+    assert not tell_groups([], Messages())
+
+
 def test_the_table_is_read_back(tmp_path):
     rows = grouping("^A").rows([plane(NAMES[0], 5), plane(NAMES[1], 6)])
     write_groups(tmp_path, rows)
