@@ -271,8 +271,8 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            # An image of such a name has no results.
+        if (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG) or path.is_dir():
+            # An image of such a name has no results; nor has one named like a folder of others.
             return None
         raise _unreadable(path) from None
 

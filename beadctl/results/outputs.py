@@ -57,6 +57,22 @@ class Outputs:
         assert self.folder is not None
         return path.relative_to(self.folder).as_posix()
 
+    def in_the_way(self, image: PurePosixPath, planes: int) -> Path | None:
+        """Return a file in the place of a folder of an image's results, or a folder in that of their record.
+
+        Results keep the tree of the images: a folder of images may be named like a result of another image.
+        """
+        if self.folder is None:
+            return None
+        record = ledger.path_of(self.folder, image)
+        if record.is_dir():
+            return record
+        if not any(parent.suffix for parent in image.parents):
+            return None
+        depth = len(image.parents)
+        paths = (*self.all_paths(image, planes), record)
+        return next((folder for path in paths for folder in path.parents[:depth] if folder.is_file()), None)
+
     def foreign(self, image: PurePosixPath, planes: int, entry: Entry | None) -> Path | None:
         """Return a file in the place of an image's output that is not as its entry says, if any."""
         written = entry.written if entry else {}

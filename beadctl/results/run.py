@@ -141,6 +141,8 @@ def _start(
     try:
         if not is_short(item.name, outputs):
             raise ImageError("its name is too long for those of its results; rename it")
+        if path := outputs.in_the_way(item.name, 1):
+            raise ImageError(_taken(path))
         earlier = _earlier(item, outputs)
 
         def is_done(content: str) -> bool:
@@ -255,6 +257,8 @@ def _written(
     """Write the files of an image's result and its part of the ledger, and return what became of it."""
     if outputs.folder is None:
         return result
+    if path := outputs.in_the_way(item.name, len(planes)):
+        return ledger.failed(item.name, _taken(path))
     earlier = None
     # An unreadable entry is replaced with --overwrite, and has ended the run without.
     with contextlib.suppress(OutputError):
@@ -288,6 +292,10 @@ def _beads(image: str, planes: Sequence[FinishedPlane]) -> Iterator[dict[str, An
             number = plane.row.plane
             for bead, in_plane in zip(plane.table.rows(), plane.in_plane or repeat(number), strict=False):
                 yield {"image": image, "plane": number, **bead, "in_plane": in_plane}
+
+
+def _taken(path: Path) -> str:
+    return f"{path}, of another image, has the place of its result; rename one, or use another -o"
 
 
 def _not_ours(path: Path) -> str:

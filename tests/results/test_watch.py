@@ -301,6 +301,30 @@ def test_a_mask_that_came_before_its_image_is_left_out_again(watching, plain, fo
     assert table(tmp_path / "out/beads.csv") == table(tmp_path / "plain/beads.csv")
 
 
+@pytest.mark.parametrize("first", ["a.tif", "a_masks.tif/b.tif", "a.tif.json/b.tif"])
+def test_a_folder_named_like_a_result_does_not_end_the_watching(watching, folder, tmp_path, first):
+    names = ["a.tif", "a_masks.tif/b.tif", "a.tif.json/b.tif"]
+
+    def arrive(*names):
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            tifffile.imwrite(folder / name, discs(4)[0])
+
+    (folder / first).parent.mkdir(exist_ok=True)
+    tifffile.imwrite(folder / first, discs(4)[0])
+    tally = watching(
+        (tmp_path / "out/counts.csv").exists,
+        lambda: arrive(*(name for name in names if name != first)),
+        lambda: len(states(tmp_path / "out")) == 3,
+        lambda: arrive("c.tif"),
+        lambda: states(tmp_path / "out").get("c.tif") == ("ok", "4"),
+    )
+    done = {name for name, (status, _) in states(tmp_path / "out").items() if status == "ok"}
+    assert tally.failed
+    assert done >= {first, "c.tif"}
+    assert done != {*names, "c.tif"}
+
+
 def test_a_name_is_free_once_its_image_is_gone(watching, folder, tmp_path):
     """A program may rename a file to another that gives a result of the same name."""
     (folder / "a.tif").write_bytes(b"")
