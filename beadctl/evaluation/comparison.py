@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the model is better: by its F1, and by more than chance.
+        """Whether the model is better: by its F1, with no more mistakes, and by more than chance.
 
         Chance is the conditional test of two Poisson numbers [1]_: were both models equally good, each
         mistake would be the one's or the other's with probability 1/2.
@@ -90,9 +90,9 @@ class Comparison:
         """
         from scipy.special import bdtr
 
-        if self.model.instances.f1(0.5) <= self.default.instances.f1(0.5):
-            return Verdict.NOT_BETTER
         before, after = self.mistakes
+        if after > before or self.model.instances.f1(0.5) <= self.default.instances.f1(0.5):
+            return Verdict.NOT_BETTER
         chance = float(bdtr(after, before + after, 0.5))
         return Verdict.BETTER if chance < CHANCE else Verdict.UNCLEAR
 

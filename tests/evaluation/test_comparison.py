@@ -41,6 +41,8 @@ def comparison(default, model):
         ((90, 10, 10), (95, 5, 5), Verdict.UNCLEAR),
         ((90, 10, 10), (90, 10, 10), Verdict.NOT_BETTER),
         ((95, 5, 5), (90, 10, 10), Verdict.NOT_BETTER),
+        # A higher F1 with more mistakes.
+        ((90, 10, 10), (95, 5, 11), Verdict.NOT_BETTER),
         ((0, 0, 0), (0, 0, 0), Verdict.NOT_BETTER),
         ((100, 0, 0), (100, 0, 0), Verdict.NOT_BETTER),
     ],
