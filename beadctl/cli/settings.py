@@ -219,6 +219,8 @@ def _environment() -> EnvSettingsSource:
     given = [name for name in sorted(os.environ) if name.startswith(PREFIX) and name not in OTHER_VARIABLES]
     for name in given:
         require_known(name, known, "environment: unknown setting {}")
+    if small := [name for name in sorted(os.environ) if name not in known and name.upper() in known]:
+        raise SettingsError(f"environment: {small[0]} is not read; write it in capitals, {small[0].upper()}")
     source = EnvSettingsSource(Settings)
     # The source ignores case and would take BEADCTL_DATA for the section [data].
     source.env_vars = {name.lower(): os.environ[name] for name in given}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import re
 import types
 from enum import StrEnum
@@ -262,6 +263,14 @@ def test_environment_errors_are_one_line(run, monkeypatch):
     monkeypatch.delenv("BEADCTL_TRIAN__LR")
     monkeypatch.setenv("BEADCTL_TRAIN__LR", "soon")
     assert "BEADCTL_TRAIN__LR" in run("info", "--settings").error
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no small letters in names of variables")
+def test_a_setting_in_small_letters_is_no_setting_that_is_missed_in_silence(run, monkeypatch):
+    monkeypatch.setenv("beadctl_inference__device", "cuda")
+    said = run("info", "--settings")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "beadctl_inference__device is not read; write it in capitals, BEADCTL_INFERENCE__D" in said.error
 
 
 def test_other_variables_with_the_prefix_are_ignored(run, monkeypatch, tmp_path):
