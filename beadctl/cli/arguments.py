@@ -19,8 +19,7 @@ from beadctl.cluster.place import Local, Place, parse
 from beadctl.cluster.start import workers_for
 from beadctl.cluster.worker import Order
 from beadctl.cluster.workers import Workers
-from beadctl.console import Form, Messages
-from beadctl.console.table import print_rows
+from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.tiling import TilingOptions, overlap_px
 from beadctl.errors import ExitCode, OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels

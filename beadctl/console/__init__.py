@@ -3,16 +3,9 @@
 from beadctl.console.event_log import event, logged
 from beadctl.console.messages import SILENT, Messages, duration, fail, stderr
 from beadctl.console.notes import file_notes
-from beadctl.console.table import (
-    Form,
-    RowPrinter,
-    columns_that_fit,
-    print_record,
-    print_rows,
-    print_table,
-    print_text,
-    shown,
-)
+from beadctl.console.rows import Form, RowPrinter, print_record, print_rows, shown
+from beadctl.console.stdout import print_text
+from beadctl.console.table import columns_that_fit, print_table
 
 __all__ = [
     "SILENT",

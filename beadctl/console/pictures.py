@@ -1,20 +1,17 @@
-"""Pictures on a terminal: as Kitty or Sixel have them where it says that it can, else half blocks."""
+"""Pictures on a terminal, as Kitty or Sixel have them or as half blocks."""
 
 import base64
-import contextlib
 import io
 import os
-import re
-import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from beadctl.console.screen import Means, Screen, is_terminal
+from beadctl.console.stdout import standard_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,147 +21,8 @@ RGB = NDArray[np.uint8]
 """Pixels, shape (h, w, 3)."""
 
 HALF_BLOCK = "▀"
-# Asks for one pixel of Kitty's protocol, and for the attributes of the terminal, which each terminal answers.
-QUESTION = b"\x1b_Gi=1,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
-KITTY_ANSWER, ATTRIBUTES = b"\x1b_Gi=1;OK", re.compile(rb"\x1b\[\?([\d;]*)c")
-SIXEL_ATTRIBUTE = b"4"
-# Terminals that print such a question, or answer none.
-NEVER_ASKED = {"", "dumb", "linux"}
-# An answer may come over a slow line.
-PATIENCE_S = 1.0
-# Of a character, px (width, height), where the terminal does not tell.
-CELL_PX = (8, 16)
-# Lines below a picture.
-LINES_BELOW = 4
 # Bytes of Base64 that a message of Kitty's protocol holds at most.
 MOST_BYTES = 4096
-
-
-class Means(StrEnum):
-    """How a picture gets onto a terminal."""
-
-    KITTY = "kitty"
-    SIXEL = "sixel"
-    BLOCKS = "blocks"
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Where pictures are printed.
-
-    Attributes
-    ----------
-    means : Means
-        How they get there.
-    columns, rows : int
-        Characters of a line, and lines.
-    cell_px : tuple of int
-        Width and height of a character, px.
-    is_terminal : bool
-        Whether standard output is a terminal.
-    """
-
-    means: Means
-    columns: int
-    rows: int
-    cell_px: tuple[int, int] = CELL_PX
-    is_terminal: bool = True
-
-    @classmethod
-    def here(cls) -> "Screen":
-        """Return the terminal on standard output; without one, half blocks in a width of 80."""
-        size = shutil.get_terminal_size()
-        if not _is_terminal():
-            return cls(Means.BLOCKS, *size, is_terminal=False)
-        if os.environ.get("TERM", "") in NEVER_ASKED:
-            return cls(Means.BLOCKS, *size)
-        with _terminal() as number:
-            if number is None:
-                return cls(Means.BLOCKS, *size)
-            return cls(means_of(asked(number, PATIENCE_S)), *size, _cell_px(number))
-
-    @property
-    def most_px(self) -> tuple[int, int]:
-        """Width and height of the largest picture, px."""
-        rows = max(4, self.rows - LINES_BELOW)
-        if self.means is Means.BLOCKS:
-            return self.columns, 2 * rows
-        width, height = self.cell_px
-        return self.columns * width, rows * height
-
-
-def _is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
-
-
-@contextlib.contextmanager
-def _terminal() -> Iterator[int | None]:
-    """Yield the terminal of this process; None without one, and where another job has it."""
-    number = None
-    try:
-        with contextlib.suppress(OSError, AttributeError):
-            number = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-            if os.tcgetpgrp(number) != os.getpgrp():
-                os.close(number)
-                number = None
-        yield number
-    finally:
-        if number is not None:
-            os.close(number)
-
-
-def asked(number: int, patience_s: float) -> bytes:
-    """Ask a terminal, by its file number, for what it can do, and return its answer.
-
-    What is typed meanwhile is lost.
-    """
-    import select
-    import termios
-    import tty
-
-    before = termios.tcgetattr(number)
-    answer, end = b"", time.monotonic() + patience_s
-    try:
-        tty.setcbreak(number, termios.TCSANOW)
-        os.write(number, QUESTION)
-        while not ATTRIBUTES.search(answer):
-            ready, _, _ = select.select([number], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
-                break
-            answer += os.read(number, 1024)
-    except OSError:
-        return answer
-    finally:
-        termios.tcsetattr(number, termios.TCSAFLUSH, before)
-    return answer
-
-
-def means_of(answer: bytes) -> Means:
-    """Return the best means that an answer of a terminal names.
-
-    Examples
-    --------
-    >>> means_of(bytes([27]) + b"[?62;4;22c")
-    <Means.SIXEL: 'sixel'>
-    """
-    if KITTY_ANSWER in answer:
-        return Means.KITTY
-    found = ATTRIBUTES.search(answer)
-    return Means.SIXEL if found and SIXEL_ATTRIBUTE in found[1].split(b";")[1:] else Means.BLOCKS
-
-
-def _cell_px(number: int) -> tuple[int, int]:
-    """Return width and height of a character of a terminal, px."""
-    import fcntl
-    import struct
-    import termios
-
-    try:
-        told = fcntl.ioctl(number, termios.TIOCGWINSZ, bytes(8))
-    except OSError:
-        return CELL_PX
-    rows, columns, width, height = struct.unpack("HHHH", told)
-    return (width // columns, height // rows) if rows and columns and width and height else CELL_PX
 
 
 def print_picture(picture: RGB, screen: Screen) -> None:
@@ -177,8 +35,6 @@ def print_picture(picture: RGB, screen: Screen) -> None:
     screen : Screen
         Where it is printed.
     """
-    from beadctl.console.table import standard_output
-
     with standard_output() as file:
         match screen.means:
             case Means.KITTY:
@@ -186,14 +42,12 @@ def print_picture(picture: RGB, screen: Screen) -> None:
             case Means.SIXEL:
                 file.write(sixel(picture) + "\n")
             case Means.BLOCKS:
-                _print_blocks(picture, file)
+                print_blocks(picture, file)
 
 
 def print_legend(legend: Sequence[tuple[Sequence[tuple[int, int, int]], str]], *, in_colour: bool) -> None:
     """Print colours, as squares unless the terminal has none, and what they mean, in a line."""
     from rich.text import Text
-
-    from beadctl.console.table import standard_output
 
     line = Text("  ")
     for colours, text in legend:
@@ -213,7 +67,7 @@ def why_not(screen: Screen) -> str:
         return ""
     if os.environ.get("NO_COLOR"):
         return "NO_COLOR is set"
-    if _is_terminal() and os.environ.get("TERM") == "dumb":
+    if is_terminal() and os.environ.get("TERM") == "dumb":
         return "the terminal has no colours"
     try:
         HALF_BLOCK.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -222,7 +76,8 @@ def why_not(screen: Screen) -> str:
     return ""
 
 
-def _print_blocks(picture: RGB, file: TextIO) -> None:
+def print_blocks(picture: RGB, file: TextIO) -> None:
+    """Print a picture, uint8 (h, w, 3), into a file as half blocks, two pixels a character."""
     from rich.segment import Segments
 
     _console(file, picture.shape[1] + 1).print(Segments(list(_segments(picture))), end="")
@@ -232,7 +87,7 @@ def _console(file: TextIO, width: int | None = None) -> "Console":
     """Return a console with the colours that the terminal has; all of them where there is none."""
     from rich.console import Console
 
-    colours: Literal["auto", "truecolor"] = "auto" if _is_terminal() else "truecolor"
+    colours: Literal["auto", "truecolor"] = "auto" if is_terminal() else "truecolor"
     return Console(file=file, force_terminal=True, color_system=colours, width=width)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.console import Messages, pictures, print_text
-from beadctl.console.pictures import Means, Screen
+from beadctl.console.screen import Means, Screen
 from beadctl.errors import ImageError, OutputError
 from beadctl.images import ReadOptions, Results, open_image, real_path
 from beadctl.results import ledger, verify

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from beadctl.console import pictures
-from beadctl.console.pictures import QUESTION, Means, Screen, means_of
+from beadctl.console import pictures, screen
+from beadctl.console.screen import QUESTION, Means, Screen, means_of
 
 NEEDS_TTY = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
 # So few colours that none of them is changed.
@@ -26,7 +26,7 @@ PICTURES = arrays(np.uint8, SHAPES, elements=st.integers(0, 5)).map(lambda rows:
 @given(PICTURES)
 def test_half_blocks_have_the_pixels_of_a_picture(picture):
     file = io.StringIO()
-    pictures._print_blocks(picture, file)
+    pictures.print_blocks(picture, file)
     shown = pixels(file.getvalue())
     assert shown.shape[0] == len(picture) + len(picture) % 2
     np.testing.assert_array_equal(shown[: len(picture)], picture)
@@ -99,7 +99,7 @@ def test_a_terminal_is_asked_and_left_as_it_was(terminal):
     main, other = terminal
     before = termios.tcgetattr(other)
     thread = answering(main, [b"\x1b_Gi=1;O", b"K\x1b\\", b"\x1b[?62", b";c"])
-    answer = pictures.asked(other, 60)
+    answer = screen.asked(other, 60)
     thread.join()
     assert answer == b"\x1b_Gi=1;OK\x1b\\\x1b[?62;c"
     assert termios.tcgetattr(other) == before
@@ -107,7 +107,7 @@ def test_a_terminal_is_asked_and_left_as_it_was(terminal):
 
 @NEEDS_TTY
 def test_a_terminal_that_does_not_answer_is_not_waited_for(terminal):
-    assert pictures.asked(terminal[1], 0.05) == b""
+    assert screen.asked(terminal[1], 0.05) == b""
 
 
 @NEEDS_TTY
@@ -116,23 +116,23 @@ def test_the_size_of_a_character_is_that_of_the_terminal(terminal):
     import struct
     import termios
 
-    assert pictures._cell_px(terminal[1]) == pictures.CELL_PX
+    assert screen.cell_px(terminal[1]) == screen.CELL_PX
     fcntl.ioctl(terminal[1], termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 900, 540))
-    assert pictures._cell_px(terminal[1]) == (9, 18)
+    assert screen.cell_px(terminal[1]) == (9, 18)
 
 
 def test_without_a_terminal_there_are_half_blocks_in_the_asked_width(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "72")
     monkeypatch.setenv("LINES", "40")
-    screen = Screen.here()
-    assert (screen.means, screen.is_terminal) == (Means.BLOCKS, False)
-    assert screen.most_px == (72, 2 * 36)
+    here = Screen.here()
+    assert (here.means, here.is_terminal) == (Means.BLOCKS, False)
+    assert here.most_px == (72, 2 * 36)
     assert Screen(Means.SIXEL, 80, 24, (10, 20)).most_px == (800, 400)
 
 
 def test_a_dumb_terminal_is_not_asked(monkeypatch):
-    monkeypatch.setattr(pictures, "_is_terminal", lambda: True)
-    monkeypatch.setattr(pictures, "_terminal", pytest.fail)
+    monkeypatch.setattr(screen, "is_terminal", lambda: True)
+    monkeypatch.setattr(screen, "_terminal", pytest.fail)
     for name in ("dumb", "linux", ""):
         monkeypatch.setenv("TERM", name)
         assert Screen.here().means is Means.BLOCKS

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from beadctl.cli import main
-from beadctl.console import pictures
-from beadctl.console.pictures import Means, Screen
+from beadctl.console.screen import Means, Screen
 from beadctl.results import ledger, show
 from beadctl.results.formats.overlays import GREYS, OUTLINES, PALETTE
 
@@ -183,7 +182,7 @@ def test_without_colours_the_words_are_left(shown, image, monkeypatch):
 
 def test_a_terminal_that_can_gets_the_whole_overlay(shown, results, monkeypatch):
     screen = Screen(Means.KITTY, 80, 30, (8, 16))
-    monkeypatch.setattr(pictures.Screen, "here", lambda: screen)
+    monkeypatch.setattr(Screen, "here", lambda: screen)
     out = shown(results, "b.tif").out
     message, rest = out.rsplit("\x1b\\", 1)
     picture = kitty_pixels(f"{message}\x1b\\")

@@ -35,7 +35,7 @@ def show(
     Example: beadctl show image.tif
     """
     from beadctl.cli import arguments
-    from beadctl.console.pictures import Screen
+    from beadctl.console.screen import Screen
     from beadctl.results.show import files_of, of_image, of_run, tell
 
     if path.is_dir():
