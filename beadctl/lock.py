@@ -141,7 +141,7 @@ def _acquire(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -
         _await(lease, folder, say)
         with (folder / NAME).open("a", encoding="utf-8") as file:
             # filelock reads over lines that it does not know.
-            file.write(f"machine={_machine()}\nsince={datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n")
+            file.write(f"machine={machine()}\nsince={datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n")
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror or error}); choose another place with -o"
@@ -161,12 +161,12 @@ def _await(lease: "SoftFileLease", folder: Path, say: Callable[[str], None]) -> 
         holder = _Holder.of(folder / NAME)
         if holder and first is None:
             first = holder
-            if holder.machine != _machine():
+            if holder.machine != machine():
                 say(
                     f"{folder}: in use by {holder}; waiting up to {UNTOUCHED_S:.0f} s to see if it still runs"
                 )
         # One of this machine would have been taken over if it were dead.
-        alive = holder and first and (holder.machine == _machine() or holder.touched != first.touched)
+        alive = holder and first and (holder.machine == machine() or holder.touched != first.touched)
         if not alive and time.monotonic() - began > UNTOUCHED_S + TOUCH_S:
             # A process that is killed while it makes the file leaves an empty one, which filelock respects.
             lease.force_break()
@@ -212,7 +212,7 @@ class _Holder:
         return f"another job (process {self.pid} on {self.host}{since})"
 
 
-def _machine() -> str:
+def machine() -> str:
     """Return what two processes share that see each other's process numbers."""
     try:
         return f"{platform.node()} {Path('/proc/self/ns/pid').readlink()}"

@@ -128,6 +128,17 @@ class Url:
         return Url(self.scheme, f"{self.rest.rstrip('/')}/{place}".lstrip("/"), self.archive)
 
 
+def shown(path: Path) -> str:
+    """Return a path of the command line for messages and records: an address without its signature.
+
+    Examples
+    --------
+    >>> shown(Path("s3:/bucket/run")), shown(Path("out"))
+    ('s3://bucket/run', 'out')
+    """
+    return url.shown if (url := Url.of(path)) else str(path)
+
+
 def named(name: str) -> str:
     """Return the address that a name in a run stands for; other names as they are.
 

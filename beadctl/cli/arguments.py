@@ -32,10 +32,12 @@ from beadctl.results.orders import ImageOrder, NetworkOrder
 from beadctl.results.outputs import Outputs
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
+from beadctl.results.stored import opened
 from beadctl.results.summary import Statistics
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.shard import Shard
+from beadctl.url import shown
 
 # Settings of `instances` by which maps of a network become beads.
 OF_THE_NETWORK = tuple(
@@ -164,6 +166,17 @@ def manned(
         yield replace(found, workers=workers)
 
 
+@contextlib.contextmanager
+def stored(outputs: Outputs, part: Part | None, messages: Messages) -> Iterator[Outputs]:
+    """Yield where results go: those at an address are made in a temporary folder, and sent there."""
+    if outputs.folder is None:
+        yield outputs
+        return
+    parts = [item.name for item in part.found] if part else None
+    with opened(outputs.folder, messages, parts=parts, shard=part.shard if part else None) as (folder, store):
+        yield replace(outputs, folder=folder, stored=store)
+
+
 def manned_by(
     where: Place, order: Order, settings: Settings, messages: Messages
 ) -> AbstractContextManager[Workers]:
@@ -286,7 +299,10 @@ def annotated(
 
 def plain(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return every setting by section, as plain values for a record of the run."""
-    return settings.model_dump(mode="json")
+    plain: dict[str, dict[str, Any]] = settings.model_dump(mode="json")
+    if out := settings.output.out_dir:
+        plain["output"]["out_dir"] = shown(out)
+    return plain
 
 
 def train_setting(loaded: Loaded, name: str, value: str) -> Any:

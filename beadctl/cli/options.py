@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from beadctl.cli.names import flags_of
-from beadctl.cli.settings import load, section_of
+from beadctl.cli.settings import load, require_folder, section_of
 from beadctl.console import SILENT, Messages, logged
 from beadctl.devices import DEVICE_KINDS
 from beadctl.launch import Launch
@@ -68,6 +68,7 @@ def command(
     words: Mapping[str, str] = MappingProxyType({}),
     log: bool = False,
     several: bool = False,
+    stores: bool = False,
     **sections: str,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of settings.
@@ -89,6 +90,8 @@ def command(
         Whether it has ``--log-json``.
     several : bool
         Whether torchrun may start it as several processes, of which one tells and logs.
+    stores : bool
+        Whether the folder of its results may be an address of a store.
     sections : str
         Names of fields of a section, separated by spaces, or ``*`` for all.
     """
@@ -113,6 +116,8 @@ def command(
         ) -> Any:
             given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
             loaded, messages = load(config, given, defaults), Messages.of(quiet, verbose)
+            if not stores and "output.out_dir" in keys:
+                require_folder(loaded.settings.output.out_dir)
             if several and not Launch.of().leads:
                 messages, log_json = SILENT, None
             return logged(log_json, function.__name__, lambda: function(loaded, messages, **values))

@@ -29,6 +29,7 @@ from beadctl.cli import sections
 from beadctl.cli.names import flags_of, require_known
 from beadctl.errors import SettingsError
 from beadctl.text import json_text
+from beadctl.url import Url
 
 PREFIX = "BEADCTL_"
 CONFIG_NAME = "beadctl.toml"
@@ -101,6 +102,19 @@ class Loaded:
 def toml_value(value: object) -> str:
     """Return a plain value as TOML in one line, which is also JSON."""
     return json_text(value, indent=None)
+
+
+def require_folder(out: Path | None) -> None:
+    """Refuse a folder of results that is an address of a store.
+
+    Raises
+    ------
+    SettingsError
+        Names what to do.
+    """
+    if out and (url := Url.of(out)):
+        which = "segment, count and merge alone write to a store"
+        raise SettingsError(f"-o {url.shown}: {which}; give a folder")
 
 
 def section_of(name: str) -> type[sections.Section]:

@@ -12,6 +12,7 @@ from beadctl.images import Selection
 from beadctl.results.arrivals import Folder
 from beadctl.results.outputs import Outputs
 from beadctl.results.tally import Tally
+from beadctl.url import Url
 
 
 def watch(
@@ -38,6 +39,8 @@ def watch(
     if len(inputs) != 1 or not inputs[0].is_dir():
         raise SettingsError("--watch: give one folder, the one into which the images are written")
     assert outputs.folder is not None
+    if url := Url.of(outputs.folder):
+        raise SettingsError(f"--watch: writes to a folder; give one instead of {url.shown}")
     data, out, quiet = settings.data, outputs.folder, Messages(-1)
     reported = arguments.reported(settings, None, messages)
     folder = Folder(

@@ -1,7 +1,7 @@
 """Output for people and programs: messages on standard error, tables on either stream."""
 
 from beadctl.console.event_log import event, logged
-from beadctl.console.messages import SILENT, Messages, duration, fail, stderr
+from beadctl.console.messages import SILENT, Messages, duration, fail, named_as, stderr
 from beadctl.console.notes import file_notes
 from beadctl.console.rows import Form, RowPrinter, print_record, print_rows, shown
 from beadctl.console.stdout import print_text
@@ -18,6 +18,7 @@ __all__ = [
     "fail",
     "file_notes",
     "logged",
+    "named_as",
     "print_record",
     "print_rows",
     "print_table",

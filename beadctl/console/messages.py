@@ -48,15 +48,15 @@ class Messages:
 
     def warn(self, message: str) -> None:
         """Print a warning, under ``-q`` too."""
-        event("warning", text=printable(message))
+        event("warning", text=_line(message))
         if self.hear:
-            self.hear(printable(message))
+            self.hear(_line(message))
         else:
             _print(f"warning: {message}", "yellow")
 
     def fail(self, message: str) -> None:
         """Print an error that does not end the work: what is wrong, where, and what to do."""
-        (self.hear or fail)(printable(message))
+        (self.hear or fail)(_line(message))
 
     def notes(self, lines: Iterable[tuple[bool, str]]) -> None:
         """Print each (is_warning, text) pair as a warning or a message."""
@@ -127,6 +127,8 @@ class Messages:
             raise
 
 
+# Texts that messages do not hold, and what they hold instead.
+_names: dict[str, str] = {}
 # Of a process beside one that tells the same.
 SILENT = Messages(-1, lambda _: None)
 
@@ -194,7 +196,24 @@ def fail(message: str) -> None:
 
 def _print(message: str, style: str | None = None) -> None:
     """Print one line; a name in it may hold line breaks, or bytes that are no text."""
-    stderr().print(printable(message), style=style, markup=False, highlight=False, soft_wrap=True)
+    stderr().print(_line(message), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def named_as(text: str, name: str) -> Iterator[None]:
+    """Have messages say `name` where they hold `text`, such as the path of a temporary folder."""
+    _names[text] = name
+    try:
+        yield
+    finally:
+        del _names[text]
+
+
+def _line(message: str) -> str:
+    """Return a message as one line of text."""
+    for text, name in _names.items():
+        message = message.replace(text, name)
+    return printable(message)
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from beadctl.words import number_of
 
@@ -43,11 +43,29 @@ class Results:
         if not (folder / RESULTS_MARK).exists():
             return None
         parts = folder / RESULTS_MARK / PARTS
-        names = (path.relative_to(parts).with_suffix("") for path in parts.rglob("*.json"))
+        return cls._with(folder, (path.relative_to(parts) for path in parts.rglob("*.json")))
+
+    @classmethod
+    def among(cls, places: Iterable[str]) -> "list[Results]":
+        """Return the folders of results among objects in a store, by their places below an address."""
+        found = dict[PurePosixPath, list[PurePosixPath]]()
+        for place in map(PurePosixPath, places):
+            if RESULTS_MARK in place.parts:
+                at = place.parts.index(RESULTS_MARK)
+                parts = found.setdefault(PurePosixPath(*place.parts[:at]), [])
+                if place.parts[at + 1 : at + 2] == (PARTS,) and place.suffix == ".json":
+                    parts.append(PurePosixPath(*place.parts[at + 2 :]))
+        return [cls._with(Path(folder), parts) for folder, parts in found.items()]
+
+    @classmethod
+    def _with(cls, folder: Path, parts: Iterable[PurePath]) -> "Results":
+        names = (part.with_suffix("") for part in parts)
         return cls(folder, frozenset(_place(name.parent, stem(PurePosixPath(name.name))) for name in names))
 
     def has(self, path: Path) -> bool:
         """Return whether a file below the folder has the place and the name of a result of its images."""
+        if not path.is_relative_to(self.folder):
+            return False
         _, *places = path.relative_to(self.folder).parts
         if not places:
             return False
@@ -58,7 +76,7 @@ class Results:
         return any(_place(Path(*places[:-1]), one) in self.images for one in (own, _PLANE.sub("", own)))
 
 
-def _place(folder: Path, name: str) -> PurePosixPath:
+def _place(folder: PurePath, name: str) -> PurePosixPath:
     return PurePosixPath(folder.as_posix().casefold()) / name
 
 

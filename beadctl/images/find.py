@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NoReturn
 
+from beadctl import store
 from beadctl.errors import ImageError
 from beadctl.images import extra
 from beadctl.images.companions import (
@@ -143,7 +144,7 @@ def search(inputs: Sequence[Path], exclude: Sequence[Path], selection: Selection
     """Return the images in files, folders and lists of files, without masks and overlays beside them.
 
     Parameters and errors are those of `find`, with more kinds of input: addresses of objects in stores
-    (`beadctl.images.remote`); ``@FILE``, a file with one path or address a line (or ended by NUL, as
+    (`beadctl.store`); ``@FILE``, a file with one path or address a line (or ended by NUL, as
     ``find -print0`` writes them), and ``-``, such lines on standard input. What is an input itself is never
     left out as a mask or overlay.
     """
@@ -262,15 +263,13 @@ class _Walk:
 
     def _in_store(self, url: Url) -> list[Found]:
         """Return the images at an address: an object, whether or not it is there, or those of a folder."""
-        from beadctl.images import remote
-
-        remote.require(url)
+        store.require(url)
         # Of what is named like an image nobody asks whether it is a folder: that would be a request for each.
-        inside = None if url.name.suffix.lower() in self._suffixes else remote.below(url)
+        inside = None if url.name.suffix.lower() in self._suffixes else store.below(url)
         if inside is None:
             self.given.add((item := Found.of_url(url)).path)
             return [item]
-        images = list[Found]()
+        images, made = list[Found](), Results.among(inside)
         for place, size in sorted(inside.items(), key=lambda one: _natural_places(one[0])):
             parts = PurePosixPath(place).parts
             suffix = PurePosixPath(place).suffix.lower()
@@ -280,7 +279,9 @@ class _Walk:
                 raise ImageError(f"{url.shown}: {fault}; take it out or rename it")
             if any(part.startswith(".") for part in parts) or (len(parts) > 1 and not self._recursive):
                 continue
-            if suffix in self._suffixes:
+            if any(results.has(Path(place)) for results in made):
+                self.made.append(Path(place))
+            elif suffix in self._suffixes:
                 images.append(Found.of_url(url.below(place), size))
             else:
                 self.others[suffix or "without suffix"] += 1

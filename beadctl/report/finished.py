@@ -11,6 +11,7 @@ from beadctl.errors import OutputError
 from beadctl.images import Limits, ReadOptions
 from beadctl.results import ledger, verify
 from beadctl.results.ledger import Row
+from beadctl.results.stored import Stored
 from beadctl.text import name_text
 
 
@@ -28,15 +29,18 @@ class Finished:
         Images of which the ledger has results, by their names in the tables.
     read : ReadOptions
         How image files were read.
+    stored : Stored or None
+        The store in which its outputs are; None for those in the folder.
     """
 
     folder: Path
     record: Mapping[str, Any]
     names: Mapping[str, PurePosixPath]
     read: ReadOptions
+    stored: Stored | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> "Finished":
+    def of(cls, folder: Path, stored: Stored | None = None) -> "Finished":
         """Read the record.
 
         Raises
@@ -60,7 +64,18 @@ class Finished:
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise OutputError(f"{folder / 'run.json'}: cannot be read; run again") from None
-        return cls(folder, record, {name_text(name): name for name in images}, read)
+        return cls(folder, record, {name_text(name): name for name in images}, read, stored)
+
+    def has(self, output: PurePosixPath) -> bool:
+        """Return whether the run has an output file, by its path below the folder."""
+        is_there = self.stored is not None and self.stored.has(str(output))
+        return is_there or (self.folder / output).is_file()
+
+    def path_of(self, output: PurePosixPath) -> Path:
+        """Return the path of an output file, if it is there; of those in a store, until the next call."""
+        if self.stored:
+            self.stored.bring(self.folder / output)
+        return self.folder / output
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of counts.csv, in its order.

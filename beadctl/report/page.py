@@ -24,6 +24,7 @@ from beadctl.results.formats import Output, format_of
 from beadctl.results.html import STYLE
 from beadctl.results.ledger import Row
 from beadctl.results.outdated import REPORT, REPORT_MARK, is_report
+from beadctl.results.stored import Stored
 from beadctl.segmentation.bead_table import FLAGS
 from beadctl.words import number_of
 
@@ -85,7 +86,9 @@ class Column:
     number: bool = True
 
 
-def write(folder: Path, messages: Messages, kept: Kept | None = None) -> Written:
+def write(
+    folder: Path, messages: Messages, kept: Kept | None = None, stored: Stored | None = None
+) -> Written:
     """Write ``report.html`` into a folder of results, and replace an earlier one.
 
     Parameters
@@ -96,6 +99,8 @@ def write(folder: Path, messages: Messages, kept: Kept | None = None) -> Written
         Shows the progress.
     kept : Kept, optional
         Planes of an earlier page of this run, which are not drawn again; it gets those of this one.
+    stored : Stored, optional
+        The store in which the label images are.
 
     Raises
     ------
@@ -108,7 +113,7 @@ def write(folder: Path, messages: Messages, kept: Kept | None = None) -> Written
     require_packages()
     path = folder / REPORT
     _require_ours(path)
-    finished = Finished.of(folder)
+    finished = Finished.of(folder, stored)
     overview = Overview.of(finished.rows())
     rows = heapq.nsmallest(
         MOST_ROWS, enumerate(finished.rows()), key=lambda item: (ORDER.index(state_of(item[1])), item[0])
@@ -305,4 +310,4 @@ def _overlay(finished: Finished, row: Row) -> str:
     if name is None or row.position:
         return ""
     (path,) = format_of(Output.OVERLAYS).paths(name, 1)
-    return quote(os.fsencode(path)) if (finished.folder / path).is_file() else ""
+    return quote(os.fsencode(path)) if finished.has(path) else ""

@@ -142,12 +142,12 @@ class _LabelImages:
     """The label images of an image's planes: those that the run wrote or read, if nobody changed them."""
 
     def __init__(self, finished: Finished, name: PurePosixPath, entry: Entry, image: Image | str) -> None:
-        folder = finished.folder
         # A run without a model has read label images.
         self._given = image if isinstance(image, Image) and "model" not in finished.record else None
         (path,) = format_of(Output.MASKS).paths(name, len(entry.result.rows))
         stamp = (entry.written or {}).get(str(path))
-        self._path = folder / path if stamp and stamp.fits(folder / path) else None
+        own = finished.path_of(path) if stamp else None
+        self._path = own if stamp and own and stamp.fits(own) else None
 
     def read(self, place: int, row: Row) -> NDArray[np.uint32] | None:
         """Return that of a plane, by its place in the file; None without one, and for a very large plane."""

@@ -10,12 +10,14 @@ from beadctl.errors import FileNote, ImageError
 from beadctl.images import Found, open_image
 from beadctl.results import ledger
 from beadctl.results.block_store import BlockStore, folder_of
+from beadctl.results.outputs import Outputs
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByNetwork, Source
 
 
-def sharing(part: Part | None, source: Source, out: Path | None) -> Source:
+def sharing(part: Part | None, source: Source, outputs: Outputs) -> Source:
     """Return the source of a shard, with the blocks that the shards share, if some image is large."""
+    out = outputs.shared
     if part is None or out is None or not part.large or not isinstance(source, ByNetwork) or source.workers:
         return source
     paths, tile_size = frozenset(item.path for item in part.large), source.options.tile_size

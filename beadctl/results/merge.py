@@ -24,6 +24,7 @@ from beadctl.results.outputs import Outputs
 from beadctl.results.process import mark, save_settings, say_doubts, tell
 from beadctl.results.record import write_record
 from beadctl.results.shards import Record, ShardImage
+from beadctl.results.stored import Stored
 from beadctl.results.tables import write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
@@ -168,6 +169,7 @@ def merge(
     messages: console.Messages,
     on_result: Callable[[ImageResult], None] = lambda _: None,
     write_more: Callable[[], None] = lambda: None,
+    stored: Stored | None = None,
 ) -> Tally:
     """Write the tables and the record of shards into their folder of results, and return what they did.
 
@@ -180,6 +182,8 @@ def merge(
         All shards.
     messages, on_result, write_more
         As for `beadctl.results.process.process`; results come in the order of the undivided run.
+    stored : Stored, optional
+        The store in which the outputs of the shards are.
 
     Raises
     ------
@@ -188,7 +192,7 @@ def merge(
     """
     # The images of all shards are not in memory together.
     out, facts, tally = whole.out, _facts(whole.records), Tally(deque(maxlen=0))
-    outputs = Outputs(out, tuple(map(Output, whole.facts["shard"]["save"])))
+    outputs = Outputs(out, tuple(map(Output, whole.facts["shard"]["save"])), stored=stored)
     teller, taken = Teller(), itertools.count(1)
 
     def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:

@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,8 @@ from beadctl.images import Found, Results, real_path
 from beadctl.results import ledger
 from beadctl.results.formats import Output, format_of, stem
 from beadctl.results.ledger import Entry
+from beadctl.results.stored import Stored
+from beadctl.results.written import Stamp, discard
 
 DEFAULT_FOLDER = Path("segmented")
 # Of a name, on nearly all file systems.
@@ -36,11 +38,19 @@ class Outputs:
         What is written of each image beside the tables.
     overwrite : bool
         Replace results of an earlier run.
+    stored : Stored, optional
+        The address that the files of the folder go to; see `beadctl.results.stored`.
     """
 
     folder: Path | None = None
     save: tuple[Output, ...] = ()
     overwrite: bool = False
+    stored: Stored | None = field(default=None, compare=False)
+
+    @property
+    def shared(self) -> Path | None:
+        """The folder of the results, if other processes see what is in it."""
+        return None if self.stored else self.folder
 
     def paths(self, output: Output, image: PurePosixPath, planes: int) -> list[Path]:
         """Return the files of one output of an image with so many planes."""
@@ -73,6 +83,28 @@ class Outputs:
         paths = (*self.all_paths(image, planes), record)
         return next((folder for path in paths for folder in path.parents[:depth] if folder.is_file()), None)
 
+    def exists(self, path: Path) -> bool:
+        """Return whether an output file is there."""
+        return path.exists() or (self.stored is not None and self.stored.has(self.key(path)))
+
+    def keep(self, image: PurePosixPath, paths: Sequence[Path] = ()) -> None:
+        """Send the ledger's part of an image, and then its output files, to where they are kept."""
+        if self.stored and self.folder:
+            part = self.key(ledger.path_of(self.folder, image))
+            self.stored.keep(part, [self.key(path) for path in paths])
+
+    def sync(self) -> None:
+        """Send tables and records to where they are kept."""
+        if self.stored:
+            self.stored.sync()
+
+    def discard(self, stamps: Mapping[str, Stamp]) -> None:
+        """Remove files of an earlier result; keep what was changed since."""
+        if self.folder:
+            discard(self.folder, stamps)
+        if self.stored:
+            self.stored.discard(stamps)
+
     def foreign(self, image: PurePosixPath, planes: int, entry: Entry | None) -> Path | None:
         """Return a file in the place of an image's output that is not as its entry says, if any."""
         written = entry.written if entry else {}
@@ -80,16 +112,23 @@ class Outputs:
             return None
         for path in self.all_paths(image, planes):
             stamp = written.get(self.key(path))
-            if path.exists() and not (stamp and stamp.fits(path)):
+            if self.exists(path) and not (stamp and self._fits(stamp, path)):
                 return path
         return None
 
+    def _fits(self, stamp: Stamp, path: Path) -> bool:
+        if self.stored and not path.exists():
+            return self.stored.fits(stamp, self.key(path))
+        return stamp.fits(path)
+
 
 def is_short(image: PurePosixPath, outputs: Outputs) -> bool:
-    """Return whether file systems take the names and paths of an image's results."""
+    """Return whether file systems, and the store, take the names and paths of an image's results."""
     if outputs.folder is None:
         return True
     paths = [*outputs.all_paths(image, 2), ledger.path_of(outputs.folder, image)]
+    if outputs.stored and not all(outputs.stored.takes(outputs.key(path)) for path in paths):
+        return False
     names = (len(os.fsencode(path.name)) for path in paths)
     wholes = (len(os.fsencode(path.absolute())) for path in paths)
     is_shallow = len(image.parts) <= MOST_PARTS
@@ -136,7 +175,7 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
         if not is_short(item.name, outputs):
             continue
         entry = ledger.read(outputs.folder, item.name)
-        existing = [path for path in outputs.all_paths(item.name, 1) if path.exists()]
+        existing = [path for path in outputs.all_paths(item.name, 1) if outputs.exists(path)]
         if entry is None and existing:
             raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
         if entry is None or entry.result.failed:

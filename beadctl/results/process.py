@@ -26,7 +26,7 @@ from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
 from beadctl.text import toml_text
-from beadctl.url import Url
+from beadctl.url import shown
 from beadctl.words import form, number_of
 
 
@@ -72,7 +72,7 @@ def process(
     facts = facts_of(inputs, len(found), source, settings)
     if part:
         facts |= shards.facts(part, source.key, outputs.save)
-    source = sharing(part, source, folder)
+    source = sharing(part, source, outputs)
     tally = Tally()
 
     def tables(folder: Path, earlier: EarlierStatistics) -> None:
@@ -110,6 +110,7 @@ def process(
             if not part:
                 mark(folder)
             save_settings(own, settings)
+            outputs.sync()
         advance = stack.enter_context(messages.progress(len(found), source.work, teller.later))
         teller.tell()
 
@@ -172,17 +173,12 @@ def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> No
         messages.info(filters.note(tally.filtered, tally.beads))
 
 
-def _input(path: Path) -> str:
-    """Return an input for the record: of an address in a store without its signature."""
-    return url.shown if (url := Url.of(path)) else str(path)
-
-
 def facts_of(
     inputs: Sequence[Path], images: int, source: Source, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what ``run.json`` says of a run over so many images before it starts."""
     return {
-        "inputs": [_input(path) for path in inputs],
+        "inputs": [shown(path) for path in inputs],
         "beadctl": __version__,
         "python": platform.python_version(),
         "host": platform.node(),

@@ -21,7 +21,7 @@ from beadctl.results.ledger import Entry, ImageResult
 from beadctl.results.outputs import Outputs, is_short
 from beadctl.results.sources import Source
 from beadctl.results.workers import Workers
-from beadctl.results.written import Stamp, discard, publish, staged
+from beadctl.results.written import Stamp, publish, staged
 from beadctl.text import name_text
 
 # Images that are under way for each that a cluster works on: while one takes long, the others go on.
@@ -140,7 +140,8 @@ def _start(
     """Have an image worked on, and call `then` with what waits for it: at once, or when a worker is done."""
     try:
         if not is_short(item.name, outputs):
-            raise ImageError("its name is too long for those of its results; rename it")
+            text = ", or no UTF-8," * (outputs.stored is not None)
+            raise ImageError(f"its name is too long{text} for those of its results; rename it")
         if path := outputs.in_the_way(item.name, 1):
             raise ImageError(_taken(path))
         earlier = _earlier(item, outputs)
@@ -190,6 +191,7 @@ def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:
     if outputs.folder and entry.written is not None and entry.source != item.source:
         lines = ledger.bead_lines(outputs.folder, item.name)
         ledger.save(outputs.folder, item.name, dataclasses.replace(entry, source=item.source), lines)
+        outputs.keep(item.name)
     return ledger.skipped(
         entry.result, partial(ledger.beads, outputs.folder, item.name) if outputs.folder else tuple
     )
@@ -204,7 +206,7 @@ def _earlier(item: Found, outputs: Outputs) -> Entry | None:
 def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str, *, ours: bool) -> bool:
     """Return whether an earlier run did an image of this content, and all that it gives is there."""
     planes = len(earlier.result.rows)
-    existing = [path.exists() for path in outputs.all_paths(item.name, planes)]
+    existing = [outputs.exists(path) for path in outputs.all_paths(item.name, planes)]
     if earlier.key == image_key:
         if foreign := outputs.foreign(item.name, planes, earlier):
             raise ImageError(_not_ours(foreign))
@@ -275,10 +277,11 @@ def _written(
                 format_of(output).write(paths, [plane.encoded[output] for plane in planes])
             written = kept | {outputs.key(path): Stamp.of(temporary) for path, temporary in hidden.items()}
             # Outlines of an earlier result would contradict this one.
-            discard(outputs.folder, {name: before[name] for name in before.keys() - written.keys()})
+            outputs.discard({name: before[name] for name in before.keys() - written.keys()})
             entry = Entry(image_key, item.source, result, written)
             ledger.save(outputs.folder, item.name, entry, map(ledger.bead_line, result.beads()))
             publish(hidden)
+        outputs.keep(item.name, list(hidden))
     except OSError as error:
         # Another process removes what is written.
         raise OutputError(f"{outputs.folder}: cannot be written ({error.strerror or error})") from None

@@ -150,7 +150,7 @@ def _result(
     if isinstance(state, ImageResult):
         return state
     files = outputs.all_paths(name, len(entry.result.rows)) if entry else []
-    if entry is None or not all(path.exists() for path in files):
+    if entry is None or not all(map(outputs.exists, files)):
         return ledger.failed(name, REMOVED if state else NOT_REACHED)
     if state == "ok":
         return entry.result

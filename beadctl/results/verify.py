@@ -43,10 +43,16 @@ class Recorded:
     kind: str
     sha256: str
 
-    def change(self) -> str:
-        """Return what happened to it since: ``changed``, ``missing``, why it is unreadable, or nothing."""
+    def change(self, hashed: Callable[[Path], str]) -> str:
+        """Return what happened to it since: ``changed``, ``missing``, why it is unreadable, or nothing.
+
+        Parameters
+        ----------
+        hashed : callable
+            Returns the SHA-256 of a file's content.
+        """
         try:
-            return "" if sha256(self.path) == self.sha256 else "changed"
+            return "" if hashed(self.path) == self.sha256 else "changed"
         except (FileNotFoundError, NotADirectoryError):
             return "missing"
         except OSError as error:
@@ -93,7 +99,12 @@ def images(folder: Path) -> list[str]:
     return ledger.images(folder)
 
 
-def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambda: None) -> Verified:
+def verify(
+    folder: Path,
+    images: list[str],
+    on_image: Callable[[], None] = lambda: None,
+    hashed: Callable[[Path], str] = sha256,
+) -> Verified:
     """Compare model, region, tables and settings of the last run, images and their outputs with the records.
 
     Parameters
@@ -104,6 +115,8 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
         Those of the ledger, as `images` returns them.
     on_image : callable
         Called after an image and its outputs.
+    hashed : callable
+        Returns the SHA-256 of a file, as `beadctl.files.sha256` does.
 
     Raises
     ------
@@ -118,7 +131,7 @@ def verify(folder: Path, images: list[str], on_image: Callable[[], None] = lambd
         nonlocal checked
         for file in files:
             checked += 1
-            if change := file.change():
+            if change := file.change(hashed):
                 changes.append((file, change))
 
     try:

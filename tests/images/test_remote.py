@@ -3,6 +3,7 @@
 import errno
 import gc
 import importlib
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -13,8 +14,9 @@ from types import SimpleNamespace
 import pytest
 from helpers.web import web
 
+from beadctl import store
 from beadctl.errors import ImageError, MissingExtraError, OutputError
-from beadctl.images import Found, Limits, LocalFile, Selection, remote, search
+from beadctl.images import Found, Limits, LocalFile, Selection, search
 from beadctl.url import Url
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
@@ -180,13 +182,13 @@ OBJECTS = {
 )
 def test_failures_of_a_web_server_are_one_line(monkeypatch, tmp_path, name, words):
     pytest.importorskip("aiohttp", reason="the extra remote is not installed")
-    monkeypatch.setattr(remote, "TIMEOUT_S", 0.3)
-    remote._store.cache_clear()
+    monkeypatch.setattr(store, "TIMEOUT_S", 0.3)
+    store.forget()
     with web(OBJECTS) as (address, _):
         (item,) = search([Path(f"{address}/{name}?signature=secret")], (), Selection()).images
         with pytest.raises(ImageError, match=words) as caught:
             LocalFile(item)
-    remote._store.cache_clear()
+    store.forget()
     assert str(caught.value).startswith(f"{address}/{name}: ")
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -218,7 +220,7 @@ def test_an_object_beyond_the_limit_is_refused(memory):
 def test_what_the_disk_cannot_hold_is_not_begun(monkeypatch, tmp_path):
     """The others of the run would fail too."""
     pytest.importorskip("aiohttp", reason="the extra remote is not installed")
-    monkeypatch.setattr(remote.shutil, "disk_usage", lambda _: SimpleNamespace(free=6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6))
     with web({"/a.tif": b"content"}) as (address, _):
         (item,) = search([Path(f"{address}/a.tif")], (), Selection()).images
         with pytest.raises(OutputError, match=r"no room for a copy of .*/a\.tif; set TMPDIR"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.s3 import s3_bucket
 from helpers.web import web
 
 from beadctl.results import image_work
@@ -156,17 +157,7 @@ def test_a_store_that_cannot_be_used_is_one_line(run, command, model_path):
 @pytest.mark.slow
 def test_a_bucket_of_s3(run, images, model_path, monkeypatch):
     """Against moto's server."""
-    pytest.importorskip("s3fs", reason="s3fs is not installed")
-    server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        store = fsspec.filesystem("s3", skip_instance_cache=True)
-        store.mkdir("bucket")
+    with s3_bucket(monkeypatch) as store:
         for place, content in images.items():
             store.pipe_file(f"bucket/plate/{place}", content)
         assert run("count", "plate", "-o", "here", "-m", model_path).code == 1
@@ -177,13 +168,9 @@ def test_a_bucket_of_s3(run, images, model_path, monkeypatch):
             assert "of-test" not in Path(out, "run.json").read_text() + Path(out, "settings.toml").read_text()
         said = run("count", "s3://bucket/plate/a2.tif", "s3://bucket/none.tif", "-m", model_path)
         assert (said.code, "s3://bucket/none.tif: no such object" in said.err) == (1, True)
-        assert (
-            "s3://none: no such object, folder or bucket" in run("count", "s3://none", "-m", model_path).error
-        )
+        said = run("count", "s3://none", "-m", model_path)
+        assert "s3://none: no such object, folder or bucket" in said.error
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         type(store).clear_instance_cache()
         assert "access denied" in run("count", "s3://bucket", "-m", model_path).error
-    finally:
-        server.stop()

@@ -9,6 +9,7 @@ from beadctl.errors import ExitCode
 @options.command(
     log=True,
     out_dir="no files",
+    stores=True,
     data="include exclude recursive axes channel plane series pixel_size region region_exclude "
     "counting_frame project",
     inference="*",
@@ -39,7 +40,11 @@ def count(
     report = CountReport(arguments.statistics(settings, images, messages, part), output.format)
     outputs = Outputs(output.out_dir, (), output.overwrite)
     found = arguments.source(loaded, labels, messages)
-    with report.kept(), arguments.manned(found, settings, outputs, messages) as source:
+    with (
+        report.kept(),
+        arguments.stored(outputs, part, messages) as outputs,
+        arguments.manned(found, settings, outputs, messages) as source,
+    ):
         tally = process(
             inputs or labels or (),
             part or images,
@@ -48,7 +53,7 @@ def count(
             settings=arguments.plain(settings),
             messages=messages,
             on_result=report.take,
-            write_more=lambda: report.write(output.out_dir),
+            write_more=lambda: report.write(outputs.folder),
         )
     lacking = report.end(messages)
     return ExitCode.of(failed=lacking or tally.failed)

@@ -31,15 +31,18 @@ def merge(
     from beadctl.results.merge import merge as merge_shards
     from beadctl.results.planes_table import PlanesTable
     from beadctl.results.shards import folders
+    from beadctl.results.stored import opened
+    from beadctl.url import shown
 
-    audited = auditing.merge(out, messages) if are_in(out) else ExitCode.DONE
-    if are_in(out) and not folders(out):
-        return audited
-    shards = Shards.of(out)
-    report = CountReport(arguments.merged_statistics(shards, messages))
-    tally = merge_shards(shards, messages, report.take, lambda: report.write(out))
-    if shards.settings["output"]["report"]:
-        messages.notes(page.write(out, messages).notes())
-    PlanesTable.of(tally).tell(f"Beads in {out}", messages)
+    with opened(out, messages) as (folder, stored):
+        audited = auditing.merge(folder, messages) if are_in(folder) else ExitCode.DONE
+        if are_in(folder) and not folders(folder):
+            return audited
+        shards = Shards.of(folder)
+        report = CountReport(arguments.merged_statistics(shards, messages))
+        tally = merge_shards(shards, messages, report.take, lambda: report.write(folder), stored)
+        if shards.settings["output"]["report"]:
+            messages.notes(page.write(folder, messages, stored=stored).notes())
+        PlanesTable.of(tally).tell(f"Beads in {shown(out)}", messages)
     lacking = report.end(messages)
     return max(audited, ExitCode.of(failed=lacking or tally.failed))

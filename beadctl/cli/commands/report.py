@@ -22,6 +22,8 @@ def report(
     Example: beadctl report results
     """
     from beadctl.report import page
+    from beadctl.results.stored import opened
 
-    messages.notes(page.write(out, messages).notes())
+    with opened(out, messages) as (folder, stored):
+        messages.notes(page.write(folder, messages, stored=stored).notes())
     return ExitCode.DONE

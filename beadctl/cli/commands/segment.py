@@ -9,6 +9,7 @@ from beadctl.errors import ExitCode
 @options.command(
     log=True,
     out_dir="segmented",
+    stores=True,
     data="include exclude recursive axes channel plane series pixel_size region region_exclude "
     "counting_frame project",
     inference="*",
@@ -33,6 +34,7 @@ def segment(
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.planes_table import PlanesTable
     from beadctl.results.process import process
+    from beadctl.url import shown
 
     settings = loaded.settings
     output = settings.output
@@ -41,7 +43,7 @@ def segment(
     if watch:
         others = {"shard": shard, "dry_run": dry_run, "cluster": settings.cluster.workers}
         tally = watching.watch(settings, inputs, outputs, messages, **others)
-        PlanesTable.of(tally).tell(f"Beads in {folder}", messages)
+        PlanesTable.of(tally).tell(f"Beads in {shown(folder)}", messages)
         return ExitCode.of(failed=tally.failed)
     images = arguments.images(settings, inputs, messages)
     part = arguments.part(images, shard, outputs.folder, messages)
@@ -49,10 +51,11 @@ def segment(
         return arguments.print_forecast(settings, part.found if part else images, messages)
     reported = arguments.reported(settings, part, messages)
     network = arguments.by_network(settings, messages)
-    with arguments.manned(network, settings, outputs, messages) as source:
-        plain = arguments.plain(settings)
-        tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
-    if reported:
-        messages.notes(page.write(folder, messages).notes())
-    PlanesTable.of(tally).tell(f"Beads in {folder}", messages)
+    with arguments.stored(outputs, part, messages) as outputs:
+        with arguments.manned(network, settings, outputs, messages) as source:
+            plain = arguments.plain(settings)
+            tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
+        if reported and outputs.folder:
+            messages.notes(page.write(outputs.folder, messages, stored=outputs.stored).notes())
+        PlanesTable.of(tally).tell(f"Beads in {shown(folder)}", messages)
     return ExitCode.of(failed=tally.failed)

@@ -25,13 +25,19 @@ def verify(
 
     Example: beadctl verify results
     """
+    from beadctl.files import sha256
     from beadctl.results import verify as verification
+    from beadctl.results.stored import opened
+    from beadctl.url import shown
 
-    images = verification.images(out)
-    with messages.progress(len(images), "verifying") as advance:
-        found = verification.verify(out, images, advance)
+    with opened(out, messages, writes=False) as (folder, stored):
+        images = verification.images(folder)
+        with messages.progress(len(images), "verifying") as advance:
+            hashed = stored.sha256 if stored else sha256
+            found = verification.verify(folder, images, advance, hashed)
     console.print_rows(loaded.settings.output.format, verification.COLUMNS, found.rows())
     for note in found.notes:
-        messages.warn(f"{out}: {note}")
-    messages.info(f"{out}: {number_of(found.checked, 'file')} checked, {len(found.changes)} not as they were")
+        messages.warn(f"{shown(out)}: {note}")
+    checked = f"{number_of(found.checked, 'file')} checked"
+    messages.info(f"{shown(out)}: {checked}, {len(found.changes)} not as they were")
     return ExitCode.of(failed=bool(found.changes))
