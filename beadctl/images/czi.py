@@ -242,7 +242,7 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing, limits: Limits)
         has_alpha=samples == 4,
         pixel_size_um=spacing.pixel_size_um,
         z_step_um=spacing.z_step_um,
-        note="its tiles leave gaps, which are read as 0" if has_gaps else "",
+        note="; ".join(filter(None, ("its tiles leave gaps, which are read as 0" * has_gaps, spacing.note))),
     )
 
 

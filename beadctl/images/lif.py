@@ -127,6 +127,7 @@ def _described(path: Path, image: Any, number: int, limits: Limits) -> Series:
         locate=frames.locate,
         pixel_size_um=spacing.pixel_size_um,
         z_step_um=spacing.z_step_um,
+        note=spacing.note,
     )
 
 

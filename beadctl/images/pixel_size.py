@@ -37,10 +37,23 @@ class Spacing:
         Edge of a pixel, um; None if unknown, or if X and Y differ by more than 1 %.
     z_step_um : float or None
         Distance between the planes of a Z stack, um; None if unknown.
+    note : str
+        What is wrong with the pixel size of the file; empty if nothing.
     """
 
     pixel_size_um: float | None = None
     z_step_um: float | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, edges_um: list[float], z_steps_um: list[float]) -> "Spacing":
+        """Return the spacing by the edges of a pixel, X and Y, and the Z step, none of which may be known."""
+        size = _edge_of_square(edges_um)
+        note = ""
+        if size is None and len(edges_um) > 1 and all(SMALLEST_UM <= x <= LARGEST_UM for x in edges_um):
+            edges = " x ".join(f"{edge:g}" for edge in edges_um)
+            note = f"its pixels are not square, {edges} um, so their size is taken as unknown"
+        return cls(size, _edge_of_square(z_steps_um), note)
 
 
 def spacings(tif: TiffFile, count: int) -> list[Spacing]:
@@ -71,7 +84,7 @@ def spacings(tif: TiffFile, count: int) -> list[Spacing]:
 def spacing_of(um: dict[str, float]) -> Spacing:
     """Return the spacing of voxels, from their sizes, um, by axis: X, Y and Z."""
     x, y, z = (um.get(axis, math.nan) for axis in "XYZ")
-    return Spacing(_edge_of_square([x, y]), _edge_of_square([z]))
+    return Spacing.of([x, y], [z])
 
 
 def jeol_pixel_size_um(path: Path) -> float | None:
@@ -169,7 +182,7 @@ def _spacing_of_pixels_element(attributes: dict[str, str]) -> Spacing:
             unit = um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
             um[axis] = _number(value) * (unit or math.nan)
     z_step = [um.pop("Z")] if "Z" in um else []
-    return Spacing(_edge_of_square(list(um.values())), _edge_of_square(z_step))
+    return Spacing.of(list(um.values()), z_step)
 
 
 def _imagej_spacing(tif: TiffFile) -> Spacing:
@@ -183,9 +196,9 @@ def _imagej_spacing(tif: TiffFile) -> Spacing:
     if um is None or None in resolutions:
         return Spacing()
     # A resolution is a fraction: pixels per unit. ImageJ ignores the sign of `spacing`.
-    return Spacing(
-        _edge_of_square([um * d / n if n else math.nan for n, d in resolutions]),
-        _edge_of_square([um * abs(_number(str(facts.get("spacing"))))]),
+    return Spacing.of(
+        [um * d / n if n else math.nan for n, d in resolutions],
+        [um * abs(_number(str(facts.get("spacing"))))],
     )
 
 

@@ -157,14 +157,19 @@ def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Se
         facts = [_facts(one, side) for one, side in zip(images, side_images(images), strict=True)]
         chosen = chosen_series(path, facts, number)
         name = "series={}" if len(chosen) > 1 or number is not None else ""
+        found = [
+            (_described(path, tif, images[i], limits, partial(_load_series, path, i, flags)), spaced[i], i)
+            for i in chosen
+        ]
         described = [
             replace(
-                _described(path, tif, images[i], limits, partial(_load_series, path, i, flags)),
-                pixel_size_um=spaced[i].pixel_size_um,
-                z_step_um=spaced[i].z_step_um,
+                series,
+                pixel_size_um=spacing.pixel_size_um,
+                z_step_um=spacing.z_step_um,
                 name=name.format(i),
+                note="; ".join(filter(None, (series.note, spacing.note))),
             )
-            for i in chosen
+            for series, spacing, i in found
         ]
         return described, facts
 

@@ -46,7 +46,7 @@ def test_images_are_series_of_their_own_size_and_name(tmp_path):
     pixels = [noise((40, 50)), noise((2, 30, 20), "u1")]
     images = [("Series001", "YX", pixels[0]), ("stack", "ZYX", pixels[1])]
     path = write_lif(tmp_path / "a.lif", images)
-    with pytest.warns(Warning, match=r"planes differ in size: 1 plane\(s\) of 40 x 50 px, 2"):
+    with pytest.warns(Warning, match=r"planes differ in size: 1 plane of 40 x 50 px, 2"):
         image = open_image(path)
     assert [plane.position for plane in image.planes] == ["series=0", "series=1 Z=0", "series=1 Z=1"]
     assert [one.title for one in image.series] == ["Series001", "stack"]

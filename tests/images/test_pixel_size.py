@@ -37,6 +37,21 @@ def test_pixel_size_needs_square_pixels(tmp_path, x, y, expected):
     assert open_image(path).pixel_size_um == (pytest.approx(expected, rel=1e-4) if expected else None)
 
 
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+def test_pixels_that_are_not_square_are_said(tmp_path, kind):
+    """Else a stated pixel size would stand for both edges, or the file seem to have none, without a word."""
+    path = tmp_path / "a.tif"
+    facts = {
+        "ome": {"ome": True, "metadata": {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1}},
+        "imagej": {"imagej": True, "resolution": (2, 1), "metadata": {"unit": "um"}},
+    }
+    tifffile.imwrite(path, noise((20, 30)), **facts[kind])
+    with pytest.warns(FileNote, match="its pixels are not square, 0.5 x 1 um, so their size is taken as unk"):
+        assert open_image(path).pixel_size_um is None
+    with pytest.warns(FileNote, match="not square"):
+        assert open_image(path, ReadOptions(pixel_size_um=0.7)).pixel_size_um == 0.7
+
+
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
