@@ -24,7 +24,8 @@ IMPORTED = (
     "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.commands.train",
     "beadctl.cli.training_arguments", "beadctl.training.run", "beadctl.cli.commands.segment",
     "beadctl.results.process", "beadctl.results.merge", "beadctl.results.formats.masks",
-    "beadctl.results.formats.overlays", "beadctl.cli.commands.merge",
+    "beadctl.results.formats.overlays", "beadctl.cli.commands.merge", "beadctl.cli.watching",
+    "beadctl.results.watch",
 )  # fmt: skip
 SIGNALS = (signal.SIGKILL, signal.SIGTERM) if sys.platform != "win32" else ()
 
@@ -84,6 +85,8 @@ class Kills:
         Longest time from a SIGTERM to the end.
     leftovers, parts : int
         Hidden files that a rerun left, and files that a kill left unreadable under their final names.
+    codes : tuple of int
+        Exit codes that the command may have after SIGTERM.
     """
 
     out: str
@@ -94,6 +97,7 @@ class Kills:
     slowest_s: float = 0.0
     leftovers: int = 0
     parts: int = 0
+    codes: tuple[int, ...] = (0, 143, -15)
 
     @classmethod
     def of(
@@ -113,6 +117,7 @@ class Kills:
         look: Callable[[Path], None],
         again: Callable[[Path], tuple[object, ...]] = lambda _: (),
         before: Path | None = None,
+        only: tuple[object, ...] = (),
     ) -> None:
         """Kill a command at a share of its time, look at what it left, run it again and compare.
 
@@ -128,11 +133,13 @@ class Kills:
             Returns what the words of the rerun have beside, from the folder.
         before : Path, optional
             What the command finds in the place of the folder that it writes.
+        only : tuple
+            Words that the command has where it is killed, and not where it is run again.
         """
         out, after_s = folder / self.out, random.Random(kill).uniform(0, 1) * self.seconds
         if before:
             shutil.copytree(before, out)
-        while not self._disturb(folder, SIGNALS[kill % 2], after_s, words):
+        while not self._disturb(folder, SIGNALS[kill % 2], after_s, (*words, *only)):
             # It had ended before: it is to be killed at work.
             shutil.rmtree(out)
             if before:
@@ -164,7 +171,7 @@ class Kills:
         assert "Traceback" not in said
         if number == signal.SIGTERM:
             self.slowest_s = max(self.slowest_s, time.monotonic() - sent)
-            assert code in (0, 143, -signal.SIGTERM), said
+            assert code in self.codes, said
         return at_work
 
     def __str__(self) -> str:

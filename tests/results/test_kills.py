@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ from helpers.kills import Kills
 
 from beadctl import lock
 from beadctl.cli import main
+from beadctl.results.arrivals import LOOK_S
+from beadctl.results.tables import NOT_REACHED
+from beadctl.results.watch import BEING_WRITTEN
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -79,9 +83,7 @@ def look(out):
     done = {row["image"] for row in rows if row["status"] != "failed"}
     named = {path.name.removesuffix("_masks.tif") + ".tif" for path in (out / "masks").glob("[!.]*")}
     assert done <= named
-    assert {row["reason"] for row in rows if row["status"] == "failed"} <= {
-        "not reached: the run was stopped"
-    }
+    assert {row["reason"] for row in rows if row["status"] == "failed"} <= {NOT_REACHED, BEING_WRITTEN}
     # SIGKILL may come between the tables and the record, which then has the outcome of the start.
     assert json.loads((out / "run.json").read_text())["outcome"] in ("running", "stopped", "finished")
 
@@ -95,6 +97,21 @@ def test_a_killed_run_is_taken_up_to_the_byte(kill, segmenting, kills, tmp_path)
 @pytest.mark.parametrize("kill", range(1000, 1100))
 def test_many_killed_runs(kill, segmenting, kills, tmp_path):
     kills.kill_and_rerun(kill, tmp_path, segmenting, look)
+
+
+@pytest.fixture(scope="module")
+def watches(kills):
+    """The same run, whose kills come while it watches the folder: from before the first image to waiting."""
+    # An image that was seen once may still be written: its row fails.
+    watches = replace(kills, seconds=kills.seconds + 2 * LOOK_S, killed=[], codes=(1, *kills.codes))
+    yield watches
+    print(f"\nsegment --watch: {watches}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", range(3000, 3100))
+def test_many_killed_watches(kill, segmenting, watches, tmp_path):
+    watches.kill_and_rerun(kill, tmp_path, segmenting, look, only=("--watch",))
 
 
 @pytest.fixture(scope="module")
