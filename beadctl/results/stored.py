@@ -163,6 +163,10 @@ class Stored:
         """
         self._check()
         found = {name: state for name in self._of_the_run() if (state := _state(self._folder / name))}
+        # Cleaners of temporary folders remove what is old: that is not to be removed there too.
+        mark = f"{RESULTS_MARK}/version"
+        if self._sent and (not found or (mark in self._sent and mark not in found)):
+            raise OutputError(f"{self._folder}: was removed during the run; run again")
         changed = [name for name, state in found.items() if state != self._sent.get(name)]
         records = [name for name in changed if PurePosixPath(name).name == RECORD]
         hidden = [name for name in changed if name.startswith(f"{RESULTS_MARK}/") and name not in records]

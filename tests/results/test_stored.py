@@ -17,7 +17,7 @@ from helpers.images import discs
 from helpers.s3 import s3_bucket
 
 from beadctl import lock
-from beadctl.results import store_lock
+from beadctl.results import store_lock, stored
 from beadctl.results.written import Stamp
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
@@ -160,6 +160,27 @@ def test_a_store_that_fails_in_the_middle_fails_the_run(segment, memory, monkeyp
         assert content(objects(memory)) == content(in_folder("here"))
     assert said.code == 0
     assert last > 8
+
+
+def test_a_temporary_folder_that_is_removed_removes_nothing_there(segment, memory, monkeypatch, tmp_path):
+    assert segment("plate", "-o", OUT).code == 0
+    before = objects(memory)
+    real = stored.Stored.fits
+
+    def fits(self, stamp, name):
+        for path in (tmp_path / "temporary").glob("beadctl-*/run"):
+            shutil.rmtree(path)
+        return real(self, stamp, name)
+
+    monkeypatch.setattr(stored.Stored, "fits", fits)
+    said = segment("plate", "-o", OUT)
+    assert said.code == 1
+    assert "was removed during the run" in said.err
+    assert "Traceback" not in said.err
+    found = objects(memory)
+    for name in before.keys() - {"run.json", "settings.toml"}:
+        assert found[name] == before[name], name
+    assert json.loads(found["run.json"])["outcome"] == "running"
 
 
 def test_what_is_not_ours_is_not_replaced(segment, memory):
