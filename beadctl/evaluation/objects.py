@@ -22,15 +22,17 @@ Floats = NDArray[np.float64]
 class FitLimits:
     """How a classifier is fitted.
 
-    ==========  ==========  ==================================================================
-    name        value       why
-    ==========  ==========  ==================================================================
-    fewest      1000        objects that are beads, and that are none: fewer show no rule
-    units       16          hidden units; boosted trees gain at most 0.007 in F1 over them
-    decay       0.01        weight of the squares of the weights, over the number of objects
-    steps       300         of L-BFGS at most
-    least       0.1 .. 0.5  probabilities below which an object may be left out
-    ==========  ==========  ==================================================================
+    ==============  ============  ==============================================================
+    name            value         why
+    ==============  ============  ==============================================================
+    fewest          1000          objects that are beads, and that are none: fewer show no rule
+    units           16            hidden units; boosted trees gain at most 0.007 in F1 over them
+    decay           0.01          weight of the squares of the weights, over the number of objects
+    steps           300           of L-BFGS at most
+    least           0.1 .. 0.5    probabilities below which an object may be left out
+    least_in_plane  0.03          by the other objects of its plane: 0.02 to 0.05 differ little on
+                                  real images, and fields of dirt are too few to fit it
+    ==============  ============  ==============================================================
     """
 
     fewest: int = 1000
@@ -38,6 +40,7 @@ class FitLimits:
     decay: float = 0.01
     steps: int = 300
     least: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+    least_in_plane: float = 0.03
 
 
 LIMITS = FitLimits()
@@ -66,8 +69,8 @@ class Objects:
 def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
     """Return the classifier that suits the objects of some images best; None if they are too few.
 
-    The weights minimise the cross-entropy by L-BFGS [1]_; the least probability then gives the highest sum of
-    F1 and lowest count error, as in `beadctl.evaluation.calibration`.
+    The weights minimise the cross-entropy by L-BFGS [1]_; the least probability then gives the highest
+    sum of F1 and lowest count error, as in `beadctl.evaluation.calibration`.
 
     Parameters
     ----------
@@ -101,12 +104,15 @@ def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
     hidden, output = _unpacked(result.x, shapes)
     classifier = ObjectClassifier(
         0.0,
+        LIMITS.least_in_plane,
+        float(is_bead.mean()),
         tuple(map(float, middle)),
         tuple(map(float, spread)),
         tuple(tuple(map(float, unit)) for unit in hidden.T),
         tuple(map(float, output)),
     )
-    return replace(classifier, least=min(LIMITS.least, key=lambda least: cost(images, classifier, least)))
+    candidates = (replace(classifier, least=least) for least in LIMITS.least)
+    return min(candidates, key=lambda candidate: cost(images, candidate))
 
 
 def _unpacked(weights: Floats, shapes: tuple[tuple[int, ...], ...]) -> tuple[Floats, Floats]:
@@ -144,11 +150,11 @@ def cross_entropy(
     return loss, gradient + 2 * LIMITS.decay * weights / count
 
 
-def cost(images: Sequence[Objects], classifier: ObjectClassifier, least: float) -> float:
-    """Return the mean over images of (1 - F1) + count error, without objects less likely than `least`."""
+def cost(images: Sequence[Objects], classifier: ObjectClassifier) -> float:
+    """Return the mean over images of (1 - F1) + count error."""
     total = 0.0
     for one in images:
-        kept = classifier.probability(one.features) >= least
+        kept = classifier.is_bead(one.features)
         found, hits = int(kept.sum()), int((kept & one.is_bead).sum())
         total += 1 - (2 * hits / (found + one.true) if found + one.true else 1.0)
         total += abs(found - one.true) / max(found, one.true, 1)

@@ -24,6 +24,10 @@ FEATURES = (
 )
 # Standard deviations from the mean beyond which a feature says no more.
 LARGEST = 5.0
+# Objects, half of them beads, that are added to those of a plane when the share of its beads is estimated.
+ADDED = 1.0
+# Times that the interval of this share is halved: to 1e-9.
+HALVINGS = 30
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,11 @@ class ObjectClassifier:
 
     Attributes
     ----------
-    least : float
-        Probability below which an object is no bead, 0 to 1.
+    least, least_in_plane : float
+        Probabilities below which an object is no bead, 0 to 1: by what it looks like, and by how many of the
+        objects of its plane look like beads.
+    share : float
+        Share of beads among the objects it was fitted to, between 0 and 1.
     middle, spread : tuple of float
         Mean and standard deviation of each feature among the objects it was fitted to.
     hidden : tuple of tuple of float
@@ -43,6 +50,8 @@ class ObjectClassifier:
     """
 
     least: float
+    least_in_plane: float
+    share: float
     middle: tuple[float, ...]
     spread: tuple[float, ...]
     hidden: tuple[tuple[float, ...], ...]
@@ -63,6 +72,8 @@ class ObjectClassifier:
         """
         read = cls(
             float(content["least"]),
+            float(content["least_in_plane"]),
+            float(content["share"]),
             tuple(map(float, content["middle"])),
             tuple(map(float, content["spread"])),
             tuple(tuple(map(float, unit)) for unit in content["hidden"]),
@@ -70,18 +81,26 @@ class ObjectClassifier:
         )
         if tuple(content["features"]) != FEATURES:
             raise ValueError("a classifier of features unknown to this beadctl; update beadctl")
-        numbers = [read.least, *read.middle, *read.spread, *read.output, *itertools.chain(*read.hidden)]
+        numbers = [
+            read.least,
+            read.least_in_plane,
+            *read.middle,
+            *read.spread,
+            *read.output,
+            *itertools.chain(*read.hidden),
+        ]
         if (
             {len(read.middle), len(read.spread), *(len(unit) - 1 for unit in read.hidden)} != {len(FEATURES)}
             or len(read.output) != len(read.hidden) + 1
             or not all(map(math.isfinite, numbers))
             or min(read.spread) <= 0
+            or not 0 < read.share < 1
         ):
             raise ValueError("a classifier of the wrong form")
         return read
 
     def probability(self, features: Floats) -> Floats:
-        """Return the probability that each object is a bead, (n,).
+        """Return the probability that each object is a bead, (n,), by what it looks like.
 
         Parameters
         ----------
@@ -90,7 +109,7 @@ class ObjectClassifier:
 
         Examples
         --------
-        >>> even = ObjectClassifier(0.5, (0.0,), (1.0,), ((1.0, 0.0),), (0.0, 0.0))
+        >>> even = ObjectClassifier(0.5, 0.5, 0.5, (0.0,), (1.0,), ((1.0, 0.0),), (0.0, 0.0))
         >>> even.probability(np.array([[3.0]]))
         array([0.5])
         """
@@ -98,3 +117,59 @@ class ObjectClassifier:
         hidden = np.array(self.hidden).T
         activity = np.tanh(scaled @ hidden[:-1] + hidden[-1])
         return np.asarray(1 / (1 + np.exp(-(activity @ np.array(self.output[:-1]) + self.output[-1]))))
+
+    def is_bead(self, features: Floats) -> NDArray[np.bool_]:
+        """Return which objects of a plane are beads, bool (n,).
+
+        Parameters
+        ----------
+        features : ndarray of float64, shape (n, k)
+            One row an object, all of one plane.
+        """
+        probability = self.probability(features)
+        in_plane = of_plane(probability, self.share)
+        return np.asarray((probability >= self.least) & (in_plane >= self.least_in_plane))
+
+
+def of_plane(probability: Floats, share: float) -> Floats:
+    """Return the probability that each object of a plane is a bead, by how many of its objects are, (n,).
+
+    A field of beads has a larger share of beads among its objects than a field of dirt. That of the plane is
+    the one that its objects make most likely [1]_, with `ADDED` objects beside them.
+
+    Parameters
+    ----------
+    probability : ndarray of float64, shape (n,)
+        That each object is a bead, where `share` of the objects are.
+    share : float
+        Between 0 and 1.
+
+    References
+    ----------
+    .. [1] Saerens, Latinne & Decaestecker, "Adjusting the outputs of a classifier to new a priori
+       probabilities: a simple procedure", Neural Computation 14, 2002, pp. 21-41.
+
+    Examples
+    --------
+    >>> of_plane(np.array([0.3]), 0.5).round(2)
+    array([0.18])
+    >>> of_plane(np.full(50, 0.3), 0.5).round(2)[:1]
+    array([0.01])
+    """
+    count = len(probability)
+    if not count:
+        return probability
+
+    def at(plane: float) -> Floats:
+        bead = probability * (plane / share)
+        other = (1 - probability) * ((1 - plane) / (1 - share))
+        return np.asarray(bead / (bead + other))
+
+    lowest, highest = ADDED / 2 / (count + ADDED), (count + ADDED / 2) / (count + ADDED)
+    for _ in range(HALVINGS):
+        middle = (lowest + highest) / 2
+        if (float(at(middle).sum()) + ADDED / 2) / (count + ADDED) > middle:
+            lowest = middle
+        else:
+            highest = middle
+    return at(middle)

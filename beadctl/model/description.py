@@ -61,7 +61,8 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
             rows += [_band(band) for band in model.facts.bands] or [(name, "none")]
         elif name == "classifier":
             by = model.facts.classifier
-            rows.append((name, f"leaves out what is a bead by less than {by.least:g}" if by else "none"))
+            least = by and f"{by.least:g} at least, {by.least_in_plane:g} in its plane"
+            rows.append((name, least or "none"))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     DENSE = "dense"
     SMALL_BEADS = "small-beads"
     LARGE_OBJECTS = "large-objects"
+    ARTEFACTS = "artefacts"
     SATURATED = "saturated"
     LOW_CONTRAST = "low-contrast"
     OUT_OF_FOCUS = "out-of-focus"
@@ -32,6 +33,7 @@ class CauseLimits:
     ===========  =====  ========  =====================================================================
     name         value  unit      why
     ===========  =====  ========  =====================================================================
+    artefacts    0.5    share     of the objects that were found are no beads
     dense        0.5    share     of the beads touch others
     small_px     6      px        median diameter below which beads are too small
     saturated    0.5    share     of the beads have the camera's top grey level
@@ -42,6 +44,7 @@ class CauseLimits:
     ===========  =====  ========  =====================================================================
     """
 
+    artefacts: float = 0.5
     dense: float = 0.5
     small_px: float = 6.0
     saturated: float = 0.5
@@ -55,7 +58,12 @@ LIMITS = CauseLimits()
 
 
 def causes(
-    table: BeadTable, labels: NDArray[np.uint32], image: NDArray[Any], *, has_larger: bool = False
+    table: BeadTable,
+    labels: NDArray[np.uint32],
+    image: NDArray[Any],
+    *,
+    has_larger: bool = False,
+    artefacts: int = 0,
 ) -> Iterator[Cause]:
     """Yield what may be wrong with a plane.
 
@@ -67,6 +75,8 @@ def causes(
         The plane, in its own units.
     has_larger : bool
         Whether the scale rule saw larger objects that it could not be sure of.
+    artefacts : int
+        Objects that were left out because they are no beads.
 
     Examples
     --------
@@ -79,6 +89,8 @@ def causes(
     """
     if has_larger:
         yield Cause.LARGE_OBJECTS
+    if artefacts > LIMITS.artefacts * (artefacts + len(table)):
+        yield Cause.ARTEFACTS
     if len(table):
         if table.clump.mean() > LIMITS.dense:
             yield Cause.DENSE

@@ -67,5 +67,4 @@ def no_beads(
     """
     if classifier is None or not len(table):
         return np.zeros(len(table), bool)
-    features = features_of(labels, maps, table, diameter_px)
-    return np.asarray(classifier.probability(features) < classifier.least)
+    return ~classifier.is_bead(features_of(labels, maps, table, diameter_px))

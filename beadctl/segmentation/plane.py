@@ -152,7 +152,14 @@ def label_plane(
         labels = instances.without(labels, gone)
         table = measurements()
     share = doubt([found], len(table))
-    quality = flags(share, table, labels, stored.values, has_larger=predicted.has_larger)
+    quality = flags(
+        share,
+        table,
+        labels,
+        stored.values,
+        has_larger=predicted.has_larger,
+        artefacts=int(gone.sum()),
+    )
     counted = options.rule.counted(labels, table)
     thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
     if not counted.kept.all():

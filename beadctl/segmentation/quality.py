@@ -85,6 +85,7 @@ def flags(
     image: NDArray[Any],
     *,
     has_larger: bool = False,
+    artefacts: int = 0,
 ) -> tuple[str, ...]:
     """Return the quality flags of a plane: none, or ``doubtful`` and what may be the cause.
 
@@ -92,9 +93,9 @@ def flags(
     ----------
     share : float
         The `doubt` about the plane.
-    table, labels, image, has_larger
+    table, labels, image, has_larger, artefacts
         As for `beadctl.segmentation.causes.causes`.
     """
     if share < LIMITS.doubt:
         return ()
-    return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger))
+    return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger, artefacts=artefacts))

@@ -54,9 +54,9 @@ fi
 
 # Which objects are beads, by other scenes and a part of the real tiles.
 if [[ ! -d $out/objects ]]; then
-    beadctl simulate "$out/objects" --count 300 --size 256 --seed 4244
+    beadctl simulate "$out/objects" --count 450 --size 256 --seed 4244
     if [[ -n $real ]]; then
-        for set in dsb2018=12 emps=16 stem_np=14 stem_np_half=4 yeast_pc=1; do
+        for set in dsb2018=4 emps=5 stem_np=6 stem_np_half=2 yeast_pc=1; do
             tiles=$out/tiles/${set%=*}
             for name in $(cd "$tiles/images" && printf '%s\n' * | awk -v n="${set#*=}" 'NR % n == 0'); do
                 cp "$tiles/images/$name" "$out/objects/images/${set%=*}_$name"

@@ -40,7 +40,7 @@ def classifier(seed=0):
     rows = rng.normal(size=(4, size + 1)).tolist()
     numbers = rng.normal(size=size).tolist(), rng.uniform(0.1, 2, size).tolist(), rng.normal(size=5).tolist()
     middle, spread, output = map(tuple, numbers)
-    return ObjectClassifier(0.25, middle, spread, tuple(map(tuple, rows)), output)
+    return ObjectClassifier(0.25, 0.03, 0.7, middle, spread, tuple(map(tuple, rows)), output)
 
 
 def changed(**values):
@@ -105,6 +105,7 @@ def test_unknown_facts_are_ignored():
         (changed(classifier=classifier().to_json() | {"hidden": [["x"]]}), "incomplete"),
         (changed(classifier=classifier().to_json() | {"spread": [0.0] * 8}), "wrong form"),
         (changed(classifier=classifier().to_json() | {"least": float("nan")}), "wrong form"),
+        (changed(classifier=classifier().to_json() | {"share": 1.0}), "wrong form"),
     ],
 )
 def test_invalid_facts_are_refused_in_one_line(text, words):

@@ -52,6 +52,13 @@ def test_small_saturated_and_large_objects_are_said():
     assert found(image, labels, has_larger=True) == {Cause.LARGE_OBJECTS}
 
 
+def test_more_artefacts_than_beads_are_said():
+    image, labels = picture()
+    beads = int(labels.max())
+    assert found(image, labels, artefacts=beads + 1) == {Cause.ARTEFACTS}
+    assert found(image, labels, artefacts=beads) == set()
+
+
 def test_touching_beads_are_dense():
     image, labels = picture()
     assert Cause.DENSE in found(image, ndimage.grey_dilation(labels, size=25).astype(np.uint32))

@@ -22,7 +22,7 @@ def by_circularity(least):
     weights = [0.0] * (len(FEATURES) + 1)
     weights[FEATURES.index("circularity")] = 1.0
     middle = tuple(0.8 if name == "circularity" else 0.0 for name in FEATURES)
-    return ObjectClassifier(least, middle, (1.0,) * len(FEATURES), (tuple(weights),), (100.0, 0.0))
+    return ObjectClassifier(least, 0.0, 0.5, middle, (1.0,) * len(FEATURES), (tuple(weights),), (100.0, 0.0))
 
 
 def plane(rods=()):
