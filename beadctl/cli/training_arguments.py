@@ -95,6 +95,21 @@ def trial_crew(
     return manned_by(where, order, settings, messages)
 
 
+def tuning_crew(
+    settings: Settings, asked: Asked, folds: int | None, messages: Messages
+) -> AbstractContextManager[Workers] | None:
+    """Return a context with the workers of the cluster that is asked for to train folds, if one is."""
+    from beadctl.tuning.order import TuningOrder
+
+    if not settings.cluster.workers:
+        return None
+    if not folds:
+        raise SettingsError("--cluster: one model is trained by one process; give --folds, or leave it out")
+    where = parse(settings.cluster.workers)
+    order = TuningOrder(asked, where.workers if isinstance(where, Local) else 1)
+    return manned_by(where, order, settings, messages)
+
+
 def export_options(settings: Settings) -> ExportOptions:
     """Return the facts of an exported model file that are not those of its run."""
     export = settings.export

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from beadctl import cpus, lock
+from beadctl import lock
 from beadctl.console import stopping
 from beadctl.study.grid import Trial
 from beadctl.study.outcome import Outcome
 from beadctl.study.trial import kept, run
 from beadctl.training.device import resolve
-from beadctl.training.options import TrainCallbacks, TrainOptions
+from beadctl.training.options import TrainCallbacks, TrainOptions, among
 from beadctl.training.start import Start
 
 
@@ -48,16 +48,8 @@ class TrialOrder:
         number : int
             Of the process among those that share the computer, from 0; each takes a GPU of its own.
         """
-        own_gpu = self.options.device == "cuda" and self.sharing > 1
-        device = f"cuda:{number}" if own_gpu else self.options.device
-        resolve(device)
-        options = replace(
-            self.options,
-            device=device,
-            threads=self.options.threads or max(1, cpus.usable_cpus() // self.sharing),
-            # Processes of a process that has threads are for those who ask for them.
-            workers=self.options.workers or 0,
-        )
+        options = among(self.options, number, self.sharing)
+        resolve(options.device)
         return TrialTool(replace(self, options=options))
 
 

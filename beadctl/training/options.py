@@ -68,6 +68,26 @@ class TrainCallbacks:
 DEFAULT_OPTIONS, NO_CALLBACKS = TrainOptions(), TrainCallbacks()
 
 
+def among(options: TrainOptions, number: int, sharing: int) -> TrainOptions:
+    """Return the options of one of several processes that share a computer and train apart from one another.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        Those of all.
+    number, sharing : int
+        Which process it is, from 0, and how many share the computer; each takes a GPU of its own.
+    """
+    own_gpu = options.device == "cuda" and sharing > 1
+    return replace(
+        options,
+        device=f"cuda:{number}" if own_gpu else options.device,
+        threads=options.threads or max(1, usable_cpus() // sharing),
+        # Processes of a process that has threads are for those who ask for them.
+        workers=options.workers or 0,
+    )
+
+
 @contextmanager
 def together(options: TrainOptions) -> Iterator[TrainOptions]:
     """Train with the other processes that torchrun started, while the block lasts; without it, alone.

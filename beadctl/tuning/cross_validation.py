@@ -1,7 +1,7 @@
 """Cross-validation of a tuning: as many tunings as folds, each compared on images that it has not seen."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from beadctl.annotations.sample import Sample
@@ -44,15 +44,21 @@ def cross_validated(
     BeadctlError
         As `beadctl.tuning.steps.tuned_on`.
     """
-    assert asked.tiles is not None
-    rows, found = read_manifest(asked.tiles), []
-    for number, split in enumerate(splits, start=1):
-        folder = asked.tiles.parent / FOLDS / str(number)
+    found = []
+    for number, fold in enumerate(prepared_folds(asked, splits), start=1):
         messages.info(f"fold {number} of {len(splits)}")
-        write_fold(rows, split, folder / TILES)
-        fold = replace(asked, tiles=folder / TILES, out=folder / RUN)
         found.append(tuned_on(samples, fold, options, read, messages))
     return found
+
+
+def prepared_folds(asked: Asked, splits: Sequence[Mapping[str, str]]) -> Iterator[Asked]:
+    """Write the tiles of each fold, and yield its training; parameters are those of `cross_validated`."""
+    assert asked.tiles is not None
+    rows = read_manifest(asked.tiles)
+    for number, split in enumerate(splits, start=1):
+        folder = asked.tiles.parent / FOLDS / str(number)
+        write_fold(rows, split, folder / TILES)
+        yield replace(asked, tiles=folder / TILES, out=folder / RUN)
 
 
 def table(folds: Sequence[Comparison]) -> list[tuple[str, ...]]:

@@ -1,22 +1,27 @@
 """``beadctl tune`` below the command line: all steps, the files, and the line that says what it came to."""
 
+import signal
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from beadctl import lock
 from beadctl.annotations.sample import Sample
 from beadctl.console import Form, Messages, print_rows
+from beadctl.console.stopping import POLL_S, stoppable
 from beadctl.dataset.folds import fold_splits
 from beadctl.dataset.manifest import MANIFEST, read_manifest
 from beadctl.dataset.tile_writer import Cut, cut_with_progress
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.errors import AnnotationError, ExitCode, TrainingError
+from beadctl.errors import AnnotationError, ExitCode, ImageError, Interrupted, TrainingError
 from beadctl.evaluation import worst
 from beadctl.evaluation.comparison import Verdict
 from beadctl.files import write_bytes, write_json
 from beadctl.launch import Launch
 from beadctl.model.metadata import with_facts
+from beadctl.results.workers import Workers
 from beadctl.training.export import ExportOptions
 from beadctl.training.preparation import Asked
 from beadctl.tuning import cross_validation, page
@@ -39,6 +44,7 @@ def tune(
     *,
     folds: int | None,
     form: Form,
+    cluster: AbstractContextManager[Workers] | None = None,
 ) -> ExitCode:
     """Make a model file from annotated images, and compare it with the default model.
 
@@ -59,6 +65,8 @@ def tune(
         Number of folds of a cross-validation, which then decides; None for none.
     form : Form
         Of the table of figures on standard output.
+    cluster : context manager, optional
+        Gives the workers that train, as `beadctl.tuning.order.TuningOrder` says; the rest is done here.
 
     Raises
     ------
@@ -84,6 +92,9 @@ def tune(
         asked = replace(asked, tiles=out / TILES, out=out / RUN)
         rows = read_manifest(out / TILES)
         splits = fold_splits(rows, folds, seed=tiling.seed, group_by=tiling.group_by) if folds else []
+        if cluster:
+            with cluster as workers:
+                _train_by([asked, *cross_validation.prepared_folds(asked, splits)], workers, messages)
         tuned = tuned_on(samples, asked, options, tiling.read, messages)
         crossed = cross_validation.cross_validated(samples, asked, options, tiling.read, messages, splits)
         outcome = Outcome(tuned, tuple(crossed), rows)
@@ -106,6 +117,25 @@ def _require_parts(cut: Cut, images: int) -> None:
         f"{number_of(images, 'annotated image')}: too few beads for a part to train on and one to choose "
         f"epoch and thresholds on; annotate beads in {ENOUGH} images at least"
     )
+
+
+def _train_by(trainings: Sequence[Asked], workers: Workers, messages: Messages) -> None:
+    """Have workers train, each model into its folder, where `tuned_on` finds it."""
+    with stoppable() as stop, messages.progress(len(trainings), "training") as advance:
+        asked = [(one.tiles, one.out) for one in trainings]
+        begun = {workers.submit(*(path.absolute() for path in paths if path)) for paths in asked}
+        while begun:
+            done, begun = wait(begun, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            workers.check()
+            if stop.made():
+                raise Interrupted(stop.signal or signal.SIGINT)
+            for future in done:
+                try:
+                    future.result()
+                except ImageError as error:
+                    # A worker that is lost again and again.
+                    raise TrainingError(str(error)) from None
+                advance()
 
 
 def _write(out: Path, outcome: Outcome) -> None:

@@ -17,7 +17,7 @@ from beadctl.images import ReadOptions
 from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.training.export import ExportOptions, export
-from beadctl.training.preparation import Asked, prepared
+from beadctl.training.preparation import Asked, Prepared, prepared
 from beadctl.training.records import RunResult
 from beadctl.training.run import learn_shown, say_end, say_start
 from beadctl.training.run_folder import LAST
@@ -106,10 +106,15 @@ def tuned_on(
     return Tuned(result, model, held, comparison, tuple(worst.places))
 
 
-def _trained(asked: Asked, out: Path, messages: Messages) -> RunResult:
+def ready(asked: Asked, out: Path, messages: Messages) -> Prepared:
+    """Return the training of a tuning into a folder, from the default model; what is there goes on."""
     options = replace(asked.options, resume=(out / LAST).exists())
     numbers = {**asked.numbers, "simulate": 0}
-    run = prepared(replace(asked, numbers=numbers, start=DEFAULT, options=options), messages)
+    return prepared(replace(asked, numbers=numbers, start=DEFAULT, out=out, options=options), messages)
+
+
+def _trained(asked: Asked, out: Path, messages: Messages) -> RunResult:
+    run = ready(asked, out, messages)
     say_start(run, messages)
     with stoppable() as stop:
         result = learn_shown(run, messages, stop.made)

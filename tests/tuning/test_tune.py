@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
+from beadctl.cli import training_arguments
 from beadctl.evaluation.comparison import Comparison, ImageScores, Verdict
 from beadctl.evaluation.scoring import Score
 from beadctl.images import ReadOptions
@@ -222,6 +226,67 @@ def test_folds_test_each_image_once_and_decide(tune, quick_export):
     for number in (1, 2, 3):
         rows = list(csv.DictReader(Path(f"out/folds/{number}/tiles/manifest.csv").open()))
         assert len({row["source"] for row in rows}) == 6
+
+
+def weights(run):
+    return checkpoint.load(Path(run) / "last.pt").network().state_dict()
+
+
+@pytest.mark.slow
+def test_workers_train_the_folds_as_one_process_does(tune, quick_export, monkeypatch):
+    """The workers are threads here; those of Dask are in the test below."""
+    words = ("--folds", 3, "--epochs", 1)
+    assert tune(*words, "-o", "alone").code == 0
+    submitted = []
+
+    @contextmanager
+    def crew(where, order, settings, messages):
+        tool = order.open(0)
+        with ThreadPoolExecutor(1) as pool:
+
+            def submit(*item):
+                submitted.append(item)
+                return pool.submit(tool.work, *item)
+
+            yield SimpleNamespace(submit=submit, check=lambda: None)
+
+    monkeypatch.setattr(training_arguments, "manned_by", crew)
+    said = tune(*words, "--cluster", "local:2", "-o", "crew")
+    assert said.code == 0, said.err
+    places = ("run", "folds/1/run", "folds/2/run", "folds/3/run")
+    assert [out for _, out in submitted] == [Path("crew", place).absolute() for place in places]
+    for place in places:
+        mine, theirs = weights(Path("alone", place)), weights(Path("crew", place))
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    alone, with_crew = (json.loads(Path(out, "tuning.json").read_text()) for out in ("alone", "crew"))
+    for content in (alone, with_crew):
+        del content["seconds"]
+    assert with_crew == alone
+    # Again: what is trained is not trained again.
+    before = weights("crew/run")
+    assert tune(*words, "--cluster", "local:2", "-o", "crew").code == 0
+    assert all(torch.equal(before[name], value) for name, value in weights("crew/run").items())
+
+
+@pytest.mark.slow
+def test_workers_of_dask_train_the_folds(run, quick_export):
+    """With the default model, in processes of their own."""
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    write_images(Path(), 6, 48)
+    said = run("tune", "images", "masks", *FLAGS, "--folds", 3, "--epochs", 1, "--cluster", "local:2")
+    assert said.code == 0, said.err
+    assert "training: 4 of 4 done" in said.err
+    assert len(json.loads(Path("out/tuning.json").read_text())["folds"]) == 3
+
+
+def test_a_single_model_is_not_divided(run):
+    write_images(Path(), 3, 48)
+    said = run("tune", "images", "masks", *FLAGS, "--cluster", "local:2")
+    assert said.code == 2
+    assert said.error == (
+        "error: --cluster: one model is trained by one process; give --folds, or leave it out"
+    )
+    assert not Path("out").exists()
 
 
 def cored(rng, size):

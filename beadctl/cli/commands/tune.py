@@ -41,6 +41,7 @@ DEFAULTS = MappingProxyType(
     train="epochs max_minutes steps_per_epoch batch_size lr workers tensorboard",
     export="name licence",
     inference="device threads",
+    cluster="workers",
     output="out_dir format",
 )
 def tune(
@@ -74,13 +75,15 @@ def tune(
     from beadctl.tuning.run import tune as tune_
 
     settings = loaded.settings
-    tiling = arguments.tile_options(settings)
+    tiling, asked = arguments.tile_options(settings), training.asked(loaded)
+    cluster = training.tuning_crew(settings, asked, folds, messages)
     return tune_(
         arguments.annotated(settings, images, masks, tiling.read, messages),
         tiling,
-        training.asked(loaded),
+        asked,
         training.export_options(settings),
         messages,
         folds=folds,
         form=settings.output.format,
+        cluster=cluster,
     )
