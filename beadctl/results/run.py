@@ -302,4 +302,4 @@ def _taken(path: Path) -> str:
 
 
 def _not_ours(path: Path) -> str:
-    return f"{path} is not as beadctl wrote it; move it away, or use --overwrite to replace it"
+    return f"{path} is not as beadctl wrote it for this image; move it away, or use --overwrite to replace it"
