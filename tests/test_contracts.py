@@ -19,7 +19,7 @@ def test_import_contracts_hold():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout
@@ -37,7 +37,7 @@ def imported(*arguments: object) -> set[str]:
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     code_said, *names = done.stderr.splitlines()[-1].split()

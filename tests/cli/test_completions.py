@@ -169,7 +169,7 @@ def test_fish_completes(environment, tmp_path):
     config.write_text(f"{start_lines()[Shell.FISH]}\n")
     for line, wanted in TYPED.items():
         ask = [program("fish"), "-c", 'complete --do-complete "beadctl $argv"', line]
-        said = subprocess.run(ask, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        said = subprocess.run(ask, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert said.stderr == ""
         assert prefix_of(line, [answer.partition("\t")[0] for answer in said.stdout.splitlines()]) == wanted
 
@@ -182,7 +182,7 @@ def test_powershell_completes(environment, tmp_path):
         script = f"{start_lines()[Shell.POWERSHELL]}; $l = 'beadctl {line}'; {ask}"
         start = [program("pwsh"), "-NoProfile", "-Command", script]
         said = subprocess.run(
-            start, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+            start, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
         )
         assert prefix_of(line, said.stdout.splitlines()) == wanted, said.stderr
 

@@ -70,7 +70,7 @@ def parquet(labels, *more):
     pytest.importorskip("pyarrow")
     words = [sys.executable, "-m", "beadctl", "count", "--labels", labels, "--format", "parquet", "-q", *more]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(words, capture_output=True, env=environment, timeout=120, check=False)
+    return subprocess.run(words, capture_output=True, env=environment, timeout=300, check=False)
 
 
 def test_parquet_holds_values_of_one_type_a_column(run, labels):

@@ -41,7 +41,7 @@ def run_without(blocked, calls, folder):
         capture_output=True,
         text=True,
         cwd=folder,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr

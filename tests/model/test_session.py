@@ -286,6 +286,6 @@ def test_what_onnxruntime_prints_is_kept_from_standard_output(model_path, tmp_pa
         "except Exception as error: os.write(3 - int(sys.argv[3]), type(error).__name__.encode())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, model_path, odd, str(closed)], capture_output=True, timeout=60
+        [sys.executable, "-c", code, model_path, odd, str(closed)], capture_output=True, timeout=300
     )
     assert (done.stdout, done.stderr) == ((b"", b"ModelError") if closed == 1 else (b"ModelError", b""))

@@ -181,14 +181,14 @@ def test_two_runs_do_not_write_into_one_folder(many, model_path, tmp_path):
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
     second = begin(many, model_path, out)
-    _, said = second.communicate(timeout=60)
+    _, said = second.communicate(timeout=300)
     (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert second.returncode == 3
     assert f"in use by another job (process {first.pid} on " in line
     read = subprocess.run(
         [sys.executable, "-m", "beadctl", "count", str(many / "i00.tif"), "-m", str(model_path)],
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     assert read.returncode == 0
     first.kill()

@@ -96,7 +96,7 @@ def imagej(program: str, *arguments: object) -> list[str]:
     command = ["java", "-Djava.awt.headless=true", "-Dfile.encoding=UTF-8", "-Dsun.jnu.encoding=UTF-8"]
     command += ["-cp", str(IMAGEJ), str(source), *map(str, arguments)]
     environment = {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
-    said = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, env=environment)
+    said = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, env=environment)
     assert said.returncode == 0, said.stderr
     return said.stdout.splitlines()
 
@@ -259,7 +259,7 @@ def test_r_reads_the_tables(results):
         cwd=script.parent,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
         stdin=subprocess.DEVNULL,
     )
     assert said.returncode == 0, said.stderr

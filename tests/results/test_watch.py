@@ -482,7 +482,7 @@ def test_a_signal_ends_the_command_in_good_order(run, folder, model_path, tmp_pa
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "error" not in said
     assert "images: 1, failed: 0, beads: 3" in said

@@ -219,7 +219,7 @@ def test_the_exporter_logs_nothing(trained, tmp_path):
         [sys.executable, "-m", "beadctl", "export", trained, "-o", path],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -30,7 +30,7 @@ def test_a_signal_to_all_processes_ends_a_run_in_good_order(tmp_path):
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=300)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -312,7 +312,7 @@ def test_torchrun(odd_tiles, tmp_path):
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "beadctl: error" not in said
     assert "resume with the same command" in said
