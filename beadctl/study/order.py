@@ -26,7 +26,7 @@ class TrialOrder:
     out : Path
         Folder of the comparison.
     tiles, start, options
-        As `beadctl.training.loop.train` takes them.
+        As `beadctl.training.train.train` takes them.
     retry : bool
         Run failed trials again.
     sharing : int

@@ -55,7 +55,7 @@ def run_missing(
     messages : Messages
         Takes the progress.
     tiles, start, options
-        As `beadctl.training.loop.train` takes them.
+        As `beadctl.training.train.train` takes them.
     retry : bool
         Run failed trials again.
     cluster : context manager, optional

@@ -18,13 +18,13 @@ from beadctl.files import write_json
 from beadctl.study.grid import Trial
 from beadctl.study.outcome import Outcome, TileScore, read
 from beadctl.text import json_text
-from beadctl.training.loop import train
 from beadctl.training.measured import measure, measured_split
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import current_names, same, value_text
 from beadctl.training.records import RunResult
 from beadctl.training.run_folder import FACTS, LAST
 from beadctl.training.start import Start
+from beadctl.training.train import train
 
 RESULT = "result.json"
 
@@ -73,7 +73,7 @@ def run(
     trial, out
         As for `kept`.
     tiles, start, options, callbacks
-        As `beadctl.training.loop.train` takes them; resumption and settings are those of the trial.
+        As `beadctl.training.train.train` takes them; resumption and settings are those of the trial.
 
     Raises
     ------

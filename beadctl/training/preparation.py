@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A run that can begin; the attributes are parameters of `beadctl.training.loop.train`, and `out`."""
+    """A run that can begin; the attributes are parameters of `beadctl.training.train.train`, and `out`."""
 
     plan: TrainingPlan
     out: Path

@@ -15,11 +15,11 @@ from beadctl.model.metadata import USEFUL_F1
 from beadctl.training import live, summary
 from beadctl.training.device import is_emulated, resolve
 from beadctl.training.events import event_file
-from beadctl.training.loop import train
 from beadctl.training.options import TrainCallbacks
 from beadctl.training.preparation import Prepared
 from beadctl.training.records import EpochRecord, RunResult, StepRecord
 from beadctl.training.run_folder import CURVE
+from beadctl.training.train import train
 from beadctl.training.worth import tell_worth
 from beadctl.words import number_of
 
@@ -35,7 +35,7 @@ def learn(run: Prepared, messages: Messages) -> ExitCode:
     Parameters
     ----------
     run : Prepared
-        The run; errors are those of `beadctl.training.loop.train`.
+        The run; errors are those of `beadctl.training.train.train`.
     messages : Messages
         Takes progress and result.
     """

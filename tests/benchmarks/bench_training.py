@@ -28,11 +28,11 @@ from beadctl.losses import Loss, LossParameters
 from beadctl.simulate import render
 from beadctl.training import device
 from beadctl.training.dataset import Batches, Shuffled, Views, load
-from beadctl.training.loop import train
 from beadctl.training.objective import objective
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.tiles import Tiles
+from beadctl.training.train import train
 from beadctl.training.unet import UNet
 from beadctl.weighting import WeightingName
 

@@ -15,11 +15,12 @@ from beadctl.dataset.manifest import TileRow, read_manifest
 from beadctl.errors import BeadctlError
 from beadctl.images import levels_of
 from beadctl.training.dataset import Shuffled, TrainingData
-from beadctl.training.loop import TrainingRun, train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.tiles import Tiles
+from beadctl.training.train import train
+from beadctl.training.training_run import TrainingRun
 
 COLUMNS = [field.name for field in dataclasses.fields(TileRow)]
 

@@ -86,9 +86,9 @@ def frozen_training(plan, tiles: Path, device: str = "cpu") -> None:
     import torch
     from torch import distributed, nn
 
-    from beadctl.training.loop import train
     from beadctl.training.options import TrainOptions, together
     from beadctl.training.run_folder import RunFolder
+    from beadctl.training.train import train
     from beadctl.training.unet import UNet
 
     rank = os.environ.get("RANK", "0")

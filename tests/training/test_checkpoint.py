@@ -16,10 +16,10 @@ from beadctl.training import checkpoint
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import SelectName
 from beadctl.training.export import export
-from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan, current_names
 from beadctl.training.start import weights
+from beadctl.training.train import train
 from beadctl.training.unet import UNet
 from beadctl.weighting import WeightingName
 

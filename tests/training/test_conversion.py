@@ -23,8 +23,8 @@ from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.simulate import render, write
 from beadctl.training.conversion import MOST_CROPS, Reduced, Watched, convert
 from beadctl.training.drift import LIMITS, Drift, DriftLimits
-from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
+from beadctl.training.train import train
 
 QUIET = Messages.of(True, False)
 TINY = dataclasses.replace(SMALL, simulate=2, validation_scenes=1, epochs=1)

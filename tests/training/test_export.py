@@ -27,10 +27,10 @@ from beadctl.training import export as exporting
 from beadctl.training.blend import Blend
 from beadctl.training.export import ExportOptions
 from beadctl.training.fold import fold
-from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.start import weights
+from beadctl.training.train import train
 
 PLAN = TrainingPlan(
     simulate=4,

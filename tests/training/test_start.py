@@ -27,9 +27,9 @@ from beadctl.training.choices import ArchName
 from beadctl.training.dataset import Simulated, Views, training_data
 from beadctl.training.export import export
 from beadctl.training.import_onnx import reopen
-from beadctl.training.loop import train
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import Origin, TrainingPlan
+from beadctl.training.train import train
 from beadctl.training.unet import UNet
 
 TINY = TrainingPlan(

@@ -27,9 +27,9 @@ from beadctl.model.session import Model
 from beadctl.simulate import render
 from beadctl.training import checkpoint, start
 from beadctl.training.export import facts_of, write_onnx
-from beadctl.training.loop import train
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
+from beadctl.training.train import train
 from beadctl.tuning import steps
 from beadctl.tuning.held_out import HeldOut
 from beadctl.tuning.verdict import Outcome

@@ -18,12 +18,12 @@ import beadctl.weighting
 from beadctl.losses import Loss, LossParameters
 from beadctl.training.architecture import Architecture
 from beadctl.training.dataset import TrainingData
-from beadctl.training.loop import TrainingRun
 from beadctl.training.objective import gradient_energies, marker_loss, objective
 from beadctl.training.options import TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.shown import INPUT
+from beadctl.training.training_run import TrainingRun
 from beadctl.training.unet import UNet
 from beadctl.weighting import WeightingName, WeightingParameters
 

@@ -1,11 +1,10 @@
-"""The training loop: `train` prepares a run, `TrainingRun.train_epoch` is one pass over the data."""
+"""A training run: epochs of optimiser steps, each followed by validation and a checkpoint."""
 
 import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,17 +12,16 @@ from torch import Tensor
 
 import beadctl
 from beadctl.errors import TrainingError
-from beadctl.training import checkpoint, device, gradients
+from beadctl.training import device, gradients
 from beadctl.training.architecture import Architecture
 from beadctl.training.augment import AUGMENTATIONS
 from beadctl.training.checkpoint import Checkpoint
-from beadctl.training.dataset import Batches, TrainingData, Views, load, training_data
-from beadctl.training.heap import freed_blocks_kept
+from beadctl.training.dataset import Batches, TrainingData, Views, load
 from beadctl.training.learner import Learner
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
 from beadctl.training.records import EpochRecord, RunResult, StepRecord, selected
-from beadctl.training.run_folder import RunFolder, now
+from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
 from beadctl.training.validation import label_options, score
@@ -34,79 +32,6 @@ OPENING = 32
 
 # Tiles of a batch that the message of a diverged run names.
 NAMED = 4
-
-
-def train(
-    plan: TrainingPlan,
-    run_dir: Path,
-    *,
-    tiles: Path | None = None,
-    start: Start | None = None,
-    options: TrainOptions = DEFAULT_OPTIONS,
-    callbacks: TrainCallbacks = NO_CALLBACKS,
-) -> RunResult:
-    """Train a network into a folder, and return how the run ended.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-        What is computed.
-    run_dir : Path
-        Folder of the run: ``best.pt``, ``last.pt``, ``history.csv``, ``run.json``, ``learning_curve.png``.
-    tiles : Path, optional
-        Folder that ``beadctl tile`` wrote; not needed when the plan simulates.
-    start : Start, optional
-        Weights to start from, those of `plan`; by default random ones. A resumed run has its own.
-    options : TrainOptions
-        Device, processes, resumption. Of several processes that train together, each calls this function.
-    callbacks : TrainCallbacks
-        Progress and early stop.
-
-    Raises
-    ------
-    OutputError, ModelError
-        If `run_dir` holds a run and `options.resume` is off, or the other way round.
-    DeviceError
-        If the device or the precision is not available.
-    TrainingError, AnnotationError
-        If the tiles cannot be used, the resumed run was another one, the loss is no longer finite, or another
-        process of the training is lost.
-    ValueError
-        If `plan` starts from something else than `start`.
-    """
-    if not options.resume and plan.start != (start.origin if start else None):
-        raise ValueError(f"the plan starts from {plan.start}, not from what was given")
-    folder = RunFolder(run_dir, resume=options.resume, writes=options.world.leads)
-    target = device.resolve(options.device)
-    with device.cpu_threads(options.threads) as threads:
-        started = now()
-        data = training_data(plan, tiles)
-        run = TrainingRun(plan, data, folder, target, options, None if options.resume else start)
-        if options.resume:
-            run.restore(checkpoint.load(folder.last))
-        precision = str(run.learner.dtype).split(".")[1]
-        options.world.require_same(run.shared_facts())
-        facts = {
-            "settings": dict(options.settings),
-            "plan": plan.as_dict(),
-            "device": {"asked": options.device, "used": str(target), "precision": precision},
-            "threads": threads,
-            "workers": run.loader.num_workers,
-            "processes": options.world.size,
-            "data": {
-                "tiles": tiles,
-                "fingerprint": data.fingerprint,
-                "samples": run.batches.samples,
-                "validation": len(data.validation),
-            },
-            "started": started,
-        }
-        folder.describe(facts)
-        with freed_blocks_kept():
-            result = run.go(callbacks)
-        outcome = {"ended": now(), "stopped": result.stopped, "epochs": result.epochs}
-        folder.describe(facts | outcome | {"best": result.record and asdict(result.record)})
-        return result
 
 
 class TrainingRun:

@@ -1,4 +1,4 @@
-"""The training loop: it learns, repeats, resumes, accumulates and ends, and chooses the best epoch."""
+"""A training run: it learns, repeats, resumes, accumulates and ends, and chooses the best epoch."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.training import checkpoint, loop
+from beadctl.training import checkpoint, training_run
 from beadctl.training.choices import SelectName
 from beadctl.training.tiles import Tiles
 from beadctl.training.validation import Scores, score
@@ -205,7 +205,7 @@ def test_a_plateau_is_one_of_the_selected_figure(tiles, tmp_path, monkeypatch):
     for select in SelectName:
         scores = iter(EPOCHS)
         monkeypatch.setattr(
-            loop, "score", lambda _, scenes, *more, scores=scores: (list(scenes), next(scores))[1]
+            training_run, "score", lambda _, scenes, *more, scores=scores: (list(scenes), next(scores))[1]
         )
         plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=9, select=select, lr=1e-3)
         plan = replace(plan, schedule="plateau", plateau_epochs=1, warmup_epochs=0)
@@ -222,7 +222,7 @@ def test_a_plateau_is_one_of_the_selected_figure(tiles, tmp_path, monkeypatch):
 )
 def test_the_best_epoch_is_that_of_the_selected_figure(tiles, tmp_path, monkeypatch, select, best, told):
     scores = iter(EPOCHS)
-    monkeypatch.setattr(loop, "score", lambda _, scenes, *more: (list(scenes), next(scores))[1])
+    monkeypatch.setattr(training_run, "score", lambda _, scenes, *more: (list(scenes), next(scores))[1])
     select = SelectName(select)
     plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=9, select=select)
     result = go(plan, tiles, tmp_path / "run")
@@ -238,7 +238,7 @@ def test_patience_waits_for_the_selected_figure(tiles, tmp_path, monkeypatch, se
     """Two epochs after the best one; of equal count errors, that of the best Jaccard, and one."""
     figures = [replace(one, count_mape=0.3 if select == "count" else one.count_mape) for one in EPOCHS]
     scores = iter(figures)
-    monkeypatch.setattr(loop, "score", lambda _, scenes, *more: (list(scenes), next(scores))[1])
+    monkeypatch.setattr(training_run, "score", lambda _, scenes, *more: (list(scenes), next(scores))[1])
     patience = 1 if select == "count" else 2
     plan = replace(TINY, epochs=4, steps_per_epoch=1, patience=patience, select=SelectName(select))
     assert go(plan, tiles, tmp_path / "run").epochs == epochs
