@@ -115,7 +115,7 @@ def command(
             *, config: Path | None, quiet: bool, verbose: bool, log_json: Path | None = None, **values: Any
         ) -> Any:
             given = {name.replace("__", "."): values.pop(name) for name in list(values) if "__" in name}
-            loaded, messages = load(config, given, defaults), Messages.of(quiet, verbose)
+            loaded, messages = load(config, given, defaults), Messages.of(quiet=quiet, verbose=verbose)
             if not stores and "output.out_dir" in keys:
                 require_folder(loaded.settings.output.out_dir)
             if several and not Launch.of().leads:

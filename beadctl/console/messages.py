@@ -32,7 +32,7 @@ class Messages:
     hear: Callable[[str], None] | None = None
 
     @classmethod
-    def of(cls, quiet: bool, verbose: bool) -> "Messages":
+    def of(cls, *, quiet: bool, verbose: bool) -> "Messages":
         """Return the messages that ``-q`` and ``-v`` ask for."""
         return cls(-1 if quiet else int(verbose))
 

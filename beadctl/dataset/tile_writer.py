@@ -107,7 +107,7 @@ def cut(
     """
     split_sources([sample.name for sample in samples], options)
     _check_names(samples, out_dir)
-    _clear(samples, out_dir, overwrite)
+    _clear(samples, out_dir, overwrite=overwrite)
     division = divide(samples, options)
     images: list[_CutImage] = []
     failures: list[str] = []
@@ -115,7 +115,7 @@ def cut(
     for sample in samples:
         try:
             regions = division.regions if division and division.name == sample.name else ()
-            record, found = _cut_or_kept(sample, out_dir, options, overwrite, regions)
+            record, found = _cut_or_kept(sample, out_dir, options, regions, overwrite=overwrite)
             beads = tuple(row.beads for row in record.rows)
             images.append(_CutImage(record.source, record.density, beads))
             remarks += [(sample.name, remark) for remark in found]
@@ -218,7 +218,7 @@ def _write_manifest(
     return counts, tuple(leaks.values())
 
 
-def _clear(samples: Sequence[Sample], out_dir: Path, overwrite: bool) -> None:
+def _clear(samples: Sequence[Sample], out_dir: Path, *, overwrite: bool) -> None:
     """Refuse tiles of other images; if overwriting was asked for, delete all tiles."""
     manifest = out_dir / MANIFEST
     earlier = tile_files(out_dir) if manifest.exists() else []
@@ -262,7 +262,7 @@ def _stem(name: str) -> str:
 
 
 def _cut_or_kept(
-    sample: Sample, out_dir: Path, options: TilingOptions, overwrite: bool, regions: Regions
+    sample: Sample, out_dir: Path, options: TilingOptions, regions: Regions, *, overwrite: bool
 ) -> tuple[TileRecord, tuple[Remark, ...]]:
     """Cut a sample, unless an earlier run has; return its record, and remarks if it was cut."""
     try:

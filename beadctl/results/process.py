@@ -133,7 +133,7 @@ def _held(
 ) -> Iterator[Callable[[], None]]:
     """Hold what this process alone writes; yield what raises an error once another process does."""
     if part:
-        with shards.held(folder, part, outputs.overwrite, messages.info, messages.warn) as own:
+        with shards.held(folder, part, messages.info, messages.warn, overwrite=outputs.overwrite) as own:
             yield own.check
     else:
         with lock.held(folder, messages.info, partial(shards.paths, folder)) as whole:

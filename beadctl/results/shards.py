@@ -246,7 +246,7 @@ def _facts(folder: Path) -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def held(
-    out: Path, part: Part, overwrite: bool, say: Callable[[str], None], warn: Callable[[str], None]
+    out: Path, part: Part, say: Callable[[str], None], warn: Callable[[str], None], *, overwrite: bool
 ) -> Iterator[lock.Held]:
     """Hold the folder of a shard, as `beadctl.lock.held` does.
 
@@ -254,10 +254,10 @@ def held(
     ----------
     out, part : Path and Part
         Folder of the results, and the shard's images.
-    overwrite : bool
-        Replace results that already exist.
     say, warn : callable
         Take a message and a warning.
+    overwrite : bool
+        Replace results that already exist.
 
     Raises
     ------

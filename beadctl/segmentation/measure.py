@@ -76,23 +76,11 @@ def measure(
     >>> table.area_px.tolist(), table.area_um2.tolist(), table.y_px.tolist()
     ([16], [4.0], [3.5])
     """
-    for name, plane in (("image", image), ("probability", probability), ("marker", marker)):
-        if plane is not None and plane.shape != labels.shape:
-            raise ValueError(f"the {name} is {plane.shape}, the label image {labels.shape}")
-    if labels.ndim != 2:
-        raise ValueError(f"the label image has {labels.ndim} axes, not 2")
+    _require_one_shape(labels, image=image, probability=probability, marker=marker)
     runs = runs_of(labels)
     unknown = np.full(runs.labels.size, np.nan)
-    bottom, right = labels.shape[0] - 1, labels.shape[1] - 1
     area = runs.area_px
-    down, across, at_edge = runs.sums(
-        lambda part: (
-            part.length * part.row,
-            part.length * (part.first + part.last),
-            (part.row == 0) | (part.row == bottom) | (part.first == 0) | (part.last == right),
-        )
-    )
-    y, x = down / area, across / 2 / area
+    y, x, border = _places(runs, labels.shape)
     major, minor = _axes(runs, area, y, x)
     perimeter = _perimeters(labels, runs)
     with np.errstate(divide="ignore"):
@@ -119,7 +107,7 @@ def measure(
         confidence=unknown if probability is None else runs.means(probability) / 255 * height,
         area_um2=area * um**2,
         diameter_um=diameter * um,
-        border=at_edge > 0,
+        border=border,
         clump=np.isin(runs.labels, touching.pairs(labels)),
         declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
@@ -131,6 +119,27 @@ def measure(
         y_um=y * um,
         x_um=x * um,
     )
+
+
+def _require_one_shape(labels: NDArray[Any], **planes: NDArray[Any] | None) -> None:
+    for name, plane in planes.items():
+        if plane is not None and plane.shape != labels.shape:
+            raise ValueError(f"the {name} is {plane.shape}, the label image {labels.shape}")
+    if labels.ndim != 2:
+        raise ValueError(f"the label image has {labels.ndim} axes, not 2")
+
+
+def _places(runs: Runs, shape: tuple[int, ...]) -> tuple[Column, Column, NDArray[np.bool_]]:
+    """Return the centroids, y and x, px, and whether a pixel lies on the edge of the plane, each (N,)."""
+    bottom, right = shape[0] - 1, shape[1] - 1
+    down, across, at_edge = runs.sums(
+        lambda part: (
+            part.length * part.row,
+            part.length * (part.first + part.last),
+            (part.row == 0) | (part.row == bottom) | (part.first == 0) | (part.last == right),
+        )
+    )
+    return down / runs.area_px, across / 2 / runs.area_px, at_edge > 0
 
 
 def _saturated(

@@ -46,7 +46,7 @@ def default_detector():
     """Return a detector with the default model and settings."""
     defaults = settings.load(None, {}).settings
     plan = arguments.memory_plan(defaults)
-    model = arguments.session(defaults, plan, console.Messages.of(True, False))
+    model = arguments.session(defaults, plan, console.Messages.of(quiet=True, verbose=False))
     return bead_detector(model, arguments.segment_options(defaults, model.facts, plan))
 
 

@@ -11,7 +11,7 @@ def test_verbosity_filters_messages_and_keeps_warnings(capsys):
         (False, False, "info\n"),
         (False, True, "info\ndetail\n"),
     ):
-        messages = Messages.of(quiet, verbose)
+        messages = Messages.of(quiet=quiet, verbose=verbose)
         messages.info("info")
         messages.detail("detail")
         messages.notes([(True, "doubtful")])

@@ -26,7 +26,7 @@ from beadctl.training.drift import LIMITS, Drift, DriftLimits
 from beadctl.training.options import TrainOptions
 from beadctl.training.train import train
 
-QUIET = Messages.of(True, False)
+QUIET = Messages.of(quiet=True, verbose=False)
 TINY = dataclasses.replace(SMALL, simulate=2, validation_scenes=1, epochs=1)
 # What any conversion meets, and what none does.
 ANY, NONE = DriftLimits(9.0, 9.0, 9.0), DriftLimits(-1.0, -1.0, -1.0)
