@@ -24,6 +24,15 @@ NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
 
 
 @dataclass(frozen=True)
+class PairingRule:
+    """How annotations are read and paired with images; the attributes are parameters of `pair`."""
+
+    form: AnnotationFormat = AnnotationFormat.AUTO
+    diameter_px: float | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
 class Pairing:
     """Images with their annotations, and the files without a partner.
 

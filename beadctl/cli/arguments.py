@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -38,6 +38,9 @@ from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.shard import Shard
 from beadctl.url import shown
+
+if TYPE_CHECKING:
+    from beadctl.annotations.pairing import PairingRule
 
 # Settings of `instances` by which maps of a network become beads.
 OF_THE_NETWORK = tuple(
@@ -282,6 +285,14 @@ def tile_options(settings: Settings) -> TilingOptions:
     )
 
 
+def pairing_rule(settings: Settings) -> "PairingRule":
+    """Return how annotations are read and paired with images."""
+    from beadctl.annotations.pairing import PairingRule
+
+    data = settings.data
+    return PairingRule(data.annotations, data.centre_diameter, data.pair)
+
+
 def annotated(
     settings: Settings, images: Path, masks: Path, reading: ReadOptions, messages: Messages
 ) -> Sequence[Sample]:
@@ -289,8 +300,7 @@ def annotated(
     from beadctl.annotations.pairing import pair
     from beadctl.audit.spot_check import spot_check
 
-    data = settings.data
-    pairing = pair(images, masks, form=data.annotations, diameter_px=data.centre_diameter, pattern=data.pair)
+    pairing = pair(images, masks, **vars(pairing_rule(settings)))
     pairing = pairing.only(settings.tile.only)
     pairing.report(messages.warn)
     spot_check(pairing.samples, reading, messages, f"beadctl audit {images} {masks}")

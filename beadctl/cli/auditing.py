@@ -19,6 +19,7 @@ from beadctl.cli.arguments import (
     manned_by,
     memory_plan,
     network_order,
+    pairing_rule,
     plain,
     read_options,
     segment_options,
@@ -41,12 +42,11 @@ SECTIONS = ("data", "images", "instances")
 
 def samples(settings: Settings, images: Path, masks: Path | None, messages: Messages) -> Sequence[Sample]:
     """Return the pairs of two folders, or the tiles of one."""
-    data = settings.data
-    how = data.annotations, data.centre_diameter, data.pair, messages
+    rule = pairing_rule(settings)
     if not settings.cluster.workers:
-        return find_samples(images, masks, *how)
+        return find_samples(images, masks, rule, messages)
     # What reads a mask is sent to workers, which run in another folder.
-    found = find_samples(images.absolute(), masks and masks.absolute(), *how)
+    found = find_samples(images.absolute(), masks and masks.absolute(), rule, messages)
     return [
         replace(one, image=_as_given(one.image, images), truth=_as_given(one.truth, masks or images))
         for one in found

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from beadctl.annotations import AnnotationFormat
-from beadctl.annotations.pairing import pair
+from beadctl.annotations.pairing import PairingRule, pair
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.dataset import manifest
@@ -13,9 +12,7 @@ from beadctl.dataset import manifest
 def find_samples(
     images: Path,
     masks: Path | None,
-    form: AnnotationFormat,
-    diameter_px: float | None,
-    pattern: str | None,
+    rule: PairingRule,
     messages: Messages,
 ) -> Sequence[Sample]:
     """Return the pairs of two folders, or the tiles of one.
@@ -24,13 +21,13 @@ def find_samples(
     ----------
     images, masks : Path, Path or None
         A folder of tiles, as `beadctl tile` writes them, and None; or folders of images and annotations.
-    form, diameter_px, pattern : AnnotationFormat, float or None, str or None
-        As for `beadctl.annotations.pairing.pair`.
+    rule : PairingRule
+        How annotations are read and paired.
     messages : Messages
         Takes warnings about images and annotations without a partner.
     """
     if masks is None and (images / manifest.MANIFEST).exists():
         return manifest.samples(manifest.read_manifest(images))
-    pairing = pair(images, masks or images, form=form, diameter_px=diameter_px, pattern=pattern)
+    pairing = pair(images, masks or images, **vars(rule))
     pairing.report(messages.warn)
     return pairing.samples

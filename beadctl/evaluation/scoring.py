@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.canvas import Remark
+from beadctl.annotations.pairing import PairingRule
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages, fail
 from beadctl.dataset import manifest
@@ -126,9 +126,7 @@ class Scored:
 def samples(
     images: Path | None,
     masks: Path | None,
-    form: AnnotationFormat,
-    diameter_px: float | None,
-    pattern: str | None,
+    rule: PairingRule,
     messages: Messages,
     *,
     tiles: Path,
@@ -138,7 +136,7 @@ def samples(
 
     Parameters
     ----------
-    images, masks, form, diameter_px, pattern, messages
+    images, masks, rule, messages
         As for `beadctl.dataset.samples.find_samples`.
     tiles, split : Path and str
         Folder of tiles, used where no images are given, and which: ``train``, ``val`` or ``test``.
@@ -158,7 +156,7 @@ def samples(
         return chosen
     if masks is None:
         raise SettingsError(f"{images}: give the folder of its masks too, or neither to score the tiles")
-    return find_samples(images, masks, form, diameter_px, pattern, messages)
+    return find_samples(images, masks, rule, messages)
 
 
 def evaluate(

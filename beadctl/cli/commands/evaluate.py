@@ -78,9 +78,9 @@ def evaluate(
     from beadctl.files import require_free
 
     settings = loaded.settings
-    output, data = settings.output, settings.data
-    pairs = images, masks, data.annotations, data.centre_diameter, data.pair, messages
-    samples = scoring.samples(*pairs, tiles=data.tiles, split=split.value)
+    output, rule = settings.output, arguments.pairing_rule(settings)
+    tiles = settings.data.tiles
+    samples = scoring.samples(images, masks, rule, messages, tiles=tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), overwrite=output.overwrite)
     plan = arguments.memory_plan(settings)
     session = arguments.session(settings, plan, messages)
