@@ -5,7 +5,6 @@ import gc
 import importlib
 import shutil
 import sys
-import tempfile
 import zipfile
 from itertools import repeat
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from beadctl.images import Found, Limits, LocalFile, Selection, search
 from beadctl.url import Url
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
+pytestmark = pytest.mark.usefixtures("temporary_folder")
 
 TREE = ("a10.tif", "a2.TIF", "b/c.ome.tiff", "b/10/e.png", "b/9/e.png", ".hidden/a.tif", ".b.tif", "x.txt")
 SELECTIONS = (
@@ -28,13 +28,6 @@ SELECTIONS = (
     Selection(include=("*.png", "a2*")),
     Selection(exclude=("*b/9/*",)),
 )
-
-
-@pytest.fixture(autouse=True)
-def _own_temporary_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,13 +14,7 @@ from helpers.web import web
 from beadctl.results import image_work
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
-
-
-@pytest.fixture(autouse=True)
-def _own_temporary_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("temporary_folder")
 
 
 @pytest.fixture
