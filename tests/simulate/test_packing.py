@@ -34,7 +34,13 @@ def test_packed_beads_keep_their_distance(layout: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (16, 16), (20, 90)])
-def test_tiny_images(shape: tuple[int, int]) -> None:
+def test_beads_of_tiny_images_show_in_them(shape: tuple[int, int]) -> None:
     for layout in PACKINGS:
+        numbers = []
         for seed in range(5):
-            pack(np.random.default_rng(seed), Arrangement(3, 5.0, 0.1, 1.5, layout, 1.0), shape)
+            beads = pack(np.random.default_rng(seed), Arrangement(3, 5.0, 0.1, 1.5, layout, 1.0), shape)
+            for centre, length in ((beads.y, shape[0]), (beads.x, shape[1])):
+                assert (np.abs(centre - (length - 1) / 2) < (length - 1) / 2 + beads.radius_px).all()
+            assert (beads.radius_px <= max(1.5, max(shape) / 4)).all()
+            numbers.append(len(beads))
+        assert max(numbers) > 0
