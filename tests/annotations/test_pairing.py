@@ -12,7 +12,8 @@ from helpers.images import discs
 from PIL import Image
 
 from beadctl.annotations import AnnotationFormat
-from beadctl.annotations.pairing import SUFFIXES, pair
+from beadctl.annotations.matching import SUFFIXES
+from beadctl.annotations.pairing import pair
 from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import AnnotationError, ImageError, SettingsError
 
