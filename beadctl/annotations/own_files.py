@@ -14,7 +14,13 @@ from beadctl.words import number_of
 
 
 def by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found, Path]:
-    """Pair images with files of their own by the image's name, and those that are left by a part of it."""
+    """Pair images with files of their own by the image's name, and those that are left by a part of it.
+
+    Parameters
+    ----------
+    found, candidates : sequence of Found
+        Images, and files that may annotate them.
+    """
     pairs = _matches(found, candidates, lambda image: annotation_names(image)[: len(SUFFIXES)])
     used = set(pairs.values())
     rest = [item for item in found if item not in pairs]
@@ -47,7 +53,22 @@ def _matches(
 
 
 def by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: str) -> dict[Found, Path]:
-    """Pair images with files of which the pattern's group is equal; it must be unique in each folder."""
+    """Pair images with files of which the pattern's group is equal; it must be unique in each folder.
+
+    Parameters
+    ----------
+    found, candidates : sequence of Found
+        Images, and files that may annotate them.
+    pattern : str
+        Regular expression with one group, searched in the paths below the folders.
+
+    Raises
+    ------
+    SettingsError
+        If it is no regular expression, or has not one group.
+    AnnotationError
+        If two files of a kind have one group, or no image and file have one in common.
+    """
     try:
         expression = re.compile(pattern)
     except re.error as error:
