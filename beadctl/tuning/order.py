@@ -63,7 +63,7 @@ class TuningTool:
         FileNotFoundError
             If the tiles are not there.
         BeadctlError
-            As `beadctl.training.loop.train`.
+            As `beadctl.training.train.train`.
         """
         tiles.stat()
         learn_shown(ready(replace(self._asked, tiles=tiles), out, SILENT), SILENT, self._stop.made)

@@ -8,7 +8,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from beadctl.annotations.formats import AnnotationFormat
+from beadctl.annotations.pairing import PairingRule
 from beadctl.console import Messages
 from beadctl.dataset.samples import find_samples
 from beadctl.evaluation.objects import Objects, fitted
@@ -37,7 +37,7 @@ def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -
     options = dataclasses.replace(SegmentOptions.of(facts), min_confidence=FITTED_CONFIDENCE)
     messages = Messages()
     found = []
-    samples = find_samples(images, masks, AnnotationFormat.AUTO, None, None, messages)
+    samples = find_samples(images, masks, PairingRule(), messages)
     with messages.progress(len(samples), "measuring objects") as advance:
         for sample in samples:
             found.append(Objects.of(predict(sample, model, options), options))

@@ -27,11 +27,9 @@ SAVE = ("--save", "masks,overlays,coco")
 
 
 @pytest.fixture(autouse=True)
-def _own_temporary_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+def _nothing_left(temporary_folder):
     yield
-    assert not list((tmp_path / "temporary").iterdir())
+    assert not list(temporary_folder.iterdir())
 
 
 @pytest.fixture(autouse=True)
