@@ -1,5 +1,6 @@
 """A bucket of moto's server for S3 on the loopback address."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ def s3_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         fsspec.get_filesystem_class("s3").clear_instance_cache()
         store = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
+        # Servers of one process have one state.
+        urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
         store.mkdir("bucket")
         yield store
     finally:

@@ -19,6 +19,7 @@ from helpers.s3 import s3_bucket
 from beadctl import lock
 from beadctl.results import store_lock, stored
 from beadctl.results.written import Stamp
+from beadctl.store import forget
 
 fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
 
@@ -419,4 +420,5 @@ def test_a_run_into_s3_is_killed_and_goes_on(segment, run, model_path, monkeypat
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         type(store).clear_instance_cache()
+        forget()
         assert "access denied" in segment("plate", "-o", "s3://bucket/run").error
