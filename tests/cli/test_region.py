@@ -198,7 +198,7 @@ def test_a_region_that_is_cut_is_said_once(count, tmp_path, ten):
     assert said.code == 0
     assert [row["field_area_px"] for row in rows] == [58 * 96] * 2
     assert said.err.count("reaches beyond it and is cut") == 2
-    assert "1 more files: " in said.err
+    assert "1 more file: " in said.err
 
 
 @pytest.mark.parametrize("region", ["1,2,3", "0,0,-4,4", "missing.geojson", "."])

@@ -47,7 +47,7 @@ def test_other_seeds_give_other_splits():
 
 
 def test_invalid_splits_are_refused():
-    with pytest.raises(SettingsError, match="below 1"):
+    with pytest.raises(SettingsError, match="leave nothing to train on"):
         split_sources(["a"], tiling(0.5, 0.5, 0))
     with pytest.raises(SettingsError, match="regular expression"):
         split_sources(["a"], tiling(0.1, 0.1, 0, group_by="("))

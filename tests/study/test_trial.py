@@ -82,7 +82,7 @@ def test_a_trial_that_another_call_has_run_in_the_meantime_is_kept(compare, monk
     monkeypatch.setattr(study_run, "kept", missing_at_first)
     said = compare("--losses", "dice", "--seeds", "1")
     assert (said.code, stamps() | results()) == (0, before), said.err
-    assert "1 of 1 trials to run" in said.err
+    assert "1 of 1 trial to run" in said.err
 
 
 def test_finished_runs_are_not_run_again(compare):
@@ -158,7 +158,7 @@ def test_tasks_of_a_job_array_share_the_runs(compare):
     before = stamps()
     second = compare(*grid, "--shard", "2/2")
     assert second.code == 0, second.err
-    assert "1 of 1 trials to run" in second.err
+    assert "1 of 1 trial to run" in second.err
     assert sorted(row["loss"] for row in rows()) == ["bce", "dice", "focal"]
     assert before.items() <= stamps().items()
 

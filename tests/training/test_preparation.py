@@ -56,5 +56,5 @@ def test_the_least_area_is_in_pixels():
     settings = stated({"instances.min_area": "6px", "train.simulate": 2}).settings
     assert arguments.export_options(settings).min_area_px == 6
     assert prepared(asked(instances__min_area="6", train__simulate=2), QUIET).plan.min_area_px == 6
-    with pytest.raises(SettingsError, match=r"min_area = 25um2: .*give it in px"):
+    with pytest.raises(SettingsError, match=r"--min-area 25um2 .*give it in px"):
         asked(instances__min_area="25um2")
