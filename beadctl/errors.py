@@ -17,6 +17,8 @@ from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
 
+from beadctl.printable import printable
+
 
 class ExitCode(IntEnum):
     """Every exit code of the command line."""
@@ -38,6 +40,10 @@ class BeadctlError(Exception):
     """An error with a message for the user and an exit code."""
 
     exit_code = ExitCode.NOTHING_DONE
+
+    def __str__(self) -> str:
+        """Return the message on one line, whatever it quotes from a file."""
+        return printable(super().__str__())
 
 
 class SettingsError(BeadctlError):

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
+from beadctl.printable import escaped, printable
 from beadctl.url import named
 
 # What a formula begins with in a spreadsheet.
 FORMULA = ("=", "+", "-", "@")
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters, line ends, and the surrogates by which Python stands for bytes that are no UTF-8."""
 
 
 def name_text(name: PurePosixPath) -> str:
@@ -40,18 +39,6 @@ def name_text(name: PurePosixPath) -> str:
 def no_formula(text: str) -> str:
     r"""Return `text` with a first character as ``\xNN`` by which a spreadsheet takes it for a formula."""
     return f"\\x{ord(text[0]):02x}{text[1:]}" if text.startswith(FORMULA) else text
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with control characters and bytes that are no UTF-8 as ``\xNN`` or ``\uNNNN``."""
-    return UNPRINTABLE.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    # PEP 383: a byte that cannot be decoded is the surrogate U+DC00 + byte.
-    is_byte = code < 0x80 or 0xDC80 <= code <= 0xDCFF
-    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
 
 
 def cell(value: object) -> str:
@@ -85,7 +72,7 @@ def _strict(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
     if isinstance(value, str):
-        return re.sub("[\ud800-\udfff]", _escape, value)
+        return re.sub("[\ud800-\udfff]", escaped, value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from beadctl.console.event_log import event
 from beadctl.errors import Interrupted
-from beadctl.text import printable
+from beadctl.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

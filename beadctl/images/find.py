@@ -25,7 +25,7 @@ from beadctl.images.companions import (
 from beadctl.images.found import Found
 from beadctl.images.lists import expanded
 from beadctl.images.selection import Selection
-from beadctl.text import printable
+from beadctl.printable import printable
 from beadctl.url import Url
 from beadctl.words import number_of
 

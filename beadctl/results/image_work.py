@@ -12,6 +12,7 @@ from typing import Any
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
 from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
+from beadctl.printable import printable
 from beadctl.results.formats import Output, format_of
 from beadctl.results.lanes import Lanes
 from beadctl.results.ledger import Row
@@ -19,7 +20,6 @@ from beadctl.results.linked import Linker
 from beadctl.results.plane_row import row_of
 from beadctl.results.sources import FoundPlane, Source, begun
 from beadctl.segmentation.bead_table import BeadTable
-from beadctl.text import printable
 
 # Above this a plane's labelling does not overlap with the next plane's network, to bound memory.
 OVERLAPPED_PX = 64 * 2**20

@@ -22,9 +22,10 @@ from typing import Any, Literal, get_args, get_type_hints
 from beadctl.errors import OutputError
 from beadctl.files import TEMPORARY, atomic
 from beadctl.images import PARTS, RESULTS_MARK
+from beadctl.printable import printable
 from beadctl.results.written import Stamp
 from beadctl.segmentation.bead_table import COLUMNS as MEASURED
-from beadctl.text import cell, csv_line, name_text, printable
+from beadctl.text import cell, csv_line, name_text
 
 Status = Literal["ok", "failed", "skipped"]
 FOLDER = RESULTS_MARK
