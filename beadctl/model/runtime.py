@@ -49,7 +49,11 @@ class Provider:
 
 PROVIDERS = {
     "cuda": Provider(
-        "CUDAExecutionProvider", "CUDA", GPU_ADVICE, options={"cudnn_conv_algo_search": "HEURISTIC"}
+        "CUDAExecutionProvider",
+        "CUDA",
+        GPU_ADVICE,
+        # By default products have mantissas of ten bits, and counts differ from those of the CPU.
+        options={"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"},
     ),
     "tensorrt": Provider(
         "TensorrtExecutionProvider", "TensorRT", f"{GPU_ADVICE}, and TensorRT with: pip install tensorrt"
