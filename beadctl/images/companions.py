@@ -112,8 +112,13 @@ def origins(name: PurePosixPath) -> set[str]:
     return {*wholes, own} if is_in_mask_folder(name) else set(wholes)
 
 
-def named(what: str, paths: Iterable[Path], most: int = 3) -> str:
-    """Return what files are, with their number and the names of some: ``masks, 2 files (a.tif, b.tif)``."""
+def names_of(paths: Iterable[Path], most: int = 3) -> str:
+    """Return the number of files and the names of some: ``2 files (a.tif, b.tif)``."""
     names = [path.name for path in paths]
     more = ", ..." if len(names) > most else ""
-    return f"{what}, {number_of(len(names), 'file')} ({', '.join(names[:most])}{more})"
+    return f"{number_of(len(names), 'file')} ({', '.join(names[:most])}{more})"
+
+
+def named(what: str, paths: Iterable[Path], most: int = 3) -> str:
+    """Return what files are, with their number and the names of some: ``masks, 2 files (a.tif, b.tif)``."""
+    return f"{what}, {names_of(paths, most)}"

@@ -61,7 +61,7 @@ class Image:
     series: tuple[SeriesFacts, ...] = ()
 
 
-def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
+def open_image(path: Path, options: ReadOptions = ReadOptions(), *, is_copy: bool = False) -> Image:
     """Open an image and list its planes; pixels are read by `Plane.open`.
 
     The format is detected from the content of the file, not from its name. Every axis other than Y, X, S
@@ -73,6 +73,8 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
         A TIFF, PNG, JPEG, GIF, WebP, JPEG 2000 or BMP file; with the extra ``formats`` also CZI, LIF or ND2.
     options : ReadOptions
         Replace or complete the file's metadata.
+    is_copy : bool
+        Whether the file is a copy, so that the other files of its set need not be beside it.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def open_image(path: Path, options: ReadOptions = ReadOptions()) -> Image:
     FileNote
         If something in the file is left out or assumed, such as side images of a slide.
     """
-    in_file, facts = _series_of(path, options.series, options.limits)
+    in_file, facts = _series_of(path, options.series, options.limits, is_copy=is_copy)
     sizes = [s.pixel_size_um or jeol_pixel_size_um(path) for s in in_file]
     in_file = [replace(s, pixel_size_um=size) for s, size in zip(in_file, sizes, strict=True)]
     return _image(path, in_file, facts, options)
@@ -227,13 +229,15 @@ def _chosen(
     return present
 
 
-def _series_of(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
+def _series_of(
+    path: Path, number: int | None, limits: Limits, *, is_copy: bool
+) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe a file by the module for its format: the series to read, and facts of all."""
     head = _head(path)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         from beadctl.images.tiff import tiff_series
 
-        return tiff_series(path, number, limits)
+        return tiff_series(path, number, limits, is_copy=is_copy)
     from beadctl.images.raster import codec_of, raster_series
 
     codec = codec_of(head)

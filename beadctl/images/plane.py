@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import scratch
+from beadctl.errors import ImageError
 from beadctl.images.conversion import Conversion
 from beadctl.images.intensities import Intensities, saturated_pixels
 from beadctl.images.window import Window
@@ -28,6 +29,26 @@ class PlaneSource(Protocol):
 
     def open(self) -> AbstractContextManager[Samples]:
         """Open the file."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Source of a plane that the metadata of a set of files declare and no file has.
+
+    Attributes
+    ----------
+    path : Path
+        The file that tells of it.
+    fault : str
+        What is missing, in words.
+    """
+
+    path: Path
+    fault: str
+
+    def open(self) -> NoReturn:
+        """Raise an `ImageError`."""
+        raise ImageError(f"{self.path}: {self.fault}")
 
 
 class Pixels(Protocol):

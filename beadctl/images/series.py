@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
 from beadctl.images.conversion import LUMINANCE, Conversion
-from beadctl.images.plane import Plane, PlaneSource
+from beadctl.images.plane import Absent, Plane, PlaneSource
 from beadctl.images.whole import Pick
 
 SLIVER_PX = 8
@@ -218,7 +218,8 @@ def _channel_here(series: Series, channel: int | None) -> int | None:
     def is_here(number: int) -> bool:
         indices = {**one, "C": (number,)}
         ranges = [indices.get(a, range(n)) for a, n in zip(series.axes, series.shape, strict=True)]
-        return any(series.locate((pick,), False) is not None for pick in product(*ranges))
+        found = (series.locate((pick,), False) for pick in product(*ranges))
+        return any(source is not None and not isinstance(source, Absent) for source in found)
 
     here = [number for number in range(count) if is_here(number)]
     if channel is None:

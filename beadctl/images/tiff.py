@@ -1,7 +1,7 @@
 """TIFF files of any writer: their series of pages, located but not read."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +16,10 @@ from beadctl.errors import ImageError
 from beadctl.images.declared_planes import check_declared
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
+from beadctl.images.ome_set import OmeSet
 from beadctl.images.palette import is_display
 from beadctl.images.pixel_size import spacings
-from beadctl.images.plane import PlaneSource, Samples
+from beadctl.images.plane import Absent, PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
 from beadctl.images.tiff_directories import read_directories
@@ -89,6 +90,7 @@ def _load_series(path: Path, number: int, flags: dict[str, Any]) -> NDArray[Any]
 
 def _locate(
     pages: Sequence[Page | None],
+    absences: Mapping[int, Absent],
     lead: tuple[int, ...],
     roles: str,
     load: Callable[[], NDArray[Any]],
@@ -108,7 +110,7 @@ def _locate(
             number = number * length + (index or 0)
         page = pages[number] if number < len(pages) else None
         if page is None:
-            return None
+            return absences.get(number)
         at = {role: i or 0 for role, i in zip(roles, pick[split:], strict=True)}
         samples.append(_PageSample(page, at.get("P", 0), at.get("D", 0), at.get("C", 0)))
     return _TiffSource(tuple(samples), transposed)
@@ -118,7 +120,9 @@ def _locate(
 HEADER_BYTES = 8
 
 
-def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Series], list[SeriesFacts]]:
+def tiff_series(
+    path: Path, number: int | None, limits: Limits, *, is_copy: bool = False
+) -> tuple[list[Series], list[SeriesFacts]]:
     """Describe the arrays of a TIFF file, of a pyramid only the one of full resolution.
 
     Parameters
@@ -129,6 +133,8 @@ def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Se
         Series to read; by default all but side images, such as thumbnails and label images of slides.
     limits : Limits
         What the file may claim.
+    is_copy : bool
+        Whether it is a copy without the other files of its set.
 
     Returns
     -------
@@ -150,7 +156,7 @@ def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Se
         flags = check_declared(path, tif, directories, limits)
         for name, value in flags.items():
             setattr(tif, name, value)
-        images = _series_of(tif)
+        images, ome_set = _series_of(tif), OmeSet.of(path, tif, is_copy=is_copy)
         if not images:
             raise damaged(path, "no image is left")
         spaced = spacings(tif, len(images))
@@ -158,7 +164,7 @@ def tiff_series(path: Path, number: int | None, limits: Limits) -> tuple[list[Se
         chosen = chosen_series(path, facts, number)
         name = "series={}" if len(chosen) > 1 or number is not None else ""
         found = [
-            (_described(path, tif, images[i], limits, partial(_load_series, path, i, flags)), spaced[i], i)
+            (_described(tif, images[i], limits, partial(_load_series, path, i, flags), ome_set), spaced[i], i)
             for i in chosen
         ]
         described = [
@@ -219,9 +225,9 @@ def _outdated(path: Path, tif: TiffFile, series: TiffPageSeries) -> bool:
     return bool(stated) or tif.is_shaped or tif.is_ome
 
 
-def _note(path: Path, tif: TiffFile, series: TiffPageSeries, *, has_alpha: bool) -> str:
-    notes = []
-    if _outdated(path, tif, series):
+def _note(tif: TiffFile, series: TiffPageSeries, ome_set: OmeSet, *, has_alpha: bool) -> str:
+    notes = [ome_set.note] if ome_set.note else []
+    if _outdated(ome_set.path, tif, series):
         notes.append("its description does not fit its pages, which are read as they are")
     if has_alpha and series.keyframe.samplesperpixel == 4:
         notes.append("the fourth sample is marked as alpha and left out; --channel 3 reads it")
@@ -236,8 +242,9 @@ def _doubt(tif: TiffFile, series: TiffPageSeries) -> str:
 
 
 def _described(
-    path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits, load: Callable[[], NDArray[Any]]
+    tif: TiffFile, series: TiffPageSeries, limits: Limits, load: Callable[[], NDArray[Any]], ome_set: OmeSet
 ) -> Series:
+    path = ome_set.path
     limits.check_planes(path, len(series))
     keyframe = series.keyframe
     if 0 in keyframe.shaped:
@@ -261,14 +268,14 @@ def _described(
         shape=shape,
         dtype=dtype,
         photometric=photometric,
-        locate=partial(_locate, pages, lead, roles, load),
+        locate=partial(_locate, pages, _absences(series, ome_set), lead, roles, load),
         bits=max(np.ravel(keyframe.bitspersample).tolist()),
         has_alpha=has_alpha,
         palette=keyframe.colormap,
         is_certain=series.kind in {"ome", "imagej", "mmstack", "ndtiff", "lsm"},
         doubt=_doubt(tif, series),
-        is_part=series.is_multifile or _names_other_files(tif),
-        note=_note(path, tif, series, has_alpha=has_alpha),
+        is_part=series.is_multifile or bool(ome_set.others),
+        note=_note(tif, series, ome_set, has_alpha=has_alpha),
     )
 
 
@@ -300,7 +307,7 @@ def _split(keyframe: TiffPage, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
     return shape[:split], "".join(r for r, _ in roles)
 
 
-def _names_other_files(tif: TiffFile) -> bool:
-    text = tif.ome_metadata or "" if tif.is_ome else ""
-    names = {part.split('"', 1)[0] for part in text.split('FileName="')[1:]}
-    return bool(names - {tif.filename})
+def _absences(series: TiffPageSeries, ome_set: OmeSet) -> dict[int, Absent]:
+    """Return the pages of a series that no file of a set has, and that this file tells of."""
+    absent = ome_set.absent if series.kind == "ome" else None
+    return {number: absent for number in range(len(series)) if series[number] is None} if absent else {}

@@ -210,7 +210,8 @@ def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) 
         If the pages are incomplete or exceed `limits` or those of `check_decoded_size`.
     """
     keyframe = series.keyframe
-    if series.dataoffset is not None and keyframe.is_final:
+    is_here = keyframe.parent.filehandle.path == tif.filehandle.path
+    if series.dataoffset is not None and keyframe.is_final and is_here:
         count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
         limits.check_planes(path, count)
         first = series.dataoffset

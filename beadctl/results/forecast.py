@@ -77,7 +77,7 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     for item in found:
         try:
             file = LocalFile(item, read.limits)
-            planes += open_image(file.path, read).planes
+            planes += open_image(file.path, read, is_copy=item.url is not None).planes
         except (ImageError, OSError):
             unreadable += 1
     tiles = [tile for plane in planes for tile in _tiles(plane, model, plan)]

@@ -110,11 +110,12 @@ class ImageWork:
             path = file.path
             before = state_of(path)
             # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
-            image = None if is_done else open_image(path, self._source.read)
+            is_copy = item.url is not None
+            image = None if is_done else open_image(path, self._source.read, is_copy=is_copy)
             content = content_sha256(path) if self._keyed else ""
             if is_done and is_done(content):
                 return None
-            image = image or open_image(path, self._source.read)
+            image = image or open_image(path, self._source.read, is_copy=is_copy)
             linker = Linker(image.planes) if self._source.rule.link_z else None
         except Exception as error:
             failed = FinishedImage(content, reason=reason_of(error, path))

@@ -27,10 +27,10 @@ POISON = """
 import os, signal
 from beadctl.images import open_image
 from beadctl.results import image_work
-def opened(path, read):
+def opened(path, read, **named):
     if path.name.startswith("poison"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return open_image(path, read)
+    return open_image(path, read, **named)
 image_work.open_image = opened
 """
 

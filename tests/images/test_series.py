@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from helpers.ome import write_ome_set
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 
 from beadctl.counting.stacks import Projection
@@ -80,30 +81,8 @@ def test_pages_of_different_sizes_are_separate_series(tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
-def write_ome_set(folder, count=3):
-    """Write an OME-TIFF set of one file per time point, each with the metadata of the whole set."""
-    stack = noise((count, 20, 30))
-    uuids = [f"urn:uuid:0000000{i}-0000-0000-0000-000000000000" for i in range(count)]
-    data = "".join(
-        f'<TiffData FirstT="{i}" IFD="0" PlaneCount="1">'
-        f'<UUID FileName="t{i}.ome.tif">{uuid}</UUID></TiffData>'
-        for i, uuid in enumerate(uuids)
-    )
-    pixels = (
-        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="20" SizeC="1"'
-        f' SizeZ="1" SizeT="{count}"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{data}</Pixels>'
-    )
-    for i, uuid in enumerate(uuids):
-        xml = (
-            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
-            f' UUID="{uuid}"><Image ID="Image:0">{pixels}</Image></OME>'
-        )
-        tifffile.imwrite(folder / f"t{i}.ome.tif", stack[i], description=xml, metadata=None)
-    return stack
-
-
 def test_set_of_files_gives_each_plane_once(tmp_path):
-    stack = write_ome_set(tmp_path)
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)))
     for i in range(3):
         path = tmp_path / f"t{i}.ome.tif"
         (plane,) = open_image(path).planes
@@ -112,36 +91,15 @@ def test_set_of_files_gives_each_plane_once(tmp_path):
     assert "other files of its set" in read_error(tmp_path / "t0.ome.tif", plane=1)
 
 
-def write_channel_set(folder, count=3):
-    """Write an OME-TIFF set of one file per channel."""
-    stack = write_ome_set(folder, count)
-    for i in range(count):
-        path = folder / f"t{i}.ome.tif"
-        content = path.read_bytes()
-        for time, channel in ((b"SizeC", b"SizeT"), (b"FirstT", b"FirstC")):
-            content = content.replace(time, b"size_").replace(channel, time).replace(b"size_", channel)
-        path.write_bytes(content)
-    return stack
-
-
-def swapped(path, *axes):
-    """Exchange two axes in the metadata of a file of a set."""
-    content = path.read_bytes()
-    for start in (b"Size", b"First"):
-        one, other = (start + axis.encode() for axis in axes)
-        content = content.replace(one, b"what_").replace(other, one).replace(b"what_", other)
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize("how", Projection)
 def test_a_z_stack_in_several_files_is_neither_projected_nor_linked(tmp_path, how):
     """Each file would be a stack of its own, and a bead in several planes would count several times."""
-    write_ome_set(tmp_path)
+    write_ome_set(tmp_path, noise((3, 20, 30)))
     for i in range(3):
-        path = tmp_path / f"t{i}.ome.tif"
         # Of times, each is whole.
+        path = tmp_path / f"t{i}.ome.tif"
         assert open_image(path, ReadOptions(projection=how)).planes[0].position == f"T={i}"
-        swapped(path, "T", "Z")
+    write_ome_set(tmp_path, noise((3, 20, 30)), axis="Z")
     path = tmp_path / "t1.ome.tif"
     assert "has a part of a Z stack" in read_error(path, projection=how)
     (plane,) = open_image(path).planes
@@ -151,7 +109,7 @@ def test_a_z_stack_in_several_files_is_neither_projected_nor_linked(tmp_path, ho
 
 
 def test_file_of_a_set_of_channels_gives_its_own_channel(tmp_path):
-    stack = write_channel_set(tmp_path)
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)), axis="C")
     for i in range(3):
         path = tmp_path / f"t{i}.ome.tif"
         assert open_image(path).conversion == f"channel {i} of 3"
@@ -162,10 +120,54 @@ def test_file_of_a_set_of_channels_gives_its_own_channel(tmp_path):
     assert message.endswith("give the other file, or choose --channel 0")
 
 
-def test_set_with_missing_files_gives_the_planes_present(tmp_path):
-    stack = write_ome_set(tmp_path)
+@pytest.mark.filterwarnings("ignore::beadctl.errors.FileNote")
+def test_planes_of_a_lost_file_of_a_set_are_those_of_the_first_file_that_is_there(tmp_path):
+    stack = write_ome_set(tmp_path, noise((4, 20, 30)))
+    for name in ("t0.ome.tif", "t2.ome.tif"):
+        (tmp_path / name).unlink()
+    with pytest.warns(FileNote, match=r"2 files \(t0.ome.tif, t2.ome.tif\)"):
+        planes = open_image(tmp_path / "t1.ome.tif").planes
+    assert [(p.index, p.position) for p in planes] == [(0, "T=0"), (1, "T=1"), (2, "T=2")]
+    np.testing.assert_array_equal(read_plane(tmp_path / "t1.ome.tif", plane=1), stack[1])
+    for lost in (planes[0], planes[2]):
+        with pytest.raises(ImageError, match=r"t1.ome.tif: its set lacks 2 files"), lost.open():
+            pass
+    np.testing.assert_array_equal(read_planes(tmp_path / "t3.ome.tif"), [stack[3]])
+
+
+@pytest.mark.filterwarnings("ignore::beadctl.errors.FileNote")
+def test_a_set_that_was_renamed_or_is_a_copy_gives_the_planes_of_each_file(tmp_path):
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)))
+    for i in range(3):
+        (tmp_path / f"t{i}.ome.tif").rename(tmp_path / f"renamed{i}.ome.tif")
+    with pytest.warns(FileNote, match="not beside it"):
+        open_image(tmp_path / "renamed1.ome.tif")
+    for i in range(3):
+        np.testing.assert_array_equal(read_planes(tmp_path / f"renamed{i}.ome.tif"), [stack[i]])
+    write_ome_set(tmp_path, stack)
     (tmp_path / "t1.ome.tif").unlink()
-    np.testing.assert_array_equal(read_planes(tmp_path / "t0.ome.tif"), [stack[0]])
+    assert len(open_image(tmp_path / "t0.ome.tif", is_copy=True).planes) == 1
+
+
+def test_lost_channels_of_a_set_are_said(tmp_path):
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)), axis="C")
+    (tmp_path / "t1.ome.tif").unlink()
+    with pytest.warns(FileNote, match=r"1 file \(t1.ome.tif\)"):
+        (plane,) = open_image(tmp_path / "t0.ome.tif").planes
+    np.testing.assert_array_equal(read_planes(tmp_path / "t2.ome.tif"), [stack[2]])
+    with plane.open() as pixels:
+        np.testing.assert_array_equal(pixels.read_all(), stack[0])
+    assert "in another file of its set" in read_error(tmp_path / "t2.ome.tif", channel=1)
+
+
+def test_images_of_a_set_are_those_of_their_own_files(tmp_path):
+    """Each image of the metadata lies in a file of its own, at the same place in it."""
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)), are_images=True)
+    for i in range(3):
+        path = tmp_path / f"t{i}.ome.tif"
+        (plane,) = open_image(path).planes
+        assert (plane.index, plane.position) == (i, f"series={i}")
+        np.testing.assert_array_equal(read_planes(path), [stack[i]])
 
 
 def test_invalid_ome_metadata_needs_axes(tmp_path):

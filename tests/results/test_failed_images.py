@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import COUNTS, discs
+from helpers.ome import write_ome_set
 from helpers.results_folder import counts, table
 from helpers.stages import STAGES
 from PIL import Image
@@ -29,6 +30,23 @@ def test_a_failed_image_is_a_row_and_the_others_are_done(segment, bead_folder):
     tifffile.imwrite(bead_folder / "broken.tif", discs(1)[0])
     assert segment(bead_folder, "-o", "out").code == 0
     assert counts("out/counts.csv")[("broken.tif", 0)] == 1
+
+
+def test_a_lost_file_of_a_set_is_a_failed_row(segment, tmp_path):
+    (folder := tmp_path / "set").mkdir()
+    stack = write_ome_set(folder, np.stack([discs(count)[0] for count in (1, 2, 3)]))
+    (folder / "t1.ome.tif").unlink()
+    said = segment(folder, "-o", "out")
+    assert (said.code, said.error) == (
+        1,
+        "error: t0.ome.tif: its set lacks 1 file (t1.ome.tif); copy what is missing to its folder",
+    )
+    rows = {(row["image"], row["position"]): row["count"] for row in table("out/counts.csv")}
+    assert rows == {("t0.ome.tif", "T=0"): "1", ("t0.ome.tif", "T=1"): "", ("t2.ome.tif", "T=2"): "3"}
+    # Copied there, it is done by a rerun.
+    write_ome_set(folder, stack)
+    assert segment(folder, "-o", "out").code == 0
+    assert sum(counts("out/counts.csv").values()) == 6
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -68,8 +86,8 @@ def test_a_name_that_is_too_long_for_results_is_a_row(segment, bead_folder, leng
 
 
 def test_an_image_that_is_still_written_is_a_row_and_a_rerun_does_it(segment, bead_folder, monkeypatch):
-    def growing(path, *arguments):
-        image = open_image(path, *arguments)
+    def growing(path, *arguments, **named):
+        image = open_image(path, *arguments, **named)
         if path.name == "dark.png":
             with path.open("ab") as file:
                 file.write(bytes(9))

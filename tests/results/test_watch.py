@@ -112,7 +112,12 @@ def test_what_arrives_is_done_once_and_all_is_as_after_a_plain_run(
     watching, plain, folder, tmp_path, monkeypatch, capsys
 ):
     opened, real = [], image_work.open_image
-    monkeypatch.setattr(image_work, "open_image", lambda path, *a: opened.append(path.name) or real(path, *a))
+
+    def noted(path, *arguments, **named):
+        opened.append(path.name)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(image_work, "open_image", noted)
     whole = tmp_path / "whole.tif"
     tifffile.imwrite(whole, discs(5)[0], compression="zlib")
     content, half = whole.read_bytes(), folder / "a10.tif"
