@@ -3,8 +3,10 @@
 import contextlib
 import io
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,15 @@ CPU_PROVIDER = "CPUExecutionProvider"
 # With it a session tells which provider runs each node.
 RECORD_NODES = "session.record_ep_graph_assignment_info"
 SPINNING = "session.intra_op.allow_spinning"
+# What onnxruntime writes where a provider does not start: of the loader of Linux and of Windows, and its own.
+REASONS = (
+    re.compile(r"with error: (.+?)(?:: No such file or directory)?$", re.MULTILINE),
+    re.compile(r"which depends on (\"[^\"\n]+\" which is missing)"),
+    re.compile(
+        r"^EP Error (?:\[ONNXRuntimeError\] : \d+ : \w+ : )?(.+?)(?: when using \[.*)?$", re.MULTILINE
+    ),
+)
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @dataclass(frozen=True)
@@ -119,7 +130,9 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
 
 def _on_cpu(path: Path, threads: int) -> tuple[Any, str]:
     try:
-        return _session(path, threads, [CPU_PROVIDER]), "cpu"
+        # Standard output is where tables are printed.
+        with _led(1, to=2), contextlib.redirect_stdout(io.StringIO()):
+            return _session(path, threads, [CPU_PROVIDER]), "cpu"
     except Exception as error:
         # onnxruntime has an exception class for each status; all mean that the file is unusable.
         raise ModelError(f"{path}: not a model that onnxruntime can run ({first_line(error)})") from None
@@ -136,14 +149,15 @@ def _on_provider(path: Path, device: str, threads: int) -> tuple[Any, str]:
         )
     numbered = {"device_id": index or "0"} if provider.is_numbered else {}
     try:
-        session = _session(path, threads, [(provider.name, {**provider.options, **numbered})])
+        with _outputs_kept() as written:
+            session = _session(path, threads, [(provider.name, {**provider.options, **numbered})])
     except Exception as error:
         raise DeviceError(f"--device {device}: {first_line(error)}; use --device cpu") from None
     # onnxruntime itself only warns, and uses the CPU.
     if session.get_providers()[0] != provider.name:
         raise DeviceError(
-            f"--device {device}: onnxruntime could not start {provider.title} (driver or libraries "
-            "missing?); see beadctl info, or use --device cpu"
+            f"--device {device}: onnxruntime could not start {provider.title} "
+            f"({_reason(written)}); see beadctl info, or use --device cpu"
         )
     elsewhere = _convolutions_elsewhere(session, provider.name)
     if elsewhere:
@@ -167,11 +181,10 @@ def _session(path: Path, threads: int, chosen: list[Any]) -> Any:
     # Each of its errors is an exception too.
     options.log_severity_level = 4
     options.add_session_config_entry(RECORD_NODES, "1")
-    with _stdout_kept():
-        # Those of the packages that the extras of the GPU build install.
-        if chosen != [CPU_PROVIDER] and hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()
-        return onnxruntime.InferenceSession(path, options, providers=chosen)
+    # Those of the packages that the extras of the GPU build install.
+    if chosen != [CPU_PROVIDER] and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    return onnxruntime.InferenceSession(path, options, providers=chosen)
 
 
 def _convolutions_elsewhere(session: Any, provider: str) -> int:
@@ -189,16 +202,34 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "").removeprefix("[ONNXRuntimeError] : ")[:160]
 
 
+def _reason(written: Sequence[str]) -> str:
+    """Return why a provider did not start, from what onnxruntime wrote."""
+    text = COLOUR.sub("", "".join(written))
+    found = filter(None, (reason.search(text) for reason in REASONS))
+    return next((" ".join(match[1].split())[:160] for match in found), "driver or libraries missing?")
+
+
 @contextlib.contextmanager
-def _stdout_kept() -> Iterator[None]:
-    """Keep from standard output, where tables are printed, what onnxruntime writes from Python and C++."""
-    if sys.stdout:
-        sys.stdout.flush()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.ExitStack() as stack:
-        # Either stream may be closed.
+def _outputs_kept() -> Iterator[list[str]]:
+    """Keep from both outputs what onnxruntime writes from Python and C++; the list has it at the end."""
+    written: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        with _led(1, to=file.fileno()), _led(2, to=file.fileno()), contextlib.redirect_stdout(file):
+            yield written
+        file.seek(0)
+        written.append(file.read())
+
+
+@contextlib.contextmanager
+def _led(descriptor: int, *, to: int) -> Iterator[None]:
+    """Write what is written to a descriptor to another."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    with contextlib.ExitStack() as stack:
+        # Either may be closed.
         with contextlib.suppress(OSError):
-            saved = os.dup(1)
+            saved = os.dup(descriptor)
             stack.callback(os.close, saved)
-            os.dup2(2, 1)
-            stack.callback(os.dup2, saved, 1)
+            os.dup2(to, descriptor)
+            stack.callback(os.dup2, saved, descriptor)
         yield

@@ -68,6 +68,58 @@ def test_a_device_that_fails_to_start_is_refused_and_auto_uses_the_cpu(model_pat
     assert Model(model_path, "auto").device == "cpu"
 
 
+WRITTEN = {
+    "\x1b[1;31m2026-11-26 [E:onnxruntime:Default, provider_bridge_ort.cc:2458] 1 : FAIL : Failed to load "
+    "library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file: "
+    "No such file or directory\n\x1b[m\n\x1b[0;93m2026-11-26 [W:onnxruntime:Default] Failed to create.\x1b[m\n": (
+        "libcublasLt.so.13: cannot open shared object file"
+    ),
+    '[E:onnxruntime:Default] 1 : FAIL : Error loading "C:\\p\\cuda.dll" which depends on "cublasLt64_12.dll" '
+    'which is missing. (Error 126: "The specified module could not be found.")\r\n': (
+        '"cublasLt64_12.dll" which is missing'
+    ),
+    "\xff?\n": "driver or libraries missing?",
+}
+
+
+@pytest.mark.parametrize(("written", "reason"), WRITTEN.items())
+def test_what_onnxruntime_writes_of_a_device_is_the_reason(model_path, monkeypatch, capfd, written, reason):
+    """It writes lines of its log from C++, and goes on with the CPU."""
+    listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+    real = onnxruntime.InferenceSession
+
+    def on_the_cpu(path, options, providers):
+        if providers != ["CPUExecutionProvider"]:
+            os.write(2, written.encode("latin-1"))
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    with pytest.raises(DeviceError) as caught:
+        Model(model_path, "cuda")
+    assert f"onnxruntime could not start CUDA ({reason}); see beadctl info" in message(caught)
+    assert Model(model_path, "auto").device == "cpu"
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"later")
+    assert capfd.readouterr().err == "later"
+
+
+def test_what_onnxruntime_prints_of_a_device_is_the_reason(model_path, monkeypatch, capfd):
+    """Its Python part prints the exception of a driver, and goes on with the CPU."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    real = onnxruntime.InferenceSession
+
+    def on_the_cpu(path, options, providers):
+        print("*** EP Error ***")
+        print(f"EP Error [ONNXRuntimeError] : 1 : FAIL : CUDA failure 100: no device when using {providers}")
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
+    with pytest.raises(DeviceError, match=r"could not start CUDA \(CUDA failure 100: no device\); see"):
+        Model(model_path, "cuda")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_device_that_fails_with_an_exception_is_refused(model_path, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["DmlExecutionProvider"])
 
