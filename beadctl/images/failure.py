@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from beadctl.errors import ImageError
 
@@ -56,10 +58,13 @@ def failures(path: Path) -> Iterator[None]:
     block should hold little besides calls of these libraries. tifffile reports a truncated chain of pages
     or a damaged tag only by a log record of level ERROR, which counts as a failure too.
 
+    A call of beadctl that a library does not have, as other versions may not, tells nothing of the file:
+    this exception remains, and is reported as an internal error.
+
     Raises
     ------
     ImageError
-        Names `path`; instead of anything that was raised or logged as an error inside.
+        Names `path`; instead of anything else that was raised or logged as an error inside.
     """
     loggers = [logging.getLogger(name) for name in READERS]
     records = _Records()
@@ -70,12 +75,30 @@ def failures(path: Path) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:
+        if _is_unknown_call(error):
+            raise
         raise ImageError(_description(path, error)) from error
     finally:
         for logger in loggers:
             logger.removeFilter(records)
     if records.errors:
         raise damaged(path, records.errors[0])
+
+
+def _is_unknown_call(error: Exception) -> bool:
+    """Whether a line of beadctl itself uses a name or an argument that a library does not have.
+
+    Numbers, strings and None are what a damaged file may give in place of another object.
+    """
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if not frame.f_globals.get("__name__", "").startswith("beadctl."):
+        return False
+    match error:
+        case AttributeError(obj=obj):
+            return isinstance(obj, ModuleType) or type(obj).__module__ not in {"builtins", "numpy"}
+        case TypeError():
+            return any(f"{kind} argument" in str(error) for kind in ("keyword", "positional"))
+    return False
 
 
 def damaged(path: Path, detail: str) -> ImageError:

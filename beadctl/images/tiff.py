@@ -23,7 +23,7 @@ from beadctl.images.plane import Absent, PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
 from beadctl.images.tiff_directories import read_directories
-from beadctl.images.tiff_page import JPEG_CODES, Page, PageReader, pages_of
+from beadctl.images.tiff_page import JPEG_CODES, Page, PageReader, pages_of, squeezed
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
@@ -85,7 +85,7 @@ def _load_series(path: Path, number: int, flags: dict[str, Any]) -> NDArray[Any]
     """Decode a series as a whole, because its planes cross pages; without axes of length 1."""
     with failures(path), TiffFile(path, **flags) as tif:
         series = _series_of(tif)[number]
-        return np.asarray(series.asarray()).reshape(series.get_shape(squeeze=True))
+        return np.asarray(series.asarray()).reshape(squeezed(series)[1])
 
 
 def _locate(
@@ -210,7 +210,7 @@ def _series_of(tif: TiffFile) -> list[TiffPageSeries]:
 
 
 def _facts(series: TiffPageSeries, side: str) -> SeriesFacts:
-    axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
+    axes, shape = squeezed(series)
     return SeriesFacts(series.name.strip(), axes, shape, str(series.dtype), side)
 
 
@@ -257,7 +257,7 @@ def _described(
         # The look-up raises an error that names a missing codec.
         TIFF.DECOMPRESSORS[keyframe.compression]
     photometric = _photometric(path, tif, keyframe)
-    axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
+    axes, shape = squeezed(series)
     lead, roles = _split(keyframe, shape)
     extra = tuple(keyframe.extrasamples)
     has_alpha = bool(extra) and extra[-1] in ALPHA_CODES

@@ -201,6 +201,16 @@ def _jpeg_samples(data: bytes) -> int:
     return 0
 
 
+def squeezed(series: TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Return the axes of a series and its shape without the axes of length 1, but always Y and X.
+
+    tifffile leaves them out itself, or not: that depends on its version and on the kind of the series.
+    """
+    named = list(zip(series.axes, series.shape, strict=True))
+    kept = [(axis, length) for axis, length in named if length > 1 or axis in "YX"] or named[-1:]
+    return "".join(axis for axis, _ in kept), tuple(length for _, length in kept)
+
+
 def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) -> list[Page | None]:
     """Return the pages of a series of the open file `tif` at `path`; None for one in another file of a set.
 
@@ -212,7 +222,7 @@ def pages_of(path: Path, tif: TiffFile, series: TiffPageSeries, limits: Limits) 
     keyframe = series.keyframe
     is_here = keyframe.parent.filehandle.path == tif.filehandle.path
     if series.dataoffset is not None and keyframe.is_final and is_here:
-        count = math.prod(series.get_shape(squeeze=True)) // keyframe.size
+        count = math.prod(series.shape) // keyframe.size
         limits.check_planes(path, count)
         first = series.dataoffset
         _check_end(path, first + count * keyframe.nbytes, tif.filehandle.size)

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
 from beadctl.images import open_image
+from beadctl.images.failure import failures
 
 
 def planes_or_error(path):
@@ -136,3 +137,35 @@ def test_permission_denied(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", refuse)
     assert "permission denied" in read_error(path)
+
+
+def as_if_in(module, code, **names):
+    """Return a function of an expression, as if a module had it."""
+    return eval(f"lambda: {code}", {"__name__": module, **names})
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "tifffile.no_such_function()",
+        "tifffile.TiffTags(no_such_argument=1)",
+        "tifffile.TiffTags(1, 2, 3)",
+        "tifffile.TiffTags().no_such_method",
+    ],
+)
+def test_what_a_library_does_not_have_says_nothing_of_the_file(call):
+    """As where beadctl does not know its version."""
+    ours = as_if_in("beadctl.images.tiff", call, tifffile=tifffile)
+    with pytest.raises((AttributeError, TypeError)), failures(Path("a.tif")):
+        ours()
+    # In the library's own code, it is the file that cannot be read.
+    theirs = as_if_in("tifffile.tifffile", call, tifffile=tifffile)
+    with pytest.raises(ImageError, match=r"a\.tif: damaged or truncated"), failures(Path("a.tif")):
+        theirs()
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", np.zeros(2)])
+def test_a_value_of_another_kind_is_damage(value):
+    ours = as_if_in("beadctl.images.tiff", "value.no_such_method()", value=value)
+    with pytest.raises(ImageError, match="damaged or truncated"), failures(Path("a.tif")):
+        ours()

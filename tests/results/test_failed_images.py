@@ -74,6 +74,21 @@ def test_an_internal_error_of_one_image_is_its_row(segment, bead_folder, monkeyp
     assert segment(bead_folder, "-o", "out").code == 0
 
 
+def test_a_reader_of_another_version_is_an_internal_error_and_no_damage(segment, bead_folder, monkeypatch):
+    """Where it has no longer what is asked for."""
+    with monkeypatch.context() as patch:
+        patch.delattr(tifffile.TiffPageSeries, "axes")
+        said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    rows = table("out/counts.csv")
+    failed = [row["reason"] for row in rows if row["status"] == "failed"]
+    assert failed
+    assert len(failed) < len(rows)
+    for reason in failed:
+        assert reason.startswith("internal error, please report it: AttributeError: 'TiffPageSeries' object")
+    assert segment(bead_folder, "-o", "out").code == 0
+
+
 @pytest.mark.parametrize("length", [246, 250])
 def test_a_name_that_is_too_long_for_results_is_a_row(segment, bead_folder, length):
     """Of the mask alone, and of the record too."""
