@@ -227,6 +227,10 @@ def _in_fp16(proto: Any) -> Any:
 
     with _quiet():
         half = convert_float_to_float16(proto, keep_io_types=True)
+        # Before onnxruntime 1.32, a value that stays single for two nodes is converted by two equal nodes.
+        nodes = list({node.SerializeToString(): node for node in half.graph.node}.values())
+        del half.graph.node[:]
+        half.graph.node.extend(nodes)
         # It adds the conversions of the input at the end, where ONNX wants them before their use.
         OnnxModel.graph_topological_sort(half.graph)
     # Of some values it still states the type that they had.

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from helpers.model import write_model
 from helpers.training import TINY as SMALL
+from onnxruntime.transformers import float16
 
 from beadctl.console import Messages
 from beadctl.errors import DeviceError, ModelError, OutputError, SettingsError
@@ -95,6 +96,23 @@ def test_fp16_has_half_the_bytes_and_takes_and_gives_single_precision(converted)
     tile = np.zeros((1, model.facts.normalisation.channels, 64, 64), np.float32)
     assert {one.dtype for one in model.run(tile)} == {np.dtype(np.float32)}
     assert drift.beads > 0
+
+
+def test_values_that_are_converted_twice_make_one_node(scenes, tmp_path, monkeypatch):
+    """As by onnxruntime before 1.32, which cannot load what it writes then."""
+    real = float16.convert_float_to_float16
+
+    def twice(*arguments, **named):
+        half = real(*arguments, **named)
+        half.graph.node.extend([node for node in half.graph.node if node.op_type == "Cast"])
+        return half
+
+    monkeypatch.setattr(float16, "convert_float_to_float16", twice)
+    source, out = write_model(tmp_path / "blobs.onnx"), tmp_path / "half.onnx"
+    convert(source, out, Reduced.FP16, scenes, limits=ANY, messages=QUIET)
+    proto = onnx.load(out)
+    onnx.checker.check_model(proto, full_check=True)
+    assert "Cast" in {node.op_type for node in proto.graph.node}
 
 
 @pytest.mark.gpu
