@@ -19,7 +19,8 @@ class MisfitLimits:
     =======  =====  =======  ==========================================================================
     ratio    1.6    ratio    between the third by which a diameter stated by eye is off, and the two of
                              a radius stated for it
-    fewest   3      objects  fewer may be dirt
+    fewest   3      objects  fewer that were left out may be dirt; with fewer beads, these are looked for
+                             in the plane as it is, where it was shrunk
     =======  =====  =======  ==========================================================================
     """
 
@@ -30,12 +31,12 @@ class MisfitLimits:
 LIMITS = MisfitLimits()
 
 
-def misfits(diameter_px: float, found: Found, table: BeadTable) -> bool:
+def misfits(diameter_px: float, found: Found, table: BeadTable, unshrunk: Found | None = None) -> bool:
     """Return whether the objects of a plane do not have the stated diameter.
 
     They do not where three or more specks, which were left out, have a larger area than the beads; where the
-    median diameter of three or more whole beads differs by a factor above 1.6; or where there is no bead and
-    the stated diameter is larger than the plane.
+    median diameter of the whole beads differs by a factor above 1.6; or where the stated diameter is
+    larger than the plane's shorter edge.
 
     Parameters
     ----------
@@ -45,6 +46,9 @@ def misfits(diameter_px: float, found: Found, table: BeadTable) -> bool:
         The beads by the maps, with the specks that were left out.
     table : BeadTable
         The beads.
+    unshrunk : Found, optional
+        What was seen of the plane as it is, where it was shrunk for beads of the stated diameter and has few:
+        at that scale, much smaller ones cannot be seen.
 
     Examples
     --------
@@ -59,9 +63,12 @@ def misfits(diameter_px: float, found: Found, table: BeadTable) -> bool:
     True
     """
     whole = table.diameter_px[~table.border]
-    if found.specks >= LIMITS.fewest and found.specks_px > table.area_px.sum():
+    if diameter_px > min(found.labels.shape):
         return True
-    if len(whole) >= LIMITS.fewest:
+    left_out = max((one for one in (found, unshrunk) if one), key=lambda one: one.specks_px)
+    if left_out.specks >= LIMITS.fewest and left_out.specks_px > table.area_px.sum():
+        return True
+    if len(whole):
         middle = float(np.median(whole))
         return not 1 / LIMITS.ratio <= middle / diameter_px <= LIMITS.ratio
-    return not len(table) and diameter_px > max(found.labels.shape)
+    return False

@@ -144,7 +144,7 @@ def label_plane(
 
     table = measurements()
     diameter_px = options.diameter.value if options.diameter else None
-    misfit = diameter_px is not None and misfits(diameter_px, found, table)
+    misfit = diameter_px is not None and misfits(diameter_px, found, table, predicted.unshrunk)
     gone = objects.no_beads(labels, maps, table, options.classifier, diameter_px)
     if gone.any():
         number = np.cumsum(~gone)

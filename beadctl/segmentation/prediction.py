@@ -1,6 +1,6 @@
 """The network's maps of a plane: turned, normalised, and shown at the scale that the scale rule chooses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from beadctl.segmentation import instances, scale
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
+from beadctl.segmentation.misfit import LIMITS as MISFIT
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.size_prior import SizePrior
 
@@ -40,6 +41,8 @@ class PredictedPlane:
         The beads by these maps, and their measurements without intensities.
     normalisation : Normalisation or None
         By which the network was shown the plane.
+    unshrunk : Found or None
+        Number and area of the specks of the plane as it is, as in `beadctl.segmentation.misfit.misfits`.
     """
 
     maps: Maps
@@ -49,6 +52,7 @@ class PredictedPlane:
     found: Found | None = None
     table: BeadTable | None = None
     normalisation: Normalisation | None = None
+    unshrunk: Found | None = None
 
     @property
     def unlabelled(self) -> "PredictedPlane":
@@ -124,7 +128,20 @@ def scaled_plane(
 
     factors = scale.factors_for(options.diameter.value if options.diameter else None)
     choice = scale.chosen(pixels.height, pixels.width, evidence, factors)
-    return ScaledPlane((pixels.height, pixels.width), orientation, choice, trials[choice.factor])
+    trial, unshrunk = trials[choice.factor], None
+    if options.diameter and choice.factor > 1 and sum(map(len, trial.tables)) < MISFIT.fewest:
+        evidence(1)
+        unshrunk = _specks(trials[1].found, pixels)
+    return ScaledPlane((pixels.height, pixels.width), orientation, choice, trial, unshrunk)
+
+
+def _specks(windows: Sequence[Found], pixels: Pixels) -> Found:
+    """Return the specks of windows of a plane, their area as that of the whole plane."""
+    whole = pixels.height * pixels.width / sum(one.labels.size for one in windows)
+    area_px = sum(one.specks_px for one in windows)
+    return Found(
+        np.zeros((0, 0), np.uint32), specks=sum(one.specks for one in windows), specks_px=int(area_px * whole)
+    )
 
 
 def _only_value(pixels: Pixels) -> Any:
@@ -160,12 +177,15 @@ class ScaledPlane:
         Height and width of the plane itself, px.
     orientation, choice : Orientation and Choice
         In which the plane is shown, and the scale that was chosen.
+    unshrunk : Found or None
+        As in `PredictedPlane`.
     """
 
     shape: tuple[int, int]
     orientation: Orientation
     choice: scale.Choice
     _trial: _Trial
+    unshrunk: Found | None = None
 
     @property
     def pixels(self) -> Pixels:
@@ -193,7 +213,9 @@ class ScaledPlane:
         by = self.shown.normalisation
         if factor > 1 or self.is_large:
             enlarged = maps.enlarged(factor, *self.shape)
-            return PredictedPlane(enlarged, self.orientation, factor, larger, normalisation=by)
+            return PredictedPlane(
+                enlarged, self.orientation, factor, larger, normalisation=by, unshrunk=self.unshrunk
+            )
         found, table = self._trial.found[0], self._trial.tables[0]
         return PredictedPlane(maps, self.orientation, 1, larger, found, table, by)
 

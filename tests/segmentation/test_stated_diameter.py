@@ -120,6 +120,8 @@ def test_many_specks_beside_beads_of_the_stated_size_are_no_misfit_nor_are_two_i
 def test_a_stated_diameter_above_the_size_of_the_plane_is_a_misfit():
     assert flags_of([], SIDE) == ()
     assert flags_of([], 1.01 * SIDE) == ("diameter-misfit",)
+    # Neither are objects that were taken for parts of such beads.
+    assert flags_of([(200, 0, 300)], 1.01 * SIDE) == ("diameter-misfit",)
 
 
 default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
@@ -156,6 +158,25 @@ def test_the_command_line_takes_it_in_um(run, tmp_path):
     assert said.code == 0, said.err
     (row,) = csv.DictReader(said.out.splitlines())
     assert (row["count"], row["quality"]) == ("4", "")
+
+
+@default
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_beads_that_a_far_too_large_diameter_hides_are_seen(run, tmp_path, polarity):
+    """The plane is shrunk for such beads, at which scale those of 7 px leave nothing."""
+    y, x = np.mgrid[:384, :384]
+    field = np.random.default_rng(4).normal(120, 3, y.shape)
+    for row, column in MIDDLES[:5]:
+        field += polarity * 40 * (np.hypot(y - row, x - column) < 3.5)
+    tifffile.imwrite(tmp_path / "a.tif", field.astype(np.uint8))
+    tifffile.imwrite(tmp_path / "gel.tif", gels()[:256, :256])
+    said = run("count", tmp_path / "a.tif", "--diameter", "300px")
+    (row,) = csv.DictReader(said.out.splitlines())
+    assert (row["count"], row["quality"]) == ("0", "diameter-misfit")
+    # What lies in a bead of the stated size is less than the bead.
+    said = run("count", tmp_path / "gel.tif", "--diameter", "140px")
+    (row,) = csv.DictReader(said.out.splitlines())
+    assert (row["count"], row["quality"]) == ("1", "")
 
 
 @default
