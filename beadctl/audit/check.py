@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from beadctl.audit.detections import Detections
 from beadctl.audit.edges import trace_outlines
@@ -42,6 +43,8 @@ class CheckLimits:
     other_image     6.25   -      below this fit score, a mask belongs to another image,
     better_shifts   0.001  share  unless at most so many shifts fit better than none: on the next rows of a
                                   crystal a mask fits nearly as well, so that no shift has a high score
+    half            0.5    share  a mark that covers more of the image, with so many holes as `min_beads`, is
+                                  the background of an inverted mask, or a layer of beads in one piece
     min_beads       3      -      fewer beads fit other images as well by chance,
     few_beads       6      -      and fewer than this may be too faint to fit: a reason to look, if no other
                                   image of the folder fits
@@ -59,6 +62,7 @@ class CheckLimits:
     side_px: int = 16
     cover: float = 0.95
     full_beads: int = 2
+    half: float = 0.5
     other_image: float = 6.25
     better_shifts: float = 0.001
     min_beads: int = 3
@@ -153,6 +157,11 @@ def check(
         findings += _judge_empty(detector(pixels, low_confidence=False) if detector else None)
     elif cover > LIMITS.cover and pair.outlines.bead_count <= LIMITS.full_beads:
         findings.append(Finding(Fault.FULL, Verdict.BAD, f"the mask covers {cover:.0%} of the image"))
+    elif (holes := _holes(labels)) >= LIMITS.min_beads:
+        message = (
+            f"a mark over half of the image has {holes} holes: the mask is inverted, or its beads are one"
+        )
+        findings.append(Finding(Fault.FULL, Verdict.BAD, message))
     elif not blank and len(pair.outlines.y):
         pair = replace(pair, detections=detector(pixels, low_confidence=True) if detector else None)
         found = _judge_mask(pair)
@@ -161,6 +170,17 @@ def check(
         findings += [replace(one, verdict=Verdict.CHECK) for one in found] if overexposed else found
     beads, diameter_px = pair.outlines.bead_count, pair.outlines.diameter_px
     return CheckResult(beads, diameter_px, pair.fit, (), _sharpness(pixels)).plus(*findings)
+
+
+def _holes(labels: NDArray[np.uint32]) -> int:
+    """Return the number of places that the largest mark encloses, if it covers over half of the image."""
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    if areas.max() <= LIMITS.half * labels.size:
+        return 0
+    parts, count = ndimage.label(labels != areas.argmax())
+    edge = np.concatenate((parts[0], parts[-1], parts[:, 0], parts[:, -1]))
+    return int(count - np.count_nonzero(np.unique(edge)))
 
 
 def _judge_image(pixels: NDArray[Any]) -> list[Finding]:

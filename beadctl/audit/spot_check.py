@@ -1,4 +1,4 @@
-"""A fast audit of some pairs, before `tile` and `train` use all of them."""
+"""A fast audit of pairs, before `tile`, `train` and `eval` use them."""
 
 from collections.abc import Sequence
 
@@ -31,8 +31,14 @@ def _confirmed(bad: Sequence[AuditedSample], reading: ReadOptions, messages: Mes
     ]
 
 
-def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messages, command: str) -> None:
-    """Audit up to 24 samples, evenly spread; warn if masks are bad.
+def spot_check(
+    samples: Sequence[Sample],
+    reading: ReadOptions,
+    messages: Messages,
+    command: str,
+    most: int = MAX_PAIRS,
+) -> None:
+    """Audit some samples, evenly spread; warn if masks are bad.
 
     The default model looks only at pairs that are bad by their edges.
 
@@ -42,8 +48,10 @@ def spot_check(samples: Sequence[Sample], reading: ReadOptions, messages: Messag
         Annotated images, and how image files are read.
     messages, command : Messages, str
         Takes the warning, which names the command that audits all samples.
+    most : int
+        Samples that are audited.
     """
-    audited = audit(samples[:: max(1, -(-len(samples) // MAX_PAIRS))], reading=reading)
+    audited = audit(samples[:: max(1, -(-len(samples) // most))], reading=reading)
     bad = [pair for pair in audited if pair.result.verdict is Verdict.BAD]
     bad = _confirmed(bad, reading, messages) if bad else []
     if bad:

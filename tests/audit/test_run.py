@@ -211,6 +211,9 @@ def test_faults_of_images_and_of_whole_masks():
     # Only beads that would be counted make an empty mask wrong.
     assert check(image, np.zeros_like(labels), detector=detects(labels, 0.55)).findings == ()
     assert faults(check(image, np.ones_like(labels))) == {Fault.FULL}
+    inverted = check(image, np.uint32(labels == 0))
+    assert faults(inverted) == {Fault.FULL}
+    assert "inverted" in inverted.findings[0].message
     assert faults(check(np.full(SHAPE, 7, np.uint8), labels)) == {Fault.BLANK}
     assert Fault.SATURATED in faults(check(np.where(labels > 0, 255, image // 2).astype(np.uint8), labels))
     assert Fault.BIT_DEPTH in faults(check((image // 32 * 32).astype(np.uint16), labels))

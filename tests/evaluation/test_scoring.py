@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from helpers.faults import scene
 from helpers.images import discs
 
 from beadctl.evaluation.scoring import COLUMNS, Score, score
@@ -66,6 +67,23 @@ def test_pairs_are_scored_and_summed(run, model_path, pairs):
     assert figures["dice"] == pytest.approx(2 * (truth & found).sum() / (truth.sum() + found.sum()))
     assert figures["precision"] == pytest.approx((truth & found).sum() / found.sum())
     assert figures["recall"] == pytest.approx((truth & found).sum() / truth.sum())
+
+
+@pytest.mark.parametrize(("fault", "words"), [("inverted", "is inverted"), ("other", "does not fit")])
+def test_masks_that_do_not_fit_are_said_once(run, model_path, tmp_path, fault, words):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    scenes = [scene(1, number, 256) for number in range(3)]
+    for number, one in enumerate(scenes):
+        wrong = np.uint8(one.labels == 0) if fault == "inverted" else scenes[number - 1].labels
+        tifffile.imwrite(tmp_path / f"images/{number}.tif", one.image)
+        tifffile.imwrite(tmp_path / f"masks/{number}.tif", wrong if number else one.labels)
+    said = run("eval", "images", "masks", "-m", model_path)
+    assert said.code == 0
+    (line,) = [line for line in said.err.splitlines() if "bad" in line]
+    assert line.startswith("warning: 2 of 3 masks checked are bad, for example 1.tif: ")
+    assert words in line
+    assert line.endswith("beadctl audit images masks")
 
 
 def test_artefacts_are_removed_as_in_segment(run, model_path, tmp_path, monkeypatch):

@@ -72,6 +72,7 @@ def evaluate(
     Example: beadctl eval images masks -m mine.onnx
     """
     from beadctl.annotations.canvas import remark_lines
+    from beadctl.audit.spot_check import spot_check
     from beadctl.cli import arguments
     from beadctl.evaluation import calibration, scoring
     from beadctl.evaluation.bands import model_with_bands
@@ -82,6 +83,10 @@ def evaluate(
     tiles = settings.data.tiles
     samples = scoring.samples(images, masks, rule, messages, tiles=tiles, split=split.value)
     out = require_free(output.out_dir, ("eval.csv", "eval.json"), overwrite=output.overwrite)
+    pairs = f"{images} {masks}" if images else tiles
+    reading = arguments.read_options(settings)
+    # The network takes longer for an image than its check.
+    spot_check(samples, reading, messages, f"beadctl audit {pairs}", most=len(samples))
     plan = arguments.memory_plan(settings)
     session = arguments.session(settings, plan, messages)
     for path, write in ((calibrate, calibration.calibrated_model), (bands, model_with_bands)):
