@@ -8,18 +8,21 @@ import contextlib
 import functools
 import shutil
 import tempfile
+import time
 import weakref
 from pathlib import Path
 from typing import Any
 
 from beadctl import store
 from beadctl.console import stopping
-from beadctl.errors import OutputError
+from beadctl.errors import ImageError, OutputError
 from beadctl.images.found import Found
 from beadctl.images.limits import Limits
 from beadctl.url import Url
 
 USUAL = Limits()
+# Fewer bytes in this time, 1 kB a second, are no copy that ends.
+LEAST_BYTES, PERIOD_S = 60_000, 60.0
 
 
 class LocalFile:
@@ -35,7 +38,8 @@ class LocalFile:
     Raises
     ------
     ImageError
-        If an object is missing, cannot be reached, access to it is denied, or it is beyond the limits.
+        If an object is missing, cannot be reached or comes at less than 1 kB a second, access to it is denied,
+        or it is beyond the limits.
     OutputError
         If there is no room for the copy.
     """
@@ -68,6 +72,9 @@ def _limited(url: Url, folder: Path, limits: Limits) -> Any:
     from fsspec.callbacks import Callback
 
     class Told(Callback):  # type: ignore[misc]
+        # Bytes and time at the start of a period.
+        start = 0, time.monotonic()
+
         def set_size(self, size: int | None) -> None:
             super().set_size(size)
             limits.check_copy(url.shown, size or 0)
@@ -77,6 +84,13 @@ def _limited(url: Url, folder: Path, limits: Limits) -> Any:
         def relative_update(self, inc: int = 1) -> None:
             super().relative_update(inc)
             limits.check_copy(url.shown, self.value)
+            (began, since), now = self.start, time.monotonic()
+            if now - since >= PERIOD_S:
+                if self.value - began < LEAST_BYTES:
+                    raise ImageError(
+                        f"{url.shown}: comes at less than 1 kB a second; check the network, and run again"
+                    )
+                self.start = self.value, now
 
     return Told()
 

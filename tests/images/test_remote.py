@@ -5,6 +5,7 @@ import gc
 import importlib
 import shutil
 import sys
+import time
 import zipfile
 from itertools import repeat
 from pathlib import Path, PurePosixPath
@@ -197,6 +198,26 @@ def test_an_endless_answer_is_given_up(tmp_path):
         (item,) = search([Path(f"{address}/endless.tif?key=1")], (), Selection()).images
         with pytest.raises(ImageError, match=r"endless\.tif: more than the 3,000,000 bytes") as caught:
             LocalFile(item, Limits(max_copy_bytes=3_000_000))
+    assert "key" not in str(caught.value)
+    del caught
+    gc.collect()
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_an_answer_that_trickles_is_given_up(tmp_path, monkeypatch):
+    """Each byte comes before the time-out of a silent server, so only the rate tells."""
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    monkeypatch.setattr(importlib.import_module("beadctl.images.remote"), "PERIOD_S", 0.05)
+
+    def trickle():
+        while True:
+            time.sleep(0.02)
+            yield b"x"
+
+    with web({"/slow.tif": trickle()}) as (address, _):
+        (item,) = search([Path(f"{address}/slow.tif?key=1")], (), Selection()).images
+        with pytest.raises(ImageError, match=r"slow\.tif: comes at less than 1 kB a second; check") as caught:
+            LocalFile(item)
     assert "key" not in str(caught.value)
     del caught
     gc.collect()
