@@ -177,6 +177,10 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
         entry = ledger.read(outputs.folder, item.name)
         existing = [path for path in outputs.all_paths(item.name, 1) if outputs.exists(path)]
         if entry is None and existing:
+            earlier = _namesake(item.name, outputs.folder)
+            if earlier:
+                remedy = f"use --overwrite if {item.name} is that image with a new name, else another -o"
+                raise OutputError(f"{existing[0]}: is a result of {earlier}; {remedy}")
             raise OutputError(f"{existing[0]}: already exists; use --overwrite, or another -o")
         if entry is None or entry.result.failed:
             continue
@@ -190,6 +194,13 @@ def check_outputs(found: Sequence[Found], key: str, outputs: Outputs) -> None:
                 f"{outputs.folder}: holds the result of another {item.name}, {entry.source}; "
                 "choose another -o for this one, or use --overwrite"
             )
+
+
+def _namesake(image: PurePosixPath, folder: Path) -> PurePosixPath | None:
+    """Return another image of an earlier run whose results have the names of those of this one, if any."""
+    parts = ledger.path_of(folder, image).parent.glob("*.json")
+    names = (image.with_name(part.stem) for part in parts)
+    return next((name for name in names if name != image and stem(name) == stem(image)), None)
 
 
 class Names:

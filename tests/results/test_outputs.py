@@ -91,6 +91,18 @@ def mask_of_dark():
     return Path("out/masks/dark_masks.tif")
 
 
+def test_an_image_with_a_new_suffix_is_told_whose_results_are_there(segment, tmp_path):
+    (folder := tmp_path / "images").mkdir()
+    tifffile.imwrite(folder / "a.tif", discs(3)[0])
+    assert segment(folder, "-o", "out").code == 0
+    (folder / "a.tif").rename(folder / "a.ome.tiff")
+    said = segment(folder, "-o", "out")
+    assert said.code == 3
+    assert "a_overlay.png: is a result of a.tif; use --overwrite if a.ome.tiff is that image" in said.error
+    assert segment(folder, "-o", "out", "--overwrite").code == 0
+    assert [row["image"] for row in table("out/counts.csv")] == ["a.ome.tiff"]
+
+
 def test_a_mask_that_was_changed_is_not_done_and_not_replaced(segment, bead_folder):
     segment(bead_folder, "-o", "out", "--save", "masks")
     before = mask_of_dark().read_bytes()
