@@ -38,8 +38,8 @@ class LocalFile:
     Raises
     ------
     ImageError
-        If an object is missing, cannot be reached or comes at less than 1 kB a second, access to it is denied,
-        or it is beyond the limits.
+        If an object is missing, cannot be reached, comes at less than 1 kB a second, or is beyond the limits,
+        or access to it is denied.
     OutputError
         If there is no room for the copy.
     """

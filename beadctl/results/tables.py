@@ -12,6 +12,7 @@ from beadctl.results import joined, ledger
 from beadctl.results.ledger import Entry, ImageResult, Row, Status
 from beadctl.results.outputs import Outputs
 from beadctl.results.sources import SHARED_LABELS
+from beadctl.segmentation.causes import Cause
 from beadctl.segmentation.count_rule import NARROW_GUARD
 from beadctl.segmentation.misfit import DIAMETER_MISFIT
 from beadctl.segmentation.quality import DOUBTFUL
@@ -26,6 +27,8 @@ REMEDIES = {
     DIAMETER_MISFIT: "the objects have another size than --diameter states; correct it, or leave it out",
     NARROW_GUARD: "beads in the counting frame are cut by the image's border; give --counting-frame a wider "
     "distance",
+    Cause.SURROUND: "one value around the field counts as area of it, so densities are too low; crop the "
+    "image, or give a --region",
     SHARED_LABELS: "separate beads share a number and count as one; give each bead its own number",
 }
 

@@ -14,6 +14,7 @@ from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
 from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
 from beadctl.segmentation.bead_table import BeadTable
+from beadctl.segmentation.causes import Cause
 from beadctl.segmentation.gaps import outside_gaps
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
@@ -21,6 +22,7 @@ from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane, find_beads, measured_by_maps, predict_plane
 from beadctl.segmentation.quality import doubt, flags, threshold_range
+from beadctl.segmentation.surround import is_surrounded
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,9 @@ def label_plane(
     thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
     if not counted.kept.all():
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
-    quality += (DIAMETER_MISFIT,) * misfit + counted.quality
     inside = outside_gaps(image, counted.inside)
+    surround = Cause.SURROUND not in quality and is_surrounded(image, labels, inside)
+    quality += (Cause.SURROUND,) * surround + (DIAMETER_MISFIT,) * misfit + counted.quality
     return Segmented(labels, table, counted.filtered, inside, share, quality, thresholds, maps.probability)
 
 
