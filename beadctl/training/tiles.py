@@ -17,14 +17,15 @@ from beadctl.training.shown import INPUT
 MEMORY_LIMIT_BYTES = 2 * 1024**3
 
 _Place = tuple[int, np.dtype[Any], tuple[int, ...]]
+_Tile = tuple[Path, Path, int, int]
 
 
 class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
     """The tiles of one split, as (normalised image float32, labels int32), both (H, W).
 
-    Every tile is decoded once at the start, which finds the broken ones before training. They are kept where
-    they fit, in their own dtypes and as one block of bytes, which forked workers share: nothing is written to
-    it, not even a reference count.
+    Every tile is decoded once at the start, which finds the broken ones before training; rows may repeat it.
+    They are kept where they fit, in their own dtypes and as one block of bytes, which forked workers share:
+    nothing is written to it, not even a reference count.
 
     Parameters
     ----------
@@ -50,14 +51,14 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
             raise TrainingError(
                 f"{folder}: no {split} tiles; give `beadctl tile` more images or another split fraction"
             )
-        packed, places = bytearray(), list[tuple[_Place, _Place]]()
+        packed, places = bytearray(), dict[_Tile, tuple[_Place, _Place]]()
         fits, beads, pixels = True, 0, 0
-        for row in self.rows:
+        for tile, row in {_tile(row): row for row in self.rows}.items():
             image, mask = _decoded(row)
             beads, pixels = beads + int(np.count_nonzero(mask)), pixels + mask.size
             if fits:
                 start, middle = len(packed), len(packed) + image.nbytes
-                places.append(((start, image.dtype, image.shape), (middle, mask.dtype, mask.shape)))
+                places[tile] = (start, image.dtype, image.shape), (middle, mask.dtype, mask.shape)
                 packed += image.tobytes() + mask.tobytes()
                 fits = len(packed) <= MEMORY_LIMIT_BYTES
         if beads in (0, pixels):
@@ -66,7 +67,7 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
                 f"{folder}: {what} in the masks of all {split} tiles ({len(self.rows)}); check the masks, "
                 "and give `beadctl tile` images with both beads and background"
             )
-        self._places = places if fits else []
+        self._places = [places[_tile(row)] for row in self.rows] if fits else []
         self._packed = np.frombuffer(bytes(packed) if fits else b"", np.uint8)
 
     def __len__(self) -> int:
@@ -84,6 +85,11 @@ class Tiles(Sequence[tuple[NDArray[np.float32], NDArray[Any]]]):
         count = int(np.prod(shape))
         content: NDArray[Any] = np.frombuffer(self._packed.data, dtype, count, start).reshape(shape)
         return content
+
+
+def _tile(row: TileRow) -> _Tile:
+    """Return what rows that repeat a tile have in common: its files and its size."""
+    return row.image, row.mask, row.height, row.width
 
 
 def _decoded(row: TileRow) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -1,5 +1,7 @@
 """Tiles as they are trained on, and those that cannot be."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tifffile
@@ -25,6 +27,24 @@ def test_tiles_are_normalised_as_their_source_and_the_same_from_memory_or_disk(t
         assert np.array_equal(labels, tifffile.imread(row.mask))
         assert np.array_equal(image, again)
         assert np.array_equal(labels, labels_again)
+
+
+@pytest.mark.parametrize("limit", [None, 4000])
+def test_a_tile_that_rows_repeat_is_decoded_and_kept_once(tiles, monkeypatch, limit):
+    """With other levels, or the mask of another tile, it gives what a tile of its own would."""
+    first, second, *rest = (row for row in read_manifest(tiles) if row.split == "train")
+    rows = [first, second, *rest, dataclasses.replace(first, low=first.low - 9), first]
+    rows.append(dataclasses.replace(first, mask=second.mask))
+    if limit:
+        monkeypatch.setattr(tiles_module, "MEMORY_LIMIT_BYTES", limit)
+    opened, real = [], tifffile.imread
+    monkeypatch.setattr(tifffile, "imread", lambda path: opened.append(path) or real(path))
+    repeated = Tiles(rows, "train", tiles)
+    assert len(opened) == 2 * (len(rest) + 3)
+    for row, (image, mask) in zip(rows, repeated, strict=True):
+        ((alone, mask_alone),) = Tiles([row], "train", tiles)
+        np.testing.assert_array_equal(image, alone)
+        np.testing.assert_array_equal(mask, mask_alone)
 
 
 def broken(folder, what):
