@@ -10,6 +10,9 @@ from beadctl.annotations.formats.labels import BY_CLASS, MaskImage, labelled, pa
 from beadctl.errors import AnnotationError
 from beadctl.images import Plane, Window, open_image
 
+# A label image has more neighbours of one value, and at least so many besides 0; edge of what is looked at.
+ALIKE, FEWEST, EDGE_PX = 0.9, 3, 2048
+
 
 @dataclass(frozen=True)
 class LabelImage:
@@ -63,6 +66,28 @@ def read_label_image(plane: Plane) -> LabelImage:
             "mask by class; give a label image, with a number for each bead"
         )
     return LabelImage(found.labels)
+
+
+def looks_labelled(image: NDArray[Any]) -> bool:
+    """Return whether a plane, (H, W), looks like a label image: flat areas of three or more values on 0.
+
+    A picture has noise: of the neighbours in a row that are not 0, fewer than nine tenths are equal. Only the
+    middle of a large plane is looked at.
+
+    Examples
+    --------
+    >>> labels = np.kron(np.array([[0, 1, 0], [2, 0, 3]]), np.ones((20, 20), int))
+    >>> looks_labelled(labels), looks_labelled(np.arange(1200).reshape(30, 40))
+    (True, False)
+    """
+    top, left = (max(0, (length - EDGE_PX) // 2) for length in image.shape)
+    image = image[top : top + EDGE_PX, left : left + EDGE_PX]
+    if image.min() != 0:
+        return False
+    one, other = image[:, :-1], image[:, 1:]
+    beside = (one != 0) & (other != 0)
+    alike = np.count_nonzero(beside & (one == other))
+    return bool(alike > ALIKE * np.count_nonzero(beside)) and len(np.unique(image)) > FEWEST
 
 
 def _stored(plane: Plane) -> NDArray[Any]:

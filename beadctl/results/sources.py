@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import cpus
-from beadctl.annotations.label_image import read_label_image
+from beadctl.annotations.label_image import looks_labelled, read_label_image
 from beadctl.counting.detection import Band
 from beadctl.errors import FileNote, SettingsError
 from beadctl.files import fingerprint
@@ -195,6 +195,9 @@ class ByNetwork:
             )
             image = pixels.read_all()
             measured = intensities_of(pixels, image)
+        if looks_labelled(image):
+            words = "looks like a label image, whose labels count --labels takes as they are"
+            warnings.warn(FileNote(plane.path, words), stacklevel=1)
 
         def finish() -> FoundPlane:
             segmented = label_plane(predicted, image, self.options, plane.pixel_size_um, measured)

@@ -251,6 +251,19 @@ def test_what_is_no_label_image_is_one_line_and_the_others_are_counted(count, na
     assert (rows[bad.name]["status"], rows[bad.name]["count"]) == ("failed", None)
 
 
+def test_a_label_image_taken_for_a_picture_is_said_once_and_pictures_are_not(run, model_path, tmp_path):
+    image, labels = discs(10)
+    tifffile.imwrite(tmp_path / "picture.tif", image)
+    tifffile.imwrite(tmp_path / "mask.tif", np.uint8(labels > 0))
+    tifffile.imwrite(
+        tmp_path / "labels.tif", np.stack([labels, labels]), imagej=True, metadata={"axes": "ZYX"}
+    )
+    said = run("count", tmp_path, "-m", model_path)
+    assert said.code == 0
+    assert said.err.count("looks like a label image") == 1
+    assert "labels.tif: looks like a label image, whose labels count --labels takes as they are" in said.err
+
+
 def test_numbers_that_a_few_beads_share_are_flagged(count):
     labels = discs(12)[1]
     labels[labels == 5] = 4
