@@ -17,7 +17,8 @@ from typing import Any
 from beadctl.errors import BeadctlError, ImageError, MissingExtraError, OutputError
 from beadctl.url import ARCHIVE, WEB, Url
 
-# Longest time without an answer or a byte from a web server; those of other stores are set by their packages.
+# Longest time without a byte from a web server, and half of that until its answer begins; those of other stores
+# are set by their packages.
 TIMEOUT_S = 60.0
 DENIED = (401, 403)
 GONE = (404, 410)
@@ -118,7 +119,14 @@ def _options(scheme: str) -> dict[str, Any]:
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S)
     own = conf.get(scheme, {}).get("client_kwargs", {})
-    return {"client_kwargs": {"timeout": timeout, "trust_env": True, **own}}
+    return {"client_kwargs": {"timeout": timeout, "trust_env": True, "middlewares": (_answered,), **own}}
+
+
+async def _answered(request: Any, handler: Any) -> Any:
+    """Limit the time until the headers of an answer are there, which may come a byte at a time."""
+    import asyncio
+
+    return await asyncio.wait_for(handler(request), 2 * TIMEOUT_S)
 
 
 @contextlib.contextmanager

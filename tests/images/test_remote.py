@@ -1,10 +1,13 @@
 """Objects in stores: which of them are images, and the file of each while it is read."""
 
+import contextlib
 import errno
 import gc
 import importlib
 import shutil
+import socketserver
 import sys
+import threading
 import time
 import zipfile
 from itertools import repeat
@@ -222,6 +225,31 @@ def test_an_answer_that_trickles_is_given_up(tmp_path, monkeypatch):
     del caught
     gc.collect()
     assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_headers_that_trickle_are_given_up(monkeypatch):
+    """They end after 4 s, by which an object that is not there would be told."""
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    monkeypatch.setattr(store, "TIMEOUT_S", 0.5)
+    store.forget()
+
+    class Trickle(socketserver.BaseRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                self.request.recv(2**16)
+                self.request.sendall(b"HTTP/1.1 404 Not Found\r\nX-Slow: ")
+                for _ in range(200):
+                    time.sleep(0.02)
+                    self.request.sendall(b"x")
+                self.request.sendall(b"\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Trickle) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/slow.tif"
+        with pytest.raises(ImageError, match="no answer in time"):
+            LocalFile(Found.of_url(Url.parse(address)))
+        server.shutdown()
+    store.forget()
 
 
 def test_an_object_beyond_the_limit_is_refused(memory):
