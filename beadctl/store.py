@@ -17,7 +17,7 @@ from typing import Any
 from beadctl.errors import BeadctlError, ImageError, MissingExtraError, OutputError
 from beadctl.url import ARCHIVE, WEB, Url
 
-# Longest time without a byte from a web server, and half of that until its answer begins; those of other
+# Longest time without a byte from a web server, whose answer may take twice that to begin; those of other
 # stores are set by their packages.
 TIMEOUT_S = 60.0
 DENIED = (401, 403)
