@@ -1,7 +1,7 @@
 """Give a model file thresholds and a classifier of objects: classify.py MODEL IMAGES MASKS OUT [START].
 
-The thresholds are those of the model file START, if there is one. The classifier is fitted to the objects
-found in annotated images, one plane each.
+The thresholds are those of the model file START, if there is one, but for that of pixels. The classifier is
+fitted to the objects found in annotated images, one plane each.
 """
 
 import dataclasses
@@ -19,18 +19,21 @@ from beadctl.segmentation.options import SegmentOptions
 
 # Least confidence of the objects that the classifier is fitted to; those of a lower one are rarely beads.
 FITTED_CONFIDENCE = 0.48
-# Probability below which an object is left out: chosen with the real images of the card in view.
-LEAST = 0.1
+# Probabilities below which an object is left out, and a pixel is of no bead: chosen with the real images of
+# the card in view.
+LEAST, LEAST_IN_PLANE = 0.2, 0.05
+THRESHOLD = 0.6
 
 
 def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -> None:
     """Write the model file `out`."""
     model = Model(path, "cpu")
     numbers = Model(start, "cpu").facts if start else model.facts
-    names = ("threshold", "marker_threshold", "marker_rise", "min_area_px", "min_confidence")
+    names = ("marker_threshold", "marker_rise", "min_area_px", "min_confidence")
     facts = dataclasses.replace(
         model.facts,
         **{name: getattr(numbers, name) for name in names},
+        threshold=THRESHOLD if start else model.facts.threshold,
         classifier=None,
         bands=(),
     )
@@ -44,7 +47,7 @@ def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -
             advance()
     classifier = fitted(found)
     if classifier:
-        classifier = dataclasses.replace(classifier, least=LEAST)
+        classifier = dataclasses.replace(classifier, least=LEAST, least_in_plane=LEAST_IN_PLANE)
     beads = sum(int(one.is_bead.sum()) for one in found)
     print(f"{sum(len(one.is_bead) for one in found)} objects, {beads} of them beads")
     out.write_bytes(with_facts(path.read_bytes(), dataclasses.replace(facts, classifier=classifier)))

@@ -4,7 +4,8 @@
 # (its predecessor for the model in the package); without it, weights are random. It ends with OUT/bead.onnx and its
 # figures on scenes that were used neither in training nor in calibration. After a stop, the same command resumes.
 set -euo pipefail
-out=$1 real=${2:-} start=${3:-}
+out=$(realpath -m "$1") real=${2:-} start=${3:-}
+earlier=5cf658f
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 mkdir -p "$out"
 
@@ -15,15 +16,26 @@ tiles() { # NAME VAL_FRACTION: tiles of 384 px of OUT/NAME or REAL/NAME
         --val-fraction "$2" --test-fraction 0 -q --overwrite >"$out/$1.csv"
 }
 folders=()
-for seed in 193 194; do
-    [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 4500 --size 384 --seed $seed -q \
+for seed in $(seq 3201 3216); do
+    [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 500 --size 384 --seed $seed -q \
         --overwrite
-    tiles scenes-$seed 0.008
+    tiles scenes-$seed 0.006
     folders+=("$out/tiles/scenes-$seed")
 done
+# Scenes of an earlier simulator, by this repository's history: all clusters of fluorescent beads, and a part of the others.
+if [[ ! -d $out/earlier ]]; then
+    mkdir -p "$out/earlier-beadctl"
+    git -C "$here/../.." archive "$earlier" beadctl | tar x -C "$out/earlier-beadctl"
+    for seed in $(seq 5201 5216); do
+        (cd "$out/earlier-beadctl" && python -m beadctl simulate "$out/earlier-$seed" --count 500 --size 384 --seed $seed -q)
+        python "$here/earlier_scenes.py" "$out/earlier-$seed" "$out/earlier"
+    done
+fi
+tiles earlier 0.012
+folders+=("$out/tiles/earlier")
 if [[ -n $real ]]; then
     [[ -d $out/stem_np_half ]] || python "$here/halve.py" "$real/stem_np" "$out/stem_np_half"
-    for set in dsb2018=5 emps=1 stem_np=3 stem_np_half=8 yeast_pc=2; do
+    for set in dsb2018=6 emps=1 stem_np=4 stem_np_half=8 yeast_pc=6; do
         tiles "${set%=*}" 0.05
         folders+=("$out/tiles/$set")
     done
@@ -38,12 +50,9 @@ if [[ ! -f $run.finished ]]; then
     beadctl train "${flags[@]}"
     touch "$run.finished"
 fi
-# Averaged with the predecessor where there is one.
-blend=()
-[[ -z $start ]] || blend=(--blend "$start" --blend-share 0.35)
-[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx" "${blend[@]}"
+[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"
 
-# Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept.
+# Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept, but one.
 calibrated=$out/trained.onnx
 if [[ -z $start ]]; then
     calibrated=$out/calibrated.onnx
