@@ -1,5 +1,6 @@
 """Objects that are no beads: pieces of dirt that the network took for beads, told by size and shape."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from beadctl.model.classifier import FEATURES, ObjectClassifier
 from beadctl.model.session import Maps
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.runs import runs_of
+
+# Least probabilities to be a bead at which the most and the fewest objects would be counted.
+LENIENT, STRICT = 0.1, 0.7
 
 
 def features_of(
@@ -49,14 +53,30 @@ def features_of(
     return np.column_stack([columns[name] for name in FEATURES]).astype(np.float64)
 
 
-def no_beads(
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Which objects of a plane are no beads, and how many of all are unsure.
+
+    Attributes
+    ----------
+    gone : ndarray of bool, shape (n,)
+        True for each object that is no bead.
+    unsure : int
+        Number of objects with a probability to be a bead from `LENIENT` to below `STRICT`.
+    """
+
+    gone: NDArray[np.bool_]
+    unsure: int = 0
+
+
+def judged(
     labels: NDArray[Any],
     maps: Maps,
     table: BeadTable,
     classifier: ObjectClassifier | None,
     diameter_px: float | None = None,
-) -> NDArray[np.bool_]:
-    """Return which objects are no beads, bool (n,); none without a classifier.
+) -> Judged:
+    """Judge the objects of a plane; without a classifier all are beads.
 
     Parameters
     ----------
@@ -66,5 +86,8 @@ def no_beads(
         That of the model file.
     """
     if classifier is None or not len(table):
-        return np.zeros(len(table), bool)
-    return ~classifier.is_bead(features_of(labels, maps, table, diameter_px))
+        return Judged(np.zeros(len(table), bool))
+    features = features_of(labels, maps, table, diameter_px)
+    probability = classifier.probability(features)
+    unsure = (probability >= LENIENT) & (probability < STRICT)
+    return Judged(~classifier.is_bead(features), int(unsure.sum()))

@@ -147,13 +147,13 @@ def label_plane(
     table = measurements()
     diameter_px = options.diameter.value if options.diameter else None
     misfit = diameter_px is not None and misfits(diameter_px, found, table, predicted.unshrunk)
-    gone = objects.no_beads(labels, maps, table, options.classifier, diameter_px)
-    if gone.any():
+    judged = objects.judged(labels, maps, table, options.classifier, diameter_px)
+    if (gone := judged.gone).any():
         number = np.cumsum(~gone)
         parts = [int(number[part - 1]) for part in parts if not gone[part - 1]]
         labels = instances.without(labels, gone)
         table = measurements()
-    share = doubt([found], len(table))
+    share = doubt([found], len(table), judged.unsure)
     quality = flags(
         share,
         table,

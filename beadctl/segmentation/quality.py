@@ -37,8 +37,10 @@ class QualityLimits:
 LIMITS = QualityLimits()
 
 
-def doubt(found: Sequence[Found], count: int) -> float:
+def doubt(found: Sequence[Found], count: int, unsure: int = 0) -> float:
     """Return the range of the count over other thresholds, relative to the count, 0 or more.
+
+    Those are the thresholds on the maps, and those of the classifier of objects.
 
     Parameters
     ----------
@@ -46,13 +48,16 @@ def doubt(found: Sequence[Found], count: int) -> float:
         The beads by the maps, of a plane or of windows of it.
     count : int
         Their number.
+    unsure : int
+        Number of objects that are beads at some thresholds of the classifier; see `objects.judged`.
 
     Examples
     --------
     >>> doubt([Found(np.zeros((1, 1), np.uint32), fewest=24, most=36)], count=30)
     0.4
     """
-    return sum(one.most - one.fewest for one in found) / max(count, LIMITS.fewest)
+    by_maps = sum(one.most - one.fewest for one in found)
+    return (by_maps + unsure) / max(count, LIMITS.fewest)
 
 
 def threshold_range(found: Found, count: int, counted: int) -> tuple[int, int]:

@@ -117,8 +117,8 @@ class Evidence:
 
     @property
     def settles(self) -> bool:
-        """Whether no other scale need be tried: there are beads, and they are not doubtful."""
-        return self.covered > 0 and self.doubt < QUALITY.doubt
+        """Whether no other scale need be tried: sound beads are more than specks, and not doubtful."""
+        return self.sound >= LIMITS.more and self.doubt < QUALITY.doubt
 
     def outweighs(self, other: "Evidence") -> bool:
         """Whether sound beads, and not clumps of small ones, cover clearly more than at a finer scale."""
@@ -128,8 +128,8 @@ class Evidence:
         )
 
     def is_surer(self, other: "Evidence") -> bool:
-        """Whether there is no more doubt than at a finer scale."""
-        return self.doubt <= other.doubt or (self.settles and not other.covered)
+        """Whether there is no more doubt than at a finer scale, or little where that one has but specks."""
+        return self.doubt <= other.doubt or (self.doubt <= QUALITY.doubt and other.worth < LIMITS.more)
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,10 @@ def chosen(
 ) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
-    The finest scale stands where its beads are hardly in doubt, so small beads are never merged into a
-    large one. Else a coarser scale is taken where sound beads cover clearly more of the plane, with no more
-    doubt, and are at least 16 px in the shrunk plane and no wider than 0.4 of its shorter edge.
+    The finest scale stands where it has more than specks and its beads are hardly in doubt, so small beads
+    are not merged into a large one. Else a coarser scale is taken where sound beads cover clearly more of the
+    plane, with no more doubt, and are at least 16 px in the shrunk plane and no wider than 0.4 of its shorter
+    edge.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
     "declump": lambda: mock.patch.object(declump, "declumped", lambda labels, *_: (labels, [])),
     "half contrast": lambda: mock.patch.object(half_contrast, "at_half_contrast", lambda labels, *_: labels),
     "classifier": lambda: mock.patch.object(
-        objects, "no_beads", lambda _, __, t, *___: np.zeros(len(t), bool)
+        objects, "judged", lambda _, __, t, *___: objects.Judged(np.zeros(len(t), bool))
     ),
 }
 

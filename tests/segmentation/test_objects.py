@@ -9,7 +9,7 @@ from helpers.images import discs
 from beadctl.model.classifier import FEATURES, ObjectClassifier
 from beadctl.model.session import Maps
 from beadctl.segmentation.measure import measure
-from beadctl.segmentation.objects import features_of, no_beads
+from beadctl.segmentation.objects import LENIENT, STRICT, features_of, judged
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane
@@ -87,13 +87,27 @@ def test_a_stated_diameter_is_the_typical_one():
     np.testing.assert_allclose(by_median, np.abs(np.log(table.diameter_px / np.median(table.diameter_px))))
 
 
+def test_objects_that_other_thresholds_would_judge_otherwise_are_unsure_and_doubt_says_so():
+    image, truth, maps = plane([(5, 10)])
+    table = measure(truth, None, maps.probability, maps.marker)
+    classifier = replace(by_circularity(0.5), output=(2.0, 0.0))
+    probability = classifier.probability(features_of(truth, maps, table))
+    unsure = judged(truth, maps, table, classifier).unsure
+    assert unsure == np.count_nonzero((probability >= LENIENT) & (probability < STRICT)) > 2
+    sure = label_plane(PredictedPlane(maps), image, OPTIONS)
+    with_classifier = label_plane(PredictedPlane(maps), image, replace(OPTIONS, classifier=classifier))
+    assert with_classifier.doubt * max(len(with_classifier.table), 3) == pytest.approx(
+        sure.doubt * max(len(sure.table), 3) + unsure
+    )
+
+
 def test_nothing_is_left_out_without_a_classifier_or_objects():
     _, truth, maps = plane([(5, 10)])
     table = measure(truth, None, maps.probability, maps.marker)
-    assert not no_beads(truth, maps, table, None).any()
+    assert not judged(truth, maps, table, None).gone.any()
     empty = np.zeros_like(truth)
     table = measure(empty, None, maps.probability, maps.marker)
-    assert no_beads(empty, maps, table, by_circularity(0.5)).shape == (0,)
+    assert judged(empty, maps, table, by_circularity(0.5)).gone.shape == (0,)
     assert features_of(empty, maps, table).shape == (0, len(FEATURES))
 
 

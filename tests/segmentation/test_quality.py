@@ -74,10 +74,10 @@ def test_the_range_is_that_of_the_counts_at_other_rises():
         assert (found(rise).fewest, found(rise).most) == (min(around), max(around))
 
 
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
-def test_doubt_is_the_range_relative_to_the_count(fewest, more, count):
-    share = doubt([Found(NOTHING, fewest, fewest + more)], count)
-    assert share == pytest.approx(more / max(count, LIMITS.fewest))
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_doubt_is_the_range_relative_to_the_count(fewest, more, count, unsure):
+    share = doubt([Found(NOTHING, fewest, fewest + more)], count, unsure)
+    assert share == pytest.approx((more + unsure) / max(count, LIMITS.fewest))
 
 
 def test_sure_beads_and_an_empty_plane_raise_no_doubt():
