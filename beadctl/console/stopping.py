@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -78,10 +79,19 @@ def listening() -> Iterator[StopRequest]:
             raise Interrupted(number)
 
     _listening.append(request)
+    report = sys.unraisablehook
+
+    def report_others(lost: "sys.UnraisableHookArgs") -> None:
+        # Callbacks of the interpreter cannot raise; `check` does it again.
+        if not isinstance(lost.exc_value, Interrupted):
+            report(lost)
+
+    sys.unraisablehook = report_others
     try:
         with _recorded(request, stop):
             yield request
     finally:
+        sys.unraisablehook = report
         _listening.clear()
 
 

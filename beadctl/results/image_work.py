@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.console import stopping
-from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, Interrupted
 from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
 from beadctl.printable import printable
 from beadctl.results.formats import Output, format_of
@@ -123,7 +123,11 @@ class ImageWork:
         planes = list[Future[FinishedPlane]]()
         for plane in image.planes:
             linked = planes[-1] if linker and planes else None
-            planes.append(self._pool.submit(self._plane, plane, linker, linked))
+            try:
+                planes.append(self._pool.submit(self._plane, plane, linker, linked))
+            except RuntimeError:
+                # A run that was given up meanwhile takes no more: the image has not failed.
+                raise Interrupted(self._stop.signal or stopping.SIGNALS[-1]) from None
 
         def finish() -> FinishedImage:
             found = [future.result() for future in planes]

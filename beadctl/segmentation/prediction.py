@@ -1,5 +1,6 @@
 """The network's maps of a plane: turned, normalised, and shown at the scale that the scale rule chooses."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,8 +127,11 @@ def scaled_plane(
         trials[factor] = _Trial(shrunk, shown, maps, found, measured)
         return scale.Evidence.of(found, measured)
 
-    factors = scale.factors_for(options.diameter.value if options.diameter else None)
-    choice = scale.chosen(pixels.height, pixels.width, evidence, factors)
+    if options.diameter:
+        factors, widest = scale.factors_for(options.diameter.value), math.inf
+    else:
+        factors, widest = scale.FACTORS, scale.LIMITS.most_diameter
+    choice = scale.chosen(pixels.height, pixels.width, evidence, factors, widest=widest)
     trial, unshrunk = trials[choice.factor], None
     if options.diameter and choice.factor > 1 and sum(map(len, trial.tables)) < MISFIT.fewest:
         evidence(1)

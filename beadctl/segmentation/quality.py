@@ -101,6 +101,7 @@ def flags(
     table, labels, image, has_larger, artefacts
         As for `beadctl.segmentation.causes.causes`.
     """
-    if share < LIMITS.doubt:
+    # Where nothing is counted but larger objects were seen, the thresholds have nothing to tell.
+    if share < LIMITS.doubt and (len(table) or not has_larger):
         return ()
     return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger, artefacts=artefacts))

@@ -141,14 +141,18 @@ class Choice:
 
 
 def chosen(
-    height: int, width: int, evidence_at: Callable[[int], Evidence], factors: Sequence[int] = FACTORS
+    height: int,
+    width: int,
+    evidence_at: Callable[[int], Evidence],
+    factors: Sequence[int] = FACTORS,
+    *,
+    widest: float = LIMITS.most_diameter,
 ) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
     The finest scale stands where it has more than specks and its beads are hardly in doubt, so small beads
     are not merged into a large one. Else a coarser scale is taken where sound beads cover clearly more of the
-    plane, with no more doubt, and are at least 16 px in the shrunk plane and no wider than 0.4 of its shorter
-    edge.
+    plane, with no more doubt, and are at least 16 px in the shrunk plane and not too wide for the plane.
 
     Parameters
     ----------
@@ -159,6 +163,8 @@ def chosen(
         called for as few factors as possible, finest first.
     factors : sequence of int
         To choose from, smallest first; see `factors_for`.
+    widest : float
+        Largest diameter of beads as a share of the plane's shorter edge; a stated one may be any.
     """
     best, most = factors[0], evidence_at(factors[0])
     if most.settles:
@@ -171,7 +177,7 @@ def chosen(
         evidence = evidence_at(factor)
         if not evidence.outweighs(most):
             continue
-        if evidence.is_surer(most) and evidence.diameter_px <= LIMITS.most_diameter * edge_px:
+        if evidence.is_surer(most) and evidence.diameter_px <= widest * edge_px:
             best, most = factor, evidence
         else:
             passed_over.append(evidence)

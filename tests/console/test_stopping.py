@@ -8,6 +8,9 @@ import time
 
 import pytest
 
+from beadctl.console import stopping
+from beadctl.errors import Interrupted
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 # Two seconds, and what a machine with other work may take longer.
@@ -172,6 +175,19 @@ def test_an_ignored_signal_stays_ignored():
         time.sleep(0.05)
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_a_signal_in_a_callback_of_the_interpreter_is_not_reported(capsys):
+    class Callback:
+        def __del__(self):
+            raise Interrupted(signal.SIGTERM)
+
+    before = sys.unraisablehook
+    with stopping.listening():
+        # Nothing holds it, so it ends at once.
+        Callback()
+    assert sys.unraisablehook is before
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("step", range(8))

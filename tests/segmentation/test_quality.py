@@ -85,6 +85,12 @@ def test_sure_beads_and_an_empty_plane_raise_no_doubt():
     assert judged([1.0] * 20) == (20, 0.0, ())
 
 
+def test_nothing_counted_where_larger_objects_were_seen_is_doubtful():
+    plane = np.zeros((SIDE, SIDE), np.uint8)
+    found = label_plane(PredictedPlane(Maps(plane, plane), has_larger=True), plane, OPTIONS)
+    assert (len(found.table), found.quality[:2]) == (0, ("doubtful", "large-objects"))
+
+
 def test_half_sure_beads_are_doubtful():
     count, share, flags = judged([0.52] * 20)
     assert (count, share) == (20, 1.0)

@@ -19,7 +19,7 @@ from beadctl.segmentation.instances import Found
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import predict_plane
-from beadctl.segmentation.scale import Evidence, chosen, factors_for, sample_windows
+from beadctl.segmentation.scale import Choice, Evidence, chosen, factors_for, sample_windows
 from beadctl.segmentation.sizes import Diameter
 from beadctl.simulate import render
 
@@ -161,6 +161,19 @@ def test_the_parts_that_are_looked_at_lie_inside_and_are_few(height, width):
     else:
         assert len(windows) <= 4
         assert all(max(w.height, w.width) <= 1024 for w in windows)
+
+
+def test_specks_do_not_keep_a_plane_from_being_shrunk():
+    specks = seen(0.01, covered=0.01, doubt=0.1, diameter_px=7.0)
+    nothing = seen(0.0, covered=0.0, doubt=0.0, diameter_px=0.0)
+    assert chosen_of(specks, seen(0.5, doubt=0.4), nothing, nothing, nothing)[0] == 2
+    assert chosen_of(specks, seen(0.5, doubt=0.6), nothing, nothing, nothing)[0] == 1
+
+
+def test_beads_of_a_stated_diameter_may_be_as_wide_as_the_plane():
+    answers = {1: seen(0.0, covered=0.0, diameter_px=0.0), 2: seen(0.4, doubt=0.0)}
+    assert chosen(120, 120, answers.get, (1, 2)) == Choice(1, has_larger=True)
+    assert chosen(120, 120, answers.get, (1, 2), widest=np.inf) == Choice(2)
 
 
 default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")
