@@ -250,6 +250,9 @@ def load(
 
 def _end_workers() -> None:
     """End the workers that are left when this process ends: it waits for them, and they ignore SIGTERM."""
+    # The handler of torch would report each worker that is killed as an error, with a traceback.
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()
 
