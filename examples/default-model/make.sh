@@ -24,12 +24,13 @@ for seed in $(seq 3201 3216); do
 done
 # Scenes of an earlier simulator, by this repository's history: all clusters of fluorescent beads, and a part of the others.
 if [[ ! -d $out/earlier ]]; then
-    mkdir -p "$out/earlier-beadctl"
+    rm -rf "$out"/earlier-* && mkdir "$out/earlier-beadctl"
     git -C "$here/../.." archive "$earlier" beadctl | tar x -C "$out/earlier-beadctl"
     for seed in $(seq 5201 5216); do
-        (cd "$out/earlier-beadctl" && python -m beadctl simulate "$out/earlier-$seed" --count 500 --size 384 --seed $seed -q)
-        python "$here/earlier_scenes.py" "$out/earlier-$seed" "$out/earlier"
+        (cd "$out/earlier-beadctl" && python -m beadctl simulate "$out/earlier-$seed" --count 500 --size 384 --seed "$seed" -q)
+        python "$here/earlier_scenes.py" "$out/earlier-$seed" "$out/earlier-all"
     done
+    mv "$out/earlier-all" "$out/earlier"
 fi
 tiles earlier 0.012
 folders+=("$out/tiles/earlier")
