@@ -121,7 +121,7 @@ class ImageWork:
             failed = FinishedImage(content, reason=reason_of(error, path))
             return lambda: failed
         planes = list[Future[FinishedPlane]]()
-        for plane in image.planes:
+        for plane in linker.planes if linker else image.planes:
             linked = planes[-1] if linker and planes else None
             try:
                 planes.append(self._pool.submit(self._plane, plane, linker, linked))

@@ -1,6 +1,7 @@
 """Z stacks of which each bead is counted once: one row a stack, from the label images of its planes."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,12 +48,17 @@ class Slice:
 
 
 class Linker:
-    """Links the planes of a file as they come, in order; of the label images it keeps the last one alone.
+    """Links the planes of a file as they come; of the label images it keeps the last one alone.
 
     Parameters
     ----------
     planes : sequence of Plane
         All planes of the file.
+
+    Attributes
+    ----------
+    planes : tuple of Plane
+        The same, stack by stack: the order in which they are to be taken.
 
     Raises
     ------
@@ -61,7 +67,8 @@ class Linker:
     """
 
     def __init__(self, planes: Sequence[Plane]) -> None:
-        stacks_of(planes)
+        # Some files have all times of the first Z before the second Z.
+        self.planes = tuple(itertools.chain.from_iterable(stacks_of(planes)))
         self._stacks: dict[tuple[str, int, int], list[Slice]] = {}
         self._last: tuple[tuple[str, int, int], NDArray[np.uint32]] | None = None
 

@@ -90,6 +90,26 @@ def test_times_are_kept_apart_and_touching_beads_are_groups(run):
     assert (second["singlets"], second["doublets"]) == (0, 1)
 
 
+def test_stacks_whose_planes_lie_apart_in_the_file_are_linked(run):
+    """All times of the first Z come before the second Z, as in OME's order XYTZC."""
+    planes = spheres()
+    (folder := Path("z")).mkdir()
+    pages = np.stack([planes, planes[::-1], 0 * planes], axis=1)
+    tifffile.imwrite(folder / "stack.ome.tif", pages, metadata={"axes": "ZTYX"})
+    rows = rows_of(run("count", "--labels", "z", "--link-z", "--format", "json", "-o", "out"))
+    assert [(row["position"], row["plane"], row["count"]) for row in rows] == [
+        ("T=0", 0, 7),
+        ("T=1", 1, 7),
+        ("T=2", 2, 0),
+    ]
+    beads = table("out/beads.csv")
+    assert [int(bead["plane"]) for bead in beads] == [0] * 7 + [1] * 7
+    for bead in beads:
+        z, time = divmod(int(bead["in_plane"]), 3)
+        place = round(float(bead["y_px"])), round(float(bead["x_px"]))
+        assert pages[z, time][place] == int(bead["label"])
+
+
 def test_a_stack_with_a_bad_plane_has_no_count(run):
     planes = spheres().astype(np.float32)
     planes[3] += 0.5 * (planes[3] > 0)
