@@ -108,7 +108,10 @@ class Linker:
 
 
 def _stack(slices: Sequence[Slice]) -> Stack:
-    """Return the row of a stack, and its beads, each as in the plane in which it is largest."""
+    """Return the row of a stack, and its beads, each as in the plane in which it is largest.
+
+    There it is judged too: a bead that is too large has small sections, and may leave a region.
+    """
     tables = [one.segmented.table for one in slices]
     table = _joined(tables)
     sizes = [len(one) for one in tables]
@@ -116,18 +119,24 @@ def _stack(slices: Sequence[Slice]) -> Stack:
     order = np.lexsort((-table.area_px, bead))
     largest = np.sort(order[np.flatnonzero(np.diff(bead[order], prepend=-1))])
     segmented = [one.segmented for one in slices]
+    in_field, kept = (
+        np.concatenate([getattr(one.unlinked, name) for one in segmented]) for name in ("in_field", "kept")
+    )
+    filtered = int((in_field & ~kept)[largest].sum())
+    largest = largest[kept[largest]]
     doubts = [one.doubt for one in segmented if one.doubt is not None]
     whole = Segmented(
         np.zeros((0, 0), np.uint32),
         dataclasses.replace(table.only(_among(len(table), largest)), label=table.label[largest]),
-        sum(one.filtered for one in segmented),
+        filtered,
         segmented[0].inside,
         max(doubts) if doubts else None,
         tuple(dict.fromkeys(flag for one in segmented for flag in one.quality)),
     )
     starts = np.cumsum([0, *sizes])
     touch = np.concatenate([one.touch + start for one, start in zip(slices, starts, strict=False)])
-    row = row_of(slices[0].plane, slices[0].shrink, whole, groups=_groups(bead, touch))
+    groups = _groups(bead[largest], bead[touch])
+    row = row_of(slices[0].plane, slices[0].shrink, whole, groups=groups)
     number = np.repeat([one.plane.index for one in slices], sizes)[largest].tolist()
     return dataclasses.replace(row, position=without_z(row.position)), whole.table, number
 
@@ -146,9 +155,9 @@ def _among(count: int, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def _groups(bead: NDArray[np.int64], touch: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of beads of each group; beads that touch in any plane are one group."""
-    count = int(bead.max(initial=-1)) + 1
-    one, other = bead[touch].T
-    joined = coo_array((np.ones(one.size), (one, other)), shape=(count, count))
+def _groups(beads: NDArray[np.int64], touch: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of beads of each group of some beads, (n,), by the pairs that touch in any plane."""
+    beads = np.sort(beads)
+    one, other = np.searchsorted(beads, touch[np.isin(touch, beads).all(axis=1)]).T
+    joined = coo_array((np.ones(one.size), (one, other)), shape=(beads.size, beads.size))
     return np.bincount(connected_components(joined, directed=False)[1]).astype(np.int64)

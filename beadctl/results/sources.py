@@ -270,10 +270,13 @@ class ByLabels:
             labels = found.labels
             table = measure(labels, pixel_size_um=plane.pixel_size_um)
             counted = rule.counted(labels, table)
+            quality = (SHARED_LABELS,) * bool(found.shared) + counted.quality
+            if rule.link_z:
+                segmented = Segmented(labels, table, 0, counted.inside, None, quality, unlinked=counted)
+                return FoundPlane(labels, segmented)
             kept = dataclasses.replace(table.only(counted.kept), label=table.label[counted.kept])
             is_kept = np.zeros(int(labels.max(initial=0)) + 1, bool)
             is_kept[kept.label] = True
-            quality = (SHARED_LABELS,) * bool(found.shared) + counted.quality
             segmented = Segmented(
                 np.where(is_kept[labels], labels, 0), kept, counted.filtered, counted.inside, None, quality
             )

@@ -23,20 +23,23 @@ class Counted:
 
     Attributes
     ----------
-    kept : ndarray of bool, shape (N,)
-        Which of its N beads are.
-    filtered : int
-        Beads that only the filters left out.
+    in_field, kept : ndarray of bool, shape (N,)
+        Which of its N beads lie where beads are counted, and which of these the filters keep.
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
     quality : tuple of str
         Flags: ``narrow-guard`` where the image's border cuts a bead of the counting frame.
     """
 
+    in_field: NDArray[np.bool_]
     kept: NDArray[np.bool_]
-    filtered: int = 0
     inside: NDArray[np.bool_] | None = None
     quality: tuple[str, ...] = ()
+
+    @property
+    def filtered(self) -> int:
+        """Beads that only the filters left out."""
+        return int((self.in_field & ~self.kept).sum())
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,7 @@ class CountRule:
             quality = (NARROW_GUARD,) if (in_field & table.border).any() else ()
         if self.exclude_border:
             in_field &= ~table.border
-        kept = in_field & self.filters.kept(table)
-        return Counted(kept, int((in_field & ~kept).sum()), inside, quality)
+        return Counted(in_field, in_field & self.filters.kept(table), inside, quality)
 
 
 def _centred_in(table: BeadTable, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.causes import Cause
+from beadctl.segmentation.count_rule import Counted
 from beadctl.segmentation.gaps import outside_gaps
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
@@ -49,6 +50,9 @@ class Segmented:
         Least and largest count over other thresholds; see `beadctl.segmentation.quality.threshold_range`.
     probability : ndarray of uint8, shape (H, W), or None
         The network's map, 0..255 for 0..1; None where no network found the beads.
+    unlinked : Counted or None
+        For a plane of a stack whose beads are linked first: which of its beads would be counted. Then the
+        label image and the table have all of them.
     """
 
     labels: NDArray[np.uint32]
@@ -59,6 +63,7 @@ class Segmented:
     quality: tuple[str, ...] = ()
     thresholds: tuple[int, int] | None = None
     probability: NDArray[np.uint8] | None = None
+    unlinked: Counted | None = None
 
 
 def segment_plane(
@@ -164,12 +169,22 @@ def label_plane(
     )
     counted = options.rule.counted(labels, table)
     thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
-    if not counted.kept.all():
+    if not (options.link_z or counted.kept.all()):
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
     inside = outside_gaps(image, counted.inside)
     surround = Cause.SURROUND not in quality and is_surrounded(image, labels, inside)
     quality += (Cause.SURROUND,) * surround + (DIAMETER_MISFIT,) * misfit + counted.quality
-    return Segmented(labels, table, counted.filtered, inside, share, quality, thresholds, maps.probability)
+    return Segmented(
+        labels,
+        table,
+        counted.filtered,
+        inside,
+        share,
+        quality,
+        thresholds,
+        maps.probability,
+        counted if options.link_z else None,
+    )
 
 
 def _beads(

@@ -110,6 +110,32 @@ def test_stacks_whose_planes_lie_apart_in_the_file_are_linked(run):
         assert pages[z, time][place] == int(bead["label"])
 
 
+@pytest.mark.parametrize(
+    ("rule", "count", "filtered"),
+    [
+        ((), 3, 0),
+        (("--max-diameter", "16"), 2, 1),
+        (("--min-diameter", "9"), 1, 2),
+        (("--min-diameter", "16", "--max-diameter", "18"), 0, 3),
+        (("--min-circularity", "1"), 0, 3),
+        (("--region", "0,0,20,60"), 0, 0),
+        (("--counting-frame", "12"), 1, 0),
+        (("--exclude-border",), 2, 0),
+    ],
+)
+def test_a_linked_bead_is_judged_where_it_is_largest(run, rule, count, filtered):
+    """A ball of 20 px, one of 8 px that leans, and one of 8 px that reaches the border in one plane."""
+    planes = np.zeros((11, 60, 60), np.uint16)
+    z, y, x = np.indices(planes.shape)
+    planes[(z - 5) ** 2 + (y - 28) ** 2 + (x - 40) ** 2 < 100] = 1
+    planes[(z - 2) ** 2 + (y - 45) ** 2 + (x - 20 - z + 2) ** 2 <= 16] = 2
+    planes[(z - 8) ** 2 + (y - 55) ** 2 + (x - 45) ** 2 <= 16] = 3
+    save("z/stack.tif", planes)
+    (row,) = rows_of(run("count", "--labels", "z", "--link-z", *rule, "--format", "json"))
+    assert (row["count"], row["filtered"]) == (count, filtered)
+    assert row["singlets"] == count
+
+
 def test_a_stack_with_a_bad_plane_has_no_count(run):
     planes = spheres().astype(np.float32)
     planes[3] += 0.5 * (planes[3] > 0)
@@ -161,6 +187,10 @@ def test_the_network_links_planes_too(run, model_path):
     (row,) = rows_of(run("count", "z", "--link-z", "-m", model_path, "--format", "json"))
     assert row["count"] == 4
     assert row["doubt"] is not None
+    rule = "--max-diameter", f"{row['mean_diameter_px']}"
+    (fewer,) = rows_of(run("count", "z", "--link-z", *rule, "-m", model_path, "--format", "json"))
+    assert 0 < fewer["filtered"] < 4
+    assert fewer["count"] == 4 - fewer["filtered"]
 
 
 def test_files_are_fields(run):
