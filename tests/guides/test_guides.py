@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from helpers.guides import ROOT, blocks, copy_tree, run_block, run_page, stubs
 from PIL import Image
 from scipy import ndimage
 
+from beadctl.audit.table import COLUMNS as AUDIT_COLUMNS
+from beadctl.dataset.manifest import COLUMNS as MANIFEST_COLUMNS
 from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.images import InMemory, InputName, NetworkInput, levels_of
 from beadctl.results.compared import COLUMNS as AGREEMENT_COLUMNS
@@ -25,6 +28,7 @@ from beadctl.results.sizes import BAR_COLUMNS
 from beadctl.results.sizes import COLUMNS as SIZE_COLUMNS
 from beadctl.segmentation.bead_table import FLAGS
 from beadctl.simulate import render
+from beadctl.training.records import EpochRecord
 
 pytestmark = pytest.mark.skipif(
     shutil.which("bash") is None or sys.platform == "win32", reason="bash is not installed"
@@ -222,5 +226,8 @@ def test_columns_are_listed():
     }
     for name, columns in tables.items():
         assert sorted(table_of(guide("statistics"), f"Columns of {name}.csv")) == sorted(columns), name
+    epoch = EpochRecord(*[0] * (len(fields(EpochRecord)) - 1), weights={"dice": 0.7}).row()
+    for name, columns in {"audit": AUDIT_COLUMNS, "manifest": MANIFEST_COLUMNS, "history": epoch}.items():
+        assert sorted(table_of(guide("training"), f"Columns of {name}.csv")) == sorted(columns), name
     named = table_of(guide("counting"), "Columns of beads.csv")
     assert sorted(named) == sorted((*BEAD_COLUMNS, *FLAGS))
