@@ -14,6 +14,8 @@ from beadctl.segmentation.bead_table import BeadTable
 
 # Floor of a pixel under a dark bead, as a share of the background: camera noise or black level.
 DARKEST = 0.02
+# Label of pixels without a value (NaN), which are neither bead nor background.
+NO_VALUE = np.uint32(np.iinfo(np.uint32).max)
 
 
 def contrasts(
@@ -26,7 +28,7 @@ def contrasts(
 ) -> NDArray[np.float64]:
     """Return the mean intensity of beads minus the median of the background around each, float64 (n,).
 
-    In the image's units, negative for dark beads; nan where there is no background.
+    In the image's units, negative for dark beads; nan where there is no background, or no value.
 
     Parameters
     ----------
@@ -44,9 +46,9 @@ def contrasts(
     found = np.full(len(chosen), np.nan)
     for at, bead in scratch.released(enumerate(chosen), labels, image):
         part, pixels = _surroundings(labels, image, table, bead, around_px)
-        background = pixels[part == 0]
-        if background.size:
-            found[at] = pixels[part == table.label[bead]].mean() - np.median(background)
+        background, own = pixels[part == 0], pixels[part == table.label[bead]]
+        if background.size and own.size:
+            found[at] = own.mean() - np.median(background)
     return found
 
 
@@ -82,7 +84,7 @@ def integrated(
         reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))
         around = pixels[(part == 0) & ~reached]
         background = float(np.median(around)) if around.size else math.nan
-        if math.isnan(background) or (dark and background <= 0):
+        if math.isnan(background) or not outline.any() or (dark and background <= 0):
             continue
         own = pixels[reached].astype(np.float64)
         signal = np.log(background / np.maximum(own, DARKEST * background)) if dark else own - background
@@ -93,8 +95,11 @@ def integrated(
 def _surroundings(
     labels: NDArray[np.uint32], image: NDArray[Any], table: BeadTable, bead: np.intp, around_px: int
 ) -> tuple[NDArray[np.uint32], NDArray[Any]]:
-    """Cut a bead and its surroundings out of labels and image."""
+    """Cut a bead and its surroundings out of labels and image; pixels without a value get a label of none."""
     half = math.ceil(table.major_axis_px[bead] / 2) + around_px
     middle = round(float(table.y_px[bead])), round(float(table.x_px[bead]))
     rows, columns = (slice(max(0, at - half), at + half + 1) for at in middle)
-    return labels[rows, columns], image[rows, columns]
+    part, pixels = labels[rows, columns], image[rows, columns]
+    if image.dtype.kind == "f" and not (known := np.isfinite(pixels)).all():
+        part = np.where(known, part, NO_VALUE)
+    return part, pixels

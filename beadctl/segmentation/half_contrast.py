@@ -94,13 +94,15 @@ def _above_half(part: NDArray[np.uint32], image: NDArray[np.generic], label: np.
     bead = np.asarray(part == label, bool)
     near = ndimage.binary_dilation(bead, EIGHT, iterations=AWAY_PX)
     background = image[~near & (part == 0)]
+    background = background[~np.isnan(background)]
     if not background.size:
         return bead
     signal = image.astype(np.float64) - np.median(background)
-    if np.median(signal[bead]) < 0:
+    if np.nanmedian(signal[bead]) < 0:
         signal = -signal
     # An outline that is too large holds edge pixels, so the median lies below the top of the bead.
-    pieces, count = ndimage.label(bead & (signal >= np.quantile(signal[bead], TOP) / 2), EIGHT)
+    # Pixels without a value belong to the bead: a bad column does not cut it.
+    pieces, count = ndimage.label(bead & ~(signal < np.nanquantile(signal[bead], TOP) / 2), EIGHT)
     if not count:
         return bead
     largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1

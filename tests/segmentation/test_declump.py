@@ -55,6 +55,15 @@ def test_a_row_of_equal_beads_is_counted_by_its_weight(count, spacing, dark):
 
 
 @pytest.mark.parametrize("dark", [True, False])
+def test_bad_pixels_hide_no_bead_of_a_row(dark):
+    """One of a hundred has no value, so there is one in and around nearly every bead."""
+    maps, image = plane([(100, 180 + 5.2 * n, 5.0) for n in range(3)], dark)
+    image = image.astype(np.float32)
+    image[np.random.default_rng(4).random(image.shape) < 0.01] = np.nan
+    assert beads_in_patch(maps, image) == 3
+
+
+@pytest.mark.parametrize("dark", [True, False])
 def test_a_heap_is_counted_by_its_weight(dark):
     heap = [(100 + 6 * np.sin(t), 190 + 6 * np.cos(t), 5.0) for t in np.arange(6) * np.pi / 3]
     maps, image = plane([*heap, (100, 190, 5.0), (112, 190, 5.0), (118, 190, 5.0)], dark)

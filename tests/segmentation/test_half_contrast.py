@@ -52,6 +52,17 @@ def test_beads_that_touch_keep_their_border():
     assert np.sqrt(4 / np.pi * np.bincount(found.ravel())[1:]) == pytest.approx([14, 14], abs=0.7)
 
 
+@pytest.mark.parametrize("column", [15, 30])
+def test_pixels_without_a_value_beside_and_in_a_bead_change_its_outline_little(column):
+    image = bead(8, 1, 100)
+    labels = (np.hypot(Y - 30, X - 30) <= 12).astype(np.uint32)
+    whole = at_half_contrast(labels, image, OUT_OF_RANGE)
+    image[:, column] = np.nan
+    found = at_half_contrast(labels, image, OUT_OF_RANGE)
+    others = X != column
+    np.testing.assert_array_equal(found[others], whole[others])
+
+
 def test_a_bead_without_background_keeps_its_outline():
     labels = np.ones((20, 20), np.uint32)
     image = np.full((20, 20), 50.0)

@@ -131,3 +131,17 @@ def test_a_bead_without_background_around_it_is_no_speck():
     image = np.random.default_rng(0).normal(size=labels.shape)
     table = measure(labels, image, np.full(labels.shape, 255, np.uint8))
     assert not artefacts.artefacts(labels, image, table).any()
+
+
+def test_bad_pixels_around_faint_specks_make_no_beads_of_them():
+    labels, image = np.zeros((80, 200), np.uint32), np.random.default_rng(0).normal(100, 1, (80, 200))
+    y, x = np.indices(labels.shape)
+    for number, (row, column, radius_px, height) in enumerate(
+        [(20, 15 + 22 * n, 7, 100) for n in range(8)] + [(60, 15 + 22 * n, 2, 15) for n in range(3)], 1
+    ):
+        disc = np.hypot(y - row, x - column) < radius_px
+        labels[disc] = number
+        image[disc] += height
+    image[66, :] = np.nan
+    found = artefacts.artefacts(labels, image, measure(labels, image, np.full(labels.shape, 255, np.uint8)))
+    assert (np.flatnonzero(found) + 1).tolist() == [9, 10, 11]
