@@ -16,6 +16,8 @@ MOST_BARS = 100
 DENSITY_POINTS = 1024
 # Least height of a mode of many beads above the higher one of the valleys beside it, over the highest mode.
 LEAST_PROMINENCE = 0.1
+# Relative difference of lengths that are equal but for the rounding of um.
+ROUNDING = 1e-9
 
 Column = NDArray[np.float64]
 _TOLERANCE = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%|um|µm|μm)\s*")
@@ -116,7 +118,7 @@ def modes(diameters: Column) -> tuple[float, ...]:
 
     # Far outliers would take all points of the density.
     low, high = np.percentile(diameters, 0.5, method="lower"), np.percentile(diameters, 99.5, method="higher")
-    if high - low <= 1e-9 * high:
+    if high - low <= ROUNDING * high:
         return (float(low),)
     counts, edges = np.histogram(diameters, DENSITY_POINTS, (low, high))
     middles = (edges[:-1] + edges[1:]) / 2
@@ -161,7 +163,8 @@ def size_histogram(diameters: Column) -> Histogram:
 
     The bars are as many as the width of Freedman and Diaconis gives, ``2 iqr N**(-1/3)`` (On the histogram as
     a density estimator, Zeitschrift für Wahrscheinlichkeitstheorie 57 (1981), 453-476), or as Sturges' rule,
-    ``log2(N) + 1``, where that gives more.
+    ``log2(N) + 1``, where that gives more. Diameters that differ by rounding alone are one bar, from half to
+    one and a half times as wide.
 
     Parameters
     ----------
@@ -174,6 +177,9 @@ def size_histogram(diameters: Column) -> Histogram:
     >>> histogram.edges.tolist(), histogram.beads.tolist()
     ([4.0, 4.5, 5.0, 5.5, 6.0], [1, 0, 2, 1])
     """
+    if np.ptp(diameters) <= ROUNDING * diameters.max():
+        middle = float(np.median(diameters))
+        return Histogram(np.array([0.5, 1.5]) * middle, np.array([diameters.size]), np.array([1 / middle]))
     iqr = float(np.ptp(np.percentile(diameters, [25, 75])))
     width = 2 * iqr * diameters.size ** (-1 / 3)
     by_width = float(np.ptp(diameters)) / width if width else 0.0
@@ -211,7 +217,7 @@ def share_inside(diameters_um: Column, nominal: Nominal) -> Share:
     """
     from scipy.stats import binomtest
 
-    rounding = 1e-9 * nominal.diameter_um
+    rounding = ROUNDING * nominal.diameter_um
     inside = np.abs(diameters_um - nominal.diameter_um) <= nominal.tolerance_um + rounding
     found = binomtest(int(inside.sum()), diameters_um.size)
     ends = found.proportion_ci(CONFIDENCE, method="wilson")

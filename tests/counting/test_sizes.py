@@ -40,7 +40,18 @@ def test_a_histogram_holds_each_bead_once_and_has_the_area_one(diameters):
     assert diameters.max() <= histogram.edges[-1]
 
 
-@given(DIAMETERS)
+@pytest.mark.parametrize(("diameter", "beads"), [(0.3, 1), (0.3, 5), (6.5, 2), (2e-4, 3)])
+def test_equal_diameters_are_one_bar_above_zero(diameter, beads):
+    """Also where um of files with unlike pixels differ in the last digit, as 10 x 0.3 and 30 x 0.1."""
+    diameters = np.full(beads, diameter)
+    diameters[-1] = np.nextafter(diameter, 100)
+    histogram = size_histogram(diameters)
+    assert histogram.beads.tolist() == [beads]
+    assert 0 < histogram.edges[0] < diameter < histogram.edges[1]
+    assert histogram.density * np.diff(histogram.edges) == pytest.approx(1)
+
+
+@given(DIAMETERS.filter(lambda diameters: diameters.size == 1 or np.ptp(diameters) > 1e-6))
 def test_the_bars_are_those_of_sturges_or_of_the_width_of_freedman_and_diaconis(diameters):
     bars = np.log2(diameters.size) + 1
     if iqr := stats.iqr(diameters):
