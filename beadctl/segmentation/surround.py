@@ -65,11 +65,15 @@ def is_surrounded(
     border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
     values, counts = np.unique(border, return_counts=True)
     value = values[counts.argmax()]
+    # What has no value, such as a gap of a mosaic, is no field either, and no area in which beads count.
+    missing = np.isnan(image)
+    alike = (image == value) | missing
     if counts.max() < LIMITS.border * border.size:
         return False
     square = np.ones((3, 3), bool)
-    outside = ndimage.binary_erosion(image == value, square, border_value=1)
-    counted = outside if inside is None else outside[inside[::step, ::step]]
+    outside = ndimage.binary_erosion(alike, square, border_value=1)
+    outside_px = outside & ~missing
+    counted = outside_px if inside is None else outside_px[inside[::step, ::step]]
     if not counted.size or counted.mean() <= CAUSES.surround:
         return False
     parts, number = ndimage.label(~ndimage.binary_dilation(outside, square))
@@ -82,6 +86,6 @@ def is_surrounded(
     return bool(
         areas[largest] > max(LIMITS.piece * areas.sum(), LIMITS.field * image.size)
         and ndimage.binary_fill_holes(field).mean() > LIMITS.shape
-        and (image[box][field] == value).mean() <= LIMITS.alike
+        and alike[box][field].mean() <= LIMITS.alike
         and (labels[box][field] > 0).mean() <= LIMITS.beads
     )

@@ -58,6 +58,15 @@ def test_beads_on_black_and_few_grey_levels_are_no_surround():
     assert not is_surrounded(gap, labels)
 
 
+def test_a_gap_of_a_mosaic_is_no_field_and_hides_none():
+    image, labels = field()
+    black = np.where(labels > 0, image, 0).astype(np.float32)
+    for plane, expected in ((black, False), (framed(image.astype(np.float32), 60, 255), True)):
+        marks = framed(labels, (plane.shape[0] - 90) // 2, 0)
+        gap = np.pad(plane, ((0, 0), (80, 0)), constant_values=np.nan)
+        assert is_surrounded(gap, np.pad(marks, ((0, 0), (80, 0))), ~np.isnan(gap)) is expected
+
+
 def test_every_nth_pixel_of_a_large_plane_tells():
     page = framed(np.random.default_rng(2).integers(90, 110, (3000, 4000), np.uint8), 400, 255)
     none = np.zeros(page.shape, np.uint32)
