@@ -129,7 +129,7 @@ def _stack(slices: Sequence[Slice]) -> Stack:
         np.zeros((0, 0), np.uint32),
         dataclasses.replace(table.only(_among(len(table), largest)), label=table.label[largest]),
         filtered,
-        segmented[0].inside,
+        _field(segmented),
         max(doubts) if doubts else None,
         tuple(dict.fromkeys(flag for one in segmented for flag in one.quality)),
     )
@@ -139,6 +139,12 @@ def _stack(slices: Sequence[Slice]) -> Stack:
     row = row_of(slices[0].plane, slices[0].shrink, whole, groups=groups)
     number = np.repeat([one.plane.index for one in slices], sizes)[largest].tolist()
     return dataclasses.replace(row, position=without_z(row.position)), whole.table, number
+
+
+def _field(planes: Sequence[Segmented]) -> NDArray[np.bool_] | None:
+    """Return where beads are counted in any of the planes, whose gaps may differ; None for all of it."""
+    insides = [one.inside for one in planes if one.inside is not None]
+    return np.asarray(np.logical_or.reduce(insides), bool) if len(insides) == len(planes) else None
 
 
 def _joined(tables: Sequence[BeadTable]) -> BeadTable:

@@ -193,6 +193,17 @@ def test_the_network_links_planes_too(run, model_path):
     assert fewer["count"] == 4 - fewer["filtered"]
 
 
+def test_the_field_of_linked_planes_is_where_any_of_them_has_values(run, model_path):
+    """As in a stack whose planes were aligned, so that each has another edge without values."""
+    planes = images().astype(np.float32)
+    for z, plane in enumerate(planes):
+        plane[:, : 12 - 3 * z] = np.nan
+    for stack, missing in ((planes, 0), (planes[:3], 6)):
+        save("z/stack.tif", stack)
+        (row,) = rows_of(run("count", "z", "--link-z", "-m", model_path, "--format", "json"))
+        assert row["field_area_px"] == 96 * (128 - missing)
+
+
 def test_files_are_fields(run):
     for name, counts in (("A_1", (5, 3)), ("A_2", (4, 6)), ("A_3", (7, 1))):
         save(f"fields/{name}.tif", np.stack([discs(count)[1] for count in counts]), "TYX")
