@@ -4,6 +4,7 @@ For any window, each shrunk pixel is the mean of its own square of pixels, each 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ class Shrunk:
         The plane at full resolution.
     factor : int
         Edge of the square of pixels whose mean is one shrunk pixel, px. At the right and lower border of
-        the plane, squares are cut to the pixels inside.
+        the plane, squares are cut to the pixels inside. Pixels of NaN are left out; where a square has no
+        other ones, it is NaN.
     """
 
     pixels: Pixels
@@ -47,18 +49,26 @@ class Shrunk:
         part = self.pixels.read(Window(top, left, height, width))
         down = np.minimum(step, height - step * np.arange(window.height))
         across = np.minimum(step, width - step * np.arange(window.width))
+        known_px = down[:, None] * across[None, :]
+        values = part.astype(np.float64)
+        if (missing := np.isnan(values)).any():
+            values[missing] = 0
+            known_px = _squares(~missing, step, window)
         # Infinite pixels, and sums of huge ones, are taken for missing.
         with np.errstate(over="ignore", invalid="ignore"):
-            rows = _sums(part.astype(np.float64), step, window.height)
-            sums = _sums(rows.T, step, window.width).T
-            return np.asarray(sums / (down[:, None] * across[None, :]), np.float32)
+            return np.asarray(_squares(values, step, window) / known_px, np.float32)
 
     def read_all(self) -> NDArray[np.float32]:
         """Return the whole shrunk plane."""
         return self.read(Window(0, 0, self.height, self.width))
 
 
-def _sums(values: NDArray[np.float64], step: int, groups: int) -> NDArray[np.float64]:
+def _squares(values: NDArray[Any], step: int, window: Window) -> NDArray[np.float64]:
+    """Sum the squares of `step` pixels, one for each pixel of a window of the shrunk plane."""
+    return _sums(_sums(values, step, window.height).T, step, window.width).T
+
+
+def _sums(values: NDArray[Any], step: int, groups: int) -> NDArray[np.float64]:
     """Sum groups of `step` rows, in an order independent of the window; the last group may be shorter."""
     total = np.zeros((groups, values.shape[1]))
     for offset in range(step):

@@ -36,6 +36,18 @@ def test_squares_at_the_border_are_means_of_the_pixels_inside(height, width, fac
 
 
 @pytest.mark.filterwarnings("error")
+@given(SIZES, SIZES, FACTORS, st.sampled_from([0.01, 0.5, 1.0]))
+def test_pixels_without_a_value_are_left_out(height, width, factor, share):
+    plane = noise(height, width, np.float64)
+    plane[np.random.default_rng(1).random(plane.shape) < share] = np.nan
+    small = Shrunk(InMemory(plane), factor).read_all()
+    for y, x in np.ndindex(small.shape):
+        square = plane[y * factor : (y + 1) * factor, x * factor : (x + 1) * factor]
+        known = square[~np.isnan(square)]
+        assert small[y, x] == pytest.approx(known.mean() if known.size else np.nan, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [1.7e308, -1.7e308, np.inf, -np.inf])
 def test_pixels_of_huge_numbers_are_infinite_or_missing_in_silence(value):
     plane = noise(8, 8, np.float64)
