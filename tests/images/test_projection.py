@@ -61,6 +61,22 @@ def test_the_sharpest_plane_is_the_one_in_focus(tmp_path):
     np.testing.assert_array_equal(pixels, np.float32(noisy[2]))
 
 
+def test_bad_pixels_do_not_make_the_brightest_plane_the_sharpest(tmp_path):
+    rng = np.random.default_rng(1)
+    discs = np.zeros((90, 120))
+    discs[20:35, 20:35] = discs[50:65, 70:85] = 60
+    levels = ((4, 106), (2, 104), (0.7, 100), (2, 98), (4, 96))
+    planes = [
+        ndimage.gaussian_filter(discs, sigma) + rng.normal(level, 2, discs.shape) for sigma, level in levels
+    ]
+    stack = np.array(planes, np.float32)
+    stack[:, rng.random(discs.shape) < 0.01] = np.nan
+    stack[4] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    image, _ = read(tmp_path / "a.tif", "sharpest")
+    assert [plane.index for plane in image.planes] == [2]
+
+
 @pytest.mark.parametrize("how", list(Projection))
 def test_what_is_no_z_stack_stays_as_it_is(tmp_path, stack, how):
     tifffile.imwrite(tmp_path / "time.tif", stack[0], imagej=True, metadata={"axes": "TYX"})
