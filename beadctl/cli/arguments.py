@@ -114,12 +114,15 @@ def memory_plan(settings: Settings) -> MemoryPlan:
 
 
 def segment_options(
-    settings: Settings, facts: ModelFacts, plan: MemoryPlan, **counted: Any
+    settings: Settings, facts: ModelFacts, plan: MemoryPlan, *, exclude_border: bool = False, **counted: Any
 ) -> SegmentOptions:
-    """Return how planes become beads: as the settings say, else as the model file says."""
+    """Return how planes become beads: as the settings say, else as the model file says.
+
+    Beads at the border are left out only where that is said here: annotations hold them too.
+    """
     return SegmentOptions.of(
         facts,
-        settings.instances.model_dump(),
+        settings.instances.model_dump() | {"exclude_border": exclude_border},
         read=read_options(settings),
         diameter=settings.inference.diameter,
         tile_size=plan.tile_size,
@@ -145,7 +148,8 @@ def by_network(
     if settings.cluster.workers:
         model = described(settings, messages)
     model = session(settings, plan, messages, model)
-    return ByNetwork(model, segment_options(settings, model.facts, plan, **counted(settings, link_z=link_z)))
+    asked = {**counted(settings, link_z=link_z), "exclude_border": settings.instances.exclude_border}
+    return ByNetwork(model, segment_options(settings, model.facts, plan, **asked))
 
 
 def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) -> ByNetwork | ByLabels:

@@ -86,6 +86,24 @@ def test_masks_that_do_not_fit_are_said_once(run, model_path, tmp_path, fault, w
     assert line.endswith("beadctl audit images masks")
 
 
+def test_beads_at_the_border_are_scored_whatever_the_settings_of_counts(
+    run, model_path, tmp_path, monkeypatch
+):
+    """A settings file for `count` may lie in the folder; `eval` has no flag that would leave them out."""
+    monkeypatch.chdir(tmp_path)
+    image, labels = discs(6)
+    y, x = (int(centre.mean()) for centre in np.nonzero(labels == 1))
+    for folder, content in (("images", image[y:, x:]), ("masks", labels[y:, x:])):
+        Path(folder).mkdir()
+        tifffile.imwrite(f"{folder}/a.tif", content)
+    call = ("eval", "images", "masks", "-m", model_path)
+    plain = json.loads(run(*call).out)["figures"]
+    Path("beadctl.toml").write_text("[instances]\nexclude_border = true\n")
+    assert json.loads(run(*call).out)["figures"] == plain
+    (row,) = csv.DictReader(run("count", "images", "-m", model_path).out.splitlines())
+    assert int(row["count"]) < plain["count"]
+
+
 def test_artefacts_are_removed_as_in_segment(run, model_path, tmp_path, monkeypatch):
     """The model finds small faint artefacts, which only the grey values of the image reveal."""
     monkeypatch.chdir(tmp_path)
