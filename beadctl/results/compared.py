@@ -72,25 +72,31 @@ HEADS = {
 def compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[Compared]:
     """Return the planes that have both counts.
 
-    A manual count of plane 0 is also that of the only row of an image, which may be a projected plane.
+    The only manual count of an image, of plane 0, is also that of its only row, which may be a projected
+    plane.
     """
-    rows = Counter(row.image for row in planes)
+    alone = _alone(planes, manual)
     found = []
     for row in planes:
         by_hand = manual.get((row.image, row.plane))
-        if by_hand is None and rows[row.image] == 1:
+        if by_hand is None and row.image in alone:
             by_hand = manual.get((row.image, 0))
         if row.count is not None and by_hand is not None:
             found.append(Compared(row.image, row.plane, row.count, by_hand))
     return found
 
 
+def _alone(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> set[str]:
+    """Return the images that have one row and one manual count."""
+    rows, counts = Counter(row.image for row in planes), Counter(image for image, _ in manual)
+    return {image for image, number in rows.items() if number == 1 and counts[image] == 1}
+
+
 def not_compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[str]:
     """Return the planes that have a manual count and are none of the run, of images that did not fail."""
-    rows = Counter(row.image for row in planes)
     failed = {row.image for row in planes if row.count is None}
     known = {(row.image, row.plane) for row in planes}
-    known |= {(image, 0) for image, number in rows.items() if number == 1}
+    known |= {(image, 0) for image in _alone(planes, manual)}
     return [
         f"{image} plane {plane}"
         for image, plane in manual

@@ -176,6 +176,15 @@ def test_a_manual_count_of_a_file_is_compared_with_its_only_row(run, model_path)
     assert (row["planes"], row["bias"]) == ("1", "-1")
 
 
+def test_the_manual_count_of_one_plane_is_not_that_of_another(run):
+    save("z/stack.tif", spheres())
+    Path("manual.csv").write_text("file,plane,count\nstack.tif,0,2\nstack.tif,1,3\n")
+    said = run("count", "--labels", "z", "--plane", "3", "--manual", "manual.csv", "-o", "out")
+    assert said.code == 1
+    assert "stack.tif plane 0, stack.tif plane 1: no planes of this run" in said.error
+    assert not Path("out/agreement.csv").exists()
+
+
 def test_segment_writes_one_mask_for_a_projected_stack(run, model_path):
     save("z/stack.tif", np.stack([images(), images(3)]), "TZYX")
     assert run("segment", "z", "--project", "max", "-m", model_path, "-o", "out").code == 0
