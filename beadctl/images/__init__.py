@@ -15,15 +15,7 @@
 """
 
 from beadctl.images.companions import PARTS, RESULTS_MARK, Results
-from beadctl.images.find import (
-    IMAGE_SUFFIXES,
-    Search,
-    find,
-    real_path,
-    search,
-    search_labels,
-    survey,
-)
+from beadctl.images.find import find, search, search_labels, survey
 from beadctl.images.found import Found
 from beadctl.images.image import Image, content_sha256, only_plane, open_array, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
@@ -35,7 +27,9 @@ from beadctl.images.plane import InMemory, Pixels, Plane, intensities_of
 from beadctl.images.projection import stacks_of, without_z
 from beadctl.images.read_options import ReadOptions
 from beadctl.images.remote import LocalFile
+from beadctl.images.search_result import IMAGE_SUFFIXES, Search
 from beadctl.images.selection import Selection
+from beadctl.images.walk import real_path
 from beadctl.images.window import Window
 
 __all__ = [

@@ -17,12 +17,12 @@ from beadctl.files import sha256
 from beadctl.images import extra
 from beadctl.images.array import array_series
 from beadctl.images.failure import failures
-from beadctl.images.find import OTHER_FORMATS
 from beadctl.images.limits import Limits
 from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um
 from beadctl.images.plane import Plane
 from beadctl.images.projection import projected
 from beadctl.images.read_options import ReadOptions
+from beadctl.images.search_result import OTHER_FORMATS
 from beadctl.images.series import Series, SeriesFacts, chosen_series, planes_of
 from beadctl.words import form, number_of
 

@@ -269,7 +269,7 @@ def test_a_folder_that_cannot_be_read_is_not_missed_in_silence(tmp_path, monkeyp
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="has no paths of this length")
 def test_folders_may_be_nested_more_deeply_than_calls(tmp_path, monkeypatch):
     # Following links in a path takes a time that grows with its length.
-    monkeypatch.setattr(import_module("beadctl.images.find"), "real_path", Path.absolute)
+    monkeypatch.setattr(import_module("beadctl.images.walk"), "real_path", Path.absolute)
     levels = sys.getrecursionlimit()
     # What is removed below ends here.
     touch(tmp_path, "words.txt")
