@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from beadctl.segmentation.runs import Column
 
-FLAGS = ("clump", "declumped", "border", "saturated", "low-confidence")
+FLAGS = ("clump", "border", "saturated", "low-confidence")
 
 # At this confidence about two thirds of the beads are right.
 LOW_CONFIDENCE = 0.75
@@ -46,10 +46,9 @@ class BeadTable:
         Without a marker map the mean probability; nan without either.
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
-    border, clump, declumped : ndarray of bool
-        Whether a pixel lies on the edge of the plane, so the bead may be cut off; whether it touches another
-        bead, so the outline between them is estimated; and whether it was divided from its neighbours by
-        integrated signal alone, so its place is estimated too.
+    border, clump : ndarray of bool
+        Whether a pixel lies on the edge of the plane, so the bead may be cut off; and whether it touches
+        another bead, so the outline between them is estimated.
     saturated : ndarray of bool
         Whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
         See `beadctl.images.saturated_pixels`.
@@ -77,7 +76,6 @@ class BeadTable:
     diameter_um: Column
     border: NDArray[np.bool_]
     clump: NDArray[np.bool_]
-    declumped: NDArray[np.bool_]
     saturated: NDArray[np.bool_]
     min_intensity: Column
     max_intensity: Column
@@ -95,7 +93,7 @@ class BeadTable:
     def flags(self) -> list[str]:
         """Return the `FLAGS` of each bead that apply, separated by spaces."""
         low_confidence = self.confidence < LOW_CONFIDENCE
-        columns = zip(self.clump, self.declumped, self.border, self.saturated, low_confidence, strict=True)
+        columns = zip(self.clump, self.border, self.saturated, low_confidence, strict=True)
         return [" ".join(itertools.compress(FLAGS, bead)) for bead in columns]
 
     def only(self, kept: NDArray[np.bool_]) -> "BeadTable":

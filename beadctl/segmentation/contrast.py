@@ -1,4 +1,4 @@
-"""Contrast of beads against the background around them, and their integrated intensity or optical density."""
+"""Contrast of beads against the background around them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from beadctl import scratch
 from beadctl.segmentation.bead_table import BeadTable
 
-# Floor of a pixel under a dark bead, as a share of the background: camera noise or black level.
-DARKEST = 0.02
 # Label of pixels without a value (NaN), which are neither bead nor background.
 NO_VALUE = np.uint32(np.iinfo(np.uint32).max)
 
@@ -49,46 +46,6 @@ def contrasts(
         background, own = pixels[part == 0], pixels[part == table.label[bead]]
         if background.size and own.size:
             found[at] = own.mean() - np.median(background)
-    return found
-
-
-def integrated(
-    labels: NDArray[np.uint32],
-    image: NDArray[Any],
-    table: BeadTable,
-    chosen: NDArray[np.intp],
-    *,
-    around_px: int,
-    rim_px: int,
-    dark: bool,
-) -> NDArray[np.float64]:
-    """Return sum and mean (within the outline) of the signal of beads, which adds up where they overlap.
-
-    It is the intensity above the background for bright beads, and for dark ones the optical density, the
-    natural logarithm of background over bead (Beer-Lambert). The array is float64 (n, 2); nan where there is
-    no background, or none above 0 around dark beads.
-
-    Parameters
-    ----------
-    labels, image, table, chosen, around_px
-        As for `contrasts`.
-    rim_px : int
-        Width of the blurred edge outside of the outline that is included, px; less than `around_px`.
-    dark : bool
-        Whether the beads are darker than the background.
-    """
-    found = np.full((len(chosen), 2), np.nan)
-    for at, bead in scratch.released(enumerate(chosen), labels, image):
-        part, pixels = _surroundings(labels, image, table, bead, around_px)
-        outline = part == table.label[bead]
-        reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))
-        around = pixels[(part == 0) & ~reached]
-        background = float(np.median(around)) if around.size else math.nan
-        if math.isnan(background) or not outline.any() or (dark and background <= 0):
-            continue
-        own = pixels[reached].astype(np.float64)
-        signal = np.log(background / np.maximum(own, DARKEST * background)) if dark else own - background
-        found[at] = signal.sum(), signal[outline[reached]].mean()
     return found
 
 

@@ -6,7 +6,6 @@ touching beads have separate peaks. Foreground, peaks and flooding are 8-connect
 half-hidden bead has a slanting one-pixel ridge, which 4-connected peaks would break up.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -285,8 +284,8 @@ def without(labels: NDArray[np.uint32], removed: NDArray[np.bool_]) -> NDArray[n
     return result
 
 
-def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArray[np.uint32], list[int]]:
-    """Return labels 1..n in order of their first pixels, and the new numbers of some of them, `parts`."""
+def renumbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return labels 1..n in order of their first pixels."""
     given, labels = labels, in_rows(labels)
     first = np.full(1, np.iinfo(np.int64).max)
     # Backwards the last assignment to an index, which wins, is that of its first pixel.
@@ -305,7 +304,7 @@ def renumbered(labels: NDArray[np.uint32], parts: Sequence[int]) -> tuple[NDArra
     number = _in_order(first, present)
     result = scratch.copied(labels) if labels is given else labels
     _renumber(result, number)
-    return result, sorted(number[list(parts)].tolist())
+    return result
 
 
 def _level(threshold: float) -> int:

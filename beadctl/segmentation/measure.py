@@ -6,7 +6,6 @@ grows with beads and runs alone: about 200 bytes a bead for the table, and 40 a 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,6 @@ def measure(
     *,
     saturated: NDArray[np.bool_] | None = None,
     pixel_size_um: float | None = None,
-    parts: Sequence[int] = (),
 ) -> BeadTable:
     """Measure every bead of a label image: one row for each label, in ascending order.
 
@@ -60,8 +58,6 @@ def measure(
         Pixels with the camera's top grey level; by default those of `image`.
     pixel_size_um : float, optional
         Edge of a (square) pixel, um; None where unknown.
-    parts : sequence of int
-        Labels of the beads that declumping divided.
 
     Raises
     ------
@@ -109,7 +105,6 @@ def measure(
         diameter_um=diameter * um,
         border=border,
         clump=np.isin(runs.labels, touching.pairs(labels)),
-        declumped=np.isin(runs.labels, parts),
         saturated=_saturated(image, saturated, runs),
         min_intensity=greys.lowest,
         max_intensity=greys.highest,

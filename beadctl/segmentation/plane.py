@@ -1,4 +1,4 @@
-"""One plane: turn, normalise, scale, network, label, artefacts, declump, outline, measure, in this order.
+"""One plane: turn, normalise, scale, network, label, artefacts, outline, measure, in this order.
 
 `beadctl.segmentation.prediction` has the steps up to the network. They are apart from `label_plane`, so that
 a run overlaps it with the network's next plane.
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
 from beadctl.model.session import Model
-from beadctl.segmentation import artefacts, declump, half_contrast, instances, objects
+from beadctl.segmentation import artefacts, half_contrast, instances, objects
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.causes import Cause
 from beadctl.segmentation.count_rule import Counted
@@ -134,7 +134,7 @@ def label_plane(
     """
     options = options.in_px(pixel_size_um)
     found = predicted.found or find_beads(predicted.maps, options, predicted.shrink)
-    labels, parts = _beads(predicted, found, image)
+    labels = _beads(predicted, found, image)
     maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
 
@@ -146,7 +146,6 @@ def label_plane(
             maps.marker,
             saturated=stored.saturated,
             pixel_size_um=pixel_size_um,
-            parts=parts,
         )
 
     table = measurements()
@@ -154,8 +153,6 @@ def label_plane(
     misfit = diameter_px is not None and misfits(diameter_px, found, table, predicted.unshrunk)
     judged = objects.judged(labels, maps, table, options.classifier, diameter_px)
     if (gone := judged.gone).any():
-        number = np.cumsum(~gone)
-        parts = [int(number[part - 1]) for part in parts if not gone[part - 1]]
         labels = instances.without(labels, gone)
         table = measurements()
     share = doubt([found], len(table), judged.unsure)
@@ -187,20 +184,16 @@ def label_plane(
     )
 
 
-def _beads(
-    predicted: PredictedPlane, found: Found, image: NDArray[Any]
-) -> tuple[NDArray[np.uint32], list[int]]:
-    """Return the label image of all beads as the plane is stored, and the numbers of declumped parts."""
+def _beads(predicted: PredictedPlane, found: Found, image: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return the label image of all beads as the plane is stored."""
     maps, labels = predicted.maps, found.labels
     image = predicted.orientation.turned(image)
     table = predicted.table or measured_by_maps(labels, maps)
     gone = artefacts.artefacts(labels, image, table)
     if gone.any():
         labels = instances.without(labels, gone)
-        table = measured_by_maps(labels, maps)
-    labels, parts = declump.declumped(labels, image, table)
     if predicted.normalisation:
         labels = half_contrast.at_half_contrast(labels, image, predicted.normalisation)
-    if not parts and predicted.orientation == STORED:
-        return labels, parts
-    return instances.renumbered(predicted.orientation.back(labels), parts)
+    if predicted.orientation == STORED:
+        return labels
+    return instances.renumbered(predicted.orientation.back(labels))

@@ -24,7 +24,7 @@ from scores import Scores
 
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation import artefacts, basins, declump, half_contrast, instances, objects, scale
+from beadctl.segmentation import artefacts, basins, half_contrast, instances, objects, scale
 from beadctl.segmentation.holes import Holes, holes_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
@@ -53,7 +53,6 @@ OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
     "relaxed": _limits(instances, relaxed=1.0),
     "holes": lambda: mock.patch.object(instances, "holes_of", _open_holes),
     "artefacts": lambda: mock.patch.object(artefacts, "artefacts", lambda _, __, t: np.zeros(len(t), bool)),
-    "declump": lambda: mock.patch.object(declump, "declumped", lambda labels, *_: (labels, [])),
     "half contrast": lambda: mock.patch.object(half_contrast, "at_half_contrast", lambda labels, *_: labels),
     "classifier": lambda: mock.patch.object(
         objects, "judged", lambda _, __, t, *___: objects.Judged(np.zeros(len(t), bool))

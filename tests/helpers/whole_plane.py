@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from beadctl.segmentation import declump, half_contrast
+from beadctl.segmentation import half_contrast
 
 _SLANTED, _HALF = math.sqrt(2), (1 + math.sqrt(2)) / 2
 _PASS_PX = np.array(
@@ -269,31 +269,3 @@ def at_half_contrast(labels, image, normalisation):
         kept = half_contrast._above_half(part, image[window], label)
         result[window][(part == label) & ~kept] = 0
     return result
-
-
-def cut(labels, chosen, parts, last):
-    """Cut each chosen label into its number of parts."""
-    result, places, numbers = labels.copy(), ndimage.find_objects(labels), []
-    for label, count in zip(chosen.tolist(), parts.tolist(), strict=True):
-        place = places[label - 1]
-        inside = labels[place] == label
-        pieces = declump._pieces(inside, count)[inside]
-        result[place][inside] = np.where(pieces == 0, label, last + pieces)
-        new = int(pieces.max())
-        numbers += [label, *range(last + 1, last + new + 1)]
-        last += new
-    return result, numbers
-
-
-def signals(labels, image, table, bead, around_px, rim_px, dark):
-    """Sum and mean of the signal of a bead that has background around it."""
-    half = math.ceil(table.major_axis_px[bead] / 2) + around_px
-    middle = round(table.y_px[bead]), round(table.x_px[bead])
-    window = tuple(slice(max(0, at - half), at + half + 1) for at in middle)
-    part, pixels = labels[window], image[window]
-    outline = part == table.label[bead]
-    reached = ndimage.binary_dilation(outline, iterations=rim_px) & (outline | (part == 0))
-    background = float(np.median(pixels[(part == 0) & ~reached]))
-    own = pixels.astype(np.float64)
-    signal = np.log(background / np.maximum(own, 0.02 * background)) if dark else own - background
-    return signal[reached].sum(), signal[outline].mean()

@@ -13,8 +13,7 @@ from scipy import ndimage
 
 from beadctl import scratch
 from beadctl.images import Normalisation, saturated_pixels
-from beadctl.segmentation import artefacts, declump, half_contrast, intensity, touching
-from beadctl.segmentation.contrast import integrated
+from beadctl.segmentation import artefacts, half_contrast, intensity, touching
 from beadctl.segmentation.intensity import RingLimits
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.runs import boxes
@@ -157,38 +156,18 @@ def spread_beads(rng, count, side=160):
     px=st.sampled_from((1, 500, 3000)),
     dark=st.booleans(),
 )
-def test_clumps_and_artefacts(random, count, px, dark):
+def test_artefacts(random, count, px, dark):
     rng = np.random.default_rng(random)
     labels, light = spread_beads(rng, count)
     # A grain of noise, and another label, so that numbers have no order of place.
     labels[150, 150:152] = labels.max() + 1
     image = np.rint(30_000 * np.exp(-0.6 * light) if dark else 2_000 + 9_000 * light).astype(np.uint16)
     table = measure(labels, image, *[np.where(labels, 250, 0).astype(np.uint8)] * 2)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(declump, "_cut", whole_plane.cut)
-        expected, numbers = declump.declumped(labels, image, table)
     gone = artefacts.artefacts(labels, image, table)
     planes = mapped(labels), mapped(image)
     with in_bands(px):
-        found, parts = declump.declumped(*planes, table)
         np.testing.assert_array_equal(artefacts.artefacts(*planes, table), gone)
-    np.testing.assert_array_equal(found, expected)
-    assert parts == numbers
     np.testing.assert_array_equal(planes[0], labels)
-
-
-@settings(max_examples=15)
-@given(random=st.integers(0, 2**32), dark=st.booleans(), dtype=st.sampled_from(("u2", "f4", "f8")))
-def test_signals_are_those_of_the_whole_window(random, dark, dtype):
-    rng = np.random.default_rng(random)
-    labels, light = spread_beads(rng, 3)
-    image = (500 + rng.normal(0, 9, light.shape) + light * (-400 if dark else 4000)).astype(dtype)
-    table = measure(labels, image)
-    chosen = np.arange(len(table))
-    found = integrated(labels, mapped(image), table, chosen, around_px=9, rim_px=2, dark=dark)
-    assert np.isfinite(found).all()
-    for bead in chosen:
-        assert tuple(found[bead]) == whole_plane.signals(labels, image, table, bead, 9, 2, dark)
 
 
 @settings(max_examples=40)

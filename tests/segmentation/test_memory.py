@@ -19,7 +19,7 @@ import resource, sys
 import numpy as np
 from beadctl import scratch
 from beadctl.images import Normalisation
-from beadctl.segmentation import artefacts, declump, half_contrast
+from beadctl.segmentation import artefacts, half_contrast
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.touching import group_sizes
 
@@ -55,10 +55,9 @@ for band in scratch.bands(*shape, px=2**20):
 made = peak_mb()
 table = measure(labels, image, probability, marker)
 gone = artefacts.artefacts(labels, image, table)
-parted, parts = declump.declumped(labels, image, table)
-outlined = half_contrast.at_half_contrast(parted, image, Normalisation(1000.0, 1200.0))
+outlined = half_contrast.at_half_contrast(labels, image, Normalisation(1000.0, 1200.0))
 group_sizes(labels, table.label)
-print(len(table), len(parts), int(gone.sum()), outlined is parted, made, peak_mb())
+print(len(table), int(gone.sum()), outlined is labels, made, peak_mb())
 """
 
 
@@ -70,9 +69,8 @@ def test_a_hundred_thousand_beads(tmp_path):
         env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
-    beads, parts, gone, untouched, made, peak = done.stdout.split()
+    beads, gone, untouched, made, peak = done.stdout.split()
     assert int(beads) == BEADS
-    assert int(parts) == 3 * BEADS / 10
     assert int(gone) == 0
     assert untouched == "False"
     assert float(made) < float(peak) < MOST_MB, done.stdout

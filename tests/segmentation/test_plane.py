@@ -257,3 +257,17 @@ def test_a_blank_tile_is_judged_by_the_levels_of_its_image(model, calls):
     levels = measure_levels(InMemory(discs(6)[0]))
     predict_plane(InMemory(np.full((64, 64), 9, np.uint8)), model, OPTIONS, levels=levels)
     assert calls["network_px"] > 0
+
+
+def test_a_bright_aggregate_is_not_cut_into_beads():
+    """Forty beads of 14 px beside one soft object of 60 px, seven times as bright."""
+    y, x = np.mgrid[:480, :480]
+    rng = np.random.default_rng(61)
+    places = [(40 + 57 * row, 40 + 57 * column) for row in range(8) for column in range(5)]
+    light = np.zeros(y.shape)
+    for centre in places:
+        light += 1 / (1 + np.exp(2 * (np.hypot(y - centre[0], x - centre[1]) - 7)))
+    light += 7 / (1 + np.exp(0.3 * (np.hypot(y - 240, x - 400) - 30)))
+    image = rng.poisson(200 + 1500 * light).astype(np.uint16)
+    model = Model(DEFAULT_MODEL, "cpu", 1)
+    assert len(segment_plane(InMemory(image), model, SegmentOptions.of(model.facts)).table) in (40, 41)

@@ -26,7 +26,7 @@ GREYS = 256 - len(OUTLINES)
 WHITE = GREYS - 1
 # Colours of `OUTLINES` in turn for beads without these flags, and for each flag; the first that a bead has.
 PLAIN = (1, 2, 5)
-FLAGGED = {"low-confidence": 3, "declumped": 0, "border": 4}
+FLAGGED = {"low-confidence": 3, "border": 4}
 # Beads of which the numbers are written.
 FEW = 100
 
