@@ -65,11 +65,11 @@ def is_surrounded(
     border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
     values, counts = np.unique(border, return_counts=True)
     value = values[counts.argmax()]
+    if counts.max() < LIMITS.border * border.size:
+        return False
     # What has no value, such as a gap of a mosaic, is no field either, and no area in which beads count.
     missing = np.isnan(image)
     alike = (image == value) | missing
-    if counts.max() < LIMITS.border * border.size:
-        return False
     square = np.ones((3, 3), bool)
     outside = ndimage.binary_erosion(alike, square, border_value=1)
     outside_px = outside & ~missing
