@@ -25,8 +25,8 @@ REMOVED = "its results were removed during the run"
 # Flags that stand without `doubtful` -> what is wrong, and what to do.
 REMEDIES = {
     DIAMETER_MISFIT: "the objects have another size than --diameter states; correct it, or leave it out",
-    NARROW_GUARD: "beads in the counting frame are cut by the image's border; give --counting-frame a wider "
-    "distance",
+    NARROW_GUARD: "beads in the counting frame are cut by the image's border, or by an area of NaN; give "
+    "--counting-frame a wider distance",
     Cause.SURROUND: "one value around the field counts as area of it, so densities are too low; crop the "
     "image, or give a --region",
     SHARED_LABELS: "separate beads share a number and count as one; give each bead its own number",

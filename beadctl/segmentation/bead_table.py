@@ -47,8 +47,8 @@ class BeadTable:
     area_um2, diameter_um
         As above; nan where the pixel size is unknown.
     border, clump : ndarray of bool
-        Whether a pixel lies on the edge of the plane, so the bead may be cut off; and whether it touches
-        another bead, so the outline between them is estimated.
+        Whether a pixel lies on the edge of the plane, or next to a gap in it, so the bead may be cut off; and
+        whether it touches another bead, so the outline between them is estimated.
     saturated : ndarray of bool
         Whether a tenth of it or more has the camera's top grey level, so its intensity is a lower bound.
         See `beadctl.images.saturated_pixels`.

@@ -28,7 +28,8 @@ class Counted:
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
     quality : tuple of str
-        Flags: ``narrow-guard`` where the image's border cuts a bead of the counting frame.
+        Flags: ``narrow-guard`` where the image's border, or a gap, cuts a bead of the counting
+        frame.
     """
 
     in_field: NDArray[np.bool_]
@@ -51,7 +52,7 @@ class CountRule:
     filters : Filters
         Limits on size and shape.
     exclude_border : bool
-        Leave out beads that touch the border of the plane.
+        Leave out beads that touch the border of the plane or a gap in it.
     region : CountedRegion or None
         Count beads with their centroid in a pixel of it.
     frame : CountingFrame or None

@@ -13,37 +13,28 @@ from beadctl.errors import ImageError
 LEAST_PX = 3
 
 
-def outside_gaps(image: NDArray[Any], inside: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Return where beads can be counted: `inside` without the gaps; None for the whole plane.
-
-    A gap is an area of NaN that squares of 3 px fill.
+def gaps_of(image: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Return the gaps of a plane, bool (H, W): areas of NaN that squares of 3 px fill; None without one.
 
     Parameters
     ----------
     image : ndarray, shape (H, W)
         The plane.
-    inside : ndarray of bool, shape (H, W), or None
-        Where beads are counted, if not everywhere.
-
-    Raises
-    ------
-    ImageError
-        If nothing is left.
 
     Examples
     --------
     >>> image = np.zeros((4, 6))
     >>> image[:, :3] = np.nan
     >>> image[1, 4] = np.nan
-    >>> outside_gaps(image, None)[1].astype(int).tolist()
-    [0, 0, 0, 1, 1, 1]
-    >>> outside_gaps(image[:, 3:], None) is None
+    >>> gaps_of(image)[1].astype(int).tolist()
+    [1, 1, 1, 0, 0, 0]
+    >>> gaps_of(image[:, 3:]) is None
     True
     """
     if image.dtype.kind != "f":
-        return inside
+        return None
     square = np.ones((LEAST_PX, LEAST_PX), bool)
-    seen: NDArray[np.bool_] | None = None
+    found: NDArray[np.bool_] | None = None
     for rows in scratch.bands(*image.shape):
         # The rows above and below decide too.
         top = max(0, rows.start - LEAST_PX + 1)
@@ -53,13 +44,66 @@ def outside_gaps(image: NDArray[Any], inside: NDArray[np.bool_] | None) -> NDArr
         gaps = ndimage.binary_opening(missing, square)[rows.start - top :][: rows.stop - rows.start]
         if not gaps.any():
             continue
-        if seen is None:
-            seen = scratch.zeros(image.shape, np.bool_)
-            seen[:] = True if inside is None else inside
-        seen[rows] &= ~gaps
-        scratch.release(image, seen)
-    if seen is None:
+        if found is None:
+            found = scratch.zeros(image.shape, np.bool_)
+        found[rows] = gaps
+        scratch.release(image, found)
+    return found
+
+
+def outside(gaps: NDArray[np.bool_] | None, inside: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return where beads can be counted: `inside` without the gaps; None for the whole plane.
+
+    Parameters
+    ----------
+    gaps : ndarray of bool, shape (H, W), or None
+        As from `gaps_of`.
+    inside : ndarray of bool, shape (H, W), or None
+        Where beads are counted, if not everywhere.
+
+    Raises
+    ------
+    ImageError
+        If nothing is left.
+    """
+    if gaps is None:
         return inside
+    seen = scratch.zeros(gaps.shape, np.bool_)
+    for rows in scratch.bands(*gaps.shape):
+        seen[rows] = ~gaps[rows] if inside is None else inside[rows] & ~gaps[rows]
+        scratch.release(gaps, seen)
     if not seen.any():
         raise ImageError("its field has no pixel with a value, only NaN; state another --region")
     return seen
+
+
+def beside(labels: NDArray[Any], gaps: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """Return the labels with a pixel in a gap or next to one, 8-connected, ascending: a gap cuts these beads.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (H, W)
+        Label image, 0 for background.
+    gaps : ndarray of bool, shape (H, W), or None
+        As from `gaps_of`.
+
+    Examples
+    --------
+    >>> gaps = np.zeros((3, 7), bool)
+    >>> gaps[:, :3] = True
+    >>> beside(np.array([[0] * 7, [0, 0, 0, 4, 4, 0, 9], [0] * 7]), gaps).tolist()
+    [4]
+    """
+    found = [np.zeros(0, labels.dtype)]
+    if gaps is not None:
+        around = np.ones((3, 3), bool)
+        for rows in scratch.bands(*gaps.shape):
+            # The rows above and below reach into the band.
+            top = max(0, rows.start - 1)
+            near = gaps[top : rows.stop + 1]
+            if near.any():
+                near = ndimage.binary_dilation(near, around)[rows.start - top :][: rows.stop - rows.start]
+                found.append(np.unique(labels[rows][near]))
+            scratch.release(labels, gaps)
+    every = np.unique(np.concatenate(found))
+    return np.asarray(every[every != 0])

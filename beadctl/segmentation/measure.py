@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from beadctl import scratch
 from beadctl.images import top_level
+from beadctl.segmentation import gaps as missing
 from beadctl.segmentation import touching
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.intensity import BeadIntensities, bead_intensities
@@ -42,6 +43,7 @@ def measure(
     marker: NDArray[np.uint8] | None = None,
     *,
     saturated: NDArray[np.bool_] | None = None,
+    gaps: NDArray[np.bool_] | None = None,
     pixel_size_um: float | None = None,
 ) -> BeadTable:
     """Measure every bead of a label image: one row for each label, in ascending order.
@@ -56,6 +58,8 @@ def measure(
         The network's maps, 0..255 for 0..1.
     saturated : ndarray of bool, shape (H, W), optional
         Pixels with the camera's top grey level; by default those of `image`.
+    gaps : ndarray of bool, shape (H, W), optional
+        Where the plane has no values; see `beadctl.segmentation.gaps.gaps_of`.
     pixel_size_um : float, optional
         Edge of a (square) pixel, um; None where unknown.
 
@@ -72,7 +76,7 @@ def measure(
     >>> table.area_px.tolist(), table.area_um2.tolist(), table.y_px.tolist()
     ([16], [4.0], [3.5])
     """
-    _require_one_shape(labels, image=image, probability=probability, marker=marker)
+    _require_one_shape(labels, image=image, probability=probability, marker=marker, gaps=gaps)
     runs = runs_of(labels)
     unknown = np.full(runs.labels.size, np.nan)
     area = runs.area_px
@@ -103,7 +107,7 @@ def measure(
         confidence=unknown if probability is None else runs.means(probability) / 255 * height,
         area_um2=area * um**2,
         diameter_um=diameter * um,
-        border=border,
+        border=border | np.isin(runs.labels, missing.beside(labels, gaps)),
         clump=np.isin(runs.labels, touching.pairs(labels)),
         saturated=_saturated(image, saturated, runs),
         min_intensity=greys.lowest,

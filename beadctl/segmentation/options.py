@@ -35,7 +35,7 @@ class SegmentOptions:
         (multiplied by the square of the factor by which a plane is shrunk). A smaller least area among the
         filters lowers it.
     exclude_border : bool
-        Leave out beads that touch the border of the plane.
+        Leave out beads that touch the border of the plane or a gap in it.
     read : ReadOptions
         How image files are read.
     diameter : Diameter or None

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
 from beadctl.model.session import Model
-from beadctl.segmentation import artefacts, half_contrast, instances, objects
+from beadctl.segmentation import artefacts, gaps, half_contrast, instances, objects
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.causes import Cause
 from beadctl.segmentation.count_rule import Counted
-from beadctl.segmentation.gaps import outside_gaps
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
@@ -137,6 +136,7 @@ def label_plane(
     labels = _beads(predicted, found, image)
     maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
+    missing = gaps.gaps_of(image)
 
     def measurements() -> BeadTable:
         return measure(
@@ -145,6 +145,7 @@ def label_plane(
             maps.probability,
             maps.marker,
             saturated=stored.saturated,
+            gaps=missing,
             pixel_size_um=pixel_size_um,
         )
 
@@ -168,7 +169,7 @@ def label_plane(
     thresholds = threshold_range(found, len(table), int(counted.kept.sum()))
     if not (options.link_z or counted.kept.all()):
         labels, table = instances.without(labels, ~counted.kept), table.only(counted.kept)
-    inside = outside_gaps(image, counted.inside)
+    inside = gaps.outside(missing, counted.inside)
     surround = Cause.SURROUND not in quality and is_surrounded(image, labels, inside)
     quality += (Cause.SURROUND,) * surround + (DIAMETER_MISFIT,) * misfit + counted.quality
     return Segmented(

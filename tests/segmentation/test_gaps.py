@@ -1,7 +1,11 @@
-"""Areas without values are no part of the field; bad pixels, rows and columns are."""
+"""Areas without values are no part of the field, and cut beads; bad pixels, rows and columns do neither."""
+
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.images import discs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -9,27 +13,76 @@ from scipy import ndimage
 
 from beadctl import scratch
 from beadctl.errors import ImageError
-from beadctl.segmentation.gaps import outside_gaps
+from beadctl.model.session import Maps
+from beadctl.segmentation.gaps import beside, gaps_of, outside
+from beadctl.segmentation.measure import measure
+from beadctl.segmentation.options import SegmentOptions
+from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.prediction import PredictedPlane
 
+OPTIONS = SegmentOptions(0.5, 0.2, 1)
 HOLES = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 9)))
+
+
+@contextmanager
+def in_bands(width, rows):
+    """Read planes of a width in bands of some rows."""
+    whole = scratch.bands
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scratch, "bands", lambda *shape: whole(*shape, px=rows * width))
+        yield
 
 
 @given(holes=HOLES, rows=st.integers(1, 5))
 def test_it_is_the_opening_of_the_whole_plane_whatever_the_bands(holes, rows):
     image = np.where(holes, np.nan, 1.0)
     gaps = ndimage.binary_opening(holes, np.ones((3, 3)))
-    with pytest.MonkeyPatch.context() as patch:
-        whole, width = scratch.bands, holes.shape[1]
-        patch.setattr(scratch, "bands", lambda *shape: whole(*shape, px=rows * width))
+    with in_bands(holes.shape[1], rows):
+        found = gaps_of(image)
         if gaps.all():
             with pytest.raises(ImageError, match="no pixel with a value"):
-                outside_gaps(image, None)
+                outside(found, None)
             return
-        found = outside_gaps(image, None)
+        field = outside(found, None)
     if gaps.any():
-        np.testing.assert_array_equal(found, ~gaps)
+        np.testing.assert_array_equal(found, gaps)
+        np.testing.assert_array_equal(field, ~gaps)
     else:
         assert found is None
+        assert field is None
+
+
+@given(gaps=HOLES, rows=st.integers(1, 5), data=st.data())
+def test_beads_beside_a_gap_are_those_that_it_touches_whatever_the_bands(gaps, rows, data):
+    labels = data.draw(arrays(np.uint32, gaps.shape, elements=st.integers(0, 5)))
+    near = {
+        int(labels[y, x])
+        for y, x in np.argwhere(labels)
+        if gaps[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].any()
+    }
+    with in_bands(gaps.shape[1], rows):
+        assert beside(labels, gaps).tolist() == sorted(near)
+    assert beside(labels, None).size == 0
+
+
+def test_beads_that_a_gap_cuts_are_not_whole():
+    """They have the flag of those that the edge of the plane cuts, and `exclude_border` leaves them out."""
+    image, labels = discs(8)
+    image = image.astype(np.float32)
+    row = int(measure(labels).y_px[0])
+    image[row : row + 4] = np.nan
+    predicted = PredictedPlane(Maps(np.where(labels > 0, 255, 0).astype(np.uint8)))
+    every = label_plane(predicted, image, OPTIONS)
+    cut = np.array([np.isnan(image[every.labels == number]).any() for number in every.table.label])
+    assert 0 < cut.sum() < len(cut)
+    assert every.table.border.tolist() == cut.tolist()
+    assert ["border" in flags.split() for flags in every.table.flags] == cut.tolist()
+    whole = label_plane(predicted, image, replace(OPTIONS, exclude_border=True))
+    assert len(whole.table) == len(cut) - cut.sum()
+    # A bad row, over which beads are found, cuts none.
+    image[row : row + 4] = 0
+    image[row] = np.nan
+    assert not label_plane(predicted, image, OPTIONS).table.border.any()
 
 
 def test_a_region_loses_its_part_of_a_gap_and_stays_as_it_is():
@@ -37,15 +90,15 @@ def test_a_region_loses_its_part_of_a_gap_and_stays_as_it_is():
     image[:4] = np.nan
     region = np.zeros((9, 9), bool)
     region[2:, 2:] = True
-    found = outside_gaps(image, region)
+    found = outside(gaps_of(image), region)
     assert (int(found.sum()), int(region.sum())) == (5 * 7, 7 * 7)
     region[4:] = False
     with pytest.raises(ImageError, match="no pixel with a value"):
-        outside_gaps(image, region)
+        outside(gaps_of(image), region)
 
 
 def test_images_of_whole_numbers_and_without_gaps_keep_the_region():
     region = np.zeros((9, 9), bool)
     for image in (np.zeros((9, 9), np.uint16), np.zeros((9, 9)), np.full((9, 9), np.inf)):
-        assert outside_gaps(image, region) is region
-        assert outside_gaps(image, None) is None
+        assert outside(gaps_of(image), region) is region
+        assert outside(gaps_of(image), None) is None
