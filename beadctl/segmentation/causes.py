@@ -113,8 +113,9 @@ def noise(image: NDArray[Any]) -> float:
     """Return the standard deviation of the noise of an image, (H, W), in its own units.
 
     From the median of the second difference along both axes, which slopes and curved backgrounds do not
-    change (J. Immerkaer, "Fast noise variance estimation", CVIU 64, 1996, with the median for the mean). 0
-    for an image of fewer than 3 rows or columns.
+    change (J. Immerkaer, "Fast noise variance estimation", CVIU 64, 1996, with the median for the mean).
+    Differences with a pixel that is not finite are left aside. 0 for an image that has no other, such as one
+    of fewer than 3 rows or columns.
 
     Examples
     --------
@@ -122,8 +123,9 @@ def noise(image: NDArray[Any]) -> float:
     >>> round(noise(rng.normal(50, 4, (99, 99))), 1)
     4.0
     """
-    rows = np.diff(image.astype(np.float64), 2, axis=0)
+    rows = np.diff(np.where(np.isfinite(image), image.astype(np.float64), np.nan), 2, axis=0)
     both = np.abs(np.diff(rows, 2, axis=1))
+    both = both[~np.isnan(both)]
     # The mask's weights have a sum of squares of 36; the median of a normal variable's size is 0.6745 sigma.
     return float(np.median(both)) / (6 * 0.6745) if both.size else 0.0
 
@@ -140,29 +142,52 @@ def blur_px(labels: NDArray[np.uint32], image: NDArray[Any], contrast: float) ->
     contrast : float
         Of the beads, in the units of the image. Blur over a fifth of a bead lowers it, so is underestimated.
     """
-    edges = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
+    known = np.isfinite(image)
+    edges = find_boundaries(labels, mode="inner") & known  # type: ignore[no-untyped-call]
     if not edges.any():
         return 0.0
     # The derivative's own smoothing of 1 px is taken off.
-    slope = float(np.median(ndimage.gaussian_gradient_magnitude(image.astype(np.float32), 1.0)[edges]))
+    slope = float(np.median(ndimage.gaussian_gradient_magnitude(_completed(image, known), 1.0)[edges]))
     if not slope:
         return 0.0
     return float(np.sqrt(max((contrast / slope) ** 2 / (2 * np.pi) - 1.0, 0.0)))
 
 
+def _completed(image: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return an image with each pixel that is not known as the nearest one that is."""
+    if known.all():
+        return image.astype(np.float32)
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(image[tuple(nearest)], np.float32)
+
+
 def _contrast(table: BeadTable, labels: NDArray[np.uint32], image: NDArray[Any]) -> float:
     """Return the contrast of the median bead with what is no bead; nan without one or the other."""
-    background = image[labels == 0]
-    if not len(table) or not background.size:
+    known = np.isfinite(image)
+    background = image[(labels == 0) & known]
+    levels = table.median_intensity.copy()
+    # A bead with a pixel without a value has no intensity; its other pixels have.
+    part = np.where(known & np.isin(labels, table.label[~np.isfinite(levels)]), labels, 0)
+    if len(some := np.unique(part[part > 0])):
+        levels[np.searchsorted(table.label, some)] = ndimage.median(image, part, some)
+    levels = levels[np.isfinite(levels)]
+    if not levels.size or not background.size:
         return float("nan")
-    return float(abs(np.median(table.median_intensity) - np.median(background)))
+    return float(abs(np.median(levels) - np.median(background)))
 
 
 def _constant_share(image: NDArray[Any]) -> float:
-    """Return the share of pixels that with their neighbours have the image's lowest or highest value."""
+    """Return the share of pixels that with their neighbours have the image's lowest or highest value.
+
+    Pixels that are not finite are left aside.
+    """
+    known = np.isfinite(image)
+    values = image[known]
+    ends = {values.min(), values.max()} if values.size else set()
     inside = np.ones((3, 3), bool)
-    ends = {image.min(), image.max()} if image.size else set()
-    whole = [ndimage.binary_erosion(image == end, inside, border_value=1).mean() for end in ends]
+    whole = [
+        ndimage.binary_erosion((image == end) | ~known, inside, border_value=1)[known].mean() for end in ends
+    ]
     return float(max(whole, default=0.0)) if len(ends) > 1 else 0.0
 
 

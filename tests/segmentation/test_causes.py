@@ -44,6 +44,25 @@ def test_wide_edges_are_out_of_focus():
     assert found(*picture(blur=4.5)) == {Cause.OUT_OF_FOCUS}
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["beads", "rows", "area"])
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [({"contrast": 10.0}, Cause.LOW_CONTRAST), ({"blur": 4.5}, Cause.OUT_OF_FOCUS), ({}, None)],
+)
+@pytest.mark.filterwarnings("error")
+def test_pixels_without_a_value_hide_no_cause(how, cause, where, number):
+    image, labels = picture(**how)
+    if where == "beads":
+        first = np.unique(labels, return_index=True)[1][1:]
+        image.ravel()[first + 9 * SIDE] = number
+    elif where == "rows":
+        image[::10] = number
+    else:
+        image[:50, :120] = number
+    assert found(image, labels) == ({cause} if cause else set())
+
+
 def test_small_saturated_and_large_objects_are_said():
     image, labels = picture(radius_px=2)
     assert Cause.SMALL_BEADS in found(image, labels)
@@ -70,6 +89,10 @@ def test_a_surround_is_one_value_beside_the_field(level):
     image = np.clip(image, 1, 60000).astype(np.uint16)
     image[:, :40] = level
     labels[:, :40] = 0
+    assert Cause.SURROUND in found(image, labels)
+    assert Cause.SURROUND not in found(image[:, 40:], labels[:, 40:])
+    image = image.astype(np.float32)
+    image[9], image[3, 60] = np.nan, np.inf
     assert Cause.SURROUND in found(image, labels)
     assert Cause.SURROUND not in found(image[:, 40:], labels[:, 40:])
 
