@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
+from beadctl.errors import SettingsError
 from beadctl.evaluation.metrics import matched_labels
 from beadctl.evaluation.objects import Objects, fitted
 from beadctl.evaluation.scoring import Prediction, predict
@@ -225,6 +226,8 @@ def calibrated_model(
 
     Raises
     ------
+    SettingsError
+        If a diameter or a filter is set: a file's numbers are for images of which neither is stated.
     OutputError
         If `out` exists, does not end in ``.onnx``, or cannot be written.
     MissingExtraError
@@ -233,6 +236,9 @@ def calibrated_model(
         If a sample cannot be read.
     """
     require_writable(out, "--calibrate", overwrite=overwrite)
+    sizes = (*(("--diameter",) if options.diameter else ()), *options.filters.names)
+    if sizes:
+        raise SettingsError(f"--calibrate: chooses for beads of any size; leave out {', '.join(sizes)}")
     require_onnx()
     predictions = []
     with messages.progress(len(samples), "predicting") as advance:

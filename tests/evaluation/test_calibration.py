@@ -123,6 +123,23 @@ def test_existing_files_and_other_suffixes_are_refused(run, pairs, tmp_path, mod
     assert Model(tmp_path / "b.onnx", "cpu").facts.validation["calibrated_on"] == 2
 
 
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--diameter", "12px"), "--diameter"),
+        (("--max-area", "90"), "--max-area"),
+        (("--diameter", "12px", "--min-diameter", "4"), "--diameter, --min-diameter"),
+    ],
+)
+def test_numbers_are_not_chosen_for_one_size_of_beads(run, pairs, tmp_path, model_path, flags, named):
+    """Those of the file count wherever it is used, and scale and sizes that were stated are not in it."""
+    call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--calibrate", tmp_path / "b.onnx")
+    result = run(*call, *flags)
+    assert result.code == 2
+    assert result.error.endswith(f"--calibrate: chooses for beads of any size; leave out {named}")
+    assert not (tmp_path / "b.onnx").exists()
+
+
 def test_calibration_without_onnx_fails_before_it_predicts(run, pairs, tmp_path, model_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.setattr(calibration, "predict", lambda *_: pytest.fail("onnx is checked first"))
