@@ -3,7 +3,7 @@
 import contextlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -16,6 +16,15 @@ UM_PER_UNIT = {
     "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4, "m": 1e6, "meter": 1e6,
 }  # fmt: skip
 """Micrometres in a unit of length, in lower case and American spelling."""
+
+OME_UM_PER_UNIT = {
+    "Ym": 1e30, "Zm": 1e27, "Em": 1e24, "Pm": 1e21, "Tm": 1e18, "Gm": 1e15, "Mm": 1e12, "km": 1e9, "hm": 1e8,
+    "dam": 1e7, "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "µm": 1.0, "nm": 1e-3, "pm": 1e-6, "fm": 1e-9,
+    "am": 1e-12, "zm": 1e-15, "ym": 1e-18, "Å": 1e-4,
+    "thou": 25.4, "li": 25400 / 12, "in": 25400.0, "ft": 304800.0, "yd": 914400.0, "mi": 1.609344e9,
+    "ua": 1.495978707e17, "ly": 9.4607304725808e21, "pc": 3.0856775814913673e22, "pt": 25400 / 72,
+}  # fmt: skip
+"""Micrometres in the units of length of the OME schema (2016-06), of which case tells some apart."""
 
 SIDECAR_BYTES, COMPANION_BYTES = 2**16, 2**26
 """A text beside an image, and the OME-XML of a set, are not read beyond this."""
@@ -174,15 +183,21 @@ def _ome_spacings(xml: str, path: Path) -> list[Spacing]:
 
 
 def _spacing_of_pixels_element(attributes: dict[str, str]) -> Spacing:
-    um = {}
+    um, others = {}, []
     for axis in "XYZ":
         value = attributes.get(f"PhysicalSize{axis}")
         if value is not None:
             # The OME schema (2016-06) defines um as the default unit.
-            unit = um_per_unit(attributes.get(f"PhysicalSize{axis}Unit", "um"))
+            name = attributes.get(f"PhysicalSize{axis}Unit", "µm").strip()
+            unit = OME_UM_PER_UNIT.get(name) or um_per_unit(name)
             um[axis] = _number(value) * (unit or math.nan)
+            others += [name] * (unit is None and axis != "Z")
     z_step = [um.pop("Z")] if "Z" in um else []
-    return Spacing.of(list(um.values()), z_step)
+    spacing = Spacing.of(list(um.values()), z_step)
+    if others:
+        fault = f"its pixel size is in {others[0]!r}, which is no known length, so it is taken as unknown"
+        return replace(spacing, note=fault)
+    return spacing
 
 
 def _imagej_spacing(tif: TiffFile) -> Spacing:

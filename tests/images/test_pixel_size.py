@@ -11,10 +11,22 @@ from beadctl.errors import FileNote
 from beadctl.images import ReadOptions, open_image
 
 
+def pixels_of(size, unit):
+    """Metadata of square pixels."""
+    lengths = {f"PhysicalSize{axis}": size for axis in "XY"}
+    return {"axes": "YX"} | lengths | {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
+
+
 @pytest.mark.parametrize(
     ("unit", "expected"),
-    [(None, 0.25), ("nm", 0.00025), ("µm", 0.25), ("μm", 0.25), ("mm", 250), ("pixel", None)],
-)
+    [
+        (None, 0.25), ("nm", 0.00025), ("µm", 0.25), ("μm", 0.25), ("um", 0.25), ("micron", 0.25),
+        ("mm", 250), ("cm", 2500), ("m", 250000), ("Å", 2.5e-5), ("in", 6350), ("thou", 6.35),
+        ("pt", 25400 / 288), ("li", 25400 / 48), ("ft", 76200), ("yd", 228600), ("dm", 25000),
+        # As the largest pixel that is believed is a metre wide, so that Mm is not mm, nor Pm pm.
+        ("km", None), ("Mm", None), ("Pm", None), ("fm", None),
+    ],
+)  # fmt: skip
 def test_ome_pixel_size(tmp_path, unit, expected):
     path = tmp_path / "a.ome.tif"
     facts = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
@@ -24,6 +36,28 @@ def test_ome_pixel_size(tmp_path, unit, expected):
     opened = open_image(path)
     assert opened.pixel_size_um == (pytest.approx(expected) if expected else None)
     assert opened.planes[0].pixel_size_um == opened.pixel_size_um
+
+
+@pytest.mark.parametrize(
+    ("unit", "size", "expected"),
+    [("pm", 40, 4e-5), ("fm", 4e6, 4e-3), ("Mm", 1e-12, 1), ("Pm", 1e-21, 1), ("km", 1e-9, 1),
+     ("mi", 1e-9, 1.609344), ("ua", 1e-17, 1.495978707), ("ly", 1e-22, 0.94607304725808),
+     ("pc", 1e-22, 3.0856775814913673)],
+)  # fmt: skip
+def test_ome_units_of_very_small_and_very_large_lengths(tmp_path, unit, size, expected):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, noise((20, 30)), ome=True, metadata=pixels_of(size, unit))
+    assert open_image(path).pixel_size_um == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", ["pixel", "reference frame", "furlong"])
+def test_ome_units_that_are_no_length_are_said(tmp_path, unit):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, noise((20, 30)), ome=True, metadata=pixels_of(0.25, unit))
+    with pytest.warns(FileNote, match=f"its pixel size is in '{unit}', which is no known length"):
+        assert open_image(path).pixel_size_um is None
+    with pytest.warns(FileNote, match="no known length"):
+        assert open_image(path, ReadOptions(pixel_size_um=0.7)).pixel_size_um == 0.7
 
 
 @pytest.mark.parametrize(
