@@ -1,7 +1,7 @@
 """The scale rule: by which whole factor a plane is shrunk before the network sees it.
 
-The network parts beads of about 4 to 100 px. Maps of a shrunk plane are enlarged again, so label images,
-areas and diameters stay in the pixels of the file.
+A network parts beads of a range of sizes; that of the default model is on its model card. Maps of a shrunk
+plane are enlarged again, so label images, areas and diameters stay in the pixels of the file.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class ScaleLimits:
     ======================  =====  ======  ===============================================================
     name                    value  unit    why
     ======================  =====  ======  ===============================================================
-    stated_px               16, 80 px      sizes at which a stated bead is shown; training had up to 100
+    stated_px               16, 80 px      sizes at which a stated bead is shown, well inside that range
     confidence              0.65   0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
