@@ -223,7 +223,8 @@ def _channel_here(series: Series, channel: int | None) -> int | None:
 
     here = [number for number in range(count) if is_here(number)]
     if channel is None:
-        return here[0] if len(here) == 1 else None
+        # Where none is here, no plane is read.
+        return here[0] if len(here) == 1 else None if here else 0
     if here and channel not in here:
         fault = f"channel {channel} of {count} is in another file of its set, this one holds {here}"
         raise series.error(f"{fault}; give the other file, or choose --channel {here[0]}")

@@ -28,7 +28,11 @@ def _stated(series: TiffPageSeries) -> str:
         return "mask"
     if page.is_reduced:
         return "reduced copy"
-    name = series.name.strip()
+    return side_name(series.name.strip())
+
+
+def side_name(name: str) -> str:
+    """Return the name of an image in lower case where it is that of a side image; else empty."""
     return name.lower() if _SIDE_NAME.fullmatch(name) else ""
 
 

@@ -16,6 +16,7 @@ from beadctl.errors import ImageError
 from beadctl.images.declared_planes import check_declared
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
+from beadctl.images.lost_images import lost_images
 from beadctl.images.ome_set import OmeSet
 from beadctl.images.palette import is_display
 from beadctl.images.pixel_size import spacings
@@ -159,14 +160,20 @@ def tiff_series(
         images, ome_set = _series_of(tif), OmeSet.of(path, tif, is_copy=is_copy)
         if not images:
             raise damaged(path, "no image is left")
-        spaced = spacings(tif, len(images))
+        lost = lost_images(tif.ome_metadata or "", ome_set.lost, len(images)) if ome_set.lost else []
+        spaced = spacings(tif, len(images) + len(lost))
         facts = [_facts(one, side) for one, side in zip(images, side_images(images), strict=True)]
+        loaded = [
+            partial(_described, tif, one, limits, partial(_load_series, path, i, flags), ome_set)
+            for i, one in enumerate(images)
+        ]
+        # In the order of the set, so that numbers stay whatever is lost.
+        for gone in lost:
+            facts.insert(gone.index, gone.facts)
+            loaded.insert(gone.index, partial(gone.series, ome_set))
         chosen = chosen_series(path, facts, number)
         name = "series={}" if len(chosen) > 1 or number is not None else ""
-        found = [
-            (_described(tif, images[i], limits, partial(_load_series, path, i, flags), ome_set), spaced[i], i)
-            for i in chosen
-        ]
+        found = [(loaded[i](), spaced[i], i) for i in chosen]
         described = [
             replace(
                 series,

@@ -170,6 +170,27 @@ def test_images_of_a_set_are_those_of_their_own_files(tmp_path):
         np.testing.assert_array_equal(read_planes(path), [stack[i]])
 
 
+@pytest.mark.filterwarnings("ignore::beadctl.errors.FileNote")
+@pytest.mark.parametrize("lost", range(3))
+def test_images_of_a_lost_file_of_a_set_are_those_of_the_first_file_that_is_there(tmp_path, lost):
+    """Else the images that are left look like all of them, and have the numbers of others."""
+    stack = write_ome_set(tmp_path, noise((3, 20, 30)), are_images=True)
+    (tmp_path / f"t{lost}.ome.tif").unlink()
+    first, second = sorted({0, 1, 2} - {lost})
+    path = tmp_path / f"t{first}.ome.tif"
+    planes = open_image(path).planes
+    assert [plane.position for plane in planes] == [f"series={i}" for i in sorted((first, lost))]
+    gone = planes[first < lost]
+    assert (gone.index, gone.height, gone.width) == (lost, 20, 30)
+    with pytest.raises(ImageError, match=rf"its set lacks 1 file \(t{lost}.ome.tif\)"), gone.open():
+        pass
+    np.testing.assert_array_equal(read_plane(path, series=first), stack[first])
+    (plane,) = open_image(tmp_path / f"t{second}.ome.tif").planes
+    assert (plane.index, plane.position) == (second, f"series={second}")
+    np.testing.assert_array_equal(read_planes(tmp_path / f"t{second}.ome.tif"), [stack[second]])
+    assert len(open_image(path).series) == 3
+
+
 def test_invalid_ome_metadata_needs_axes(tmp_path):
     stack = noise((4, 20, 30))
     path = tmp_path / "a.ome.tif"
