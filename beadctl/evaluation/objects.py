@@ -5,17 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
+from beadctl.evaluation.fitting import fitted_perceptron
 from beadctl.evaluation.metrics import matched_labels
 from beadctl.evaluation.scoring import Prediction
-from beadctl.model.classifier import LARGEST, ObjectClassifier
+from beadctl.model.classifier import ObjectClassifier
+from beadctl.model.perceptron import Floats
 from beadctl.segmentation.objects import features_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,6 @@ class FitLimits:
     ==============  ============  ==============================================================
     fewest          1000          objects that are beads, and that are none: fewer show no rule
     units           16            hidden units; boosted trees gain at most 0.007 in F1 over them
-    decay           0.01          weight of the squares of the weights, over the number of objects
-    steps           300           of L-BFGS at most
     least           0.1 .. 0.5    probabilities below which an object may be left out
     least_in_plane  0.03          by the other objects of its plane: 0.02 to 0.05 differ little on
                                   real images, and fields of dirt are too few to fit it
@@ -37,8 +33,6 @@ class FitLimits:
 
     fewest: int = 1000
     units: int = 16
-    decay: float = 0.01
-    steps: int = 300
     least: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
     least_in_plane: float = 0.03
 
@@ -69,8 +63,8 @@ class Objects:
 def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
     """Return the classifier that suits the objects of some images best; None if they are too few.
 
-    The weights minimise the cross-entropy by L-BFGS [1]_; the least probability then gives the highest
-    sum of F1 and lowest count error, as in `beadctl.evaluation.calibration`.
+    The least probability gives the highest sum of F1 and lowest count error, as in
+    `beadctl.evaluation.calibration`.
 
     Parameters
     ----------
@@ -78,76 +72,15 @@ def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
         What was found in each image.
     seed : int
         Of the weights at the start.
-
-    References
-    ----------
-    .. [1] Liu & Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
-       Programming 45, 1989, pp. 503-528.
     """
     is_bead = np.concatenate([one.is_bead for one in images])
     if min(int(is_bead.sum()), int((~is_bead).sum())) < LIMITS.fewest:
         return None
     features = np.concatenate([one.features for one in images])
-    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
-    scaled = np.clip((features - middle) / spread, -LARGEST, LARGEST)
-    inputs, units = scaled.shape[1], LIMITS.units
-    shapes = (inputs + 1, units), (units + 1,)
-    start = np.random.default_rng(seed).normal(0, inputs**-0.5, shapes[0][0] * units + units + 1)
-    result = minimize(
-        cross_entropy,
-        start,
-        (scaled, is_bead, shapes),
-        method="L-BFGS-B",
-        jac=True,
-        options={"maxiter": LIMITS.steps},
-    )
-    hidden, output = _unpacked(result.x, shapes)
-    classifier = ObjectClassifier(
-        0.0,
-        LIMITS.least_in_plane,
-        float(is_bead.mean()),
-        tuple(map(float, middle)),
-        tuple(map(float, spread)),
-        tuple(tuple(map(float, unit)) for unit in hidden.T),
-        tuple(map(float, output)),
-    )
+    perceptron = fitted_perceptron(features, is_bead, units=LIMITS.units, seed=seed)
+    classifier = ObjectClassifier(0.0, LIMITS.least_in_plane, float(is_bead.mean()), perceptron)
     candidates = (replace(classifier, least=least) for least in LIMITS.least)
     return min(candidates, key=lambda candidate: cost(images, candidate))
-
-
-def _unpacked(weights: Floats, shapes: tuple[tuple[int, ...], ...]) -> tuple[Floats, Floats]:
-    split = int(np.prod(shapes[0]))
-    return weights[:split].reshape(shapes[0]), weights[split:]
-
-
-def cross_entropy(
-    weights: Floats, scaled: Floats, is_bead: NDArray[np.bool_], shapes: tuple[tuple[int, ...], ...]
-) -> tuple[float, Floats]:
-    """Return the mean cross-entropy of a classifier with weight decay, and its gradient, as `weights`.
-
-    Parameters
-    ----------
-    weights : ndarray
-        Those of the hidden and of the output layer, biases last, in one line.
-    scaled : ndarray, shape (n, k)
-        Features of the objects, scaled.
-    is_bead : ndarray of bool, shape (n,)
-        Which of them are beads.
-    shapes : tuple of tuple of int
-        Of the two layers.
-    """
-    hidden, output = _unpacked(weights, shapes)
-    activity = np.tanh(scaled @ hidden[:-1] + hidden[-1])
-    score = activity @ output[:-1] + output[-1]
-    count = len(scaled)
-    loss = float((np.logaddexp(0, score) - is_bead * score).mean())
-    loss += LIMITS.decay * float(weights @ weights) / count
-    error = (expit(score) - is_bead) / count
-    back = np.outer(error, output[:-1]) * (1 - activity**2)
-    gradient = np.concatenate(
-        [(scaled.T @ back).ravel(), back.sum(axis=0), activity.T @ error, [error.sum()]]
-    )
-    return loss, gradient + 2 * LIMITS.decay * weights / count
 
 
 def cost(images: Sequence[Objects], classifier: ObjectClassifier) -> float:

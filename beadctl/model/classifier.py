@@ -1,7 +1,6 @@
 """What tells beads from the other objects that a network finds: a classifier of objects in the model file."""
 
 import dataclasses
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from beadctl.model.perceptron import Floats, Perceptron
 
 # What a classifier is shown of an object, in order; measured by `beadctl.segmentation.objects`.
 FEATURES = (
@@ -22,8 +21,6 @@ FEATURES = (
     "clump",
     "border",
 )
-# Standard deviations from the mean beyond which a feature says no more.
-LARGEST = 5.0
 # Objects, half of them beads, that are added to those of a plane when the share of its beads is estimated.
 ADDED = 1.0
 # Times that the interval of this share is halved: to 1e-9.
@@ -32,7 +29,7 @@ HALVINGS = 30
 
 @dataclass(frozen=True)
 class ObjectClassifier:
-    """A perceptron with one hidden layer, from features of an object to the probability that it is a bead.
+    """From features of an object to the probability that it is a bead.
 
     Attributes
     ----------
@@ -41,25 +38,19 @@ class ObjectClassifier:
         objects of its plane look like beads.
     share : float
         Share of beads among the objects it was fitted to, between 0 and 1.
-    middle, spread : tuple of float
-        Mean and standard deviation of each feature among the objects it was fitted to.
-    hidden : tuple of tuple of float
-        For each hidden unit, a weight for each feature and the offset.
-    output : tuple of float
-        A weight for each hidden unit and the offset.
+    perceptron : Perceptron
+        From the features of an object to the log-odds of being a bead.
     """
 
     least: float
     least_in_plane: float
     share: float
-    middle: tuple[float, ...]
-    spread: tuple[float, ...]
-    hidden: tuple[tuple[float, ...], ...]
-    output: tuple[float, ...]
+    perceptron: Perceptron
 
     def to_json(self) -> dict[str, Any]:
         """Return what the metadata of a model file hold, with the names of the features."""
-        return dataclasses.asdict(self) | {"features": list(FEATURES)}
+        own = {"least": self.least, "least_in_plane": self.least_in_plane, "share": self.share}
+        return dataclasses.asdict(self.perceptron) | own | {"features": list(FEATURES)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "ObjectClassifier":
@@ -67,35 +58,16 @@ class ObjectClassifier:
 
         Raises
         ------
-        TypeError, ValueError
+        KeyError, TypeError, ValueError
             If they hold something else.
         """
         read = cls(
             float(content["least"]),
             float(content["least_in_plane"]),
             float(content["share"]),
-            tuple(map(float, content["middle"])),
-            tuple(map(float, content["spread"])),
-            tuple(tuple(map(float, unit)) for unit in content["hidden"]),
-            tuple(map(float, content["output"])),
+            Perceptron.from_json(content, FEATURES),
         )
-        if tuple(content["features"]) != FEATURES:
-            raise ValueError("a classifier of features unknown to this beadctl; update beadctl")
-        numbers = [
-            read.least,
-            read.least_in_plane,
-            *read.middle,
-            *read.spread,
-            *read.output,
-            *itertools.chain(*read.hidden),
-        ]
-        if (
-            {len(read.middle), len(read.spread), *(len(unit) - 1 for unit in read.hidden)} != {len(FEATURES)}
-            or len(read.output) != len(read.hidden) + 1
-            or not all(map(math.isfinite, numbers))
-            or min(read.spread) <= 0
-            or not 0 < read.share < 1
-        ):
+        if not all(map(math.isfinite, (read.least, read.least_in_plane))) or not 0 < read.share < 1:
             raise ValueError("a classifier of the wrong form")
         return read
 
@@ -109,14 +81,11 @@ class ObjectClassifier:
 
         Examples
         --------
-        >>> even = ObjectClassifier(0.5, 0.5, 0.5, (0.0,), (1.0,), ((1.0, 0.0),), (0.0, 0.0))
+        >>> even = ObjectClassifier(0.5, 0.5, 0.5, Perceptron((0.0,), (1.0,), ((1.0, 0.0),), (0.0, 0.0)))
         >>> even.probability(np.array([[3.0]]))
         array([0.5])
         """
-        scaled = np.clip((features - self.middle) / self.spread, -LARGEST, LARGEST)
-        hidden = np.array(self.hidden).T
-        activity = np.tanh(scaled @ hidden[:-1] + hidden[-1])
-        return np.asarray(1 / (1 + np.exp(-(activity @ np.array(self.output[:-1]) + self.output[-1]))))
+        return np.asarray(1 / (1 + np.exp(-self.perceptron.log_odds(features))))
 
     def is_bead(self, features: Floats) -> NDArray[np.bool_]:
         """Return which objects of a plane are beads, bool (n,).

@@ -63,6 +63,9 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
             by = model.facts.classifier
             least = by and f"{by.least:g} at least, {by.least_in_plane:g} in its plane"
             rows.append((name, least or "none"))
+        elif name == "joiner":
+            joiner = model.facts.joiner
+            rows.append((name, f"{joiner.least:g} at least" if joiner else "none"))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:

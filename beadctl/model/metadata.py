@@ -12,6 +12,7 @@ from beadctl.errors import ModelError, OutputError, require_extra
 from beadctl.files import require_free
 from beadctl.images import InputName
 from beadctl.model.classifier import ObjectClassifier
+from beadctl.model.joiner import Joiner
 
 METADATA_KEY = "beadctl"
 SCHEMA = 3
@@ -52,6 +53,8 @@ class ModelFacts:
         Precision and recall by density, of which intervals of counts are made; empty in files without them.
     classifier : ObjectClassifier or None
         By which objects that are no beads are left out; None in files without one.
+    joiner : Joiner or None
+        By which the parts of one bead are told from touching beads; without one that is `marker_rise`.
     schema : int
         Version of this list; older ones are converted when they are read.
     """
@@ -76,6 +79,7 @@ class ModelFacts:
     validation: dict[str, Any] = field(default_factory=dict)
     bands: tuple[Band, ...] = ()
     classifier: ObjectClassifier | None = None
+    joiner: Joiner | None = None
     schema: int = SCHEMA
 
     @property
@@ -96,8 +100,11 @@ class ModelFacts:
 
     def to_json(self) -> str:
         """Return the metadata as JSON, as the model file stores it."""
-        classifier = self.classifier and self.classifier.to_json()
-        return json.dumps(dataclasses.asdict(self) | {"classifier": classifier}, sort_keys=True)
+        nested = {
+            "classifier": self.classifier and self.classifier.to_json(),
+            "joiner": self.joiner and self.joiner.to_json(),
+        }
+        return json.dumps(dataclasses.asdict(self) | nested, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None, source: str) -> "ModelFacts":
@@ -136,6 +143,8 @@ class ModelFacts:
             content["bands"] = tuple(Band(**band) for band in content.get("bands", ()))
             if content.get("classifier") is not None:
                 content["classifier"] = ObjectClassifier.from_json(content["classifier"])
+            if content.get("joiner") is not None:
+                content["joiner"] = Joiner.from_json(content["joiner"])
             facts = cls(**{key: value for key, value in content.items() if key in known})
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise ModelError(

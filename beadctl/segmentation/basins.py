@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from beadctl import scratch
 from beadctl.segmentation.cells import EDGE_PX, Cell, cells
 from beadctl.segmentation.flooding import flooded_cell, in_plane
-from beadctl.segmentation.passes import passes_of
+from beadctl.segmentation.passes import Borders, borders_of
 from beadctl.segmentation.size_prior import SizePrior
 from beadctl.segmentation.watershed import Flat
 
@@ -65,8 +65,10 @@ class Basins:
         Flat index of the first pixel.
     at_edge : ndarray of bool, shape (n + 1,)
         Whether a pixel lies on the edge of the plane.
-    pairs, passes : ndarray of intp, shape (M, 2) and (M,)
-        Neighbouring basins, and height of the pass between them, highest first.
+    moments : ndarray of float64, shape (n + 1, 5)
+        Sums over the pixels of row, column, row squared, column squared, and row times column.
+    borders : Borders
+        Between neighbouring basins, that with the highest pass first.
     """
 
     of_number: Flat
@@ -75,8 +77,8 @@ class Basins:
     height: Flat
     first: NDArray[np.int64]
     at_edge: NDArray[np.bool_]
-    pairs: Flat
-    passes: Flat
+    moments: NDArray[np.float64]
+    borders: Borders
 
     def joined(self, rise: float, least: int, prior: SizePrior | None = None) -> Flat:
         """Join basins whose peak is low or rises too little; return the new number of each, (n + 1,).
@@ -93,9 +95,10 @@ class Basins:
             Of the beads that stand alone.
         """
         # Only a low peak, or a pass close below the lower of its two peaks, can join them.
-        lower = np.minimum(self.height[self.pairs[:, 0]], self.height[self.pairs[:, 1]])
+        pairs, passes = self.borders.pairs, self.borders.passes
+        lower = np.minimum(self.height[pairs[:, 0]], self.height[pairs[:, 1]])
         most = rise * LIMITS.range[1] * (LIMITS.prior_range[1] if prior else 1.0)
-        shallow = (lower - self.passes < most) | (lower < least)
+        shallow = (lower - passes < most) | (lower < least)
         parent, peak, area = list(range(len(self.height))), self.height.tolist(), self.area_px.tolist()
         # Basins have few areas.
         grown, oddness = cache(_grown), cache(prior.oddness) if prior else None
@@ -106,8 +109,7 @@ class Basins:
                 basin = parent[basin]
             return basin
 
-        pairs, passes = self.pairs[shallow].tolist(), self.passes[shallow].tolist()
-        for (one, other), saddle in zip(pairs, passes, strict=True):
+        for (one, other), saddle in zip(pairs[shallow].tolist(), passes[shallow].tolist(), strict=True):
             low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
             if low == high:
                 continue
@@ -128,7 +130,8 @@ class Basins:
     def component(self) -> Flat:
         """The component of the foreground that each basin belongs to, 1..m, shape (n + 1,); 0 for none."""
         size = len(self.height)
-        edges = (np.ones(len(self.pairs), bool), (self.pairs[:, 0], self.pairs[:, 1]))
+        pairs = self.borders.pairs
+        edges = (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1]))
         _, found = connected_components(coo_array(edges, shape=(size, size)), directed=False)
         component = np.asarray(found, np.intp) + 1
         component[0] = 0
@@ -163,7 +166,7 @@ def basins_of(
         parts.append(_part(pixels, own, found.key, cell, probability, marker))
         numbered += len(found.key)
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
-    return labels, _joined_cells(parts, labels, marker)
+    return labels, _joined_cells(parts, labels, probability, marker)
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ class _Part:
     height: Flat
     first: NDArray[np.int64]
     at_edge: NDArray[np.bool_]
+    moments: NDArray[np.float64]
 
 
 def _part(
@@ -200,6 +204,8 @@ def _part(
     outer |= (columns == -core.left) | (columns == shape[1] - 1 - core.left)
     at_edge = np.zeros(size, bool)
     at_edge[own[outer]] = True
+    row, column = (rows + core.top).astype(np.float64), (columns + core.left).astype(np.float64)
+    powers = (row, column, row * row, column * column, row * column)
     return _Part(
         key,
         np.bincount(own, minlength=size),
@@ -207,10 +213,16 @@ def _part(
         height.astype(np.intp),
         in_plane(first, Cell(core, core), shape),
         at_edge,
+        np.stack([np.bincount(own, power, size) for power in powers], axis=1),
     )
 
 
-def _joined_cells(parts: list[_Part], labels: NDArray[np.uint32], marker: NDArray[np.uint8] | None) -> Basins:
+def _joined_cells(
+    parts: list[_Part],
+    labels: NDArray[np.uint32],
+    probability: NDArray[np.uint8],
+    marker: NDArray[np.uint8] | None,
+) -> Basins:
     """Make one table of those of the cells: a basin that several saw has one number."""
     area_px = np.concatenate([part.area_px for part in parts])
     used = np.flatnonzero(area_px)
@@ -234,8 +246,14 @@ def _joined_cells(parts: list[_Part], labels: NDArray[np.uint32], marker: NDArra
         height,
         first,
         at_edge,
-        *passes_of(labels, of_number, size, marker),
+        summed(basin, column("moments"), size),
+        borders_of(labels, of_number, size, probability, marker),
     )
+
+
+def summed(group: Flat, columns: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the sums of the rows of each group, (size, k)."""
+    return np.stack([np.bincount(group, column, size) for column in columns.T], axis=1)
 
 
 def _grown(area_px: int) -> float:

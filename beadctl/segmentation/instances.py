@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from beadctl import scratch
 from beadctl.images import in_rows
+from beadctl.model.joiner import Joiner
 from beadctl.segmentation.basins import MARKER_RISE, Basins, basins_of
 from beadctl.segmentation.holes import Holes, holes_of
+from beadctl.segmentation.joining import joined
 from beadctl.segmentation.size_prior import SizePrior
 from beadctl.segmentation.watershed import Flat
 
@@ -81,6 +83,7 @@ def find_beads(
     marker_threshold: float,
     min_area_px: int,
     marker_rise: float = MARKER_RISE,
+    joiner: Joiner | None = None,
     min_confidence: float = 0.0,
     use_size_prior: bool | SizePrior = True,
 ) -> Found:
@@ -88,10 +91,11 @@ def find_beads(
 
     A component of the foreground with one peak of the marker map, or with none (a small bead may not reach
     `marker_threshold`), is one bead. One with several is divided by a marker-controlled watershed [1]_, and
-    a peak that rises less than `marker_rise` above the pass to a higher one (its dynamics [2]_) is joined to
-    it. Without a marker map the peaks are those of the distance transform. Holes that one bead encloses and
-    that are no larger than the rest of it are filled: rings are beads. The label image is uint32 (H, W), with
-    beads 1..n in raster order of their first pixel.
+    a joiner tells which of its basins are one bead. Without a joiner, a peak that rises less than
+    `marker_rise` above the pass to a higher one (its dynamics [2]_) is joined to it. Without a marker map the
+    peaks are those of the distance transform. Holes that one bead encloses and that are no larger than the
+    rest of it are filled: rings are beads. The label image is uint32 (H, W), with beads 1..n in raster order
+    of their first pixel.
 
     Parameters
     ----------
@@ -105,6 +109,8 @@ def find_beads(
         Beads with fewer pixels, holes filled, are dropped.
     marker_rise : float
         Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; see `RiseLimits`.
+    joiner : Joiner, optional
+        By which neighbouring basins are joined; then neither `marker_threshold` nor `marker_rise` decides.
     min_confidence : float
         Least confidence of a bead, 0..1: its mean probability times the root of its marker height; see
         `ConfidenceLimits`.
@@ -131,16 +137,20 @@ def find_beads(
             raise ValueError(f"the {name} map is {plane.dtype} {plane.shape}, not a uint8 plane of one shape")
     level, least, rise = _level(threshold), _level(marker_threshold), marker_rise * 255
     labels, basins = basins_of(probability, marker, level, least)
-    if not len(basins.pairs) and len(basins.height) == 1:
+    if not len(basins.borders.pairs) and len(basins.height) == 1:
         return Found(labels)
     prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
     others: list[_Parts] = []
     if marker is None:
         instance = np.arange(len(basins.height))
+    elif joiner:
+        stated_px = prior.diameter_px if prior else None
+        found = joined(basins, joiner, stated_px, by_population=bool(use_size_prior))
+        instance, others = found.instance, [_Parts.of(basins, one) for one in (found.most, found.fewest)]
     else:
         instance = basins.joined(rise, least, prior)
-        if use_size_prior and (found := _prior_of(basins, instance)):
-            prior = found
+        if use_size_prior and (alone := _prior_of(basins, instance)):
+            prior = alone
             instance = basins.joined(rise, least, prior)
         others = [_Parts.of(basins, basins.joined(factor * rise, least, prior)) for factor in LIMITS.rises]
     whole = _Parts.of(basins, instance)

@@ -11,6 +11,7 @@ from beadctl.errors import ImageError
 from beadctl.files import fingerprint
 from beadctl.images import ReadOptions
 from beadctl.model.classifier import ObjectClassifier
+from beadctl.model.joiner import Joiner
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model
 from beadctl.segmentation.basins import MARKER_RISE
@@ -53,6 +54,8 @@ class SegmentOptions:
         Count beads that appear in several planes of a Z stack once.
     classifier : ObjectClassifier or None
         By which objects that are no beads are left out.
+    joiner : Joiner or None
+        By which the parts of one bead are told from touching beads; None to tell them by `marker_rise`.
     """
 
     threshold: float
@@ -70,6 +73,7 @@ class SegmentOptions:
     frame: CountingFrame | None = None
     link_z: bool = False
     classifier: ObjectClassifier | None = None
+    joiner: Joiner | None = None
 
     @classmethod
     def of(
@@ -118,13 +122,14 @@ class SegmentOptions:
             diameter=Diameter.parse(diameter) if diameter else None,
             tile_size=tile_size,
             classifier=facts.classifier,
+            joiner=None if asked.get("marker_rise") else facts.joiner,
             **vars(rule),
         )
 
     def has_numbers_of(self, facts: ModelFacts) -> bool:
         """Return whether beads are found with the numbers of a model file alone, as in its validation."""
         own = SegmentOptions.of(facts)
-        names = ("threshold", "marker_threshold", "marker_rise", "min_confidence", "diameter")
+        names = ("threshold", "marker_threshold", "marker_rise", "min_confidence", "diameter", "joiner")
         return all(getattr(self, name) == getattr(own, name) for name in names)
 
     @property

@@ -246,6 +246,7 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
         marker_threshold=options.marker_threshold,
         min_area_px=min(least_px, int(asked_px)) if asked_px else least_px,
         marker_rise=options.marker_rise,
+        joiner=options.joiner,
         min_confidence=options.min_confidence,
         use_size_prior=stated,
     )

@@ -1,12 +1,8 @@
 """The fit of the classifier of objects: against known classes, numerical gradients, and too few objects."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
 
-from beadctl.evaluation import objects
 from beadctl.evaluation.objects import Objects, fitted
 from beadctl.model.classifier import FEATURES
 
@@ -44,25 +40,3 @@ def test_probabilities_are_those_of_the_objects():
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_few_objects_give_no_classifier(count):
     assert fitted([*images(count, 100), Objects(np.zeros((0, len(FEATURES))), np.zeros(0, bool), 0)]) is None
-
-
-def test_the_gradient_is_the_numerical_one():
-    one = images(1, 50)[0]
-    scaled = (one.features - 3.0) / 2.0
-    shapes = (len(FEATURES) + 1, 3), (4,)
-    weights = np.random.default_rng(4).normal(size=(len(FEATURES) + 1) * 3 + 4)
-    arguments = scaled, one.is_bead, shapes
-    error = check_grad(
-        lambda w: objects.cross_entropy(w, *arguments)[0],
-        lambda w: objects.cross_entropy(w, *arguments)[1],
-        weights,
-    )
-    assert error < 1e-6
-
-
-def test_what_costs_most_is_left_out():
-    """Objects of a low probability are left out only where most of them are no beads."""
-    one = images(40, 120)
-    classifier = fitted(one)
-    everything = replace(classifier, least=0.0)
-    assert objects.cost(one, classifier) < objects.cost(one, everything)

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beadctl.model.classifier import ADDED, ObjectClassifier, of_plane
+from beadctl.model.perceptron import Perceptron
 
 # Of one feature: normal around +1 for beads, -1 for others; the logarithm of the odds is twice the feature.
 SLOPE = 1e-3
-LOGISTIC = ObjectClassifier(0.2, 0.03, 0.5, (0.0,), (1.0,), ((SLOPE, 0.0),), (2 / SLOPE, 0.0))
+LOGISTIC = ObjectClassifier(0.2, 0.03, 0.5, Perceptron((0.0,), (1.0,), ((SLOPE, 0.0),), (2 / SLOPE, 0.0)))
 
 
 def in_plane(features):

@@ -16,7 +16,9 @@ from beadctl.counting.detection import Band
 from beadctl.errors import MissingExtraError, ModelError
 from beadctl.images import InputName
 from beadctl.model.classifier import FEATURES, ObjectClassifier
+from beadctl.model.joiner import JOIN_FEATURES, Joiner
 from beadctl.model.metadata import METADATA_KEY, SCHEMA, ModelFacts, with_facts
+from beadctl.model.perceptron import Perceptron
 
 FACTS = ModelFacts("blobs", "MIT", "1.0", stride=8, halo=48, diameter_px=9.5, training={"lr": 0.1})
 
@@ -40,7 +42,16 @@ def classifier(seed=0):
     rows = rng.normal(size=(4, size + 1)).tolist()
     numbers = rng.normal(size=size).tolist(), rng.uniform(0.1, 2, size).tolist(), rng.normal(size=5).tolist()
     middle, spread, output = map(tuple, numbers)
-    return ObjectClassifier(0.25, 0.03, 0.7, middle, spread, tuple(map(tuple, rows)), output)
+    return ObjectClassifier(0.25, 0.03, 0.7, Perceptron(middle, spread, tuple(map(tuple, rows)), output))
+
+
+def joiner(seed=0):
+    """A joiner of random weights, with two hidden units."""
+    rng = np.random.default_rng(seed)
+    size = len(JOIN_FEATURES)
+    rows = rng.normal(size=(2, size + 1)).tolist()
+    weights = Perceptron((0.5,) * size, (2.0,) * size, tuple(map(tuple, rows)), (1.0, -1.0, 0.25))
+    return Joiner(0.4, weights)
 
 
 def changed(**values):

@@ -7,6 +7,7 @@ import pytest
 from helpers.images import discs
 
 from beadctl.model.classifier import FEATURES, ObjectClassifier
+from beadctl.model.perceptron import Perceptron
 from beadctl.model.session import Maps
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.objects import LENIENT, STRICT, features_of, judged
@@ -22,7 +23,8 @@ def by_circularity(least):
     weights = [0.0] * (len(FEATURES) + 1)
     weights[FEATURES.index("circularity")] = 1.0
     middle = tuple(0.8 if name == "circularity" else 0.0 for name in FEATURES)
-    return ObjectClassifier(least, 0.0, 0.5, middle, (1.0,) * len(FEATURES), (tuple(weights),), (100.0, 0.0))
+    perceptron = Perceptron(middle, (1.0,) * len(FEATURES), (tuple(weights),), (100.0, 0.0))
+    return ObjectClassifier(least, 0.0, 0.5, perceptron)
 
 
 def plane(rods=()):

@@ -1,0 +1,88 @@
+"""Basins are joined to beads by the joiner of a model file: the likeliest neighbours first."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beadctl.model.joiner import Joiner
+from beadctl.segmentation.basins import Basins
+from beadctl.segmentation.regions import Floats, Population, Regions
+from beadctl.segmentation.watershed import Flat
+
+# By how much the log-odds that join are lower and higher where the fewest and the most beads are counted.
+LOG_ODDS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The region of each basin, (n,), at the joiner's own odds, and where most and fewest are parted."""
+
+    instance: Flat
+    most: Flat
+    fewest: Flat
+
+
+def joined(
+    basins: Basins, joiner: Joiner, diameter_px: float | None = None, *, by_population: bool = True
+) -> Joined:
+    """Join the basins of a plane.
+
+    First without knowledge of the plane's population, then with that of the regions found.
+
+    Parameters
+    ----------
+    basins : Basins
+        Of the plane.
+    joiner : Joiner
+        Of the model file.
+    diameter_px : float, optional
+        Of a typical bead, where it is stated.
+    by_population : bool
+        Whether regions are compared with those of the plane at all.
+    """
+    single, least = Regions.of(basins), joiner.least_log_odds
+    population = None
+    if by_population:
+        population = _agglomerated(single, joiner, None, _log_odds(single, joiner, None), least).population
+        if diameter_px is not None:
+            population = replace(population or Population(diameter_px), diameter_px=diameter_px)
+    start = _log_odds(single, joiner, population)
+    levels = (least, least + LOG_ODDS, least - LOG_ODDS)
+    return Joined(*(_agglomerated(single, joiner, population, start, level).of_basin for level in levels))
+
+
+def _agglomerated(
+    regions: Regions, joiner: Joiner, population: Population | None, log_odds: Floats, least: float
+) -> Regions:
+    """Join neighbours of the given log-odds, (M,), while those of any reach `least`.
+
+    Regions that are each other's likeliest neighbour are joined, all of the plane at once, and their borders
+    judged again. Equals are joined together, so the result depends on no order.
+    """
+    while True:
+        pairs = regions.borders.pairs
+        best = np.full(len(regions.height), -np.inf)
+        np.maximum.at(best, pairs, log_odds[:, None])
+        chosen = (log_odds >= least) & (log_odds >= best[pairs].max(axis=1))
+        if not chosen.any():
+            return regions
+        before, known = regions, log_odds
+        regions = regions.joined(chosen)
+        log_odds = np.empty(len(regions.borders.pairs))
+        again = np.asarray(regions.changed[regions.borders.pairs].any(axis=1), bool)
+        log_odds[again] = joiner.perceptron.log_odds(regions.features(population, again))
+        log_odds[~again] = _of_pairs(before, known, regions, ~again)
+
+
+def _log_odds(regions: Regions, joiner: Joiner, population: Population | None) -> Floats:
+    return joiner.perceptron.log_odds(regions.features(population))
+
+
+def _of_pairs(before: Regions, log_odds: Floats, regions: Regions, kept: NDArray[np.bool_]) -> Floats:
+    """Return the log-odds before of the borders that remain."""
+    size = len(before.height)
+    codes = before.borders.pairs @ np.array([size, 1])
+    order = np.argsort(codes, kind="stable")
+    wanted = regions.borders.pairs[kept] @ np.array([size, 1])
+    return np.asarray(log_odds[order[np.searchsorted(codes, wanted, sorter=order)]])
