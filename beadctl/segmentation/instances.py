@@ -82,8 +82,7 @@ def find_beads(
     threshold: float,
     marker_threshold: float,
     min_area_px: int,
-    marker_rise: float = MARKER_RISE,
-    joiner: Joiner | None = None,
+    join_by: float | Joiner = MARKER_RISE,
     min_confidence: float = 0.0,
     use_size_prior: bool | SizePrior = True,
 ) -> Found:
@@ -91,9 +90,9 @@ def find_beads(
 
     A component of the foreground with one peak of the marker map, or with none (a small bead may not reach
     `marker_threshold`), is one bead. One with several is divided by a marker-controlled watershed [1]_, and
-    a joiner tells which of its basins are one bead. Without a joiner, a peak that rises less than
-    `marker_rise` above the pass to a higher one (its dynamics [2]_) is joined to it. Without a marker map the
-    peaks are those of the distance transform. Holes that one bead encloses and that are no larger than the
+    a joiner tells which of its basins are one bead. Without a joiner, a peak that rises less than a least
+    rise above the pass to a higher one (its dynamics [2]_) is joined to it. Without a marker map the peaks
+    are those of the distance transform. Holes that one bead encloses and that are no larger than the
     rest of it are filled: rings are beads. The label image is uint32 (H, W), with beads 1..n in raster order
     of their first pixel.
 
@@ -107,10 +106,9 @@ def find_beads(
         always background.
     min_area_px : int
         Beads with fewer pixels, holes filled, are dropped.
-    marker_rise : float
-        Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px; see `RiseLimits`.
-    joiner : Joiner, optional
-        By which neighbouring basins are joined; then neither `marker_threshold` nor `marker_rise` decides.
+    join_by : float or Joiner
+        Least rise of a peak above the pass to a higher one, 0..1, for beads of 10 px, see `RiseLimits`; or by
+        what neighbouring basins are joined, and then `marker_threshold` decides nothing.
     min_confidence : float
         Least confidence of a bead, 0..1: its mean probability times the root of its marker height; see
         `ConfidenceLimits`.
@@ -135,7 +133,7 @@ def find_beads(
             plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != probability.shape
         ):
             raise ValueError(f"the {name} map is {plane.dtype} {plane.shape}, not a uint8 plane of one shape")
-    level, least, rise = _level(threshold), _level(marker_threshold), marker_rise * 255
+    level, least = _level(threshold), _level(marker_threshold)
     labels, basins = basins_of(probability, marker, level, least)
     if not len(basins.borders.pairs) and len(basins.height) == 1:
         return Found(labels)
@@ -143,11 +141,11 @@ def find_beads(
     others: list[_Parts] = []
     if marker is None:
         instance = np.arange(len(basins.height))
-    elif joiner:
-        stated_px = prior.diameter_px if prior else None
-        found = joined(basins, joiner, stated_px, by_population=bool(use_size_prior))
+    elif isinstance(join_by, Joiner):
+        found = joined(basins, join_by, prior, by_population=bool(use_size_prior))
         instance, others = found.instance, [_Parts.of(basins, one) for one in (found.most, found.fewest)]
     else:
+        rise = join_by * 255
         instance = basins.joined(rise, least, prior)
         if use_size_prior and (alone := _prior_of(basins, instance)):
             prior = alone

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from beadctl.model.joiner import Joiner
 from beadctl.segmentation.basins import Basins
 from beadctl.segmentation.regions import Floats, Population, Regions
+from beadctl.segmentation.size_prior import SizePrior
 from beadctl.segmentation.watershed import Flat
 
 # By how much the log-odds that join are lower and higher where the fewest and the most beads are counted.
@@ -24,7 +25,7 @@ class Joined:
 
 
 def joined(
-    basins: Basins, joiner: Joiner, diameter_px: float | None = None, *, by_population: bool = True
+    basins: Basins, joiner: Joiner, stated: SizePrior | None = None, *, by_population: bool = True
 ) -> Joined:
     """Join the basins of a plane.
 
@@ -36,24 +37,33 @@ def joined(
         Of the plane.
     joiner : Joiner
         Of the model file.
-    diameter_px : float, optional
-        Of a typical bead, where it is stated.
+    stated : SizePrior, optional
+        Of a stated diameter: that of the population, and it makes unions likelier that are nearer to it.
     by_population : bool
         Whether regions are compared with those of the plane at all.
     """
     single, least = Regions.of(basins), joiner.least_log_odds
     population = None
     if by_population:
-        population = _agglomerated(single, joiner, None, _log_odds(single, joiner, None), least).population
-        if diameter_px is not None:
+        alone = _log_odds(single, joiner)
+        population = _agglomerated(single, joiner, alone, least).population
+        if stated:
+            diameter_px = stated.diameter_px
             population = replace(population or Population(diameter_px), diameter_px=diameter_px)
-    start = _log_odds(single, joiner, population)
+    start = _log_odds(single, joiner, population, stated)
     levels = (least, least + LOG_ODDS, least - LOG_ODDS)
-    return Joined(*(_agglomerated(single, joiner, population, start, level).of_basin for level in levels))
+    return Joined(
+        *(_agglomerated(single, joiner, start, level, population, stated).of_basin for level in levels)
+    )
 
 
 def _agglomerated(
-    regions: Regions, joiner: Joiner, population: Population | None, log_odds: Floats, least: float
+    regions: Regions,
+    joiner: Joiner,
+    log_odds: Floats,
+    least: float,
+    population: Population | None = None,
+    stated: SizePrior | None = None,
 ) -> Regions:
     """Join neighbours of the given log-odds, (M,), while those of any reach `least`.
 
@@ -71,12 +81,24 @@ def _agglomerated(
         regions = regions.joined(chosen)
         log_odds = np.empty(len(regions.borders.pairs))
         again = np.asarray(regions.changed[regions.borders.pairs].any(axis=1), bool)
-        log_odds[again] = joiner.perceptron.log_odds(regions.features(population, again))
+        log_odds[again] = _log_odds(regions, joiner, population, stated, again)
         log_odds[~again] = _of_pairs(before, known, regions, ~again)
 
 
-def _log_odds(regions: Regions, joiner: Joiner, population: Population | None) -> Floats:
-    return joiner.perceptron.log_odds(regions.features(population))
+def _log_odds(
+    regions: Regions,
+    joiner: Joiner,
+    population: Population | None = None,
+    stated: SizePrior | None = None,
+    of: NDArray[np.bool_] | slice = slice(None),
+) -> Floats:
+    """Return the log-odds of neighbours to be one bead; a stated size adds that of the areas."""
+    log_odds = joiner.perceptron.log_odds(regions.features(population, of))
+    if stated is None:
+        return log_odds
+    area = regions.sums[regions.borders.pairs[of], 0]
+    apart, together = stated.oddness(area).mean(axis=1), stated.oddness(area.sum(axis=1))
+    return np.asarray(log_odds + apart - together)
 
 
 def _of_pairs(before: Regions, log_odds: Floats, regions: Regions, kept: NDArray[np.bool_]) -> Floats:

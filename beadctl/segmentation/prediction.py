@@ -1,6 +1,5 @@
 """The network's maps of a plane: turned, normalised, and shown at the scale that the scale rule chooses."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -127,11 +126,8 @@ def scaled_plane(
         trials[factor] = _Trial(shrunk, shown, maps, found, measured)
         return scale.Evidence.of(found, measured)
 
-    if options.diameter:
-        factors, widest = scale.factors_for(options.diameter.value), math.inf
-    else:
-        factors, widest = scale.FACTORS, scale.LIMITS.most_diameter
-    choice = scale.chosen(pixels.height, pixels.width, evidence, factors, widest=widest)
+    factors = scale.factors_for(options.diameter.value if options.diameter else None)
+    choice = scale.chosen(pixels.height, pixels.width, evidence, factors, stated=options.diameter is not None)
     trial, unshrunk = trials[choice.factor], None
     if options.diameter and choice.factor > 1 and sum(map(len, trial.tables)) < MISFIT.fewest:
         evidence(1)
@@ -245,8 +241,7 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
         threshold=options.threshold,
         marker_threshold=options.marker_threshold,
         min_area_px=min(least_px, int(asked_px)) if asked_px else least_px,
-        marker_rise=options.marker_rise,
-        joiner=options.joiner,
+        join_by=options.joiner or options.marker_rise,
         min_confidence=options.min_confidence,
         use_size_prior=stated,
     )

@@ -4,6 +4,7 @@ A network parts beads of a range of sizes; that of the default model is on its m
 plane are enlarged again, so label images, areas and diameters stay in the pixels of the file.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -146,7 +147,7 @@ def chosen(
     evidence_at: Callable[[int], Evidence],
     factors: Sequence[int] = FACTORS,
     *,
-    widest: float = LIMITS.most_diameter,
+    stated: bool = False,
 ) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
@@ -163,11 +164,13 @@ def chosen(
         called for as few factors as possible, finest first.
     factors : sequence of int
         To choose from, smallest first; see `factors_for`.
-    widest : float
-        Largest diameter of beads as a share of the plane's shorter edge; a stated one may be any.
+    stated : bool
+        Whether the diameter is: then every factor is tried, as pieces of large beads can look sound, and
+        beads may be as wide as the plane.
     """
+    widest = math.inf if stated else LIMITS.most_diameter
     best, most = factors[0], evidence_at(factors[0])
-    if most.settles:
+    if most.settles and not stated:
         return Choice(best)
     passed_over: list[Evidence] = []
     for factor in factors[1:]:

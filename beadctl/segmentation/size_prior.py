@@ -89,7 +89,8 @@ class SizePrior:
         size = np.log(np.sqrt(4 / np.pi * np.maximum(area_px, 1)) / self.diameter_px) / self.spread
         return np.asarray(np.minimum(1.0, confidence * (1 + STATED.gain * np.exp(-size * size / 2))))
 
-    def oddness(self, area_px: int) -> float:
-        """Return minus the log-likelihood of an area relative to the median: 0 there, at most 4."""
-        size = math.log(math.sqrt(4 / math.pi * area_px) / self.diameter_px) / max(self.spread, LEAST_SPREAD)
-        return min(size * size / 2, MOST_ODD)
+    def oddness(self, area_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return minus the log-likelihood of areas relative to the median: 0 there, at most 4."""
+        diameter = np.sqrt(4 / np.pi * np.maximum(area_px, 1)) / self.diameter_px
+        size = np.log(diameter) / max(self.spread, LEAST_SPREAD)
+        return np.asarray(np.minimum(size * size / 2, MOST_ODD))

@@ -27,6 +27,9 @@ OUTPUTS = {
     "marker": "0 to 1: relative distance to the edge of the bead; each peak is one bead",
 }
 CLASSIFIER = ", and so\nis what the classifier of objects in the metadata takes for no bead"
+JOINER = (
+    ";\nthe joiner in the metadata decides in place of both numbers which basins of the marker are one bead"
+)
 # What is told of the training, where the model file has it.
 TOLD = ("arch", "depth", "width", "max_channels", "loss", "lr", "batch_size", "size", "seed")
 
@@ -55,6 +58,7 @@ def documentation(name: str, facts: ModelFacts, outputs: Iterable[str]) -> str:
         threshold=f"{facts.threshold:g}",
         marker_threshold=f"{facts.marker_threshold:g}",
         marker_rise=f"{facts.marker_rise:g}",
+        joiner=JOINER if facts.joiner else "",
         min_area_px=facts.min_area_px,
         min_confidence=f"{facts.min_confidence:g}",
         classifier=CLASSIFIER if facts.classifier else "",

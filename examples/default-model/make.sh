@@ -62,6 +62,25 @@ if [[ -z $start ]]; then
         --calibrate "$calibrated" --overwrite -q >"$out/calibration.json"
 fi
 
+# Which neighbouring basins are one bead, by other scenes and a part of the real images.
+if [[ ! -d $out/joins ]]; then
+    beadctl simulate "$out/joins" --count 450 --size 400 --seed 7001
+    for seed in 6301 6302; do
+        (cd "$out/earlier-beadctl" && python -m beadctl simulate "$out/clusters-$seed" --count 300 --size 320 --seed "$seed" -q)
+        python "$here/earlier_scenes.py" "$out/clusters-$seed" "$out/joins-earlier"
+    done
+    for set in ${real:+dsb2018=4 emps=2 stem_np=1 yeast_pc=1}; do
+        mkdir -p "$out/joins-${set%=*}"/{images,masks}
+        for name in $(cd "$real/${set%=*}/images" && printf '%s\n' * | awk -v n="${set#*=}" 'NR % n == 1 || n == 1'); do
+            cp "$real/${set%=*}/images/$name" "$out/joins-${set%=*}/images"
+            cp "$real/${set%=*}/masks/${name%.*}".* "$out/joins-${set%=*}/masks"
+        done
+    done
+fi
+joins=("$out/joins" "$out/joins-earlier=2")
+[[ -z $real ]] || joins+=("$out/joins-dsb2018=2" "$out"/joins-{emps,stem_np,yeast_pc})
+python "$here/join.py" "$calibrated" "$out/joined.onnx" 0.3 "${joins[@]}"
+
 # Which objects are beads, by other scenes and a part of the real tiles.
 if [[ ! -d $out/objects ]]; then
     beadctl simulate "$out/objects" --count 450 --size 256 --seed 4244
@@ -75,7 +94,7 @@ if [[ ! -d $out/objects ]]; then
         done
     fi
 fi
-python "$here/classify.py" "$calibrated" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx" ${start:+"$start"}
+python "$here/classify.py" "$out/joined.onnx" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx" ${start:+"$start"}
 
 # Precision and recall by density, for intervals of counts, on fields of suspensions.
 [[ -d $out/suspensions ]] || beadctl simulate "$out/suspensions" --suspensions --count 1000 --size 256 --seed 5151

@@ -57,7 +57,7 @@ def test_the_joiner_counts_what_is_true(monkeypatch):
     for seed in (20, 21):
         maps, truth = scene(seed, long=None)
         found = find_beads(
-            maps.probability, maps.marker, threshold=0.5, marker_threshold=0.2, min_area_px=1, joiner=joiner
+            maps.probability, maps.marker, threshold=0.5, marker_threshold=0.2, min_area_px=1, join_by=joiner
         )
         assert found.count == len(np.unique(truth)) - 1
 

@@ -149,7 +149,7 @@ def test_packed_flooding_equals_one_watershed_of_the_plane(random):
     probability, seed = noisy_scene(random)
     every_peak = 1 / 255
     found = instances.find_beads(
-        probability, seed, threshold=0.5, marker_threshold=every_peak, min_area_px=1, marker_rise=0
+        probability, seed, threshold=0.5, marker_threshold=every_peak, min_area_px=1, join_by=0
     ).labels
     expected = plain(probability, seed, marker_threshold=every_peak)
     on = probability >= 128
@@ -172,7 +172,7 @@ def test_a_bead_is_a_peak_of_enough_dynamics(random, marker_threshold, rise):
             threshold=0.5,
             marker_threshold=marker_threshold,
             min_area_px=1,
-            marker_rise=rise / 255,
+            join_by=rise / 255,
             use_size_prior=False,
         ).labels
     components, count = ndimage.label(probability >= 128, structure=EIGHT)
@@ -432,7 +432,7 @@ def test_a_doubtful_bead_counts_in_good_company():
     probability[18:23, 23], probability[20, 108] = 0.6, 0.6  # the bridges
     maps = [np.rint(255 * plane).astype(np.uint8) for plane in (probability, seed)]
     found = instances.find_beads(
-        *maps, threshold=0.5, marker_threshold=0.3, min_area_px=1, min_confidence=0.6, marker_rise=0.05
+        *maps, threshold=0.5, marker_threshold=0.3, min_area_px=1, min_confidence=0.6, join_by=0.05
     ).labels
     assert [int(found[20, left] > 0) for left, *_ in beads] == [1, 1, 0, 1, 0]
 

@@ -17,6 +17,7 @@ from beadctl.segmentation.joining import joined
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane
+from beadctl.segmentation.size_prior import SizePrior
 
 SIZE = len(JOIN_FEATURES)
 
@@ -43,7 +44,7 @@ def row_of_peaks(heights, passes):
 
 def count(maps, joiner, **options):
     settings = {"threshold": 0.5, "marker_threshold": 0.2, "min_area_px": 1} | options
-    return find_beads(*maps, joiner=joiner, **settings).count
+    return find_beads(*maps, join_by=joiner, **settings).count
 
 
 def test_peaks_are_joined_where_the_joiner_says_so():
@@ -93,8 +94,8 @@ def test_a_stated_diameter_is_the_size_of_the_population():
     maps = row_of_peaks([250, 250], [200])
     _, basins = basins_of(*maps, 128, 50)
     narrow = by("size-union", 0.0, slope=-10.0)
-    assert len(np.unique(joined(basins, narrow, 5.0).instance[1:])) == 2
-    assert len(np.unique(joined(basins, narrow, 50.0).instance[1:])) == 1
+    assert len(np.unique(joined(basins, narrow, SizePrior.stated(5.0)).instance[1:])) == 2
+    assert len(np.unique(joined(basins, narrow, SizePrior.stated(50.0)).instance[1:])) == 1
 
 
 def test_no_population_is_asked_for_where_sizes_are_left_aside():

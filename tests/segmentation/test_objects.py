@@ -92,7 +92,8 @@ def test_a_stated_diameter_is_the_typical_one():
 def test_objects_that_other_thresholds_would_judge_otherwise_are_unsure_and_doubt_says_so():
     image, truth, maps = plane([(5, 10)])
     table = measure(truth, None, maps.probability, maps.marker)
-    classifier = replace(by_circularity(0.5), output=(2.0, 0.0))
+    by_shape = by_circularity(0.5)
+    classifier = replace(by_shape, perceptron=replace(by_shape.perceptron, output=(2.0, 0.0)))
     probability = classifier.probability(features_of(truth, maps, table))
     unsure = judged(truth, maps, table, classifier).unsure
     assert unsure == np.count_nonzero((probability >= LENIENT) & (probability < STRICT)) > 2

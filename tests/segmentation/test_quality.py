@@ -64,7 +64,7 @@ def test_the_range_is_that_of_the_counts_at_other_rises():
 
     def found(rise):
         return find_beads(
-            probability, marker, threshold=0.5, marker_threshold=0.1, min_area_px=1, marker_rise=rise
+            probability, marker, threshold=0.5, marker_threshold=0.1, min_area_px=1, join_by=rise
         )
 
     counts = {rise: int(found(rise).labels.max()) for rise in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)}

@@ -170,10 +170,16 @@ def test_specks_do_not_keep_a_plane_from_being_shrunk():
     assert chosen_of(specks, seen(0.5, doubt=0.6), nothing, nothing, nothing)[0] == 1
 
 
+def test_sound_pieces_settle_no_scale_where_the_diameter_is_stated():
+    pieces, whole = seen(0.16, doubt=0.0), seen(0.24, doubt=0.0)
+    assert chosen(256, 256, {1: pieces, 2: whole}.get, (1, 2)) == Choice(1)
+    assert chosen(256, 256, {1: pieces, 2: whole}.get, (1, 2), stated=True) == Choice(2)
+
+
 def test_beads_of_a_stated_diameter_may_be_as_wide_as_the_plane():
     answers = {1: seen(0.0, covered=0.0, diameter_px=0.0), 2: seen(0.4, doubt=0.0)}
     assert chosen(120, 120, answers.get, (1, 2)) == Choice(1, has_larger=True)
-    assert chosen(120, 120, answers.get, (1, 2), widest=np.inf) == Choice(2)
+    assert chosen(120, 120, answers.get, (1, 2), stated=True) == Choice(2)
 
 
 default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has no default model")

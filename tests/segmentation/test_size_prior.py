@@ -66,7 +66,7 @@ def test_a_dumbbell_is_two_beads_among_small_ones_and_one_among_large_ones():
         probability, seed = field(lone_radius)
         for use_size_prior in (True, False):
             found = instances.find_beads(
-                probability, seed, **NUMBERS, marker_rise=0.1, use_size_prior=use_size_prior
+                probability, seed, **NUMBERS, join_by=0.1, use_size_prior=use_size_prior
             ).labels
             counts[lone_radius, use_size_prior] = found.max() - 14
     assert counts[4.2, True] == 2

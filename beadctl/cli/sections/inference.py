@@ -50,7 +50,8 @@ class Instances(Section):
         None, description="Least height of a marker, 0 to 1 [the model's own]."
     )
     marker_rise: Probability | None = Field(
-        None, description="Rise of a marker of 10 px above the saddle to the next, 0 to 1 [the model's own]."
+        None,
+        description="Rise of a marker of 10 px above the saddle to the next, 0 to 1 [the model's joiner].",
     )
     min_confidence: Fraction | None = Field(
         None,
