@@ -24,12 +24,13 @@ from scores import Scores
 
 from beadctl.images import InMemory
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.segmentation import artefacts, basins, half_contrast, instances, objects, scale
+from beadctl.segmentation import artefacts, half_contrast, instances, objects, scale
 from beadctl.segmentation.holes import Holes, holes_of
+from beadctl.segmentation.instances import Found, find_beads
+from beadctl.segmentation.joining import joined
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import predict_plane
-from beadctl.segmentation.size_prior import SizePrior
 from beadctl.simulate import render
 
 SCENE_PX = 400
@@ -40,6 +41,10 @@ def _limits(module: Any, **changed: Any) -> Callable[[], contextlib.AbstractCont
     return lambda: mock.patch.object(module, "LIMITS", dataclasses.replace(module.LIMITS, **changed))
 
 
+def _by_rise(*maps: Any, join_by: Any, **numbers: Any) -> Found:
+    return find_beads(*maps, **numbers)
+
+
 def _open_holes(*arguments: Any) -> Holes:
     holes = holes_of(*arguments)
     return dataclasses.replace(holes, owner=np.zeros_like(holes.owner))
@@ -47,9 +52,12 @@ def _open_holes(*arguments: Any) -> Holes:
 
 OFF: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
     "scale": lambda: mock.patch.object(scale, "FACTORS", (1,)),
-    "size prior": lambda: mock.patch.object(SizePrior, "of", return_value=None),
-    "size prior (watershed)": lambda: mock.patch.object(instances, "_prior_of", return_value=None),
-    "rise by size": _limits(basins, power=0.0),
+    "joiner": lambda: mock.patch.object(instances, "find_beads", _by_rise),
+    "population": lambda: mock.patch.object(
+        instances,
+        "joined",
+        lambda basins, joiner, stated=None, **_: joined(basins, joiner, stated, by_population=False),
+    ),
     "relaxed": _limits(instances, relaxed=1.0),
     "holes": lambda: mock.patch.object(instances, "holes_of", _open_holes),
     "artefacts": lambda: mock.patch.object(artefacts, "artefacts", lambda _, __, t: np.zeros(len(t), bool)),
