@@ -13,6 +13,8 @@ from beadctl.segmentation.watershed import Flat
 
 # By how much the log-odds that join are lower and higher where the fewest and the most beads are counted.
 LOG_ODDS = 1.0
+# Digits of log-odds that count, and borders that are judged at once, which bounds the memory.
+DIGITS, AT_ONCE = 6, 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +95,17 @@ def _log_odds(
     of: NDArray[np.bool_] | slice = slice(None),
 ) -> Floats:
     """Return the log-odds of neighbours to be one bead; a stated size adds that of the areas."""
-    log_odds = joiner.perceptron.log_odds(regions.features(population, of))
-    if stated is None:
-        return log_odds
-    area = regions.sums[regions.borders.pairs[of], 0]
-    apart, together = stated.oddness(area).mean(axis=1), stated.oddness(area.sum(axis=1))
-    return np.asarray(log_odds + apart - together)
+    borders = np.arange(len(regions.borders.pairs))[of]
+    log_odds = np.empty(borders.size)
+    for start in range(0, borders.size, AT_ONCE):
+        rows = borders[start : start + AT_ONCE]
+        likely = joiner.perceptron.log_odds(regions.features(population, rows))
+        if stated:
+            area = regions.sums[regions.borders.pairs[rows], 0]
+            likely += stated.oddness(area).mean(axis=1) - stated.oddness(area.sum(axis=1))
+        log_odds[start : start + AT_ONCE] = likely
+    # Sums of a matrix product differ in the last digit by the place of a row, and equals are joined together.
+    return np.round(log_odds, DIGITS)
 
 
 def _of_pairs(before: Regions, log_odds: Floats, regions: Regions, kept: NDArray[np.bool_]) -> Floats:

@@ -119,7 +119,7 @@ class Regions:
             float(shape.log_aspect.mean()),
         )
 
-    def features(self, population: Population | None, of: NDArray[np.bool_] | slice = slice(None)) -> Floats:
+    def features(self, population: Population | None, of: Flat | slice = slice(None)) -> Floats:
         """Return what a joiner is shown of borders, (m, len(JOIN_FEATURES)).
 
         These are the marker height of the lower and the higher region and of the pass, 0..1, and the last as
@@ -133,7 +133,7 @@ class Regions:
         ----------
         population : Population or None
             Of the plane.
-        of : ndarray of bool, shape (M,), or slice
+        of : ndarray of intp, shape (m,), or slice
             Which borders; by default all.
         """
         pairs, borders = self.borders.pairs[of], self.borders

@@ -11,6 +11,7 @@ from scipy import ndimage
 from beadctl.model.joiner import JOIN_FEATURES, Joiner
 from beadctl.model.perceptron import Perceptron
 from beadctl.model.session import Maps
+from beadctl.segmentation import joining
 from beadctl.segmentation.basins import basins_of
 from beadctl.segmentation.instances import find_beads
 from beadctl.segmentation.joining import joined
@@ -138,6 +139,21 @@ def test_the_joiner_of_the_options_is_used_for_a_plane():
     joiner = by("pass-share", 0.99)
     assert len(label_plane(plane, image, options).table) == 1
     assert len(label_plane(plane, image, replace(options, joiner=joiner)).table) == 2
+
+
+def test_borders_are_judged_alike_however_many_at_once(monkeypatch):
+    rng = np.random.default_rng(5)
+    plane = [ndimage.gaussian_filter(rng.normal(size=(120, 120)), 1.5) for _ in range(2)]
+    probability, marker = (np.clip(128 + 60 * m / m.std(), 0, 255).astype(np.uint8) for m in plane)
+    weights = tuple(map(tuple, rng.normal(0, 0.3, (4, SIZE + 1))))
+    joiner = Joiner(0.5, Perceptron((0.5,) * SIZE, (1.0,) * SIZE, weights, tuple(rng.normal(size=5))))
+    _, basins = basins_of(probability, marker, 128, 50)
+    found = []
+    for count_at_once in (2**15, 7):
+        monkeypatch.setattr(joining, "AT_ONCE", count_at_once)
+        found.append(joined(basins, joiner).instance)
+    assert len(basins.borders.pairs) > 50
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("least", [0.3, 0.7])
