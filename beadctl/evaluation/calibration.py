@@ -18,6 +18,7 @@ from beadctl.evaluation.objects import Objects, fitted
 from beadctl.evaluation.scoring import Prediction, predict
 from beadctl.files import write_bytes
 from beadctl.model.classifier import ObjectClassifier
+from beadctl.model.joiner import Joiner
 from beadctl.model.metadata import ModelFacts, require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
@@ -125,6 +126,7 @@ def calibrate(
     on_step: Callable[[], None] = lambda: None,
     grid: SearchGrid = GRID,
     classifier: ObjectClassifier | None = None,
+    joiner: Joiner | None = None,
 ) -> Calibrated:
     """Choose numbers by count error and F1 at IoU 0.5.
 
@@ -144,16 +146,16 @@ def calibrate(
         Called `grid.steps` times, for a progress bar.
     grid : SearchGrid
         Values to try.
-    classifier : ObjectClassifier, optional
-        That of the model file.
+    classifier, joiner : ObjectClassifier and Joiner, optional
+        Those of the model file, by which beads are found here as they will be.
     """
     areas_px = sorted({*grid.min_area_px, start.min_area_px})
-    before = _fits(predictions, start, (start.min_area_px,), classifier)[start.min_area_px]
+    before = _fits(predictions, start, (start.min_area_px,), classifier, joiner)[start.min_area_px]
     best, fit = start, before
     for names in grid.together:
         for values in grid.combinations(names):
             tried = dataclasses.replace(best, **values)
-            for area_px, candidate in _fits(predictions, tried, areas_px, classifier).items():
+            for area_px, candidate in _fits(predictions, tried, areas_px, classifier, joiner).items():
                 if candidate.cost < fit.cost - grid.equal_cost:
                     best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
             on_step()
@@ -161,7 +163,7 @@ def calibrate(
         higher = [value for value in getattr(grid, name) if value > getattr(best, name)]
         for value in reversed(higher[:steps]):
             tried = dataclasses.replace(best, **{name: value})
-            candidate = _fits(predictions, tried, (tried.min_area_px,), classifier)[tried.min_area_px]
+            candidate = _fits(predictions, tried, (tried.min_area_px,), classifier, joiner)[tried.min_area_px]
             added = candidate.cost - fit.cost
             if abs(added) > grid.equal_cost and added <= grid.slack:
                 best, fit = tried, candidate
@@ -175,11 +177,14 @@ def _fits(
     numbers: Numbers,
     areas_px: Sequence[int],
     classifier: ObjectClassifier | None,
+    joiner: Joiner | None,
 ) -> dict[int, CalibrationFit]:
     """Label every image once, without a smallest area, and return the fit for each of `areas_px`."""
     true_counts: list[int] = []
     found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
-    options = SegmentOptions(**(dataclasses.asdict(numbers) | {"min_area_px": 1}), classifier=classifier)
+    options = SegmentOptions(
+        **(dataclasses.asdict(numbers) | {"min_area_px": 1}), classifier=classifier, joiner=joiner
+    )
     for prediction in predictions:
         shrink = prediction.predicted.shrink
         # Without the labels that the scale rule made: they are of other numbers.
@@ -253,7 +258,9 @@ def calibrated_model(
         model.facts.min_area_px,
     )
     with messages.progress(GRID.steps, "calibrating") as advance:
-        calibrated = calibrate(predictions, start, advance, classifier=model.facts.classifier)
+        calibrated = calibrate(
+            predictions, start, advance, classifier=model.facts.classifier, joiner=options.joiner
+        )
     chosen = dataclasses.asdict(calibrated.numbers)
     for name, value in chosen.items():
         messages.info(f"{name} = {value:g} (was {getattr(start, name):g})")

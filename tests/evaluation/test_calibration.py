@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from beadctl.evaluation import calibration, scoring
 from beadctl.evaluation.calibration import Numbers
 from beadctl.evaluation.metrics import instance_counts
+from beadctl.model.joiner import JOIN_FEATURES, Joiner
+from beadctl.model.perceptron import Perceptron
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances
 from beadctl.segmentation.prediction import PredictedPlane
@@ -54,6 +56,21 @@ def test_numbers_without_influence_stay():
     assert result.fit == result.before
 
 
+def test_beads_are_found_by_the_joiner_of_the_model_file():
+    """Two beads whose marker has hardly a pass between them, which the least rise would join."""
+    y, x = np.mgrid[:40, :60]
+    left, right = (np.hypot(y - 20, x - column) for column in (22, 36))
+    truth = np.where(left <= right, 1, 2).astype(np.uint32) * (np.minimum(left, right) < 8)
+    marker = np.where(truth > 0, 200 - np.minimum(left, right), 0).astype(np.uint8)
+    probability = np.where(truth > 0, 250, 5).astype(np.uint8)
+    image = scoring.Prediction(probability, truth, PredictedPlane(Maps(probability, marker)))
+    size = len(JOIN_FEATURES)
+    never = Joiner(0.5, Perceptron((0.0,) * size, (1.0,) * size, ((0.0,) * (size + 1),), (0.0, -9.0)))
+    no_search = calibration.SearchGrid(together=(), raised=())
+    assert calibration.calibrate([image], START, grid=no_search).before.count_error == 0.5
+    assert calibration.calibrate([image], START, grid=no_search, joiner=never).before.count_error == 0
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 0.6]), st.sampled_from([1, 6, 20]), st.integers(1, 2))
 def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshold, area_px, shrink):
@@ -73,7 +90,7 @@ def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshol
         maps.marker,
         threshold=threshold,
         marker_threshold=0.5,
-        marker_rise=0.1,
+        join_by=0.1,
         min_confidence=0.3,
         min_area_px=area_px * shrink**2,
     ).labels
