@@ -101,10 +101,8 @@ class Basins:
         shallow = (lower - passes < most) | (lower < least)
         parent, peak, area = list(range(len(self.height))), self.height.tolist(), self.area_px.tolist()
         # Basins have few areas.
-        grown, oddness = (
-            cache(_grown),
-            cache(lambda area_px: float(prior.oddness(area_px))) if prior else None,
-        )
+        grown = cache(_grown)
+        oddness = cache(lambda area_px: float(prior.oddness(area_px))) if prior else None
 
         def root(basin: int) -> int:
             while parent[basin] != basin:
