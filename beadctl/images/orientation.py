@@ -112,7 +112,8 @@ def in_rows(plane: NDArray[Any]) -> NDArray[Any]:
     for top in range(0, height, BLOCK_PX):
         for left in range(0, width, BLOCK_PX):
             block = slice(top, top + BLOCK_PX), slice(left, left + BLOCK_PX)
-            copy[block] = plane[block]
+            # Rows of a width of a power of 2 share places of the cache: the block is first brought together.
+            copy[block] = plane[block].copy(order="K")
     return copy
 
 

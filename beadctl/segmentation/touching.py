@@ -27,12 +27,13 @@ def pairs(labels: NDArray[Any]) -> NDArray[np.int64]:
     for rows in scratch.bands(*labels.shape):
         # With the row below, of which the pairs across belong to the next band.
         band = np.asarray(labels[rows.start : rows.stop + 1])
+        is_bead = band != 0
         for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
             height = min(rows.stop - rows.start, len(band) - down)
-            one = band[:height, max(0, -across) : band.shape[1] - max(0, across)]
-            other = band[down : height + down, max(0, across) : band.shape[1] + min(0, across)]
-            met = (one != other) & (one != 0) & (other != 0)
-            first, second = one[met].astype(np.uint64), other[met].astype(np.uint64)
+            one = slice(height), slice(max(0, -across), band.shape[1] - max(0, across))
+            other = slice(down, height + down), slice(max(0, across), band.shape[1] + min(0, across))
+            met = is_bead[one] & is_bead[other] & (band[one] != band[other])
+            first, second = band[one][met].astype(np.uint64), band[other][met].astype(np.uint64)
             # Two labels of 32 bits as one number, which is faster to sort.
             found.append(np.unique(np.minimum(first, second) << np.uint64(32) | np.maximum(first, second)))
         scratch.release(labels)
