@@ -158,12 +158,11 @@ def basins_of(
     numbered, parts = 0, []
     for cell in cells(height, width, edge_px=edge_px):
         found = flooded_cell(probability, marker, cell, level, least)
-        number = found.number[cell.inner]
-        pixels = np.flatnonzero(number)
+        number = found.number[cell.inner].astype(np.uint32)
+        pixels = np.flatnonzero(number != 0)
         own = number.ravel()[pixels].astype(np.intp)
-        inner = np.zeros(number.shape, np.uint32)
-        inner.ravel()[pixels] = own + numbered
-        labels[cell.core.slices] = inner
+        number.ravel()[pixels] += numbered
+        labels[cell.core.slices] = number
         parts.append(_part(pixels, own, found.key, cell, probability, marker))
         numbered += len(found.key)
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
@@ -196,8 +195,11 @@ def _part(
     height = np.zeros(size, np.uint8)
     if marker is None:
         height[own] = 255
-    else:
-        np.maximum.at(height, own, marker[core.slices].ravel()[pixels])
+    elif own.size:
+        # First within each run of pixels of one basin, which are far fewer.
+        starts = np.flatnonzero(np.diff(own, prepend=-1))
+        highest = np.maximum.reduceat(marker[core.slices].ravel()[pixels], starts)
+        np.maximum.at(height, own[starts], highest)
     first = np.zeros(size, np.intp)
     first[own[::-1]] = pixels[::-1]
     rows, columns = np.divmod(pixels, core.width)

@@ -50,7 +50,7 @@ def flooded_cell(
         number.ravel()[pixels] = parts = divided_by_distance(pixels, component, foreground.shape)
         return FloodedCell(number, in_plane(_first(pixels, parts), cell, probability.shape))
     # Peaks within the foreground only: the marker map outside is ignored.
-    heights = np.where(foreground, marker[cell.window.slices], 0)
+    heights = marker[cell.window.slices] * foreground
     high = local_maxima(heights, connectivity=2) & foreground  # type: ignore[no-untyped-call]
     peaks, _ = ndimage.label(high, structure=EIGHT)
     where = np.flatnonzero(high)

@@ -68,7 +68,9 @@ def _clipped(
     """Yield the labels of clipped pixels, band by band."""
     for rows in scratch.bands(*labels.shape):
         part = labels[rows]
-        yield part[(part > 0) & (np.abs(normalisation.scaled(image[rows])) > LIMITS.clip)]
+        is_bead = part > 0
+        values = normalisation.scaled(image[rows][is_bead])
+        yield part[is_bead][np.abs(values) > LIMITS.clip]
         scratch.release(labels, image)
 
 

@@ -277,7 +277,7 @@ def _renumber(labels: NDArray[np.uint32], number: NDArray[np.uint32]) -> None:
     """Replace each label of a label image by its number."""
     for rows in scratch.bands(*labels.shape):
         band = labels[rows].ravel()
-        pixels = np.flatnonzero(band)
+        pixels = np.flatnonzero(band != 0)
         band[pixels] = number[band[pixels]]
         scratch.release(labels)
 

@@ -129,7 +129,7 @@ def _neighbours(
         return np.pad(plane, ((0, 1), (1, 1))).ravel()
 
     number, maps = flat(labels), [flat(plane) for plane in (probability, marker) if plane is not None]
-    pixels = np.flatnonzero(number[: rows * width])
+    pixels = np.flatnonzero(number[: rows * width] != 0)
     own = number[pixels]
     for step in (1, width, width + 1, width - 1):
         other = number[pixels + step]
