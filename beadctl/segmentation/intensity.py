@@ -171,9 +171,12 @@ def _pixels(start: Flat, length: Flat) -> Flat:
 
 
 def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
-    """Return minimum, median and maximum of groups of values, one after the other, and sort these."""
+    """Return minimum, median and maximum of groups of values, one after the other; `values` may be sorted."""
     end = np.cumsum(counts)
     start = end - counts
+    # Vector instructions sort numbers of 32 and 64 bits.
+    if values.dtype.itemsize < 4:
+        values = values.astype(np.result_type(values.dtype, np.int32))
     # One short sort after the other is faster than one sort of all by group and value.
     for first, last in zip(start.tolist(), end.tolist(), strict=True):
         values[first:last].sort()
