@@ -45,6 +45,7 @@ def measure(
     saturated: NDArray[np.bool_] | None = None,
     gaps: NDArray[np.bool_] | None = None,
     pixel_size_um: float | None = None,
+    outlines: bool = True,
 ) -> BeadTable:
     """Measure every bead of a label image: one row for each label, in ascending order.
 
@@ -62,6 +63,9 @@ def measure(
         Where the plane has no values; see `beadctl.segmentation.gaps.gaps_of`.
     pixel_size_um : float, optional
         Edge of a (square) pixel, um; None where unknown.
+    outlines : bool
+        Whether to look at outlines: else perimeter and circularity are nan, and no bead is marked as
+        touching another.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def measure(
     area = runs.area_px
     y, x, border = _places(runs, labels.shape)
     major, minor = _axes(runs, area, y, x)
-    perimeter = _perimeters(labels, runs)
+    perimeter = _perimeters(labels, runs) if outlines else unknown
     with np.errstate(divide="ignore"):
         roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
     diameter = np.sqrt(4 * area / np.pi)
@@ -108,7 +112,7 @@ def measure(
         area_um2=area * um**2,
         diameter_um=diameter * um,
         border=border | np.isin(runs.labels, missing.beside(labels, gaps)),
-        clump=np.isin(runs.labels, touching.pairs(labels)),
+        clump=np.isin(runs.labels, touching.pairs(labels) if outlines else ()),
         saturated=_saturated(image, saturated, runs),
         min_intensity=greys.lowest,
         max_intensity=greys.highest,

@@ -38,7 +38,7 @@ class PredictedPlane:
     has_larger : bool
         Whether the scale rule saw larger objects that it could not be sure of.
     found, table : Found and BeadTable, or None
-        The beads by these maps, and their measurements without intensities.
+        The beads by these maps, and their measurements without those of intensities and outlines.
     normalisation : Normalisation or None
         By which the network was shown the plane.
     unshrunk : Found or None
@@ -248,5 +248,5 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
 
 
 def measured_by_maps(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:
-    """Return the measurements of beads, uint32 (H, W), without those of intensity."""
-    return measure(labels, None, maps.probability, maps.marker)
+    """Return the measurements of beads, uint32 (H, W), without those of intensities and outlines."""
+    return measure(labels, None, maps.probability, maps.marker, outlines=False)

@@ -212,3 +212,15 @@ def test_confidence_is_probability_times_the_height_of_the_seed():
     for label, confidence in zip(table.label, table.confidence, strict=True):
         mine = labels == label
         assert confidence == pytest.approx(probability[mine].mean() / 255 * (seed[mine].max() / 255) ** 0.5)
+
+
+def test_without_outlines_the_other_columns_are_the_same():
+    labels = np.zeros((20, 30), np.uint32)
+    labels[4:12, 5:12], labels[4:12, 12:19], labels[15:19, 22:26] = 1, 2, 3
+    image = np.random.default_rng(1).normal(100, 9, labels.shape)
+    whole, some = measure.measure(labels, image), measure.measure(labels, image, outlines=False)
+    assert not some.clump.any() and whole.clump.tolist() == [True, True, False]
+    for name in ("perimeter_px", "circularity"):
+        assert np.isnan(getattr(some, name)).all()
+    for name in {field.name for field in dataclasses.fields(whole)} - {"perimeter_px", "circularity", "clump"}:
+        np.testing.assert_array_equal(getattr(some, name), getattr(whole, name), err_msg=name)
