@@ -53,11 +53,10 @@ class Objects:
         """Find the objects of a prediction without a classifier, and match them with the truth at IoU 0.5."""
         predicted = prediction.predicted
         found = label_plane(predicted.unlabelled, prediction.image, replace(options, classifier=None))
-        maps = predicted.maps.turned_back(predicted.orientation)
         is_bead = np.zeros(len(found.table), bool)
         is_bead[matched_labels(prediction.truth, found.labels)[:, 1] - 1] = True
         true = int(np.count_nonzero(np.unique(prediction.truth)))
-        return cls(features_of(found.labels, maps, found.table), is_bead, true)
+        return cls(features_of(found.table), is_bead, true)
 
 
 def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:

@@ -59,6 +59,9 @@ class BeadTable:
         `beadctl.segmentation.intensity.BeadIntensities`.
     y_um, x_um
         Centroid from the middle of the first pixel; nan where the pixel size is unknown.
+    mean_probability, marker_height
+        Mean of the probability map inside and largest value of the marker map, 0..1, by which a classifier
+        judges it; nan without these maps. They are not written.
     """
 
     label: NDArray[np.int64]
@@ -84,6 +87,8 @@ class BeadTable:
     local_background: Column
     y_um: Column
     x_um: Column
+    mean_probability: Column
+    marker_height: Column
 
     def __len__(self) -> int:
         """Return the number of beads."""
@@ -117,7 +122,8 @@ class BeadTable:
         return BeadTable(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
 
-_MEASURED = [field.name for field in fields(BeadTable) if field.name not in FLAGS]
+_UNWRITTEN = (*FLAGS, "mean_probability", "marker_height")
+_MEASURED = [field.name for field in fields(BeadTable) if field.name not in _UNWRITTEN]
 # New columns come last, so that those of earlier versions keep their places.
 _LATER = _MEASURED.index("min_intensity")
 COLUMNS = (*_MEASURED[:_LATER], "flags", *_MEASURED[_LATER:])

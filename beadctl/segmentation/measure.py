@@ -90,7 +90,8 @@ def measure(
     with np.errstate(divide="ignore"):
         roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
     diameter = np.sqrt(4 * area / np.pi)
-    height = 1.0 if marker is None else np.sqrt(runs.highest(marker) / 255)
+    probable = unknown if probability is None else runs.means(probability) / 255
+    height = unknown if marker is None else runs.highest(marker) / 255
     total = unknown if image is None else runs.totals(image)
     greys = (
         BeadIntensities(*[unknown] * 4) if image is None else bead_intensities(labels, image, runs, diameter)
@@ -108,7 +109,7 @@ def measure(
         minor_axis_px=minor,
         circularity=np.where(perimeter > 0, roundness, np.nan),
         mean_intensity=total / area,
-        confidence=unknown if probability is None else runs.means(probability) / 255 * height,
+        confidence=probable if marker is None else probable * np.sqrt(height),
         area_um2=area * um**2,
         diameter_um=diameter * um,
         border=border | np.isin(runs.labels, missing.beside(labels, gaps)),
@@ -121,6 +122,8 @@ def measure(
         local_background=greys.background,
         y_um=y * um,
         x_um=x * um,
+        mean_probability=probable,
+        marker_height=height,
     )
 
 

@@ -1,23 +1,18 @@
 """Objects that are no beads: pieces of dirt that the network took for beads, told by size and shape."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.model.classifier import FEATURES, ObjectClassifier
-from beadctl.model.session import Maps
 from beadctl.segmentation.bead_table import BeadTable
-from beadctl.segmentation.runs import runs_of
 
 # Least probabilities to be a bead at which the most and the fewest objects would be counted.
 LENIENT, STRICT = 0.1, 0.7
 
 
-def features_of(
-    labels: NDArray[Any], maps: Maps, table: BeadTable, diameter_px: float | None = None
-) -> NDArray[np.float64]:
+def features_of(table: BeadTable, diameter_px: float | None = None) -> NDArray[np.float64]:
     """Return what a classifier is shown of each object, (n, len(FEATURES)).
 
     These are the logarithms of mean probability and marker height, circularity, aspect ratio, the logarithm
@@ -26,18 +21,13 @@ def features_of(
 
     Parameters
     ----------
-    labels : ndarray of int, shape (H, W)
-        Label image, n objects.
-    maps : Maps
-        The network's maps of the plane.
     table : BeadTable
-        The objects' measurements.
+        The measurements of n objects, by the network's maps too.
     diameter_px : float, optional
         Of a typical bead; by default the median of the objects.
     """
-    runs = runs_of(labels)
-    mean = runs.means(maps.probability) / 255
-    height = mean if maps.marker is None else runs.highest(maps.marker) / 255
+    mean = table.mean_probability
+    height = np.where(np.isnan(table.marker_height), mean, table.marker_height)
     diameter = table.diameter_px
     typical = diameter_px or (float(np.median(diameter)) if len(diameter) else 1.0)
     columns = {
@@ -69,25 +59,19 @@ class Judged:
     unsure: int = 0
 
 
-def judged(
-    labels: NDArray[Any],
-    maps: Maps,
-    table: BeadTable,
-    classifier: ObjectClassifier | None,
-    diameter_px: float | None = None,
-) -> Judged:
+def judged(table: BeadTable, classifier: ObjectClassifier | None, diameter_px: float | None = None) -> Judged:
     """Judge the objects of a plane; without a classifier all are beads.
 
     Parameters
     ----------
-    labels, maps, table, diameter_px
+    table, diameter_px
         As for `features_of`.
     classifier : ObjectClassifier or None
         That of the model file.
     """
     if classifier is None or not len(table):
         return Judged(np.zeros(len(table), bool))
-    features = features_of(labels, maps, table, diameter_px)
+    features = features_of(table, diameter_px)
     probability = classifier.probability(features)
     unsure = (probability >= LENIENT) & (probability < STRICT)
     return Judged(~classifier.is_bead(features), int(unsure.sum()))

@@ -152,7 +152,7 @@ def label_plane(
     table = measurements()
     diameter_px = options.diameter.value if options.diameter else None
     misfit = diameter_px is not None and misfits(diameter_px, found, table, predicted.unshrunk)
-    judged = objects.judged(labels, maps, table, options.classifier, diameter_px)
+    judged = objects.judged(table, options.classifier, diameter_px)
     if (gone := judged.gone).any():
         labels = instances.without(labels, gone)
         table = measurements()

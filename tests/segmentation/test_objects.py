@@ -70,7 +70,7 @@ def test_features_do_not_depend_on_how_a_plane_is_turned(turn):
 
     def sorted_features(labels, maps):
         table = measure(labels, None, maps.probability, maps.marker)
-        rows = features_of(labels, maps, table)
+        rows = features_of(table)
         return rows[np.lexsort(rows.round(9).T)]
 
     turned = Maps(*(np.ascontiguousarray(turn(one)) for one in maps.planes))
@@ -83,9 +83,9 @@ def test_a_stated_diameter_is_the_typical_one():
     _, truth, maps = plane()
     table = measure(truth, None, maps.probability, maps.marker)
     ratio = FEATURES.index("log-diameter-ratio")
-    found = features_of(truth, maps, table, 7.0)[:, ratio]
+    found = features_of(table, 7.0)[:, ratio]
     np.testing.assert_allclose(found, np.abs(np.log(table.diameter_px / 7.0)))
-    by_median = features_of(truth, maps, table)[:, ratio]
+    by_median = features_of(table)[:, ratio]
     np.testing.assert_allclose(by_median, np.abs(np.log(table.diameter_px / np.median(table.diameter_px))))
 
 
@@ -94,8 +94,8 @@ def test_objects_that_other_thresholds_would_judge_otherwise_are_unsure_and_doub
     table = measure(truth, None, maps.probability, maps.marker)
     by_shape = by_circularity(0.5)
     classifier = replace(by_shape, perceptron=replace(by_shape.perceptron, output=(2.0, 0.0)))
-    probability = classifier.probability(features_of(truth, maps, table))
-    unsure = judged(truth, maps, table, classifier).unsure
+    probability = classifier.probability(features_of(table))
+    unsure = judged(table, classifier).unsure
     assert unsure == np.count_nonzero((probability >= LENIENT) & (probability < STRICT)) > 2
     sure = label_plane(PredictedPlane(maps), image, OPTIONS)
     with_classifier = label_plane(PredictedPlane(maps), image, replace(OPTIONS, classifier=classifier))
@@ -107,16 +107,16 @@ def test_objects_that_other_thresholds_would_judge_otherwise_are_unsure_and_doub
 def test_nothing_is_left_out_without_a_classifier_or_objects():
     _, truth, maps = plane([(5, 10)])
     table = measure(truth, None, maps.probability, maps.marker)
-    assert not judged(truth, maps, table, None).gone.any()
+    assert not judged(table, None).gone.any()
     empty = np.zeros_like(truth)
     table = measure(empty, None, maps.probability, maps.marker)
-    assert judged(empty, maps, table, by_circularity(0.5)).gone.shape == (0,)
-    assert features_of(empty, maps, table).shape == (0, len(FEATURES))
+    assert judged(table, by_circularity(0.5)).gone.shape == (0,)
+    assert features_of(table).shape == (0, len(FEATURES))
 
 
 def test_a_model_without_marker_map_is_judged_by_its_probability():
     _, truth, maps = plane()
     table = measure(truth, None, maps.probability, None)
-    found = features_of(truth, Maps(maps.probability), table)
+    found = features_of(table)
     names = [FEATURES.index(name) for name in ("log-probability", "log-marker")]
     np.testing.assert_allclose(found[:, names[0]], found[:, names[1]])
