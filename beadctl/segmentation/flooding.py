@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.morphology import local_maxima
 
 from beadctl.segmentation.cells import Cell
-from beadctl.segmentation.watershed import EIGHT, Flat, Ids, divided_by_distance, flooded
+from beadctl.segmentation.pieces import pieces_of
+from beadctl.segmentation.watershed import Flat, Ids, divided_by_distance, flooded
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,8 @@ def flooded_cell(
 ) -> FloodedCell:
     """Flood the components of a cell's window from their peaks."""
     foreground = probability[cell.window.slices] >= level
-    components, count = ndimage.label(foreground, structure=EIGHT)
-    pixels = np.flatnonzero(foreground)
-    component = components.ravel()[pixels].astype(np.intp)
+    components = pieces_of(foreground, diagonal=True)
+    pixels, component, count = components.pixels, components.of_pixels, components.count
     number = np.zeros(foreground.shape, np.int32)
     if not pixels.size:
         return FloodedCell(number, np.zeros(1, np.int64))
@@ -52,30 +51,31 @@ def flooded_cell(
     # Peaks within the foreground only: the marker map outside is ignored.
     heights = marker[cell.window.slices] * foreground
     high = local_maxima(heights, connectivity=2) & foreground  # type: ignore[no-untyped-call]
-    peaks, _ = ndimage.label(high, structure=EIGHT)
-    where = np.flatnonzero(high)
-    peak, owner = peaks.ravel()[where].astype(np.intp), components.ravel()[where]
+    peaks = pieces_of(high, diagonal=True)
+    where, peak = peaks.pixels, peaks.of_pixels
+    number.ravel()[pixels] = component
+    owner = number.ravel()[where]
     # Low peaks flood too: else the border of two basins could run over a hill instead of through a pass.
-    component_of = np.zeros(int(peak.max(initial=0)) + 1, np.intp)
+    component_of = np.zeros(peaks.count + 1, np.intp)
     tall = heights.ravel()[where] >= least
     component_of[peak[tall]] = owner[tall]
     crowded = np.bincount(component_of[1:], minlength=count + 1) > 1
-    crowded[_cut_off(components, cell, probability.shape)] = True
+    crowded[_cut_off(number, cell, probability.shape)] = True
     crowded[0] = False
-    of_basin, chosen = component, crowded[component]
+    chosen = crowded[component]
     first = _first(pixels, component)
     if chosen.any():
         members, member_of = pixels[chosen], component[chosen]
         # A component without a peak, whose marker map is 0, is one basin.
         has_peak = np.zeros(count + 1, bool)
         has_peak[owner] = True
-        seeds = np.where(has_peak[member_of], peaks.ravel()[members], component_of.size + member_of)
+        peak_at = np.zeros(heights.size, np.int32)
+        peak_at[where] = peak
+        seeds = np.where(has_peak[member_of], peak_at[members], component_of.size + member_of)
         basin = flooded(members, member_of, heights.ravel()[members].astype(np.intp), seeds, heights.shape)
         # Components, then peaks, then components without a peak.
-        of_basin = component.copy()
-        of_basin[chosen] = count + 1 + basin
+        number.ravel()[members] = count + 1 + basin
         first = np.concatenate((first, _first(where, peak), first))
-    number.ravel()[pixels] = of_basin
     return FloodedCell(number, in_plane(first, cell, probability.shape))
 
 

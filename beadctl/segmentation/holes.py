@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from beadctl import scratch
+from beadctl.segmentation.pieces import Pieces, pieces_of
 from beadctl.segmentation.watershed import Flat
 
 
@@ -53,32 +53,29 @@ def holes_of(
         The maps, 0..255 for 0..1.
     """
     numbered = last = len(instance_of)
-    parts: list[_Pieces] = []
+    parts: list[_BandPieces] = []
     ties = [np.empty((2, 0), np.intp)]
     above = np.zeros(labels.shape[1], np.intp)
     for rows in scratch.bands(*labels.shape):
         # 4-connected, the dual of the 8-connected foreground: a closed outline may have corners.
-        pieces, count = ndimage.label(labels[rows] == 0)
-        top, bottom = (np.where(side > 0, side + (last - 1), 0) for side in (pieces[0], pieces[-1]))
+        background = labels[rows] == 0
+        pieces = pieces_of(background, diagonal=False)
+        ends = _first_and_last_row(pieces, background.shape)
+        top, bottom = (np.where(side > 0, side + (last - 1), 0) for side in ends)
         ties.append(np.stack((above, top))[:, (above > 0) & (top > 0)] - numbered)
         above = bottom
-        is_open = _open(pieces, count, rows, labels.shape[0])
-        # Leaving out the background around everything by comparison avoids a look-up for every pixel.
-        beside = np.bincount(pieces[pieces[:, 0] > 0, 0], minlength=1)
-        pixels = np.flatnonzero((pieces != beside.argmax()) & (pieces > 0))
-        piece = pieces.ravel()[pixels].astype(np.intp) - 1
-        closed = ~is_open[1:][piece]
-        pixels, piece = pixels[closed], piece[closed]
-        pixels += rows.start * labels.shape[1]
-        parts.append(_measured(labels, instance_of, pixels, piece, is_open[1:], probability, marker))
+        is_open = _open(pieces, rows, labels.shape)
+        closed = pieces.only(~is_open[pieces.piece - 1])
+        pixels, piece = closed.pixels + rows.start * labels.shape[1], closed.of_pixels - 1
+        parts.append(_measured(labels, instance_of, pixels, piece, is_open, probability, marker))
         labels.ravel()[pixels] = piece + last
-        last += count
+        last += pieces.count
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
     return _joined(parts, np.concatenate(ties, axis=1), numbered, area_px)
 
 
 @dataclass(frozen=True)
-class _Pieces:
+class _BandPieces:
     """Pieces of the background of a band; lowest and highest are the numbers of the instances around each."""
 
     is_open: NDArray[np.bool_]
@@ -89,17 +86,22 @@ class _Pieces:
     highest: Flat
 
 
-def _open(
-    pieces: NDArray[np.signedinteger[Any]], count: int, rows: slice, height_px: int
-) -> NDArray[np.bool_]:
-    """Return which pieces of a band reach the edge of the plane, (count + 1,); place 0, no piece, does."""
-    is_open = np.zeros(count + 1, bool)
-    is_open[0] = True
-    is_open[pieces[:, 0]] = is_open[pieces[:, -1]] = True
-    if rows.start == 0:
-        is_open[pieces[0]] = True
-    if rows.stop == height_px:
-        is_open[pieces[-1]] = True
+def _first_and_last_row(pieces: Pieces, shape: tuple[int, ...]) -> tuple[Flat, Flat]:
+    """Return the pieces of the pixels of the first and of the last row of a band, 0 for none."""
+    ends = np.zeros((2, shape[1]), np.intp)
+    for line, row in zip(ends, (0, shape[0] - 1), strict=True):
+        some = pieces.only(pieces.first // shape[1] == row)
+        line[some.pixels % shape[1]] = some.of_pixels
+    return ends[0], ends[1]
+
+
+def _open(pieces: Pieces, rows: slice, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which pieces of a band of a plane of this shape reach its edge, (count,)."""
+    row, column = np.divmod(pieces.first, shape[1])
+    row += rows.start
+    at_edge = (row == 0) | (row == shape[0] - 1) | (column == 0) | (column + pieces.length == shape[1])
+    is_open = np.zeros(pieces.count, bool)
+    is_open[pieces.piece[at_edge] - 1] = True
     return is_open
 
 
@@ -111,7 +113,7 @@ def _measured(
     is_open: NDArray[np.bool_],
     probability: NDArray[np.uint8],
     marker: NDArray[np.uint8] | None,
-) -> _Pieces:
+) -> _BandPieces:
     """Measure pieces of the background by their pixels, flat in the plane."""
     count, width_px = len(is_open), labels.shape[1]
     lowest, highest = np.full(count, np.iinfo(np.intp).max), np.zeros(count, np.intp)
@@ -125,7 +127,7 @@ def _measured(
         np.maximum.at(highest, piece[rim], instance)
     if marker is not None:
         np.maximum.at(height, piece, marker.ravel()[pixels])
-    return _Pieces(
+    return _BandPieces(
         is_open,
         np.bincount(piece, minlength=count),
         np.bincount(piece, probability.ravel()[pixels], count).astype(np.float64),
@@ -135,7 +137,7 @@ def _measured(
     )
 
 
-def _joined(parts: list[_Pieces], ties: Flat, numbered: int, area_px: Flat) -> Holes:
+def _joined(parts: list[_BandPieces], ties: Flat, numbered: int, area_px: Flat) -> Holes:
     """Join the pieces of bands to holes, and decide which are filled."""
 
     def column(name: str) -> NDArray[Any]:

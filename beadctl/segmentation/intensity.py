@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl import scratch
-from beadctl.segmentation.runs import Column, Flat, Part, Runs
+from beadctl.segmentation.runs import Column, Flat, Part, Runs, pixels_of
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _values(
     """Return what some rows have of beads: their values, those of rings, and the bead of each of these."""
     inside = (part.row >= rows.start) & (part.row < rows.stop)
     start, length = part.row * image.shape[1] + part.first, part.length
-    own = _taken(image, _pixels(start[inside], length[inside]))
+    own = _taken(image, pixels_of(start[inside], length[inside]))
     around, ring_owner = _around(part, owner, radius, rows, image.shape)
     free = ~_taken(near, around)
     ring, ring_owner = _taken(image, around[free]), ring_owner[free]
@@ -162,12 +162,6 @@ def _taken(plane: NDArray[Any], at: Flat) -> NDArray[Any]:
     if plane.flags.c_contiguous:
         return np.asarray(plane.reshape(-1)[at])
     return np.asarray(plane[np.unravel_index(at, plane.shape)])
-
-
-def _pixels(start: Flat, length: Flat) -> Flat:
-    """Return the flat pixels of runs, one run after the other."""
-    end = np.cumsum(length)
-    return np.asarray(np.repeat(start - end + length, length) + np.arange(length.sum()))
 
 
 def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
@@ -208,7 +202,7 @@ def _around(
     run = np.repeat(np.arange(part.row.size), steps)
     if not run.size:
         return run, run
-    down = _pixels(highest, steps)
+    down = pixels_of(highest, steps)
     across = np.floor(np.sqrt(np.square(radius[run]) - np.square(down))).astype(np.intp)
     line = (owner[run] * height + part.row[run] + down) * width
     start = line + np.maximum(part.first[run] - across, 0)
@@ -219,4 +213,4 @@ def _around(
     start, end = start[apart], end[np.append(apart[1:] - 1, end.size - 1)]
     owner, first = np.divmod(start, height * width)
     length = end - start + 1
-    return _pixels(first, length), np.repeat(owner, length)
+    return pixels_of(first, length), np.repeat(owner, length)

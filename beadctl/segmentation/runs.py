@@ -125,6 +125,18 @@ def runs_of(labels: NDArray[Any]) -> Runs:
     return Runs(row, first, last, _joined(bead), every.astype(np.int64))
 
 
+def pixels_of(first: Flat, length: Flat) -> Flat:
+    """Return the flat pixels of runs, one run after the other, by the first pixel and the length of each.
+
+    Examples
+    --------
+    >>> pixels_of(np.array([7, 2]), np.array([3, 1])).tolist()
+    [7, 8, 9, 2]
+    """
+    end = np.cumsum(length)
+    return np.asarray(np.repeat(first - end + length, length) + np.arange(length.sum()))
+
+
 def boxes(labels: NDArray[Any], chosen: NDArray[Any]) -> list[tuple[slice, slice]]:
     """Return the rows and columns that some of the labels of a label image lie in.
 
