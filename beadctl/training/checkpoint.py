@@ -14,6 +14,7 @@ from torch import Tensor
 
 from beadctl.errors import ModelError
 from beadctl.files import atomic
+from beadctl.model.joiner import Joiner
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import SelectName
 from beadctl.training.plan import current_names
@@ -51,7 +52,7 @@ class Checkpoint:
     settings : dict
         The plan as plain values; a resumed run must have the same.
     facts : dict
-        For the exported model: data fingerprint, bead diameter, halo, stride.
+        For the exported model: data fingerprint, bead diameter, halo, stride, joiner.
     """
 
     architecture: State
@@ -70,6 +71,12 @@ class Checkpoint:
     facts: State = field(default_factory=dict)
     weighting: State = field(default_factory=dict)
     gradients: list[State] = field(default_factory=list)
+
+    @property
+    def joiner(self) -> Joiner | None:
+        """That of the weights that the run started from; KeyError, TypeError or ValueError if it is none."""
+        content = self.facts.get("joiner")
+        return None if content is None else Joiner.from_json(content)
 
     def network(self) -> UNet:
         """Build the network with the averaged weights, ready for inference."""
@@ -143,6 +150,8 @@ def _is_whole(state: Checkpoint) -> bool:
         return False
     if not all(isinstance(record, dict) for record in (*records, *state.history, *state.gradients)):
         return False
+    # One that cannot be read raises.
+    _ = state.joiner
     architecture = Architecture(**state.architecture)
     if architecture.depth > len(state.average):
         return False

@@ -279,6 +279,7 @@ def facts_of(state: Checkpoint, network: UNet, options: ExportOptions = DEFAULT_
         training=dict(plan),
         data=str(state.facts.get("data", "")),
         validation={key: best[key] for key in figures if key in best},
+        joiner=state.joiner,
     )
 
 
@@ -323,5 +324,4 @@ def _down(length: int, stride: int) -> int:
 
 def _count(maps: NDArray[np.float32], facts: ModelFacts) -> int:
     probability, marker = np.rint(maps * 255).astype(np.uint8)
-    options = SegmentOptions(facts.threshold, facts.marker_threshold, facts.min_area_px)
-    return int(find_beads(Maps(probability, marker), options).labels.max(initial=0))
+    return find_beads(Maps(probability, marker), SegmentOptions.of(facts)).count

@@ -23,7 +23,7 @@ FIRST_CAP = 512
 Kernel = tuple[Tensor, Tensor | None]
 
 
-def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
+def read(model: Model) -> tuple[Architecture, dict[str, Tensor]]:
     """Read the network of a model file.
 
     Convolutions are matched by their order of execution, which is the same in the file and in the network; by
@@ -33,8 +33,8 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
 
     Parameters
     ----------
-    path : Path
-        An ``.onnx`` file that beadctl exported.
+    model : Model
+        An ``.onnx`` file that beadctl exported, opened.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     Raises
     ------
     ModelError
-        If the file is not a model of beadctl, or incomplete, or its weights and facts disagree.
+        If the file is incomplete, or its weights and facts disagree.
     """
-    model = Model(path, "cpu")
+    path = model.path
     kernels = _kernels(path)
     architecture = _architecture(model.facts, path)
     foreign = ModelError(

@@ -68,10 +68,11 @@ def answers(source: Path, tiles: Path | None, split: str, device_name: str = "au
     """Yield the result of a checkpoint on each tile of a split."""
     state = checkpoint.load(source)
     plan, target = state.settings, device.resolve(device_name)
+    options = label_options(plan, state.joiner)
     network = state.network().to(target)
     names, scenes = _scenes(plan, tiles, split)
     for name, (image, true) in zip(names, scenes, strict=True):
-        found, score = compared(network, image, true, target, label_options(plan))
+        found, score = compared(network, image, true, target, options)
         yield Answer(name, image, true, found, score)
 
 

@@ -1,4 +1,4 @@
-"""The weights that a run starts from: those of a model file or of another run."""
+"""What a run starts from: weights and joiner of a model file or of another run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from beadctl.errors import ModelError, SettingsError
 from beadctl.files import sha256
-from beadctl.model.session import DEFAULT_MODEL
+from beadctl.model.joiner import Joiner
+from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.training import checkpoint, import_onnx
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
@@ -36,6 +37,9 @@ class Start:
         ``default``, or the name of the file or folder, without its path; and the file's SHA-256.
     folded : bool
         Whether batch normalisation was folded, so that it needs statistics (`import_onnx.reopen`).
+    joiner : Joiner or None
+        That of the file or run. It fits maps like those that it was fitted to, and those of a network trained
+        further are.
     """
 
     architecture: Architecture
@@ -43,6 +47,7 @@ class Start:
     source: str
     sha256: str
     folded: bool = False
+    joiner: Joiner | None = None
 
     @property
     def origin(self) -> Origin:
@@ -121,8 +126,10 @@ def weights(start: str) -> Start:
     """
     path = _file(start)
     if path.suffix.lower() == ".onnx":
-        architecture, state = import_onnx.read(path)
-        return Start(architecture, state, _name(start), _digest(path), folded=True)
+        model = Model(path, "cpu")
+        architecture, state = import_onnx.read(model)
+        joiner = model.facts.joiner
+        return Start(architecture, state, _name(start), _digest(path), folded=True, joiner=joiner)
     held = checkpoint.load(path)
     try:
         architecture = held.network().architecture
@@ -130,11 +137,11 @@ def weights(start: str) -> Start:
         raise ModelError(
             f"{path}: its weights do not fit the network that it describes; use another checkpoint"
         ) from None
-    return Start(architecture, held.average, _name(start), _digest(path))
+    return Start(architecture, held.average, _name(start), _digest(path), joiner=held.joiner)
 
 
 def again(start: str, run: Path) -> Start:
-    """Return the start of a resumed run, without weights: those are in the run's checkpoint.
+    """Return the start of a resumed run, without weights and joiner: those are in the run's checkpoint.
 
     The file that the run started from may be missing, if its name is the recorded one. Where it exists, its
     SHA-256 is taken, and `TrainingPlan.require_same` refuses another one.

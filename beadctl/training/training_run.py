@@ -74,6 +74,7 @@ class TrainingRun:
             if options.gradient_audit and self.world.leads
             else {}
         )
+        self.joiner = start.joiner if start else None
         self.epoch = self.best_epoch = 0
         self.best_score = -math.inf
         self.history: list[dict[str, Any]] = []
@@ -165,7 +166,8 @@ class TrainingRun:
         left = list(self.world.own(range(len(self.data.validation))))
         asked = (self.data.validation[left.pop(0)] for _ in range(len(left)) if not callbacks.should_stop())
         network = self.learner.average.network
-        scores = score(network, asked, self.device, label_options(vars(self.plan)), self.world)
+        options = label_options(vars(self.plan), self.joiner)
+        scores = score(network, asked, self.device, options, self.world)
         if self.world.any(bool(left)):
             return None
         self.epoch += 1
@@ -213,6 +215,7 @@ class TrainingRun:
                 "diameter_px": self.data.median_diameter,
                 "processes": self.world.size,
                 "polarity_augmented": self.plan.augment,
+                "joiner": self.joiner and self.joiner.to_json(),
             },
         )
 
@@ -236,6 +239,7 @@ class TrainingRun:
                 f"{source}: was started on other tiles; resume with the same, or start a new run"
             )
         self.learner.restore(state, source)
+        self.joiner = state.joiner
         self.epoch, self.history, self.gradients = state.epoch, list(state.history), list(state.gradients)
         self.best_epoch, self.best_score = state.best_epoch, state.best_score
         self.spent_s = state.elapsed_s

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_counts
 from beadctl.evaluation.scoring import Score
+from beadctl.model.joiner import Joiner
 from beadctl.model.session import Maps
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import find_beads
@@ -60,9 +61,9 @@ class Scores:
         return cls(pixels.jaccard, pixels.f1, f1, counts.mae, counts.mape, counts.bias)
 
 
-def label_options(plan: Mapping[str, Any]) -> SegmentOptions:
-    """Return how maps become beads, by the fields of a `TrainingPlan`."""
-    return SegmentOptions(plan["threshold"], plan["marker_threshold"], plan["min_area_px"])
+def label_options(plan: Mapping[str, Any], joiner: Joiner | None = None) -> SegmentOptions:
+    """Return how maps become beads, by the fields of a `TrainingPlan` and the joiner of the run."""
+    return SegmentOptions(plan["threshold"], plan["marker_threshold"], plan["min_area_px"], joiner=joiner)
 
 
 def score(

@@ -95,7 +95,7 @@ def tuned_on(
     model = calibrated_model(
         model,
         chosen_on.samples,
-        SegmentOptions.of(model.facts, numbers, read=chosen_on.read),
+        SegmentOptions.of(replace(model.facts, **numbers), read=chosen_on.read),
         asked.out / "calibrated.onnx",
         overwrite=True,
         messages=messages,

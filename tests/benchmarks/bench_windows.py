@@ -90,7 +90,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = Model(DEFAULT_MODEL, "cpu", args.threads)
-    architecture, state = read(DEFAULT_MODEL)
+    architecture, state = read(model)
     network = UNet(architecture)
     network.load_state_dict(state)
     network = fold(network)

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from helpers.joiner import ALWAYS
 from helpers.model import write_model
 from onnx import TensorProto, numpy_helper
 from torch import nn
@@ -27,6 +28,7 @@ from beadctl.training.choices import ArchName
 from beadctl.training.dataset import Simulated, Views, training_data
 from beadctl.training.export import export
 from beadctl.training.import_onnx import reopen
+from beadctl.training.measured import measure
 from beadctl.training.options import TrainCallbacks, TrainOptions
 from beadctl.training.plan import Origin, TrainingPlan
 from beadctl.training.train import train
@@ -312,6 +314,49 @@ def test_a_plan_and_its_start_belong_together(tiny, tmp_path):
             go(plan, tmp_path / "run", start=given)
 
 
+@pytest.fixture
+def joining(tiny, tmp_path):
+    """The model file of the run, with a joiner."""
+    path, content = tmp_path / "joining.onnx", (tiny.parent / "tiny.onnx").read_bytes()
+    path.write_bytes(with_facts(content, replace(facts_of(tiny.parent / "tiny.onnx"), joiner=ALWAYS)))
+    return path
+
+
+def test_the_joiner_of_the_start_is_in_the_exported_file_which_counts_by_it(run, joining, tmp_path):
+    command = ("train", *SMALL, "--from", joining, "-o", "tuned", "--epochs")
+    for more in ((1,), (2, "--resume")):
+        said = run(*command, *more)
+        assert said.code == 0, said.err
+    said = run("export", "tuned", "-o", "tuned.onnx")
+    assert said.code == 0, said.err
+    assert facts_of(Path("tuned.onnx")).joiner == ALWAYS
+    # And on from there.
+    assert start.weights("tuned").joiner == start.weights("tuned.onnx").joiner == ALWAYS
+
+    assert run("simulate", "sim", "-n", "4", "--size", "192", "--seed", "3").code == 0
+    count = ("count", "sim/images", "-m", "tuned.onnx", "--format", "json", "--device", "cpu")
+    joined, parted = (
+        sum(row["count"] for row in json.loads(run(*count, *more).out))
+        for more in ((), ("--marker-threshold", "0.1", "--marker-rise", "0.01"))
+    )
+    assert joined < parted
+
+
+def test_validation_counts_by_the_joiner_as_the_exported_file_does(tiny, joining, tmp_path):
+    still = replace(TINY, epochs=1, lr=1e-12, size=128, marker_threshold=0.1, validation_scenes=8)
+    biases = []
+    for name, path in (("without", tiny.parent / "tiny.onnx"), ("with", joining)):
+        found = start.weights(str(path))
+        biases.append(go(found.planned(still), tmp_path / name, start=found).record.count_bias)
+    assert biases[1] < biases[0]
+    assert measure(tmp_path / "with/best.pt", None, "cpu").scores.count_bias == biases[1]
+
+
+def test_a_network_trained_from_nothing_has_no_joiner(tiny):
+    assert start.weights(str(tiny)).joiner is None
+    assert facts_of(tiny.parent / "tiny.onnx").joiner is None
+
+
 # --- errors --------------------------------------------------------------------------------------------
 
 
@@ -362,6 +407,10 @@ def wrong(kind, path, tiny):
             state = checkpoint.load(tiny / "best.pt")
             path = folder / "other.pt"
             checkpoint.save(replace(state, architecture={"rooms": 3}), path)
+        case "strange joiner":
+            state = checkpoint.load(tiny / "best.pt")
+            path = folder / "other.pt"
+            checkpoint.save(replace(state, facts={**state.facts, "joiner": {"least": 2}}), path)
         case changed:
             facts = facts_of(path)
             training = facts.training | changed
@@ -384,6 +433,7 @@ def wrong(kind, path, tiny):
         ("outside", "keeps its weights in another file"),
         ("strange checkpoint", "another program"),
         ("unfitting checkpoint", "damaged checkpoint"),
+        ("strange joiner", "damaged checkpoint"),
         ("impossible checkpoint", "damaged checkpoint"),
         *(
             (changed, "not those of the network")
@@ -422,6 +472,7 @@ def test_fine_tuning_by_the_command_line(run):
     assert "into tuned, from default" in said.err
     said = run(*command, 2, "--resume")
     assert said.code == 0, said.err
+    assert checkpoint.load(Path("tuned/best.pt")).joiner == facts_of(DEFAULT_MODEL).joiner is not None
     facts = json.loads(Path("tuned/run.json").read_text())
     assert facts["epochs"] == 2
     assert facts["plan"]["start"] == {"source": "default", "sha256": sha256(DEFAULT_MODEL)}

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+from helpers.joiner import ALWAYS
 from PIL import Image
 from scipy import ndimage
 
@@ -47,7 +48,8 @@ def tiny_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     train(TINY, folder / "run", options=TrainOptions(device="cpu", workers=0, threads=1))
     state = checkpoint.load(folder / "run/best.pt")
-    write_onnx(state.network(), folder / "tiny.onnx", 20, facts_of(state, state.network()))
+    facts = replace(facts_of(state, state.network()), joiner=ALWAYS)
+    write_onnx(state.network(), folder / "tiny.onnx", 20, facts)
     return folder / "tiny.onnx"
 
 
@@ -103,6 +105,8 @@ def test_one_command_makes_a_model_a_report_and_a_verdict(tune, run):
     assert re.search(r"out/tuned\.onnx: (NOT )?better than the default model", last)
     model = facts("out/tuned.onnx")
     assert (model.name, model.validation["verdict"]) == ("mine", told["verdict"])
+    # One validation image does not show that the rule is better.
+    assert model.joiner == ALWAYS
     assert model.validation["compared_on_beads"] == told["beads"]
     assert bool(model.doubt) == (told["verdict"] == "not better" or model.validation["val_f1"] < 0.5)
 
