@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.errors import SettingsError
-from beadctl.evaluation.metrics import matched_labels
+from beadctl.evaluation.calibration_fit import CalibrationFit, Numbers, fits
+from beadctl.evaluation.joins import CrossFitted, Joins
 from beadctl.evaluation.objects import Objects, fitted
 from beadctl.evaluation.scoring import Prediction, predict
 from beadctl.files import write_bytes
 from beadctl.model.classifier import ObjectClassifier
-from beadctl.model.joiner import Joiner
 from beadctl.model.metadata import ModelFacts, require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_plane
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class SearchGrid:
     min_area_px      1 ... 40 px   tried with every combination of the others
     together                       names whose values are combined; the mean probability of a bead
                                    depends on the threshold of its outline
+    rule                           likewise, and tried without the joiner that takes their place
     raised                         names raised at the end, by how many values at most; not the
                                    area, since beads of 3 px exist
     slack            0.005         cost that each raise may add
@@ -54,9 +53,8 @@ class SearchGrid:
     together: tuple[tuple[str, ...], ...] = (
         (),
         ("threshold", "min_confidence"),
-        ("marker_threshold",),
-        ("marker_rise",),
     )
+    rule: tuple[tuple[str, ...], ...] = (("marker_threshold",), ("marker_rise",))
     raised: tuple[tuple[str, int], ...] = (("min_confidence", 8), ("marker_rise", 1))
     slack: float = 0.005
     equal_cost: float = 1e-9
@@ -69,46 +67,13 @@ class SearchGrid:
     @property
     def steps(self) -> int:
         """How often `calibrate` calls `on_step`."""
-        return sum(len(self.combinations(names)) for names in self.together) + len(self.raised)
+        tried = (*self.together, *self.rule)
+        return sum(len(self.combinations(names)) for names in tried) + len(self.raised)
 
 
 GRID = SearchGrid()
 # Share of the chosen least confidence from which on objects are shown to the classifier's fit.
 CANDIDATES = 0.8
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The arguments of `beadctl.segmentation.instances.find_beads`; the area in the network's own pixels."""
-
-    threshold: float
-    marker_threshold: float
-    marker_rise: float
-    min_confidence: float
-    min_area_px: int
-
-
-@dataclass(frozen=True)
-class CalibrationFit:
-    """How well a set of numbers does.
-
-    Attributes
-    ----------
-    f1 : float
-        Mean over images of the F1 of beads matched at IoU above 0.5, 1 where there are none; not a ratio of
-        sums as elsewhere, because one crowded image must not choose the numbers for all others.
-    count_error : float
-        Mean over images of |found - true| / max(found, true, 1): 0 to 1. Unlike the relative error it is
-        symmetric in over- and undercounting, and bounded for an image without beads.
-    """
-
-    f1: float
-    count_error: float
-
-    @property
-    def cost(self) -> float:
-        """What is minimised: (1 - F1) + count error, 0 to 2."""
-        return 1 - self.f1 + self.count_error
 
 
 @dataclass(frozen=True)
@@ -126,44 +91,61 @@ def calibrate(
     on_step: Callable[[], None] = lambda: None,
     grid: SearchGrid = GRID,
     classifier: ObjectClassifier | None = None,
-    joiner: Joiner | None = None,
 ) -> Calibrated:
     """Choose numbers by count error and F1 at IoU 0.5.
 
     The values of each group of names in `grid.together` are tried in all combinations, and every smallest
     area with each, while the other numbers stay. Only a lower cost replaces a number, so that one without
-    influence keeps its value. At the end the numbers in `grid.raised` are raised where that changes the cost,
-    as far as it adds no more than `grid.slack`: many scenes do not show whether doubtful beads count, and
-    other images hold more artefacts.
+    influence keeps its value. A joiner, which was fitted to many more images, is left out only where the rule
+    that it takes the place of is surely better, by F1: with one bead divided for two that are joined, a count
+    is right too. At the end the numbers in `grid.raised` are raised where that changes the cost, as far as it
+    adds no more than `grid.slack`: many scenes do not show whether doubtful beads count, and other images
+    hold more artefacts.
 
     Parameters
     ----------
     predictions : sequence of Prediction
         Truth and maps of each image.
     start : Numbers
-        Those of the model file.
+        Those of the model file, or others to start from.
     on_step : callable
         Called `grid.steps` times, for a progress bar.
     grid : SearchGrid
         Values to try.
-    classifier, joiner : ObjectClassifier and Joiner, optional
-        Those of the model file, by which beads are found here as they will be.
+    classifier : ObjectClassifier, optional
+        That of the model file, by which beads are found here as they will be.
     """
     areas_px = sorted({*grid.min_area_px, start.min_area_px})
-    before = _fits(predictions, start, (start.min_area_px,), classifier, joiner)[start.min_area_px]
-    best, fit = start, before
-    for names in grid.together:
-        for values in grid.combinations(names):
-            tried = dataclasses.replace(best, **values)
-            for area_px, candidate in _fits(predictions, tried, areas_px, classifier, joiner).items():
-                if candidate.cost < fit.cost - grid.equal_cost:
-                    best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
-            on_step()
+
+    def fit_of(numbers: Numbers) -> CalibrationFit:
+        return fits(predictions, numbers, (numbers.min_area_px,), classifier)[numbers.min_area_px]
+
+    def lowest(
+        best: Numbers, fit: CalibrationFit, groups: Iterable[Sequence[str]]
+    ) -> tuple[Numbers, CalibrationFit]:
+        for names in groups:
+            for values in grid.combinations(names):
+                tried = dataclasses.replace(best, **values)
+                for area_px, candidate in fits(predictions, tried, areas_px, classifier).items():
+                    if candidate.cost < fit.cost - grid.equal_cost:
+                        best, fit = dataclasses.replace(tried, min_area_px=area_px), candidate
+                on_step()
+        return best, fit
+
+    before = fit_of(start)
+    best, fit = lowest(start, before, grid.together)
+    if best.joiner is None:
+        best, fit = lowest(best, fit, grid.rule)
+    else:
+        ruled = dataclasses.replace(best, joiner=None)
+        ruled, by_rule = lowest(ruled, fit_of(ruled), grid.rule)
+        if by_rule.is_surely_better(fit):
+            best, fit = ruled, by_rule
     for name, steps in grid.raised:
         higher = [value for value in getattr(grid, name) if value > getattr(best, name)]
         for value in reversed(higher[:steps]):
             tried = dataclasses.replace(best, **{name: value})
-            candidate = _fits(predictions, tried, (tried.min_area_px,), classifier, joiner)[tried.min_area_px]
+            candidate = fit_of(tried)
             added = candidate.cost - fit.cost
             if abs(added) > grid.equal_cost and added <= grid.slack:
                 best, fit = tried, candidate
@@ -172,39 +154,38 @@ def calibrate(
     return Calibrated(best, fit, before)
 
 
-def _fits(
-    predictions: Iterable[Prediction],
-    numbers: Numbers,
-    areas_px: Sequence[int],
-    classifier: ObjectClassifier | None,
-    joiner: Joiner | None,
-) -> dict[int, CalibrationFit]:
-    """Label every image once, without a smallest area, and return the fit for each of `areas_px`."""
-    true_counts: list[int] = []
-    found_and_hits: dict[int, list[tuple[int, int]]] = {area: [] for area in areas_px}
-    options = SegmentOptions(
-        **(dataclasses.asdict(numbers) | {"min_area_px": 1}), classifier=classifier, joiner=joiner
-    )
-    for prediction in predictions:
-        shrink = prediction.predicted.shrink
-        # Without the labels that the scale rule made: they are of other numbers.
-        labels = label_plane(prediction.predicted.unlabelled, prediction.image, options).labels
-        areas = np.bincount(labels.ravel())[1:]
-        hit: NDArray[np.bool_] = np.zeros(len(areas), bool)
-        hit[matched_labels(prediction.truth, labels)[:, 1] - 1] = True
-        true_counts.append(int(np.count_nonzero(np.unique(prediction.truth))))
-        for area_px, counts in found_and_hits.items():
-            large = areas >= area_px * shrink**2
-            counts.append((int(large.sum()), int((large & hit).sum())))
-    true = np.array(true_counts)
-    result = {}
-    for area_px, counts in found_and_hits.items():
-        found, hits = np.array(counts).reshape(-1, 2).T
-        total = found + true
-        f1 = np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0)
-        errors = np.abs(found - true) / np.maximum(np.maximum(found, true), 1)
-        result[area_px] = CalibrationFit(float(f1.mean()), float(errors.mean()))
-    return result
+def with_own_joiner(
+    calibrated: Calibrated,
+    predictions: Sequence[Prediction],
+    classifier: ObjectClassifier | None = None,
+) -> Calibrated:
+    """Fit a joiner to the images, and return the numbers with it where it is surely better.
+
+    Each image is judged by a joiner that was fitted to images of which it is none, and so is the fit that is
+    returned. Where there are too few neighbours, or is no marker map, the numbers are as before.
+
+    Parameters
+    ----------
+    calibrated, predictions, classifier
+        What `calibrate` returned, and what it was given.
+    """
+    numbers = calibrated.numbers
+    options = SegmentOptions(**vars(numbers))
+    if any(one.predicted.maps.marker is None for one in predictions):
+        return calibrated
+    met = [Joins.of(one.predicted, one.truth, options, seed) for seed, one in enumerate(predictions)]
+    found = CrossFitted.of(met)
+    if found is None:
+        return calibrated
+    area_px = numbers.min_area_px
+    each = [
+        fits([one], dataclasses.replace(numbers, joiner=joiner), (area_px,), classifier)[area_px]
+        for one, joiner in zip(predictions, found.unseen, strict=True)
+    ]
+    fit = CalibrationFit(tuple(one.f1 for one in each), float(np.mean([one.count_error for one in each])))
+    if not fit.is_surely_better(calibrated.fit):
+        return calibrated
+    return dataclasses.replace(calibrated, numbers=dataclasses.replace(numbers, joiner=found.joiner), fit=fit)
 
 
 def calibrated_model(
@@ -215,6 +196,7 @@ def calibrated_model(
     *,
     overwrite: bool,
     messages: Messages,
+    by_rule: bool = False,
 ) -> Model:
     """Write a model file with the numbers that suit annotated images best, and open it on the same device.
 
@@ -228,6 +210,9 @@ def calibrated_model(
         The file to write, ``.onnx``, and whether to replace it if it exists.
     messages : Messages
         Prints progress and the chosen numbers.
+    by_rule : bool
+        Whether touching beads are to be told apart by the rule of the peaks alone, and the file has no
+        joiner; else one is fitted to the images if it is surely better.
 
     Raises
     ------
@@ -250,20 +235,23 @@ def calibrated_model(
         for sample in samples:
             predictions.append(predict(sample, model, options))
             advance()
-    start = Numbers(
-        options.threshold,
-        options.marker_threshold,
-        options.marker_rise,
-        options.min_confidence,
-        model.facts.min_area_px,
-    )
+    start = Numbers.of(options, model.facts.min_area_px)
+    if by_rule:
+        start = dataclasses.replace(start, joiner=None)
     with messages.progress(GRID.steps, "calibrating") as advance:
-        calibrated = calibrate(
-            predictions, start, advance, classifier=model.facts.classifier, joiner=options.joiner
-        )
-    chosen = dataclasses.asdict(calibrated.numbers)
+        calibrated = calibrate(predictions, start, advance, classifier=model.facts.classifier)
+    if not by_rule:
+        calibrated = with_own_joiner(calibrated, predictions, model.facts.classifier)
+    chosen = vars(calibrated.numbers)
     for name, value in chosen.items():
-        messages.info(f"{name} = {value:g} (was {getattr(start, name):g})")
+        if name != "joiner":
+            messages.info(f"{name} = {value:g} (was {getattr(start, name):g})")
+    if calibrated.numbers.joiner != start.joiner:
+        messages.info(
+            "touching beads are told apart by a joiner fitted to these images"
+            if calibrated.numbers.joiner
+            else "touching beads are told apart by marker_rise: better here than by the model's joiner"
+        )
     validation = model.facts.validation | {
         "calibrated_on": len(samples),
         "calibrated_f1": calibrated.fit.f1,

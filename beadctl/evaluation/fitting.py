@@ -1,7 +1,6 @@
 """Fit the weights of a perceptron to samples of two kinds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +9,8 @@ from scipy.special import expit
 
 from beadctl.model.perceptron import LARGEST, Floats, Perceptron
 
-
-@dataclass(frozen=True)
-class FitLimits:
-    """How weights are fitted.
-
-    =====  =====  ===========================================================
-    name   value  why
-    =====  =====  ===========================================================
-    decay  0.01   weight of the squares of the weights, over the number of samples
-    steps  300    of L-BFGS at most
-    =====  =====  ===========================================================
-    """
-
-    decay: float = 0.01
-    steps: int = 300
-
-
-LIMITS = FitLimits()
+# Of L-BFGS, at most.
+STEPS = 300
 
 
 def fitted_perceptron(
@@ -35,7 +18,7 @@ def fitted_perceptron(
     is_one: NDArray[np.bool_],
     *,
     units: int,
-    decay: float = LIMITS.decay,
+    decay: float,
     seed: int = 0,
     scale: tuple[Floats, Floats] | None = None,
 ) -> Perceptron:
@@ -74,7 +57,7 @@ def fitted_perceptron(
         (scaled, is_one, shapes, decay),
         method="L-BFGS-B",
         jac=True,
-        options={"maxiter": LIMITS.steps},
+        options={"maxiter": STEPS},
     )
     hidden, output = _unpacked(result.x, shapes)
     return Perceptron(
@@ -117,7 +100,7 @@ def cross_entropy(
     scaled: Floats,
     is_one: NDArray[np.bool_],
     shapes: tuple[tuple[int, ...], ...],
-    decay: float = LIMITS.decay,
+    decay: float,
 ) -> tuple[float, Floats]:
     """Return the mean cross-entropy of a perceptron with weight decay, and its gradient, as `weights`.
 

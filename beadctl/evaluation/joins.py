@@ -27,10 +27,13 @@ class JoinLimits:
     fits     4        perceptrons of which the mean is taken, each fitted to pairs of its own
     units    12       hidden units of each
     decay    10.0     weight of the squares of the weights, over the number of pairs
-    pairs    100,000  drawn for each from those of all images, each image as often as another
+    pairs    100,000  drawn for each from those of all images, each image as often as another; as many as
+                      there are, if they are fewer
     share    0.4      of the joins that are right, made at a time: pairs are seen at every stage
     known    0.7      share of the times at which the population is known
     beside   0.3      weight of a pair of a bead and something else
+    least    0.3      probability from which on regions are joined
+    fewest   100      pairs of one bead, and of others, that half of the images must have
     =======  =======  ==========================================================================
     """
 
@@ -41,6 +44,8 @@ class JoinLimits:
     share: float = 0.4
     known: float = 0.7
     beside: float = 0.3
+    least: float = 0.3
+    fewest: int = 100
 
 
 LIMITS = JoinLimits()
@@ -114,7 +119,7 @@ def _most_of(number: NDArray[np.integer], truth: NDArray[np.integer], count: int
     return most
 
 
-def fitted_joiner(images: Sequence[Joins], least: float, seed: int = 0) -> Joiner:
+def fitted_joiner(images: Sequence[Joins], seed: int = 0) -> Joiner:
     """Return the joiner that suits the neighbours of some images best.
 
     Each image weighs alike. Of pairs that are one bead and of those that are not, the rarer weigh more, by
@@ -124,8 +129,6 @@ def fitted_joiner(images: Sequence[Joins], least: float, seed: int = 0) -> Joine
     ----------
     images : sequence of Joins
         What was met in each image.
-    least : float
-        Probability from which on regions are joined.
     seed : int
         Of the pairs drawn and the weights at the start.
     """
@@ -135,7 +138,8 @@ def fitted_joiner(images: Sequence[Joins], least: float, seed: int = 0) -> Joine
     ratio = np.sqrt(weight[~is_one].sum() / weight[is_one].sum())
     weight = weight * np.where(is_one, np.sqrt(ratio), 1 / np.sqrt(ratio))
     features, chance = np.concatenate([one.features for one in images]), weight / weight.sum()
-    drawn = np.random.default_rng(seed).choice(len(chance), (LIMITS.fits, LIMITS.pairs), p=chance)
+    pairs = min(LIMITS.pairs, len(chance))
+    drawn = np.random.default_rng(seed).choice(len(chance), (LIMITS.fits, pairs), p=chance)
     scale = scale_of(features[drawn.ravel()])
     fits = (
         fitted_perceptron(
@@ -143,4 +147,31 @@ def fitted_joiner(images: Sequence[Joins], least: float, seed: int = 0) -> Joine
         )
         for k, rows in enumerate(drawn)
     )
-    return Joiner(least, mean_of(list(fits)))
+    return Joiner(LIMITS.least, mean_of(list(fits)))
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """A joiner fitted to images, and for each image the one that was fitted to the other half of them."""
+
+    joiner: Joiner
+    unseen: tuple[Joiner, ...]
+
+    @classmethod
+    def of(cls, images: Sequence[Joins]) -> "CrossFitted | None":
+        """Fit to the first half of the images, to the rest, and to all; None if either has too few pairs.
+
+        Images that follow each other may be tiles of one image, so they are kept together.
+        """
+        middle = len(images) // 2
+        halves = images[:middle], images[middle:]
+        if min(map(_pairs_of_the_rarer_kind, halves)) < LIMITS.fewest:
+            return None
+        first, second = map(fitted_joiner, halves)
+        return cls(fitted_joiner(images), (second,) * len(halves[0]) + (first,) * len(halves[1]))
+
+
+def _pairs_of_the_rarer_kind(images: Sequence[Joins]) -> int:
+    parts = sum(int(one.is_one.sum()) for one in images)
+    others = sum(int(((one.weight > 0) & ~one.is_one).sum()) for one in images)
+    return min(parts, others)

@@ -25,6 +25,7 @@ class FitLimits:
     ==============  ============  ==============================================================
     fewest          1000          objects that are beads, and that are none: fewer show no rule
     units           16            hidden units; boosted trees gain at most 0.007 in F1 over them
+    decay           0.01          weight of the squares of the weights, over the number of objects
     least           0.1 .. 0.5    probabilities below which an object may be left out
     least_in_plane  0.03          by the other objects of its plane: 0.02 to 0.05 differ little on
                                   real images, and fields of dirt are too few to fit it
@@ -33,6 +34,7 @@ class FitLimits:
 
     fewest: int = 1000
     units: int = 16
+    decay: float = 0.01
     least: tuple[float, ...] = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
     least_in_plane: float = 0.03
 
@@ -76,7 +78,7 @@ def fitted(images: Sequence[Objects], seed: int = 0) -> ObjectClassifier | None:
     if min(int(is_bead.sum()), int((~is_bead).sum())) < LIMITS.fewest:
         return None
     features = np.concatenate([one.features for one in images])
-    perceptron = fitted_perceptron(features, is_bead, units=LIMITS.units, seed=seed)
+    perceptron = fitted_perceptron(features, is_bead, units=LIMITS.units, decay=LIMITS.decay, seed=seed)
     classifier = ObjectClassifier(0.0, LIMITS.least_in_plane, float(is_bead.mean()), perceptron)
     candidates = (replace(classifier, least=least) for least in LIMITS.least)
     return min(candidates, key=lambda candidate: cost(images, candidate))

@@ -19,6 +19,8 @@ PACKAGES = {
     **dict.fromkeys(("torch", "onnx"), "train"),
     "openvino": "openvino",
 }
+# What takes the place of a joiner.
+NO_JOINER = "none: marker_threshold and marker_rise part touching beads"
 
 
 def describe_installation() -> list[tuple[str, str]]:
@@ -65,7 +67,8 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
             rows.append((name, least or "none"))
         elif name == "joiner":
             joiner = model.facts.joiner
-            rows.append((name, f"{joiner.least:g} at least" if joiner else "none"))
+            words = f"touching regions from a probability of {joiner.least:g} on" if joiner else NO_JOINER
+            rows.append((name, words))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:

@@ -1,4 +1,4 @@
-"""Give a model file a joiner: join.py MODEL OUT LEAST FOLDER[=TIMES] ...
+"""Give a model file a joiner: join.py MODEL OUT FOLDER[=TIMES] ...
 
 A folder has images/ and masks/, one plane each. The joiner is fitted to the neighbours that are met there,
 those of a folder as often as stated.
@@ -18,10 +18,11 @@ from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 
 
-def main(path: Path, out: Path, least: float, folders: list[str]) -> None:
+def main(path: Path, out: Path, folders: list[str]) -> None:
     """Write the model file `out`."""
     model, messages = Model(path, "cpu"), Messages()
-    options = SegmentOptions.of(model.facts)
+    # Whichever joiner it has: a new one is fitted at the scales that the rule of the peaks chooses.
+    options = SegmentOptions.of(dataclasses.replace(model.facts, joiner=None))
     met = []
     for folder in folders:
         name, _, times = folder.partition("=")
@@ -34,10 +35,10 @@ def main(path: Path, out: Path, least: float, folders: list[str]) -> None:
                 advance()
     parts = sum(int(one.is_one.sum()) for one in met)
     print(f"{sum(len(one.is_one) for one in met)} neighbours, {parts} of them one bead")
-    joiner = fitted_joiner(met, least)
+    joiner = fitted_joiner(met)
     out.write_bytes(with_facts(path.read_bytes(), dataclasses.replace(model.facts, joiner=joiner)))
 
 
 if __name__ == "__main__":
-    model, out, least, *folders = sys.argv[1:]
-    main(Path(model), Path(out), float(least), folders)
+    model, out, *folders = sys.argv[1:]
+    main(Path(model), Path(out), folders)

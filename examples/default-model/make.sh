@@ -79,7 +79,7 @@ if [[ ! -d $out/joins ]]; then
 fi
 joins=("$out/joins" "$out/joins-earlier=2")
 [[ -z $real ]] || joins+=("$out/joins-dsb2018=2" "$out"/joins-{emps,stem_np,yeast_pc})
-python "$here/join.py" "$calibrated" "$out/joined.onnx" 0.3 "${joins[@]}"
+python "$here/join.py" "$calibrated" "$out/joined.onnx" "${joins[@]}"
 
 # Which objects are beads, by other scenes and a part of the real tiles.
 if [[ ! -d $out/objects ]]; then

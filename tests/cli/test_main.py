@@ -18,6 +18,7 @@ from helpers.images import COUNTS, discs
 from beadctl import __version__, console
 from beadctl.cli import main, settings
 from beadctl.cli.commands import tune
+from beadctl.model.session import DEFAULT_MODEL
 from beadctl.results.ledger import COLUMNS
 
 COMMANDS = (
@@ -330,6 +331,8 @@ def test_info_describes_images_models_and_the_installation(run, model_path, bead
     assert model.code == 0
     for words in ("CC0-1.0", "blobs", "halo"):
         assert words in model.out
+    assert "none: marker_threshold and marker_rise part touching beads" in model.out
+    assert "touching regions from a probability of 0.3 on" in run("info", DEFAULT_MODEL).out
     said = run("info")
     assert said.code == 0
     assert __version__ in said.out

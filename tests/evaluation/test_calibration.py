@@ -2,25 +2,28 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.joiner import ALWAYS, NEVER
+from helpers.joins import scene
 from helpers.model import write_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beadctl.evaluation import calibration, scoring
-from beadctl.evaluation.calibration import Numbers
+from beadctl.evaluation import calibration, joins, scoring
+from beadctl.evaluation.calibration_fit import CalibrationFit, Numbers
 from beadctl.evaluation.metrics import instance_counts
-from beadctl.model.joiner import JOIN_FEATURES, Joiner
-from beadctl.model.perceptron import Perceptron
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances
 from beadctl.segmentation.prediction import PredictedPlane
 
 START = Numbers(0.5, 0.5, 0.1, 0.0, 4)
+RULE_ALONE = calibration.SearchGrid(together=())
+NO_SEARCH = replace(RULE_ALONE, rule=(), raised=())
 
 
 def prediction(count, seed, *, specks=0, faint=False):
@@ -64,11 +67,73 @@ def test_beads_are_found_by_the_joiner_of_the_model_file():
     marker = np.where(truth > 0, 200 - np.minimum(left, right), 0).astype(np.uint8)
     probability = np.where(truth > 0, 250, 5).astype(np.uint8)
     image = scoring.Prediction(probability, truth, PredictedPlane(Maps(probability, marker)))
-    size = len(JOIN_FEATURES)
-    never = Joiner(0.5, Perceptron((0.0,) * size, (1.0,) * size, ((0.0,) * (size + 1),), (0.0, -9.0)))
-    no_search = calibration.SearchGrid(together=(), raised=())
-    assert calibration.calibrate([image], START, grid=no_search).before.count_error == 0.5
-    assert calibration.calibrate([image], START, grid=no_search, joiner=never).before.count_error == 0
+    assert calibration.calibrate([image], START, grid=NO_SEARCH).before.count_error == 0.5
+    start = replace(START, joiner=NEVER)
+    assert calibration.calibrate([image], start, grid=NO_SEARCH).before.count_error == 0
+
+
+def pairs_of_peaks(seeds, *, long):
+    """Images of pairs of peaks, each pair one long bead or two."""
+    found = []
+    for seed in seeds:
+        maps, truth = scene(seed, long=long)
+        found.append(scoring.Prediction(maps.probability, truth, PredictedPlane(maps)))
+    return found
+
+
+def test_a_joiner_is_left_out_where_the_rule_is_surely_better():
+    for count, long, kept in (
+        (3, False, None),
+        # One image does not show what others would.
+        (1, False, ALWAYS),
+        (3, True, ALWAYS),
+    ):
+        images = pairs_of_peaks(range(count), long=long)
+        chosen = calibration.calibrate(images, replace(START, joiner=ALWAYS), grid=RULE_ALONE)
+        assert chosen.numbers.joiner == kept
+
+
+def test_a_joiner_is_fitted_to_the_images_where_it_is_surely_better(monkeypatch):
+    monkeypatch.setattr(joins, "LIMITS", joins.JoinLimits(fits=1, units=4, decay=0.1, fewest=10))
+    images = pairs_of_peaks(range(12), long=None)
+    before = calibration.calibrate(images, START, grid=NO_SEARCH)
+    after = calibration.with_own_joiner(before, images)
+    assert before.fit.f1 < 0.9
+    assert after.fit.f1 > 0.95
+    own = calibration.calibrate(images, after.numbers, grid=NO_SEARCH)
+    assert own.numbers.joiner == after.numbers.joiner is not None
+    assert own.fit.f1 > 0.95
+
+
+def test_a_joiner_that_learns_chance_is_not_kept(monkeypatch):
+    """Equal pairs of which a die says which are one bead: those of other images tell nothing."""
+    monkeypatch.setattr(joins, "LIMITS", joins.JoinLimits(fits=1, units=4, decay=0.1, fewest=10))
+    images = []
+    for seed in range(12):
+        maps, truth = scene(5, long=False)
+        rng = np.random.default_rng(seed)
+        for left in range(1, truth.max(), 2):
+            if rng.random() < 0.5:
+                truth[truth == left + 1] = left
+        images.append(scoring.Prediction(maps.probability, truth, PredictedPlane(maps)))
+    before = calibration.calibrate(images, START, grid=NO_SEARCH)
+    assert calibration.with_own_joiner(before, images) == before
+
+
+def test_too_few_neighbours_leave_the_numbers_as_they_are():
+    images = pairs_of_peaks(range(2), long=None)
+    before = calibration.calibrate(images, START, grid=NO_SEARCH)
+    assert calibration.with_own_joiner(before, images) == before
+
+
+@pytest.mark.parametrize(
+    ("gains", "sure"), [((0.1, 0.1, 0.09), True), ((0.3, -0.2, 0.1), False), ((0.9,), False), ((0, 0), False)]
+)
+def test_a_gain_is_sure_where_chance_does_not_explain_it(gains, sure):
+    before = CalibrationFit((0.5,) * len(gains), 0.0)
+    after = CalibrationFit(tuple(0.5 + gain for gain in gains), 0.0)
+    assert after.is_surely_better(before) == sure
+    assert not before.is_surely_better(before)
 
 
 @settings(max_examples=15, deadline=None)
@@ -83,8 +148,7 @@ def test_the_fit_is_that_of_labelling_with_the_area_and_scoring(random, threshol
     # In an image without contrast no bead is an artefact, and none is divided.
     image = np.zeros_like(maps.probability)
     sample = scoring.Prediction(image, truth, PredictedPlane(maps, shrink=shrink))
-    no_search = calibration.SearchGrid(together=(), raised=())
-    fit = calibration.calibrate([sample], numbers, grid=no_search).before
+    fit = calibration.calibrate([sample], numbers, grid=NO_SEARCH).before
     found = instances.find_beads(
         maps.probability,
         maps.marker,
@@ -128,6 +192,28 @@ def test_a_calibrated_model_counts_better_and_records_it(run, pairs, tmp_path):
     assert Model(model, "cpu").facts.min_area_px == 1
     again = run("eval", pairs / "images", pairs / "masks", "-m", tmp_path / "b.onnx")
     assert json.loads(again.out)["figures"] == figures[1]
+
+
+def figures(result):
+    assert result.code == 0, result.err
+    return json.loads(result.out)["figures"]
+
+
+def test_a_model_calibrated_by_the_rule_counts_by_the_rule(run, pairs, tmp_path):
+    """The joiner of the file would be in its place, and with a stated rise it chose no number."""
+    model = write_model(tmp_path / "a.onnx", facts={"joiner": ALWAYS})
+    call = ("eval", pairs / "images", pairs / "masks", "-m")
+    after = run(*call, model, "--calibrate", tmp_path / "b.onnx", "--marker-rise", "0.05")
+    assert Model(tmp_path / "b.onnx", "cpu").facts.joiner is None
+    assert figures(run(*call, tmp_path / "b.onnx")) == figures(after)
+
+
+def test_the_figures_are_those_of_the_written_file_whatever_the_search_started_from(run, pairs, tmp_path):
+    model = write_model(tmp_path / "a.onnx", facts={"min_area_px": 1})
+    call = ("eval", pairs / "images", pairs / "masks", "-m")
+    after = run(*call, model, "--calibrate", tmp_path / "b.onnx", "--min-confidence", "0.99")
+    assert figures(run(*call, tmp_path / "b.onnx")) == figures(after)
+    assert figures(after)["count"] == figures(after)["true_count"]
 
 
 def test_existing_files_and_other_suffixes_are_refused(run, pairs, tmp_path, model_path):

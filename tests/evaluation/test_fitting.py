@@ -25,7 +25,7 @@ def test_the_gradient_is_the_numerical_one():
 
 
 def test_classes_that_no_line_parts_are_learnt():
-    fit = fitted_perceptron(*samples(2000), units=8)
+    fit = fitted_perceptron(*samples(2000), units=8, decay=0.01)
     features, is_one = samples(1000, seed=1)
     assert ((fit.log_odds(features) > 0) == is_one).mean() > 0.95
 
@@ -39,6 +39,8 @@ def test_decay_makes_weights_small():
 def test_the_mean_of_several_has_the_mean_of_their_log_odds():
     features, is_one = samples(300)
     scale = scale_of(features)
-    fits = [fitted_perceptron(features, is_one, units=3, seed=seed, scale=scale) for seed in range(3)]
+    fits = [
+        fitted_perceptron(features, is_one, units=3, decay=0.01, seed=seed, scale=scale) for seed in range(3)
+    ]
     expected = np.mean([one.log_odds(features) for one in fits], axis=0)
     np.testing.assert_allclose(mean_of(fits).log_odds(features), expected)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.joins import scene
 
 from beadctl.errors import ModelError
 from beadctl.evaluation import joins
@@ -13,28 +14,6 @@ from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane
 
 OPTIONS = SegmentOptions(0.5, 0.2, 1, marker_rise=0.07)
-
-
-def scene(seed, *, long):
-    """Maps and truth of pairs of peaks: one long bead each where `long`, with a shallow dip, else two."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:96, :128]
-    marker, truth = np.zeros((2, 96, 128))
-    for k, (row, column) in enumerate((r, c) for r in range(16, 96, 32) for c in range(24, 128, 40)):
-        is_long = (k + seed) % 2 == 0 if long is None else long
-        apart = rng.uniform(5.5, 7)
-        left, right = (np.hypot(y - row, x - column - side * apart) for side in (-1, 1))
-        peaks = np.maximum(1 - left / 8, 1 - right / 8)
-        if is_long:
-            peaks = np.maximum(
-                peaks, 0.75 * (np.hypot((y - row), np.maximum(np.abs(x - column) - apart, 0)) < 4)
-            )
-        inside = (np.minimum(left, right) < 8) & (peaks > 0)
-        marker = np.where(inside, np.maximum(peaks, 0.01), marker)
-        truth[inside & (left <= right)] = 2 * k + 1
-        truth[inside & (left > right)] = 2 * k + 1 if is_long else 2 * k + 2
-    byte = np.rint(255 * marker).astype(np.uint8)
-    return Maps(np.where(truth > 0, 240, 0).astype(np.uint8), byte), truth.astype(np.uint32)
 
 
 def met(seeds, **kind):
@@ -52,8 +31,8 @@ def test_neighbours_of_one_bead_are_told_from_touching_beads():
 
 
 def test_the_joiner_counts_what_is_true(monkeypatch):
-    monkeypatch.setattr(joins, "LIMITS", joins.JoinLimits(fits=2, units=4, pairs=3000, decay=0.1))
-    joiner = fitted_joiner(list(met(range(8), long=None)), 0.5)
+    monkeypatch.setattr(joins, "LIMITS", joins.JoinLimits(fits=2, units=4, pairs=3000, decay=0.1, least=0.5))
+    joiner = fitted_joiner(list(met(range(8), long=None)))
     for seed in (20, 21):
         maps, truth = scene(seed, long=None)
         found = find_beads(
@@ -65,7 +44,7 @@ def test_the_joiner_counts_what_is_true(monkeypatch):
 def test_the_fit_is_the_same_every_time(monkeypatch):
     monkeypatch.setattr(joins, "LIMITS", joins.JoinLimits(fits=1, units=3, pairs=500))
     images = list(met(range(3), long=None))
-    assert fitted_joiner(images, 0.4) == fitted_joiner(images, 0.4)
+    assert fitted_joiner(images) == fitted_joiner(images)
 
 
 def test_a_plane_without_neighbours_has_nothing_to_teach():

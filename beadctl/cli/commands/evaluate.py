@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,16 +67,19 @@ def evaluate(
     """Score a model; with -o also write eval.csv (one row an image) and eval.json.
 
     Prints a table on a terminal, JSON in a pipe. With --calibrate the figures are those of the model that it
-    writes. --bands needs other images than those of --calibrate, so give it in a second command.
+    writes; thresholds that are stated are those that the search starts from. --bands needs other images than
+    those of --calibrate, so give it in a second command.
 
     Example: beadctl eval images masks -m mine.onnx
     """
     from beadctl.annotations.canvas import remark_lines
     from beadctl.audit.spot_check import spot_check
     from beadctl.cli import arguments
-    from beadctl.evaluation import calibration, scoring
+    from beadctl.evaluation import scoring
     from beadctl.evaluation.bands import model_with_bands
+    from beadctl.evaluation.calibration import calibrated_model
     from beadctl.files import require_free
+    from beadctl.segmentation.options import SegmentOptions
 
     settings = loaded.settings
     output, rule = settings.output, arguments.pairing_rule(settings)
@@ -89,11 +92,14 @@ def evaluate(
     spot_check(samples, reading, messages, f"beadctl audit {pairs}", most=len(samples))
     plan = arguments.memory_plan(settings)
     session = arguments.session(settings, plan, messages)
-    for path, write in ((calibrate, calibration.calibrated_model), (bands, model_with_bands)):
-        if path:
-            own = arguments.segment_options(settings, session.facts, plan)
-            session = write(session, samples, own, path, overwrite=output.overwrite, messages=messages)
     numbers = arguments.segment_options(settings, session.facts, plan)
+    writing: dict[str, Any] = {"overwrite": output.overwrite, "messages": messages}
+    if calibrate:
+        by_rule = settings.instances.marker_rise is not None
+        session = calibrated_model(session, samples, numbers, calibrate, by_rule=by_rule, **writing)
+        numbers = SegmentOptions.of(session.facts, read=reading, tile_size=plan.tile_size)
+    if bands:
+        session = model_with_bands(session, samples, numbers, bands, **writing)
     scored = scoring.evaluate(samples, session, numbers, messages)
     messages.notes(remark_lines((one.sample.name, remark) for one in scored for remark in one.remarks))
     result = scoring.result(session, scored)
