@@ -41,8 +41,8 @@ def evaluate(
     calibrate: Annotated[
         Path | None,
         typer.Option(
-            help="Choose thresholds on the images by F1 and count error, and write the model with them to "
-            "this file",
+            help="Choose thresholds and joiner on the images by F1 and count error, and write the model with "
+            "them to this file",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
