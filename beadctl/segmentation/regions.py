@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from beadctl.segmentation.basins import Basins, summed
+from beadctl.segmentation.basins import Basins
 from beadctl.segmentation.passes import Borders
 from beadctl.segmentation.watershed import Flat
 
@@ -79,28 +79,29 @@ class Regions:
 
     def joined(self, chosen: NDArray[np.bool_]) -> "Regions":
         """Return the regions after joining those of the chosen borders, bool (M,)."""
-        count, (one, other) = len(self.height), self.borders.pairs[chosen].T
-        joins = coo_array((np.ones(one.size, bool), (one, other)), shape=(count, count))
+        # Most joinings are of a few of the regions: the others keep their numbers.
+        region, place = np.unique(self.borders.pairs[chosen], return_inverse=True)
+        one, other = place.reshape(-1, 2).T
+        joins = coo_array((np.ones(one.size, bool), (one, other)), shape=(region.size, region.size))
         _, group = connected_components(joins, directed=False)
         # The highest of a group, of equals the first, comes last.
-        order = np.lexsort((-np.arange(count), self.height))
-        named = np.zeros(count, np.intp)
-        named[group[order]] = order
-        return self.renamed(named[group])
+        order = np.lexsort((-region, self.height[region]))
+        named = np.zeros(region.size, np.intp)
+        named[group[order]] = region[order]
+        name = np.arange(len(self.height))
+        name[region] = named[group]
+        return self.renamed(name)
 
     def renamed(self, name: Flat) -> "Regions":
         """Return the regions under other numbers, (n,), each that of one of those that become one."""
         count = len(name)
-        height = np.zeros(count, np.intp)
-        np.maximum.at(height, name, self.height)
-        changed = np.bincount(name, minlength=count) > 1
-        return Regions(
-            name[self.of_basin],
-            summed(name, self.sums, count),
-            height,
-            self.borders.renamed(name, count),
-            changed,
-        )
+        gone = np.flatnonzero(name != np.arange(count))
+        sums, height, changed = self.sums.copy(), self.height.copy(), np.zeros(count, bool)
+        np.add.at(sums, name[gone], self.sums[gone])
+        np.maximum.at(height, name[gone], self.height[gone])
+        changed[name[gone]] = True
+        sums[gone] = height[gone] = 0
+        return Regions(name[self.of_basin], sums, height, self.borders.renamed(name, count), changed)
 
     @property
     def population(self) -> Population | None:
