@@ -41,14 +41,14 @@ class BandLimits:
     name            value          unit    why
     ==============  =============  ======  ==============================================================
     covered_below   0.02, 0.1, 1   share   of a field that beads cover: alone, seldom and often in contact
-    doubt           0.2            ratio   above, a model errs several times as often, at any density
+    doubt           0.1            0..1    above, a model errs several times as often, at any density
     least_fields    30             fields  a band of fewer is left out: its widening would be chance
     widening        1, 50          factor  least, at which the parts are as they are, and largest
     ==============  =============  ======  ==============================================================
     """
 
     covered_below: tuple[float, ...] = (0.02, 0.1, 1.0)
-    doubt: float = 0.2
+    doubt: float = 0.1
     least_fields: int = 30
     widening: tuple[float, float] = (1.0, 50.0)
 
@@ -69,7 +69,7 @@ class Observed:
     covered, flagged : float and bool
         Share of the field that the found beads cover, and whether the count is doubtful.
     doubt : float
-        By how much the count depends on the thresholds.
+        Estimated probability that the count is off by more than a fifth.
     """
 
     true: int

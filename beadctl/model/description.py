@@ -19,8 +19,9 @@ PACKAGES = {
     **dict.fromkeys(("torch", "onnx"), "train"),
     "openvino": "openvino",
 }
-# What takes the place of a joiner.
+# What takes the place of a joiner and of a reviewer.
 NO_JOINER = "none: marker_threshold and marker_rise part touching beads"
+NO_REVIEWER = "none: doubt is estimated from the range of the count over thresholds"
 
 
 def describe_installation() -> list[tuple[str, str]]:
@@ -69,6 +70,8 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
             joiner = model.facts.joiner
             words = f"touching regions from a probability of {joiner.least:g} on" if joiner else NO_JOINER
             rows.append((name, words))
+        elif name == "reviewer":
+            rows.append((name, "estimates the doubt about counts" if model.facts.reviewer else NO_REVIEWER))
         elif isinstance(value, dict):
             rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
         else:

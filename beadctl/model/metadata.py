@@ -13,6 +13,7 @@ from beadctl.files import require_free
 from beadctl.images import InputName
 from beadctl.model.classifier import ObjectClassifier
 from beadctl.model.joiner import Joiner
+from beadctl.model.reviewer import Reviewer
 
 METADATA_KEY = "beadctl"
 SCHEMA = 3
@@ -55,6 +56,8 @@ class ModelFacts:
         By which objects that are no beads are left out; None in files without one.
     joiner : Joiner or None
         By which the parts of one bead are told from touching beads; without one that is `marker_rise`.
+    reviewer : Reviewer or None
+        By which counts are doubted; without one, by how much they change with the thresholds.
     schema : int
         Version of this list; older ones are converted when they are read.
     """
@@ -80,6 +83,7 @@ class ModelFacts:
     bands: tuple[Band, ...] = ()
     classifier: ObjectClassifier | None = None
     joiner: Joiner | None = None
+    reviewer: Reviewer | None = None
     schema: int = SCHEMA
 
     @property
@@ -103,6 +107,7 @@ class ModelFacts:
         nested = {
             "classifier": self.classifier and self.classifier.to_json(),
             "joiner": self.joiner and self.joiner.to_json(),
+            "reviewer": self.reviewer and self.reviewer.to_json(),
         }
         return json.dumps(dataclasses.asdict(self) | nested, sort_keys=True)
 
@@ -145,6 +150,8 @@ class ModelFacts:
                 content["classifier"] = ObjectClassifier.from_json(content["classifier"])
             if content.get("joiner") is not None:
                 content["joiner"] = Joiner.from_json(content["joiner"])
+            if content.get("reviewer") is not None:
+                content["reviewer"] = Reviewer.from_json(content["reviewer"])
             facts = cls(**{key: value for key, value in content.items() if key in known})
         except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise ModelError(

@@ -49,7 +49,7 @@ def columns_of(overview: Overview, rows: Sequence[Row]) -> list[Column]:
         Column("diameter", "median diameter", unit, f"Median diameter, {unit}"),
         Column("confidence", "confidence", "", "Mean confidence of the beads"),
         Column("covered", "covered", "%", "Area of the beads over that of the field"),
-        Column("doubt", "doubt", "%", "Range of the count over other thresholds, relative to the count"),
+        Column("doubt", "doubt", "%", "Estimated probability that the count is off by more than a fifth"),
         Column("flags", "flags", "", "Quality flags of the count", number=False),
         Column("reason", "reason", "", "Why there is no count", number=False),
     )

@@ -59,7 +59,7 @@ class Row:
     filtered : int or None
         Beads that the filters left out; they are not counted.
     doubt : float or None
-        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
+        Estimated probability that the count is wrong; see `beadctl.segmentation.quality.doubt`.
     quality : str
         Flags, separated by spaces; see `beadctl.segmentation.quality.flags`.
     count_low, count_high : float or None

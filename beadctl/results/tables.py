@@ -197,5 +197,6 @@ def flagged(row: Row) -> str:
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
     count, flags = f"{place}: count {row.count}", row.quality.split()
     if DOUBTFUL in flags:
-        return f"{count} is {', '.join(flags)}: it changes by {row.doubt or 0:.0%} with the thresholds"
+        chance = f"with a probability of {row.doubt or 0:.0%}"
+        return f"{count} is {', '.join(flags)}: it is off by more than a fifth {chance}"
     return f"{count}: {'; '.join(REMEDIES.get(flag, flag) for flag in flags)}"

@@ -65,6 +65,8 @@ class Found:
         Number of beads at those of the options.
     specks, specks_px : int
         Number and area, px, of objects that were left out for a stated diameter alone.
+    basins : int
+        Number of basins of which the beads are made.
     """
 
     labels: NDArray[np.uint32]
@@ -73,6 +75,7 @@ class Found:
     count: int = 0
     specks: int = 0
     specks_px: int = 0
+    basins: int = 0
 
 
 def find_beads(
@@ -184,6 +187,7 @@ def find_beads(
         count=counts[0],
         specks=int(specks.sum()),
         specks_px=int(areas[specks].sum()),
+        basins=len(basins.height) - 1,
     )
 
 

@@ -13,6 +13,7 @@ from beadctl.images import ReadOptions
 from beadctl.model.classifier import ObjectClassifier
 from beadctl.model.joiner import Joiner
 from beadctl.model.metadata import ModelFacts
+from beadctl.model.reviewer import Reviewer
 from beadctl.model.session import Model
 from beadctl.segmentation.basins import MARKER_RISE
 from beadctl.segmentation.count_rule import CountRule
@@ -56,6 +57,8 @@ class SegmentOptions:
         By which objects that are no beads are left out.
     joiner : Joiner or None
         By which the parts of one bead are told from touching beads; None to tell them by `marker_rise`.
+    reviewer : Reviewer or None
+        By which counts are doubted; None to doubt those that change with the thresholds.
     """
 
     threshold: float
@@ -74,6 +77,7 @@ class SegmentOptions:
     link_z: bool = False
     classifier: ObjectClassifier | None = None
     joiner: Joiner | None = None
+    reviewer: Reviewer | None = None
 
     @classmethod
     def of(
@@ -123,6 +127,7 @@ class SegmentOptions:
             tile_size=tile_size,
             classifier=facts.classifier,
             joiner=None if asked.get("marker_rise") else facts.joiner,
+            reviewer=facts.reviewer,
             **vars(rule),
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
+from beadctl.model.perceptron import Floats
 from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, gaps, half_contrast, instances, objects
 from beadctl.segmentation.bead_table import BeadTable
@@ -21,7 +22,8 @@ from beadctl.segmentation.measure import measure
 from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane, find_beads, measured_by_maps, predict_plane
-from beadctl.segmentation.quality import doubt, flags, threshold_range
+from beadctl.segmentation.quality import doubt, flags, instability, threshold_range
+from beadctl.segmentation.review import Seen
 from beadctl.segmentation.surround import is_surrounded
 
 
@@ -40,8 +42,8 @@ class Segmented:
     inside : ndarray of bool, shape (H, W), or None
         Where beads are counted; None for the whole plane.
     doubt : float or None
-        By how much the count depends on the thresholds; see `beadctl.segmentation.quality.doubt`. None where
-        no network found the beads.
+        Estimated probability that the count is off by more than a fifth; see
+        `beadctl.segmentation.quality.doubt`. None where no network found the beads.
     quality : tuple of str
         What to know before the count is used; see `beadctl.segmentation.quality.flags`,
         `beadctl.segmentation.misfit` and `beadctl.segmentation.count_rule.Counted`.
@@ -52,6 +54,8 @@ class Segmented:
     unlinked : Counted or None
         For a plane of a stack whose beads are linked first: which of its beads would be counted. Then the
         label image and the table have all of them.
+    features : ndarray of float64, or None
+        What a reviewer is shown of the plane; None where no network found the beads.
     """
 
     labels: NDArray[np.uint32]
@@ -63,6 +67,7 @@ class Segmented:
     thresholds: tuple[int, int] | None = None
     probability: NDArray[np.uint8] | None = None
     unlinked: Counted | None = None
+    features: Floats | None = None
 
 
 def segment_plane(
@@ -156,7 +161,9 @@ def label_plane(
     if (gone := judged.gone).any():
         labels = instances.without(labels, gone)
         table = measurements()
-    share = doubt([found], len(table), judged.unsure)
+    seen = Seen(found, judged, table, labels, maps, predicted.shrink, predicted.has_larger)
+    features = seen.features
+    share = doubt(features, options.reviewer, instability([found], len(table), judged.unsure))
     quality = flags(
         share,
         table,
@@ -182,6 +189,7 @@ def label_plane(
         thresholds,
         maps.probability,
         counted if options.link_z else None,
+        features,
     )
 
 

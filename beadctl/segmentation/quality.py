@@ -1,6 +1,7 @@
 """Doubt: which planes to look at before their counts are used.
 
-A count that depends on the thresholds is uncertain: doubt is by how much it changes with them.
+Doubt is the probability that a count is off by more than a fifth. The reviewer of the model file estimates
+it; without one, it is estimated from how much the count changes with the thresholds.
 """
 
 import math
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl.model.perceptron import Floats
+from beadctl.model.reviewer import Reviewer
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.causes import causes
 from beadctl.segmentation.instances import Found
@@ -25,19 +28,19 @@ class QualityLimits:
     =============  =====  ======  =====================================================================
     name           value  unit    why
     =============  =====  ======  =====================================================================
-    doubt          0.5    ratio   planes above are flagged
+    doubt          0.25   0..1    planes of this doubt and more are flagged
     fewest         3      beads   a plane of fewer is judged as if it had so many
     =============  =====  ======  =====================================================================
     """
 
-    doubt: float = 0.5
+    doubt: float = 0.25
     fewest: int = 3
 
 
 LIMITS = QualityLimits()
 
 
-def doubt(found: Sequence[Found], count: int, unsure: int = 0) -> float:
+def instability(found: Sequence[Found], count: int, unsure: int = 0) -> float:
     """Return the range of the count over other thresholds, relative to the count, 0 or more.
 
     Those are the thresholds on the maps, and those of the classifier of objects.
@@ -53,11 +56,32 @@ def doubt(found: Sequence[Found], count: int, unsure: int = 0) -> float:
 
     Examples
     --------
-    >>> doubt([Found(np.zeros((1, 1), np.uint32), fewest=24, most=36)], count=30)
+    >>> instability([Found(np.zeros((1, 1), np.uint32), fewest=24, most=36)], count=30)
     0.4
     """
     by_maps = sum(one.most - one.fewest for one in found)
     return (by_maps + unsure) / max(count, LIMITS.fewest)
+
+
+def doubt(features: Floats, reviewer: Reviewer | None, unstable: float) -> float:
+    """Return the estimated probability that the count of a plane is off by more than a fifth, 0..1.
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (k,)
+        What the reviewer is shown of the plane; see `beadctl.segmentation.review.Seen`.
+    reviewer : Reviewer or None
+        Of the model file. Without one the odds are the `instability`: half of the counts that change by as
+        much as themselves are wrong.
+    unstable : float
+        The `instability`.
+
+    Examples
+    --------
+    >>> doubt(np.zeros(25), None, 0.5)
+    0.3333333333333333
+    """
+    return reviewer.doubt(features) if reviewer else unstable / (unstable + 1)
 
 
 def threshold_range(found: Found, count: int, counted: int) -> tuple[int, int]:
@@ -101,7 +125,7 @@ def flags(
     table, labels, image, has_larger, artefacts
         As for `beadctl.segmentation.causes.causes`.
     """
-    # Where nothing is counted but larger objects were seen, the thresholds have nothing to tell.
+    # Where nothing is counted but larger objects were seen, the beads have nothing to tell.
     if share < LIMITS.doubt and (len(table) or not has_larger):
         return ()
     return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger, artefacts=artefacts))

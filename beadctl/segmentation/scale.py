@@ -13,8 +13,7 @@ import numpy as np
 from beadctl.images import Window
 from beadctl.segmentation.bead_table import BeadTable
 from beadctl.segmentation.instances import Found
-from beadctl.segmentation.quality import LIMITS as QUALITY
-from beadctl.segmentation.quality import doubt
+from beadctl.segmentation.quality import instability
 
 FACTORS = (1, 2, 4, 8, 16)
 
@@ -30,6 +29,7 @@ class ScaleLimits:
     confidence              0.65   0..1    a sound bead has at least this
     solidity                0.88   0..1    least area over that of the ellipse of equal second moments
     aspect                  2.0    ratio   largest ratio of the ellipse's axes
+    unstable                0.5    ratio   a count that changes by more with the thresholds is not stable
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
@@ -44,6 +44,7 @@ class ScaleLimits:
     confidence: float = 0.65
     solidity: float = 0.88
     aspect: float = 2.0
+    unstable: float = 0.5
     gain: float = 1.2
     more: float = 0.02
     least_diameter_px: float = 16.0
@@ -78,14 +79,14 @@ class Evidence:
         Share of the plane that lies in beads, and in beads of a plausible shape and sure enough.
     diameter_px : float
         Mean diameter of the beads, weighted by area, px of the shrunk plane; 0 without beads.
-    doubt : float
-        By how much their number depends on the thresholds; see `beadctl.segmentation.quality.doubt`.
+    instability : float
+        By how much their number depends on the thresholds; see `beadctl.segmentation.quality.instability`.
     """
 
     covered: float
     sound: float
     diameter_px: float
-    doubt: float
+    instability: float
 
     @classmethod
     def of(cls, found: Sequence[Found], tables: Sequence[BeadTable]) -> "Evidence":
@@ -108,7 +109,7 @@ class Evidence:
             covered=float(area.sum() / seen),
             sound=float(area[plausible].sum() / seen),
             diameter_px=float(area @ diameter / area.sum()) if len(area) else 0.0,
-            doubt=doubt(found, len(area)),
+            instability=instability(found, len(area)),
         )
 
     @property
@@ -118,8 +119,8 @@ class Evidence:
 
     @property
     def settles(self) -> bool:
-        """Whether no other scale need be tried: sound beads are more than specks, and not doubtful."""
-        return self.sound >= LIMITS.more and self.doubt < QUALITY.doubt
+        """Whether no other scale need be tried: sound beads are more than specks, of a stable number."""
+        return self.sound >= LIMITS.more and self.instability < LIMITS.unstable
 
     def outweighs(self, other: "Evidence") -> bool:
         """Whether sound beads, and not clumps of small ones, cover clearly more than at a finer scale."""
@@ -129,8 +130,10 @@ class Evidence:
         )
 
     def is_surer(self, other: "Evidence") -> bool:
-        """Whether there is no more doubt than at a finer scale, or little where that one has but specks."""
-        return self.doubt <= other.doubt or (self.doubt <= QUALITY.doubt and other.worth < LIMITS.more)
+        """Whether the number is no less stable than at a finer scale, or that one has but specks."""
+        return self.instability <= other.instability or (
+            self.instability <= LIMITS.unstable and other.worth < LIMITS.more
+        )
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,9 @@ def chosen(
 ) -> Choice:
     """Return the factor at which the beads found on a plane are best.
 
-    The finest scale stands where it has more than specks and its beads are hardly in doubt, so small beads
-    are not merged into a large one. Else a coarser scale is taken where sound beads cover clearly more of the
-    plane, with no more doubt, and are at least 16 px in the shrunk plane and not too wide for the plane.
+    The finest scale stands where it has more than specks and their number is stable, so small beads are not
+    merged into a large one. Else a coarser scale is taken where sound beads cover clearly more of the plane,
+    their number no less stable, and are at least 16 px in the shrunk plane and not too wide for the plane.
 
     Parameters
     ----------

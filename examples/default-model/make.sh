@@ -96,9 +96,17 @@ if [[ ! -d $out/objects ]]; then
 fi
 python "$here/classify.py" "$out/joined.onnx" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx" ${start:+"$start"}
 
+# Which counts are wrong, by other scenes and the same real images as of the joins.
+for seed in 8001 8002; do
+    [[ -d $out/reviews-$seed ]] || beadctl simulate "$out/reviews-$seed" --count 700 --size 400 --seed $seed
+done
+reviews=("$out"/reviews-{8001,8002})
+[[ -z $real ]] || reviews+=("$out"/joins-{dsb2018,emps,stem_np,yeast_pc})
+python "$here/review.py" "$out/classified.onnx" "$out/reviewed.onnx" "${reviews[@]}"
+
 # Precision and recall by density, for intervals of counts, on fields of suspensions.
 [[ -d $out/suspensions ]] || beadctl simulate "$out/suspensions" --suspensions --count 1000 --size 256 --seed 5151
-beadctl eval "$out/suspensions/images" "$out/suspensions/masks" --model "$out/classified.onnx" \
+beadctl eval "$out/suspensions/images" "$out/suspensions/masks" --model "$out/reviewed.onnx" \
     --bands "$out/bead.onnx" --overwrite -q >"$out/bands.json"
 
 [[ -d $out/held-out ]] || beadctl simulate "$out/held-out" --count 60 --size 384 --seed 99

@@ -13,7 +13,7 @@ from beadctl.segmentation.instances import Found, find_beads
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane
-from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt, threshold_range
+from beadctl.segmentation.quality import DOUBTFUL, LIMITS, doubt, instability, threshold_range
 
 SIDE = 240
 OPTIONS = SegmentOptions(0.5, 0.2, 1, min_confidence=0.5)
@@ -75,9 +75,13 @@ def test_the_range_is_that_of_the_counts_at_other_rises():
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
-def test_doubt_is_the_range_relative_to_the_count(fewest, more, count, unsure):
-    share = doubt([Found(NOTHING, fewest, fewest + more)], count, unsure)
+def test_instability_is_the_range_relative_to_the_count_and_doubt_without_a_reviewer_its_odds(
+    fewest, more, count, unsure
+):
+    share = instability([Found(NOTHING, fewest, fewest + more)], count, unsure)
     assert share == pytest.approx((more + unsure) / max(count, LIMITS.fewest))
+    doubted = doubt(np.zeros(0), None, share)
+    assert doubted / (1 - doubted) == pytest.approx(share)
 
 
 def test_sure_beads_and_an_empty_plane_raise_no_doubt():
@@ -93,7 +97,7 @@ def test_nothing_counted_where_larger_objects_were_seen_is_doubtful():
 
 def test_half_sure_beads_are_doubtful():
     count, share, flags = judged([0.52] * 20)
-    assert (count, share) == (20, 1.0)
+    assert (count, share) == (20, 0.5)
     assert flags[0] == DOUBTFUL
 
 
@@ -102,7 +106,7 @@ def test_objects_that_were_left_out_are_doubtful_too():
     probability = np.full(30, 0.52)
     options = SegmentOptions(0.5, 0.2, 1, min_confidence=0.6)
     found = label_plane(PredictedPlane(maps(probability)), np.zeros((SIDE, SIDE)), options)
-    assert (len(found.table), found.doubt, found.quality[0]) == (0, 10.0, DOUBTFUL)
+    assert (len(found.table), found.doubt, found.quality[0]) == (0, 10 / 11, DOUBTFUL)
 
 
 def test_causes_are_said_of_doubtful_planes_alone():

@@ -94,8 +94,8 @@ def test_evidence_is_summed_over_all_windows():
     assert evidence(both).worth == pytest.approx(both.area_px[0] ** 2 / both.area_px.sum() / 7200)
 
 
-def seen(sound, covered=0.5, doubt=0.5, diameter_px=30.0):
-    return Evidence(covered, sound, diameter_px, doubt)
+def seen(sound, covered=0.5, instability=0.5, diameter_px=30.0):
+    return Evidence(covered, sound, diameter_px, instability)
 
 
 def chosen_of(*answers, height=5000, width=5000):
@@ -108,21 +108,21 @@ def chosen_of(*answers, height=5000, width=5000):
     return chosen(height, width, look).factor, asked
 
 
-def test_beads_that_are_hardly_in_doubt_settle_the_scale():
-    assert chosen_of(seen(0.1, doubt=0.1)) == (1, [1])
-    nothing = seen(0.0, covered=0.0, doubt=0.0, diameter_px=0.0)
+def test_beads_that_are_stable_in_number_settle_the_scale():
+    assert chosen_of(seen(0.1, instability=0.1)) == (1, [1])
+    nothing = seen(0.0, covered=0.0, instability=0.0, diameter_px=0.0)
     assert chosen_of(*[nothing] * 5) == (1, [1, 2, 4, 8, 16])
-    assert chosen_of(nothing, seen(0.5, doubt=0.1), nothing, nothing, nothing)[0] == 2
-    assert chosen_of(nothing, seen(0.5, doubt=0.6), nothing, nothing, nothing)[0] == 1
+    assert chosen_of(nothing, seen(0.5, instability=0.1), nothing, nothing, nothing)[0] == 2
+    assert chosen_of(nothing, seen(0.5, instability=0.6), nothing, nothing, nothing)[0] == 1
 
 
-def test_a_coarser_scale_must_be_clearly_better_and_no_more_in_doubt():
+def test_a_coarser_scale_must_be_clearly_better_and_no_less_stable():
     fine = seen(0.3)
     assert chosen_of(fine, fine, fine, fine, fine)[0] == 1
     assert chosen_of(fine, seen(0.45), fine, fine, fine)[0] == 2
     assert chosen_of(fine, seen(0.38), seen(0.49), fine, fine)[0] == 4
     assert chosen_of(fine, seen(0.31), fine, fine, fine)[0] == 1
-    assert chosen_of(fine, seen(0.45, doubt=0.7), fine, fine, fine)[0] == 1
+    assert chosen_of(fine, seen(0.45, instability=0.7), fine, fine, fine)[0] == 1
 
 
 def test_only_the_scales_that_fit_a_stated_diameter_are_tried():
@@ -164,20 +164,20 @@ def test_the_parts_that_are_looked_at_lie_inside_and_are_few(height, width):
 
 
 def test_specks_do_not_keep_a_plane_from_being_shrunk():
-    specks = seen(0.01, covered=0.01, doubt=0.1, diameter_px=7.0)
-    nothing = seen(0.0, covered=0.0, doubt=0.0, diameter_px=0.0)
-    assert chosen_of(specks, seen(0.5, doubt=0.4), nothing, nothing, nothing)[0] == 2
-    assert chosen_of(specks, seen(0.5, doubt=0.6), nothing, nothing, nothing)[0] == 1
+    specks = seen(0.01, covered=0.01, instability=0.1, diameter_px=7.0)
+    nothing = seen(0.0, covered=0.0, instability=0.0, diameter_px=0.0)
+    assert chosen_of(specks, seen(0.5, instability=0.4), nothing, nothing, nothing)[0] == 2
+    assert chosen_of(specks, seen(0.5, instability=0.6), nothing, nothing, nothing)[0] == 1
 
 
 def test_sound_pieces_settle_no_scale_where_the_diameter_is_stated():
-    pieces, whole = seen(0.16, doubt=0.0), seen(0.24, doubt=0.0)
+    pieces, whole = seen(0.16, instability=0.0), seen(0.24, instability=0.0)
     assert chosen(256, 256, {1: pieces, 2: whole}.get, (1, 2)) == Choice(1)
     assert chosen(256, 256, {1: pieces, 2: whole}.get, (1, 2), stated=True) == Choice(2)
 
 
 def test_beads_of_a_stated_diameter_may_be_as_wide_as_the_plane():
-    answers = {1: seen(0.0, covered=0.0, diameter_px=0.0), 2: seen(0.4, doubt=0.0)}
+    answers = {1: seen(0.0, covered=0.0, diameter_px=0.0), 2: seen(0.4, instability=0.0)}
     assert chosen(120, 120, answers.get, (1, 2)) == Choice(1, has_larger=True)
     assert chosen(120, 120, answers.get, (1, 2), stated=True) == Choice(2)
 
