@@ -32,7 +32,7 @@ WRONG, RIGHT = 0.2, 0.05
 MERGED = ("dish_beads",)
 # An annotated region is a clump where it is that much larger than the median one and so little convex.
 CLUMP_AREA, CLUMP_SOLIDITY = 1.5, 0.9
-OTHER_LIMITS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5)
+OTHER_LIMITS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 
 
 @dataclass(frozen=True)
