@@ -39,9 +39,9 @@ def test_bands_sum_up_the_fields_of_their_density():
     fields = [field for _, field in drawn(1, 400)]
     found = fitted_bands(fields)
     assert [(band.flagged, band.covered_below, band.doubt_below) for band in found[:4]] == [
-        (False, 0.02, 0.2),
-        (False, 0.1, 0.2),
-        (False, 1.0, 0.2),
+        (False, 0.02, 0.1),
+        (False, 0.1, 0.1),
+        (False, 1.0, 0.1),
         (False, 1.0, 1.0),
     ]
     for band in found:

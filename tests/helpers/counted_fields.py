@@ -6,6 +6,7 @@ import numpy as np
 
 from beadctl.counting.interval import Interval
 from beadctl.evaluation.bands import Observed
+from beadctl.segmentation.quality import LIMITS as QUALITY
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,6 @@ class ModelOfError:
         count = matched + int(rng.poisson(self.wrong * hard * mean))
         reach = 0.03 * hard * np.exp(0.5 * rng.standard_normal(2)) * count
         thresholds = Interval(np.floor(count - min(reach[0], count)), np.ceil(count + reach[1]))
-        doubt = (thresholds.high - thresholds.low) / max(count, 3)
-        covered, flagged = min(0.5, mean / 1000), bool(doubt >= 0.5)
+        doubt = (thresholds.high - thresholds.low) / (2 * max(count, 3))
+        covered, flagged = min(0.5, mean / 1000), bool(doubt >= QUALITY.doubt)
         return Observed(true, count, matched, thresholds, covered, flagged, float(doubt))
