@@ -196,7 +196,8 @@ def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
     place = f"{row.image}, plane {row.plane}" if row.position else row.image
     count, flags = f"{place}: count {row.count}", row.quality.split()
+    advice = [REMEDIES[flag] for flag in flags if flag in REMEDIES]
     if DOUBTFUL in flags:
-        chance = f"with a probability of {row.doubt or 0:.0%}"
-        return f"{count} is {', '.join(flags)}: it is off by more than a fifth {chance}"
-    return f"{count}: {'; '.join(REMEDIES.get(flag, flag) for flag in flags)}"
+        chance = f"it is off by more than a fifth with a probability of {row.doubt or 0:.0%}"
+        return f"{count} is {', '.join(flags)}: {'; '.join([chance, *advice])}"
+    return f"{count}: {'; '.join(advice or flags)}"

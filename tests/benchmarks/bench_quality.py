@@ -5,11 +5,12 @@
 A count is wrong if it is off by over a fifth, and right if it is within a twentieth; one bead more or less is
 always right. Of dish_beads, whose masks draw some clumps as one bead, these count neither way. For each set:
 planes that are wrong and of these flagged, planes that are right and of these flagged. Then, over all sets,
-the same for other limits of the doubt.
+the same for other limits of the doubt; and how many planes of a doubt are wrong, which should be its share.
 """
 
 import argparse
 import dataclasses
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from beadctl.segmentation.plane import segment_plane
 from beadctl.segmentation.quality import LIMITS
 
 WRONG, RIGHT = 0.2, 0.05
+STEPS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 # Sets whose masks draw some clumps as one bead.
 MERGED = ("dish_beads",)
 # An annotated region is a clump where it is that much larger than the median one and so little convex.
@@ -82,6 +84,12 @@ def shares(planes: list[Judged], limit: float) -> str:
     return " | ".join(cells)
 
 
+def wrong_of(planes: list[Judged]) -> str:
+    """Return cells: number of planes, their mean doubt, and the share of wrong ones."""
+    doubt, wrong = np.mean([(one.doubt, one.error > WRONG) for one in planes], axis=0)
+    return f"{len(planes)} | {doubt:.2f} | {wrong:.2f}"
+
+
 def main() -> None:
     """Print two tables."""
     parser = argparse.ArgumentParser(
@@ -108,6 +116,10 @@ def main() -> None:
     print("\n| limit | wrong | flagged | right | flagged |\n|---|---|---|---|---|")
     for limit in sorted({*OTHER_LIMITS, LIMITS.doubt}):
         print(f"| {limit:.2f} | {shares(everything, limit)} |")
+    print("\n| doubt | planes | mean doubt | wrong |\n|---|---|---|---|")
+    for low, high in itertools.pairwise(STEPS):
+        if within := [one for one in everything if low <= one.doubt < high]:
+            print(f"| {low:.2f} to {high:.2f} | {wrong_of(within)} |")
 
 
 if __name__ == "__main__":

@@ -172,7 +172,8 @@ def test_beads_that_a_far_too_large_diameter_hides_are_seen(run, tmp_path, polar
     tifffile.imwrite(tmp_path / "gel.tif", gels()[:256, :256])
     said = run("count", tmp_path / "a.tif", "--diameter", "300px")
     (row,) = csv.DictReader(said.out.splitlines())
-    assert (row["count"], row["quality"]) == ("0", "diameter-misfit")
+    assert row["count"] == "0"
+    assert "diameter-misfit" in row["quality"].split()
     # What lies in a bead of the stated size is less than the bead.
     said = run("count", tmp_path / "gel.tif", "--diameter", "140px")
     (row,) = csv.DictReader(said.out.splitlines())
@@ -184,5 +185,6 @@ def test_a_pixel_size_that_is_wrong_by_1000_is_said(run, tmp_path):
     tifffile.imwrite(tmp_path / "gels.tif", gels())
     said = run("count", tmp_path / "gels.tif", "--diameter", "70um", "--pixel-size", "0.0005")
     (row,) = csv.DictReader(said.out.splitlines())
-    assert (row["count"], row["quality"]) == ("0", "diameter-misfit")
-    assert "warning: gels.tif: count 0: the objects have another size than --diameter states" in said.err
+    assert row["count"] == "0"
+    assert "diameter-misfit" in row["quality"].split()
+    assert "the objects have another size than --diameter states" in said.err
