@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from beadctl import scratch
 from beadctl.segmentation.cells import EDGE_PX, Cell, cells
 from beadctl.segmentation.flooding import flooded_cell, in_plane
+from beadctl.segmentation.gaps import beside
 from beadctl.segmentation.passes import Borders, borders_of
 from beadctl.segmentation.size_prior import SizePrior
 from beadctl.segmentation.watershed import Flat
@@ -64,7 +65,7 @@ class Basins:
     first : ndarray of int64, shape (n + 1,)
         Flat index of the first pixel.
     at_edge : ndarray of bool, shape (n + 1,)
-        Whether a pixel lies on the edge of the plane.
+        Whether a pixel lies on the edge of the plane, or in or next to a gap.
     moments : ndarray of float64, shape (n + 1, 5)
         Sums over the pixels of row, column, row squared, column squared, and row times column.
     borders : Borders
@@ -140,7 +141,11 @@ class Basins:
 
 
 def basins_of(
-    probability: NDArray[np.uint8], marker: NDArray[np.uint8] | None, level: int, least: int
+    probability: NDArray[np.uint8],
+    marker: NDArray[np.uint8] | None,
+    level: int,
+    least: int,
+    gaps: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.uint32], Basins]:
     """Flood a plane; return the number of each pixel's basin in its cell, uint32 (H, W), and the basins.
 
@@ -151,6 +156,8 @@ def basins_of(
         transform divides them, all of height 255; such a plane is one cell.
     level, least : int
         Least probability of foreground, and least height of a peak, 0..255.
+    gaps : ndarray of bool, shape (H, W), optional
+        Where the plane has no values; see `beadctl.segmentation.gaps.gaps_of`.
     """
     height, width = probability.shape
     labels = scratch.zeros((height, width), np.uint32)
@@ -166,7 +173,7 @@ def basins_of(
         parts.append(_part(pixels, own, found.key, cell, probability, marker))
         numbered += len(found.key)
         scratch.release(labels, probability, *(() if marker is None else (marker,)))
-    return labels, _joined_cells(parts, labels, probability, marker)
+    return labels, _joined_cells(parts, labels, probability, marker, gaps)
 
 
 @dataclass(frozen=True)
@@ -225,6 +232,7 @@ def _joined_cells(
     labels: NDArray[np.uint32],
     probability: NDArray[np.uint8],
     marker: NDArray[np.uint8] | None,
+    gaps: NDArray[np.bool_] | None,
 ) -> Basins:
     """Make one table of those of the cells: a basin that several saw has one number."""
     area_px = np.concatenate([part.area_px for part in parts])
@@ -240,6 +248,7 @@ def _joined_cells(
     height, at_edge = np.zeros(size, np.intp), np.zeros(size, bool)
     np.maximum.at(height, basin, column("height"))
     np.logical_or.at(at_edge, basin, column("at_edge"))
+    at_edge[of_number[beside(labels, gaps)]] = True
     first = np.full(size, np.iinfo(np.int64).max)
     np.minimum.at(first, basin, column("first"))
     return Basins(

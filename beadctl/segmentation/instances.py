@@ -78,7 +78,7 @@ class Found:
     basins: int = 0
 
 
-def find_beads(
+def find_beads(  # noqa: PLR0913
     probability: NDArray[np.uint8],
     marker: NDArray[np.uint8] | None,
     *,
@@ -88,6 +88,7 @@ def find_beads(
     join_by: float | Joiner = MARKER_RISE,
     min_confidence: float = 0.0,
     use_size_prior: bool | SizePrior = True,
+    gaps: NDArray[np.bool_] | None = None,
 ) -> Found:
     """Find every bead of a plane.
 
@@ -119,6 +120,8 @@ def find_beads(
         Let the sizes of the beads that stand alone raise or lower the rise at which others are divided, and
         decide which areas are typical. A prior of a stated diameter divides before they do; by it small
         objects are dropped, and beads of about its size need less confidence.
+    gaps : ndarray of bool, shape (H, W), optional
+        Where the plane has no values; what they cut tells nothing of sizes, like what the plane's edge cuts.
 
     Raises
     ------
@@ -137,7 +140,7 @@ def find_beads(
         ):
             raise ValueError(f"the {name} map is {plane.dtype} {plane.shape}, not a uint8 plane of one shape")
     level, least = _level(threshold), _level(marker_threshold)
-    labels, basins = basins_of(probability, marker, level, least)
+    labels, basins = basins_of(probability, marker, level, least, gaps)
     if not len(basins.borders.pairs) and len(basins.height) == 1:
         return Found(labels)
     prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
@@ -227,7 +230,7 @@ class _Parts:
 
 
 def _prior_of(basins: Basins, instance: Flat) -> SizePrior | None:
-    """Return the sizes of sure instances that are alone in their component, with no pixel on the edge."""
+    """Return the sizes of sure instances that are alone in their component, that nothing cuts."""
     parts = _Parts.of(basins, instance)
     alone = (np.bincount(parts.component) == 1)[parts.component] & (parts.component > 0)
     alone &= ~_any(basins.at_edge, instance) & (parts.confidence >= LIMITS.sure)

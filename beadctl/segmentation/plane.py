@@ -137,11 +137,15 @@ def label_plane(
         What is measured of the plane; by default `image`.
     """
     options = options.in_px(pixel_size_um)
-    found = predicted.found or find_beads(predicted.maps, options, predicted.shrink)
-    labels = _beads(predicted, found, image)
+    missing = gaps.gaps_of(image)
+    turned = None
+    if missing is not None:
+        # The beads were found before it was known which of them a gap cuts.
+        predicted, turned = predicted.unlabelled, predicted.orientation.turned(missing)
+    found = predicted.found or find_beads(predicted.maps, options, predicted.shrink, turned)
+    labels = _beads(predicted, found, image, turned)
     maps = predicted.maps.turned_back(predicted.orientation)
     stored = measured or Intensities(image)
-    missing = gaps.gaps_of(image)
 
     def measurements() -> BeadTable:
         return measure(
@@ -193,11 +197,13 @@ def label_plane(
     )
 
 
-def _beads(predicted: PredictedPlane, found: Found, image: NDArray[Any]) -> NDArray[np.uint32]:
-    """Return the label image of all beads as the plane is stored."""
+def _beads(
+    predicted: PredictedPlane, found: Found, image: NDArray[Any], turned: NDArray[np.bool_] | None
+) -> NDArray[np.uint32]:
+    """Return the label image of all beads as the plane is stored; its gaps are turned like the maps."""
     maps, labels = predicted.maps, found.labels
     image = predicted.orientation.turned(image)
-    table = predicted.table or measured_by_maps(labels, maps)
+    table = predicted.table or measured_by_maps(labels, maps, turned)
     gone = artefacts.artefacts(labels, image, table)
     if gone.any():
         labels = instances.without(labels, gone)

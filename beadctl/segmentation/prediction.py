@@ -220,7 +220,9 @@ class ScaledPlane:
         return PredictedPlane(maps, self.orientation, 1, larger, found, table, by)
 
 
-def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
+def find_beads(
+    maps: Maps, options: SegmentOptions, shrink: int = 1, gaps: NDArray[np.bool_] | None = None
+) -> Found:
     """Find the beads of maps by the maps alone.
 
     Parameters
@@ -231,6 +233,8 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
         Thresholds and sizes, these in px; beads on the border and the filters come later.
     shrink : int
         Factor by which the plane was shrunk for these maps.
+    gaps : ndarray of bool, shape (H, W), optional
+        Where the plane, in the orientation of the maps, has no values.
     """
     least_px = max(options.min_area_px, options.min_area_network_px * shrink**2)
     asked_px = options.filters.min_area.in_px(None) if options.filters.min_area else None
@@ -244,9 +248,12 @@ def find_beads(maps: Maps, options: SegmentOptions, shrink: int = 1) -> Found:
         join_by=options.joiner or options.marker_rise,
         min_confidence=options.min_confidence,
         use_size_prior=stated,
+        gaps=gaps,
     )
 
 
-def measured_by_maps(labels: NDArray[np.uint32], maps: Maps) -> BeadTable:
+def measured_by_maps(
+    labels: NDArray[np.uint32], maps: Maps, gaps: NDArray[np.bool_] | None = None
+) -> BeadTable:
     """Return the measurements of beads, uint32 (H, W), without those of intensities and outlines."""
-    return measure(labels, None, maps.probability, maps.marker, outlines=False)
+    return measure(labels, None, maps.probability, maps.marker, gaps=gaps, outlines=False)

@@ -13,12 +13,14 @@ from scipy import ndimage
 
 from beadctl import scratch
 from beadctl.errors import ImageError
+from beadctl.images import Orientation
 from beadctl.model.session import Maps
 from beadctl.segmentation.gaps import beside, gaps_of, outside
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.plane import label_plane
 from beadctl.segmentation.prediction import PredictedPlane
+from beadctl.segmentation.sizes import Diameter
 
 OPTIONS = SegmentOptions(0.5, 0.2, 1)
 HOLES = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 9)))
@@ -83,6 +85,45 @@ def test_beads_that_a_gap_cuts_are_not_whole():
     image[row : row + 4] = 0
     image[row] = np.nan
     assert not label_plane(predicted, image, OPTIONS).table.border.any()
+
+
+def plane_of_discs(middles, radii, heights):
+    """Return the maps of discs, and an image in which they are bright."""
+    y, x = np.indices((120, 240))
+    labels, image = np.zeros(y.shape, bool), np.random.default_rng(0).normal(100, 1, y.shape)
+    for (row, column), radius, height in zip(middles, radii, heights, strict=True):
+        disc = np.hypot(y - row, x - column) < radius
+        labels |= disc
+        image[disc] += height
+    return labels, image.astype(np.float32)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_bead_that_a_gap_cuts_is_no_speck_however_little_is_seen(transposed):
+    """As at the edge of the plane, where a diameter is stated, and whatever way the plane was turned."""
+    beads, image = plane_of_discs([(30, 40), (90, 40), (60, 100), (30, 200)], [15, 15, 15, 3], [100] * 4)
+    image[:, 88:140] = np.nan
+    beads &= ~np.isnan(image)
+    turned = Orientation(columns=True, transposed=transposed)
+    seen = np.ascontiguousarray(turned.turned(np.where(beads, 255, 0).astype(np.uint8)))
+    stated = replace(OPTIONS, diameter=Diameter(30, "px"))
+    table = label_plane(PredictedPlane(Maps(seen), turned), image, stated).table
+    assert sorted(zip(table.x_px.round().tolist(), table.border.tolist(), strict=True)) == [
+        (40, False),
+        (40, False),
+        (87, True),
+    ]
+
+
+def test_artefacts_are_judged_by_beads_that_no_gap_cuts():
+    """Among fewer than six whole beads none is one."""
+    middles = [(20, 20 + 30 * n) for n in range(7)] + [(100, 50), (100, 150)]
+    beads, image = plane_of_discs(middles, [8] * 7 + [2, 2], [100] * 7 + [12, 12])
+    predicted = PredictedPlane(Maps(np.where(beads, 255, 0).astype(np.uint8)))
+    assert len(label_plane(predicted, image, OPTIONS).table) == 7
+    gap = image.copy()
+    gap[:18, 35:] = np.nan
+    assert len(label_plane(predicted, gap, OPTIONS).table) == 9
 
 
 def test_a_region_loses_its_part_of_a_gap_and_stays_as_it_is():
