@@ -33,14 +33,14 @@ class PlaneSource(Protocol):
 
 @dataclass(frozen=True)
 class Absent:
-    """Source of a plane that the metadata of a set of files declare and no file has.
+    """Source of a plane that is not there: its set of files lacks it, or it cannot be told from damaged ones.
 
     Attributes
     ----------
     path : Path
         The file that tells of it.
     fault : str
-        What is missing, in words.
+        What is missing or damaged, in words.
     """
 
     path: Path

@@ -12,7 +12,7 @@ from beadctl import scratch
 from beadctl.counting.stacks import Projection
 from beadctl.errors import ImageError
 from beadctl.images.conversion import Conversion
-from beadctl.images.plane import Plane
+from beadctl.images.plane import Absent, Pixels, Plane
 from beadctl.images.window import Window
 from beadctl.words import number_of
 
@@ -61,7 +61,8 @@ def projected(planes: Sequence[Plane], how: Projection) -> tuple[Plane, ...]:
 
     The maximum and the mean are taken pixel by pixel, of luminance where planes have colours. The sharpest
     plane is that whose Laplacian has the highest variance (Pech-Pacheco et al., Diatom autofocusing in
-    brightfield microscopy, ICPR 2000); noise must be the same in all planes.
+    brightfield microscopy, ICPR 2000); noise must be the same in all planes. A stack with a plane that cannot
+    be decoded is one plane too, which cannot be opened.
 
     Parameters
     ----------
@@ -73,18 +74,19 @@ def projected(planes: Sequence[Plane], how: Projection) -> tuple[Plane, ...]:
     Raises
     ------
     ImageError
-        As for `stacks_of`, or if the planes that are compared cannot be decoded.
+        As for `stacks_of`.
     """
     found = []
     for stack in stacks_of(planes):
         first = stack[0]
         if len(stack) > 1 and how is Projection.SHARPEST:
-            first = max(stack, key=_sharpness)
+            first = _sharpest(stack)
         elif len(stack) > 1:
             text = f"{how} of {number_of(len(stack), 'plane')}"
             dtype = np.dtype(np.float32) if how is Projection.MEAN else first.dtype
             source = ProjectedSource(tuple(stack), how, dtype)
-            first = replace(first, dtype=dtype, source=source, conversion=Conversion(text))
+            conversion = Conversion(text, inverted_from=first.conversion.inverted_from)
+            first = replace(first, dtype=dtype, source=source, conversion=conversion)
         found.append(replace(first, position=without_z(first.position), z_step_um=None))
     return tuple(found)
 
@@ -101,7 +103,7 @@ class _Computed:
 
 @dataclass(frozen=True)
 class ProjectedSource:
-    """Maximum or mean of planes of one size, computed when it is opened.
+    """Maximum or mean of planes of one size, computed when it is opened; as stored, where zero is white.
 
     Attributes
     ----------
@@ -122,15 +124,38 @@ class ProjectedSource:
         """Compute the projection, one plane at a time and by bands of rows."""
         height, width = self.planes[0].height, self.planes[0].width
         result = scratch.zeros((height, width), self.dtype)
+        conversion = self.planes[0].conversion
+        brighter = np.maximum if conversion.inverted_from is None else np.minimum
         for number, plane in enumerate(self.planes):
-            with plane.open() as pixels:
+            with _opened(plane) as pixels:
                 for rows in scratch.bands(height, width):
-                    part = pixels.read(Window(rows.start, 0, rows.stop - rows.start, width))
+                    read = pixels.read(Window(rows.start, 0, rows.stop - rows.start, width))
+                    part = conversion.stored(read)
                     if self.how is Projection.MEAN:
                         result[rows] += part / np.float32(len(self.planes))
                     else:
-                        result[rows] = part if number == 0 else np.maximum(result[rows], part)
+                        result[rows] = part if number == 0 else brighter(result[rows], part)
         yield _Computed(result)
+
+
+@contextlib.contextmanager
+def _opened(plane: Plane) -> Iterator[Pixels]:
+    """Open a plane of a stack; an error says which one it is."""
+    try:
+        with plane.open() as pixels:
+            yield pixels
+    except ImageError as error:
+        fault = str(error).removeprefix(f"{plane.path}: ")
+        raise ImageError(f"{plane.path}: its plane {plane.index}: {fault}") from error
+
+
+def _sharpest(stack: Sequence[Plane]) -> Plane:
+    """Return the sharpest plane; the first, not to be opened, where one cannot be decoded."""
+    try:
+        return max(stack, key=_sharpness)
+    except ImageError as error:
+        path = stack[0].path
+        return replace(stack[0], source=Absent(path, str(error).removeprefix(f"{path}: ")))
 
 
 def _sharpness(plane: Plane) -> float:
@@ -138,7 +163,7 @@ def _sharpness(plane: Plane) -> float:
     from scipy.ndimage import laplace
 
     count, total, squares = 0, 0.0, 0.0
-    with plane.open() as pixels:
+    with _opened(plane) as pixels:
         for rows in scratch.bands(plane.height, plane.width):
             part = pixels.read(Window(rows.start, 0, rows.stop - rows.start, plane.width))
             with np.errstate(invalid="ignore"):

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from beadctl.counting.stacks import Projection
 from beadctl.errors import ImageError
-from beadctl.images import ReadOptions, open_image
+from beadctl.images import ReadOptions, intensities_of, open_image
 
 
 def read(path, how, **options):
@@ -100,3 +100,37 @@ def test_pages_whose_axis_has_no_name_are_refused(tmp_path, stack):
         read(tmp_path / "pages.tif", "max")
     assert len(read(tmp_path / "pages.tif", "max", axes="ZYX")[1]) == 1
     assert len(read(tmp_path / "pages.tif", "max", axes="TYX")[1]) == 5
+
+
+@pytest.mark.parametrize("how", list(Projection))
+def test_a_plane_that_cannot_be_decoded_is_named_and_costs_its_own_stack_alone(tmp_path, stack, how):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, stack, metadata={"axes": "TZYX"}, compression="zlib")
+    with tifffile.TiffFile(path) as file:
+        start = file.pages[3].dataoffsets[0]
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * 200)
+    bad, good = open_image(path, ReadOptions(projection=how)).planes
+    assert (bad.index, bad.position, good.position) == (0, "T=0", "T=1")
+    with pytest.raises(ImageError, match=r"a\.ome\.tif: its plane 3: damaged"), bad.open() as pixels:
+        pixels.read_all()
+    with good.open() as pixels:
+        assert pixels.read_all().shape == (40, 50)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("how", ["max", "mean"])
+def test_where_zero_is_white_the_least_stored_values_are_the_brightest_and_are_measured(
+    tmp_path, stack, how, dtype
+):
+    stored = stack[0].astype(dtype)
+    tifffile.imwrite(tmp_path / "a.ome.tif", stored, photometric="miniswhite", metadata={"axes": "ZYX"})
+    (plane,) = open_image(tmp_path / "a.ome.tif", ReadOptions(projection=Projection(how))).planes
+    with plane.open() as pixels:
+        shown = pixels.read_all()
+        measured = intensities_of(pixels, shown).values
+    expected = stored.min(0) if how == "max" else stored.mean(0, np.float64)
+    np.testing.assert_allclose(measured, expected, rtol=1e-6)
+    order = np.argsort(expected, axis=None)
+    assert np.diff(shown.ravel()[order].astype(float)).max() < 0.01
