@@ -20,6 +20,7 @@ from beadctl.segmentation.plane import Segmented
 from beadctl.segmentation.z_links import chains, overlapping
 
 Stack = tuple[Row, BeadTable | None, Sequence[int]]
+Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ class Linker:
     def __init__(self, planes: Sequence[Plane]) -> None:
         # Some files have all times of the first Z before the second Z.
         self.planes = tuple(itertools.chain.from_iterable(stacks_of(planes)))
-        self._stacks: dict[tuple[str, int, int], list[Slice]] = {}
-        self._last: tuple[tuple[str, int, int], NDArray[np.uint32]] | None = None
+        self._stacks: dict[Key, list[Slice]] = {}
+        self._last: tuple[Key, NDArray[np.uint32]] | None = None
 
     def take(self, plane: Plane, found: FoundPlane) -> None:
         """Take the beads of the next plane."""
-        key = without_z(plane.position), plane.height, plane.width
+        key = _key(plane)
         labels, table = found.segmented.labels, found.segmented.table
         links = np.empty((0, 2), np.int64)
         if self._last and self._last[0] == key:
@@ -101,10 +102,16 @@ class Linker:
             (without_z(row.position), row.height_px or 0, row.width_px or 0): row for row in reversed(failed)
         }
         found = {key: _stack(slices) for key, slices in self._stacks.items() if key not in bad}
+        first = {_key(plane): plane.index for plane in reversed(self.planes)}
         for key, row in bad.items():
             reason = f"its plane {row.plane}: {row.reason}" if row.position else row.reason
-            found[key] = dataclasses.replace(row, position=key[0], reason=reason), None, ()
+            found[key] = dataclasses.replace(row, plane=first[key], position=key[0], reason=reason), None, ()
         return sorted(found.values(), key=lambda one: one[0].plane)
+
+
+def _key(plane: Plane) -> Key:
+    """Return what the planes of one stack have in common: place beside Z, and size."""
+    return without_z(plane.position), plane.height, plane.width
 
 
 def _stack(slices: Sequence[Slice]) -> Stack:

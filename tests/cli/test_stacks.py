@@ -143,8 +143,22 @@ def test_a_stack_with_a_bad_plane_has_no_count(run):
     said = run("count", "--labels", "z", "--link-z", "--format", "json")
     assert said.code == 1
     bad, good = json.loads(said.out)
-    assert (bad["status"], bad["count"], good["count"]) == ("failed", None, 7)
+    assert (bad["status"], bad["plane"], bad["count"], good["count"]) == ("failed", 0, None, 7)
     assert "its plane 3: holds values that are not whole numbers" in said.error
+
+
+def test_a_stack_with_a_bad_plane_keeps_its_place_where_planes_lie_apart(run):
+    planes = np.stack([spheres(), spheres()], axis=1).astype(np.float32)
+    planes[3, 0] += 0.5 * (planes[3, 0] > 0)
+    Path("z").mkdir()
+    tifffile.imwrite("z/stack.ome.tif", planes, metadata={"axes": "ZTYX"})
+    said = run("count", "--labels", "z", "--link-z", "--format", "json")
+    rows = json.loads(said.out)
+    assert [(row["position"], row["plane"], row["count"]) for row in rows] == [
+        ("T=0", 0, None),
+        ("T=1", 1, 7),
+    ]
+    assert "its plane 6: holds values" in said.error
 
 
 def images(count=4):
