@@ -34,8 +34,8 @@ class Intensities:
 def saturated_pixels(samples: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
     """Return the pixels of which a sample has the camera's top grey level.
 
-    The top level is that of 8, 10, 12, 14 or 16 bits, if the samples reach it; of 10, 12 and 14 bits also as
-    the upper bits of 16.
+    The top level is that of 8, 10, 12, 14 or 16 bits, if it is the highest value; of 10, 12 and 14 bits
+    also as the upper bits of 16.
 
     Parameters
     ----------
@@ -68,12 +68,12 @@ def top_level(samples: Sequence[NDArray[Any]]) -> Any:
 
 
 def _highest(sample: NDArray[Any]) -> Any:
-    """Return the highest value of a plane; nan if it has one."""
+    """Return the highest value of a plane, NaN left aside; nan if there is no other."""
     highest = []
     for rows in scratch.bands(*sample.shape):
-        highest.append(sample[rows].max())
+        highest.append(np.fmax.reduce(sample[rows], axis=None))
         scratch.release(sample)
-    return np.max(highest)
+    return np.fmax.reduce(highest)
 
 
 def _uses(sample: NDArray[Any], bits: int) -> bool:
