@@ -49,7 +49,7 @@ class Row:
     height_px, width_px, pixel_size_um : int and float, or None
         Size of the plane, and edge of a pixel, where known.
     mean_diameter_px, sd_diameter_px, mean_diameter_um : float or None
-        Equivalent diameters of the beads.
+        Equivalent diameters of the beads, also of those that the border cuts.
     covered_fraction, mean_confidence : float or None
         Area of the beads over that of the field, and mean confidence of the beads.
     shrink : int or None

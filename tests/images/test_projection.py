@@ -87,6 +87,15 @@ def test_what_is_no_z_stack_stays_as_it_is(tmp_path, stack, how):
         assert [plane.index for plane in image.planes] == list(range(len(planes)))
 
 
+@pytest.mark.parametrize("how", ["max", "mean"])
+def test_a_pixel_without_a_value_in_one_plane_has_none(tmp_path, stack, how):
+    planes = stack[0].astype(np.float32)
+    planes[0, 3, 4] = planes[2, 5, 6] = planes[4, 7, 8] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", planes, imagej=True, metadata={"axes": "ZYX"})
+    _, (pixels,) = read(tmp_path / "a.tif", how)
+    assert np.argwhere(np.isnan(pixels)).tolist() == [[3, 4], [5, 6], [7, 8]]
+
+
 def test_colours_are_projected_as_luminance(tmp_path):
     colours = np.random.default_rng(2).integers(0, 255, (3, 30, 40, 3)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "rgb.tif", colours, imagej=True, metadata={"axes": "ZYXS"})
