@@ -27,6 +27,7 @@ from beadctl.training import checkpoint
 from beadctl.training.blend import Blend
 from beadctl.training.checkpoint import Checkpoint
 from beadctl.training.fold import fold
+from beadctl.training.parted import part
 from beadctl.training.shown import input_of, shown
 from beadctl.training.tiles import Tiles
 from beadctl.training.unet import UNet
@@ -72,11 +73,11 @@ class ExportReport:
 
 
 class Deployed(nn.Module):
-    """The network with batch normalisation folded and its two maps as probabilities."""
+    """The network with batch normalisation folded, skips not copied, and its two maps as probabilities."""
 
     def __init__(self, network: UNet) -> None:
         super().__init__()
-        self.network = fold(network)
+        self.network = part(fold(network))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return probability and marker, each (N, 1, H, W) in 0..1."""
@@ -237,8 +238,8 @@ def write_onnx(network: UNet, path: Path, opset: int, facts: ModelFacts) -> None
     graph = proto.graph
     for node in graph.node:
         node.doc_string = ""
-    for part in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
-        del part.metadata_props[:]
+    for piece in (proto, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        del piece.metadata_props[:]
     onnx.helper.set_model_props(proto, {METADATA_KEY: facts.to_json()})
     proto.producer_name, proto.producer_version = "beadctl", __version__
     onnx.save_model(proto, path, save_as_external_data=False)

@@ -27,7 +27,8 @@ def read(model: Model) -> tuple[Architecture, dict[str, Tensor]]:
     """Read the network of a model file.
 
     Convolutions are matched by their order of execution, which is the same in the file and in the network; by
-    name they would not match, as the exporter drops zeros and merges equal tensors. The folded bias of a
+    name they would not match, as the exporter drops zeros and merges equal tensors. A convolution of a skip
+    beside the level below it is two in the file, or one in files of version 0.2. The folded bias of a
     convolution becomes that of a batch normalisation that is otherwise the identity, until `reopen` gives it
     statistics. File and network must then agree on the same input.
 
@@ -180,10 +181,11 @@ def _state(network: UNet, kernels: list[Kernel]) -> dict[str, Tensor] | None:
     # A normalisation follows the convolution that it was folded into.
     places = [place for place, (_, module) in enumerate(order) if isinstance(module, nn.Conv2d)]
     pairs = [(order[place], order[place + 1 : place + 2]) for place in places]
-    if len(pairs) != len(kernels):
+    whole = _whole(kernels, [convolution.weight.shape for (_, convolution), _ in pairs])
+    if whole is None:
         return None
     state: dict[str, Tensor] = {}
-    for ((name, convolution), after), (weight, bias) in zip(pairs, kernels, strict=True):
+    for ((name, convolution), after), (weight, bias) in zip(pairs, whole, strict=True):
         channels = convolution.weight.shape[0]
         bias = torch.zeros(channels) if bias is None else bias
         if weight.shape != convolution.weight.shape or bias.shape != (channels,):
@@ -201,6 +203,22 @@ def _state(network: UNet, kernels: list[Kernel]) -> dict[str, Tensor] | None:
             f"{place}.num_batches_tracked": torch.tensor(0),
         }
     return state
+
+
+def _whole(kernels: list[Kernel], shapes: list[torch.Size]) -> list[Kernel] | None:
+    """Return one kernel a shape, of which a file may have two halves; None where they are too few or many."""
+    left, whole = iter(kernels), list[Kernel]()
+    for shape in shapes:
+        weight, bias = next(left, (None, None))
+        if weight is not None and 2 * weight.shape[1] == shape[1]:
+            other, _ = next(left, (torch.empty(0), None))
+            if other.shape != weight.shape:
+                return None
+            weight = torch.cat((weight, other), 1)
+        if weight is None:
+            return None
+        whole.append((weight, bias))
+    return None if next(left, None) else whole
 
 
 def _order(network: UNet) -> list[tuple[str, Any]]:

@@ -82,6 +82,14 @@ def _block(kind: str, inputs: int, outputs: int, dropout: float = 0.0, dilation:
     return nn.Sequential(*layers)
 
 
+class Beside(nn.Module):
+    """Lay the channels of a skip and of the level below beside each other."""
+
+    def forward(self, skip: Tensor, below: Tensor) -> Tensor:
+        """Take both, (N, channels, H, W), to (N, 2 * channels, H, W)."""
+        return torch.cat((skip, below), 1)
+
+
 class UNet(nn.Module):
     """U-Net (Ronneberger, Fischer, Brox, MICCAI 2015) with same-size convolutions and batch normalisation.
 
@@ -106,6 +114,7 @@ class UNet(nn.Module):
         )
         levels = range(last - 1, -1, -1)
         self.shrink = nn.ModuleList(nn.Conv2d(channels[level + 1], channels[level], 1) for level in levels)
+        self.beside: nn.Module = Beside()
         self.up = nn.ModuleList(_block(kind, 2 * channels[level], channels[level]) for level in levels)
         gated = levels if kind == ArchName.ATTENTION_UNET else ()
         self.gate = nn.ModuleList(Gate(channels[level]) for level in gated)
@@ -135,5 +144,5 @@ class UNet(nn.Module):
             skip = skips.pop()
             if self.gate:
                 skip = self.gate[step](skip, x)
-            x = block(torch.cat((skip, x), 1))
+            x = block(self.beside(skip, x))
         return self.head(x)  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ import csv
 import getpass
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,17 @@ def test_any_batch_and_size_is_taken(trained, exported):
         with torch.inference_mode():
             wanted = torch.sigmoid(network(torch.from_numpy(image))).numpy()
         np.testing.assert_allclose(np.concatenate([probability, marker], 1), wanted, atol=1e-5)
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="convolutions there are others")
+def test_onnxruntime_adds_up_the_parts_of_a_convolution_while_it_computes_them(exported, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(exported[0], options, providers=["CPUExecutionProvider"])
+    operators = {node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node}
+    assert "Conv" in operators
+    assert not operators & {"Add", "Concat", "Relu"}
 
 
 @pytest.mark.parametrize("opset", [18, 19])

@@ -22,7 +22,8 @@ from beadctl.files import sha256
 from beadctl.images import InputName
 from beadctl.model.metadata import ModelFacts, with_facts
 from beadctl.model.session import DEFAULT_MODEL, Model
-from beadctl.training import checkpoint, start
+from beadctl.training import checkpoint, import_onnx, start
+from beadctl.training import export as exporting
 from beadctl.training.architecture import Architecture
 from beadctl.training.choices import ArchName
 from beadctl.training.dataset import Simulated, Views, training_data
@@ -154,6 +155,19 @@ def test_an_untrained_model_file_is_the_same_function(trained, tmp_path):
     graph = onnx.load(path).graph
     assert any(len(node.input) == 2 for node in graph.node if node.op_type == "Conv"), "biases are left out"
     same_function(path)
+
+
+def test_a_file_with_copied_skips_has_the_same_weights(trained, tmp_path, monkeypatch):
+    """Files of version 0.2 have one convolution where those of today have two."""
+    paths = [trained.parent / "tiny.onnx", tmp_path / "copied.onnx"]
+    monkeypatch.setattr(exporting, "part", lambda network: network)
+    network = checkpoint.load(trained / "best.pt").network()
+    exporting.write_onnx(network, paths[1], 20, Model(paths[0], "cpu").facts)
+    operators = [{node.op_type for node in onnx.load(path).graph.node} for path in paths]
+    assert ["Concat" in names for names in operators] == [False, True]
+    parted, copied = (import_onnx.read(Model(path, "cpu"))[1] for path in paths)
+    assert parted.keys() == copied.keys()
+    assert all(torch.equal(parted[name], copied[name]) for name in parted)
 
 
 def test_the_default_model_is_the_same_function():
