@@ -63,10 +63,10 @@ def is_surrounded(
     step = math.ceil(max(image.shape) / CAUSES.edge_px)
     image, labels = image[::step, ::step], labels[::step, ::step]
     border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
-    values, counts = np.unique(border, return_counts=True)
-    value = values[counts.argmax()]
-    if counts.max() < LIMITS.border * border.size:
+    values, counts = np.unique(border[~np.isnan(border)], return_counts=True)
+    if counts.max(initial=0) < LIMITS.border * border.size:
         return False
+    value = values[counts.argmax()]
     # What has no value, such as a gap of a mosaic, is no field either, and no area in which beads count.
     missing = np.isnan(image)
     alike = (image == value) | missing

@@ -65,6 +65,11 @@ def test_a_gap_of_a_mosaic_is_no_field_and_hides_none():
         marks = framed(labels, (plane.shape[0] - 90) // 2, 0)
         gap = np.pad(plane, ((0, 0), (80, 0)), constant_values=np.nan)
         assert is_surrounded(gap, np.pad(marks, ((0, 0), (80, 0))), ~np.isnan(gap)) is expected
+        # Also where more of the border is in the gap than in the one value.
+        gap = plane.copy()
+        gap[:3], gap[-3:] = np.nan, np.nan
+        assert is_surrounded(gap, marks, ~np.isnan(gap)) is expected
+    assert not is_surrounded(np.pad(plane, 3, constant_values=np.nan), np.pad(marks, 3))
 
 
 def test_every_nth_pixel_of_a_large_plane_tells():
