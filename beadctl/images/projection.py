@@ -132,10 +132,16 @@ class ProjectedSource:
                 for rows in scratch.bands(height, width):
                     read = pixels.read(Window(rows.start, 0, rows.stop - rows.start, width))
                     part = conversion.stored(read)
-                    if self.how is Projection.MEAN:
-                        result[rows] += part / np.float32(len(self.planes))
+                    if number == 0:
+                        result[rows] = part
+                    elif self.how is Projection.MEAN:
+                        result[rows] += part
                     else:
-                        result[rows] = part if number == 0 else brighter(result[rows], part)
+                        result[rows] = brighter(result[rows], part)
+        if self.how is Projection.MEAN:
+            # At the end, so that the mean of one grey level is this level: saturated pixels stay so.
+            for rows in scratch.bands(height, width):
+                result[rows] /= len(self.planes)
         yield _Computed(result)
 
 

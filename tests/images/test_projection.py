@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from beadctl.counting.stacks import Projection
 from beadctl.errors import ImageError
-from beadctl.images import ReadOptions, intensities_of, open_image
+from beadctl.images import ReadOptions, intensities_of, open_image, saturated_pixels
 
 
 def read(path, how, **options):
@@ -85,6 +85,16 @@ def test_what_is_no_z_stack_stays_as_it_is(tmp_path, stack, how):
         image, found = read(tmp_path / name, how)
         np.testing.assert_array_equal(np.stack(found), planes)
         assert [plane.index for plane in image.planes] == list(range(len(planes)))
+
+
+@pytest.mark.parametrize("planes", [9, 11])
+@pytest.mark.parametrize("top", [255, 1023, 65535])
+def test_pixels_that_all_planes_saturate_are_saturated_in_the_mean(tmp_path, planes, top):
+    stack = np.random.default_rng(3).integers(0, top - 1, (planes, 20, 30)).astype(np.uint16)
+    stack[:, 5:9, 5:9] = top
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    _, (pixels,) = read(tmp_path / "a.tif", "mean")
+    np.testing.assert_array_equal(saturated_pixels([pixels]), (stack == top).all(0))
 
 
 @pytest.mark.parametrize("how", ["max", "mean"])
