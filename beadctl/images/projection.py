@@ -138,10 +138,12 @@ class ProjectedSource:
                         result[rows] += part
                     else:
                         result[rows] = brighter(result[rows], part)
+                    scratch.release(result)
         if self.how is Projection.MEAN:
             # At the end, so that the mean of one grey level is this level: saturated pixels stay so.
             for rows in scratch.bands(height, width):
                 result[rows] /= len(self.planes)
+                scratch.release(result)
         yield _Computed(result)
 
 

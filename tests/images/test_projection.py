@@ -1,5 +1,9 @@
 """Projections of Z stacks: against numpy, over axes, and what is refused."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -153,3 +157,47 @@ def test_where_zero_is_white_the_least_stored_values_are_the_brightest_and_are_m
     np.testing.assert_allclose(measured, expected, rtol=1e-6)
     order = np.argsort(expected, axis=None)
     assert np.diff(shown.ravel()[order].astype(float)).max() < 0.01
+
+
+SIDE = 10_240
+PROJECT = """
+import resource, sys
+from pathlib import Path
+from beadctl import scratch
+from beadctl.counting.stacks import Projection
+from beadctl.images import ReadOptions, open_image
+
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+# As for planes so large that all are files.
+scratch.keep_in_memory(0)
+(plane,) = open_image(Path(sys.argv[1]), ReadOptions(projection=Projection.MEAN)).planes
+before = peak_mb()
+with plane.open():
+    print(peak_mb() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep pages that were given back")
+def test_the_projection_of_large_planes_is_not_in_memory(tmp_path):
+    path, tile = tmp_path / "large.ome.tif", np.arange(256 * 256, dtype=np.uint16).reshape(256, 256)
+    tifffile.imwrite(
+        path,
+        (tile for _ in range(2 * (SIDE // 256) ** 2)),
+        shape=(2, SIDE, SIDE),
+        dtype=tile.dtype,
+        tile=tile.shape,
+        compression="zlib",
+        metadata={"axes": "ZYX"},
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", PROJECT, str(path)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    # Of the mean, which has 4 bytes a pixel.
+    assert float(done.stdout) < 4 * SIDE**2 / 2**20, done.stdout
