@@ -44,12 +44,18 @@ class Left:
     gone : list of str
         Images of earlier runs that are left out because their files are gone: a renamed image must not be
         counted twice.
+    again : list of str
+        Images of earlier runs that are left out because their files are in the tables by another name.
+    unlike : list of str
+        Images of earlier runs that are left out because their model or settings are others.
     lost : list of str
         The run's images whose results were removed since.
     """
 
     others: list[str]
     gone: list[str]
+    again: list[str]
+    unlike: list[str]
     lost: list[str]
 
     def notes(self, folder: Path) -> Iterator[tuple[bool, str]]:
@@ -57,9 +63,13 @@ class Left:
         table = folder / "counts.csv"
         if self.others:
             yield False, f"{table}: images of earlier runs kept: {len(self.others)}"
-        if self.gone:
-            left_out = f"{len(self.gone)}, such as {self.gone[0]}"
-            yield True, f"{table}: images that are no longer there left out: {left_out}"
+        for names, what in (
+            (self.gone, "images that are no longer there"),
+            (self.again, "earlier results of the same images by other names"),
+            (self.unlike, "images of another model or other settings"),
+        ):
+            if names:
+                yield True, f"{table}: {what} left out: {len(names)}, such as {names[0]}"
 
     @property
     def removed(self) -> str:
@@ -100,19 +110,13 @@ def write_tables(
     was_ours : callable
         Tells which images the run has done and then left out, as the masks of one that came later.
     """
-    others, gone, lost = list[str](), list[str](), dict[str, None]()
+    lost = dict[str, None]()
 
     def entry_of(name: PurePosixPath) -> Entry | None:
         entry = ledger.read(folder, name)
         return entry if entry and entry.key.startswith(key) else None
 
-    for name in _others(folder, states):
-        if entry := entry_of(PurePosixPath(name)):
-            # Nobody asks a store whether it still has an object.
-            if not (Url.parse(entry.source) or _is_there(Path(entry.source))):
-                gone.append(name)
-            elif not was_ours(PurePosixPath(name)):
-                others.append(name)
+    earlier = _earlier(folder, states, key, was_ours)
 
     def results(
         take: Callable[[ImageResult], None] = lambda _: None,
@@ -124,7 +128,7 @@ def write_tables(
                 lost[str(name)] = None
             take(dataclasses.replace(result, beads=partial(ledger.beads, folder, name)) if entry else result)
             yield name, result, entry is not None
-        for name in map(PurePosixPath, others):
+        for name in map(PurePosixPath, earlier.others):
             if entry := entry_of(name):
                 yield name, entry.result, True
 
@@ -133,7 +137,32 @@ def write_tables(
     _write_beads(folder, ((name, result) for name, result, is_there in results() if is_there))
     counted = (name for name, result, _ in results() if not result.failed)
     joined.write(folder, ((name, entry) for name in counted if (entry := entry_of(name))), outputs.save)
-    return Left(others, gone, list(lost))
+    return dataclasses.replace(earlier, lost=list(lost))
+
+
+def _earlier(folder: Path, states: States, key: str, was_ours: Callable[[PurePosixPath], bool]) -> Left:
+    """Tell which images of earlier runs are in the tables too; parameters are those of `write_tables`."""
+    left = Left([], [], [], [], [])
+    names = _others(folder, states)
+    own = (ledger.read(folder, name) for name, _ in states()) if names else ()
+    sources = {entry.source for entry in own if entry}
+    for name in names:
+        entry = ledger.read(folder, PurePosixPath(name))
+        if entry is None:
+            continue
+        if not entry.key.startswith(key):
+            left.unlike.append(name)
+        # Nobody asks a store whether it still has an object.
+        elif not (Url.parse(entry.source) or _is_there(Path(entry.source))):
+            left.gone.append(name)
+        elif was_ours(PurePosixPath(name)):
+            continue
+        elif entry.source and entry.source in sources:
+            left.again.append(name)
+        else:
+            left.others.append(name)
+            sources.add(entry.source)
+    return left
 
 
 def _others(folder: Path, states: States) -> list[str]:

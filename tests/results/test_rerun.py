@@ -64,6 +64,31 @@ def test_a_renamed_image_is_counted_once_and_said(segment, bead_folder):
     assert "dark.png" not in {bead["image"] for bead in table("out/beads.csv")}
 
 
+def test_an_image_that_an_earlier_run_named_otherwise_is_counted_once_and_said(segment, bead_folder):
+    segment(bead_folder, "-o", "out")
+    segment(bead_folder / "rgb.png", "-o", "out")
+    total = sum(counts("out/counts.csv").values())
+    said = segment(bead_folder.parent, "-o", "out", "--include", f"{bead_folder.name}/*")
+    assert said.code == 0
+    assert "earlier results of the same images by other names left out: 5, such as dark.png" in said.err
+    found = counts("out/counts.csv")
+    assert {image.split("/")[0] for image, _ in found} == {bead_folder.name}
+    assert sum(found.values()) == total == len(table("out/beads.csv"))
+    # The names of this run count; others that are there twice are once in the table too.
+    said = segment(bead_folder / "rgb.png", "-o", "out")
+    assert "by other names left out: 5" in said.err
+    assert sum(counts("out/counts.csv").values()) == total
+
+
+def test_images_that_have_other_settings_than_the_one_done_anew_are_left_out_and_said(segment, bead_folder):
+    segment(bead_folder, "-o", "out")
+    options = (bead_folder / "rgb.png", "-o", "out", "--exclude-border", "--overwrite")
+    said = segment(*options)
+    assert said.code == 0
+    assert "images of another model or other settings left out: 4, such as dark.png" in said.err
+    assert {image for image, _ in counts("out/counts.csv")} == {"rgb.png"}
+
+
 def test_an_image_in_a_folder_that_was_closed_is_left_out_and_said(segment, bead_folder, monkeypatch):
     segment(bead_folder, "-o", "out")
     exists = Path.exists
