@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path, PurePosixPath
 
 from beadctl.annotations.canvas import first_names
@@ -21,18 +21,25 @@ def by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found, 
     found, candidates : sequence of Found
         Images, and files that may annotate them.
     """
-    pairs = _matches(found, candidates, lambda image: annotation_names(image)[: len(SUFFIXES)])
+    # Of images of one name in several folders, each needs the path of its annotation.
+    paths = {path_stem(item.name) for item in found}
+    namesakes = Counter(PurePosixPath(path).name for path in paths)
+    unique = {name for name, number in namesakes.items() if number == 1}
+    pairs = _matches(found, candidates, unique, lambda image: annotation_names(image)[: len(SUFFIXES)])
     used = set(pairs.values())
     rest = [item for item in found if item not in pairs]
-    more = _matches(rest, [item for item in candidates if item.path not in used], annotation_names)
+    more = _matches(rest, [item for item in candidates if item.path not in used], unique, annotation_names)
     claims = Counter(more.values())
     return pairs | {item: path for item, path in more.items() if claims[path] == 1}
 
 
 def _matches(
-    found: Sequence[Found], candidates: Sequence[Found], names: Callable[[PurePosixPath], list[str]]
+    found: Sequence[Found],
+    candidates: Sequence[Found],
+    unique: Container[str],
+    names: Callable[[PurePosixPath], list[str]],
 ) -> dict[Found, Path]:
-    """Pair images with files of these names at the same path, else anywhere if the best one is unique."""
+    """Pair images with files of these names at the same path, else anywhere if image and file are unique."""
     by_path: dict[str, list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
     for item in candidates:
@@ -44,7 +51,7 @@ def _matches(
         anywhere = [path for name in names(PurePosixPath(item.name.name)) for path in by_stem.get(name, ())]
         if same_path:
             pairs[item] = min(same_path, key=_rank)
-        elif anywhere:
+        elif anywhere and stem(item.name) in unique:
             best = min(anywhere, key=_rank)
             equal = [path for path in anywhere if (_rank(path), path.stem) == (_rank(best), best.stem)]
             if len(equal) == 1:

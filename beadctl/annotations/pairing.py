@@ -158,12 +158,13 @@ def pair(
     named, alone, errors = _by_content(found, others, rule)
     pairs = named | own
     if not pairs:
+        path = path_stem(found[0].name)
         raise (
             errors[0]
             if errors
             else AnnotationError(
                 f"{truth}: no mask has the name of an image in {images}; "
-                f"{found[0].path.name} needs {found[0].name.stem}.tif or {found[0].name.stem}_masks.tif;"
+                f"{found[0].name} needs {path}.tif or {path}_masks.tif;"
                 " if the names have another part in common, name it with --pair"
             )
         )

@@ -6,9 +6,12 @@ from pathlib import Path
 from beadctl.counting.sheet import read_sheet
 from beadctl.errors import SettingsError
 
+Counted = tuple[str, int | None]
+"""An image, and the number of the plane of which a count is, from 0; None where no plane is named."""
 
-def manual_counts(names: Sequence[str], path: Path) -> dict[tuple[str, int], int]:
-    """Return the manual count of each plane that has one, by image and number of the plane.
+
+def manual_counts(names: Sequence[str], path: Path) -> dict[Counted, int]:
+    """Return the manual counts, by image and number of the plane, where one is named.
 
     The table is a CSV file with the columns ``file`` (or ``image``, as in counts.csv) and ``count``, and
     ``plane`` for stacks; lines without a count are left out.
@@ -26,17 +29,19 @@ def manual_counts(names: Sequence[str], path: Path) -> dict[tuple[str, int], int
         If it cannot be read, lacks a column, has a count that is none, names a plane twice or a file that is
         no image of the run, or has no count at all.
     """
-    found: dict[tuple[str, int], int] = {}
+    found: dict[Counted, int] = {}
     for line in read_sheet(path, names, "count", ("plane",)):
         text = line.cells["count"]
         if not text:
             continue
-        plane = line.image, _number(line.cells["plane"] or "0", "plane", line.place)
-        if plane in found:
+        named = line.cells["plane"]
+        number = _number(named, "plane", line.place) if named else None
+        # The only plane of an image may be named or not.
+        if any((line.image, one) in found for one in ([number] if number else [None, 0])):
             raise SettingsError(
                 f"{line.place}: {line.image} is already counted above; remove one of the lines"
             )
-        found[plane] = _number(text, "count", line.place)
+        found[line.image, number] = _number(text, "count", line.place)
     if not found:
         raise SettingsError(f"{path}: has no count; fill in its column count")
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from beadctl.console import Messages, fail, shown
 from beadctl.counting.agreement import Agreement, agreement, bands
+from beadctl.counting.manual import Counted
 from beadctl.counting.sheet import some
 from beadctl.files import write_csv
 from beadctl.results.ledger import Row
@@ -69,39 +70,35 @@ HEADS = {
 }
 
 
-def compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[Compared]:
+def compared(planes: Sequence[Row], manual: Mapping[Counted, int]) -> list[Compared]:
     """Return the planes that have both counts.
 
-    The only manual count of an image, of plane 0, is also that of its only row, which may be a projected
-    plane.
+    The only manual count of an image, of plane 0 or of none that is named, is that of its only row, which may
+    be a projected plane.
     """
     alone = _alone(planes, manual)
     found = []
     for row in planes:
         by_hand = manual.get((row.image, row.plane))
         if by_hand is None and row.image in alone:
-            by_hand = manual.get((row.image, 0))
+            by_hand = manual.get((row.image, None), manual.get((row.image, 0)))
         if row.count is not None and by_hand is not None:
             found.append(Compared(row.image, row.plane, row.count, by_hand))
     return found
 
 
-def _alone(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> set[str]:
+def _alone(planes: Sequence[Row], manual: Mapping[Counted, int]) -> set[str]:
     """Return the images that have one row and one manual count."""
     rows, counts = Counter(row.image for row in planes), Counter(image for image, _ in manual)
     return {image for image, number in rows.items() if number == 1 and counts[image] == 1}
 
 
-def not_compared(planes: Sequence[Row], manual: Mapping[tuple[str, int], int]) -> list[str]:
-    """Return the planes that have a manual count and are none of the run, of images that did not fail."""
+def not_compared(planes: Sequence[Row], manual: Mapping[Counted, int]) -> list[Counted]:
+    """Return what has a manual count and is no plane of the run, of images that did not fail."""
     failed = {row.image for row in planes if row.count is None}
-    known = {(row.image, row.plane) for row in planes}
-    known |= {(image, 0) for image in _alone(planes, manual)}
-    return [
-        f"{image} plane {plane}"
-        for image, plane in manual
-        if (image, plane) not in known and image not in failed
-    ]
+    known: set[Counted] = {(row.image, row.plane) for row in planes}
+    known |= {(image, plane) for image in _alone(planes, manual) for plane in (0, None)}
+    return [one for one in manual if one not in known and one[0] not in failed]
 
 
 def agreement_rows(pairs: Sequence[Compared]) -> list[AgreementRow]:
@@ -119,17 +116,22 @@ def write_agreement(folder: Path, pairs: Sequence[Compared]) -> None:
         draw(folder, pairs)
 
 
-def tell_agreement(pairs: Sequence[Compared], missing: Sequence[str], messages: Messages) -> bool:
-    """Print the agreement for people, if there is a plane that both counted, and a line of those it lacks.
+def tell_agreement(pairs: Sequence[Compared], missing: Sequence[Counted], messages: Messages) -> bool:
+    """Print the agreement for people, if there is a plane that both counted, and lines of what it lacks.
 
     Returns
     -------
     bool
-        Whether there is a manual count of a plane that the run has not.
+        Whether there is a manual count of a plane that the run has not, or of an unnamed one of several.
     """
     rows = agreement_rows(pairs) if pairs else []
     table = [[shown(getattr(row, name)) for name in HEADS] for row in rows]
     messages.table("Agreement with manual counts", tuple(HEADS.values()), table)
-    if missing:
-        fail(f"--manual: {some(missing)}: no planes of this run; write planes as in counts.csv")
+    if named := [f"{image} plane {plane}" for image, plane in missing if plane is not None]:
+        fail(f"--manual: {some(named)}: no planes of this run; write planes as in counts.csv")
+    if unnamed := [image for image, plane in missing if plane is None]:
+        fail(
+            f"--manual: {some(unnamed)}: of which plane is the count? fill in the column plane, or give "
+            "--unit file for counts of files"
+        )
     return bool(missing)

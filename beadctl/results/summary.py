@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.console import Messages
-from beadctl.counting.manual import manual_counts
+from beadctl.counting.manual import Counted, manual_counts
 from beadctl.counting.stacks import Unit
 from beadctl.errors import SettingsError
 from beadctl.images import Found
@@ -33,8 +33,8 @@ class Statistics:
     ----------
     grouping : Grouping or None
         Which images are a group of fields.
-    manual : mapping of (str, int) to int
-        Manual count of each plane that has one, by image and number of the plane.
+    manual : mapping of Counted to int
+        Manual counts, by image and number of the plane, where one is named.
     sizes : SizeReport or None
         What is reported of diameters.
     unit : Unit
@@ -42,7 +42,7 @@ class Statistics:
     """
 
     grouping: Grouping | None = None
-    manual: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    manual: Mapping[Counted, int] = field(default_factory=dict)
     sizes: SizeReport | None = None
     unit: Unit = Unit.PLANE
 
@@ -99,12 +99,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Summary:
-    """Groups of fields, dilution series, planes with a manual count, those it lacks, and diameters."""
+    """Groups of fields, dilution series, planes with a manual count, counts without one, and diameters."""
 
     groups: tuple[GroupRow, ...] = ()
     series: tuple[SampleSeries, ...] = ()
     compared: tuple[Compared, ...] = ()
-    not_compared: tuple[str, ...] = ()
+    not_compared: tuple[Counted, ...] = ()
     sizes: tuple[GroupSizes, ...] = ()
 
     @classmethod

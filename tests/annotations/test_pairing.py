@@ -63,6 +63,18 @@ def test_an_ambiguous_mask_is_not_guessed(folders):
     assert [path.name for path in pairing.images_alone] == ["a.png"]
 
 
+def test_a_mask_is_not_given_to_each_image_of_its_name(folders):
+    images, masks = folders(["x/a.png", "y/a.png", "z/b.png"], ["x/a.png", "b.png"])
+    pairing = pair(images, masks)
+    assert [sample.name for sample in pairing.samples] == ["x/a.png", "z/b.png"]
+    assert pairing.images_alone == (images / "y/a.png",)
+    (masks / "x/a.png").rename(masks / "a.png")
+    pairing = pair(images, masks)
+    assert [sample.name for sample in pairing.samples] == ["z/b.png"]
+    assert pairing.images_alone == (images / "x/a.png", images / "y/a.png")
+    assert pairing.masks_alone == (masks / "a.png",)
+
+
 def test_masks_below_the_images_are_no_images(tmp_path):
     (tmp_path / "masks").mkdir()
     for name in ("a.tif", "masks/a.tif"):

@@ -199,6 +199,19 @@ def test_the_manual_count_of_one_plane_is_not_that_of_another(run):
     assert not Path("out/agreement.csv").exists()
 
 
+def test_a_manual_count_of_a_stack_is_not_compared_with_its_first_plane(run):
+    save("z/stack.tif", spheres())
+    save("z/one.tif", spheres()[3:4])
+    Path("manual.csv").write_text("file,count\nstack.tif,9\none.tif,2\n")
+    flags = "--labels", "z", "--manual", "manual.csv"
+    said = run("count", *flags, "-o", "out")
+    assert said.code == 1
+    assert "--manual: stack.tif: of which plane is the count? fill in the column plane" in said.error
+    assert [row["planes"] for row in table("out/agreement.csv")] == ["1", "1"]
+    assert run("count", *flags, "--unit", "file", "-o", "file").code == 0
+    assert table("file/agreement.csv")[0]["planes"] == "2"
+
+
 def test_segment_writes_one_mask_for_a_projected_stack(run, model_path):
     save("z/stack.tif", np.stack([images(), images(3)]), "TZYX")
     assert run("segment", "z", "--project", "max", "-m", model_path, "-o", "out").code == 0
