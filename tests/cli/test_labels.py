@@ -100,6 +100,15 @@ def test_label_images_of_every_type_give_the_same_measurements(count, kind):
     assert row["mean_diameter_um"] == pytest.approx(expected.diameter_um.mean())
 
 
+def test_numbers_of_64_bits_are_replaced(count):
+    labels = discs(10)[1].astype(np.uint64)
+    labels[labels > 0] += 2**63
+    tifffile.imwrite("long.tif", labels)
+    said = count("--labels", "long.tif", "-o", "out", "--format", "json")
+    assert (said.code, json.loads(said.out)[0]["count"]) == (0, 10)
+    assert [bead["label"] for bead in table("out/beads.csv")] == [f"{number}" for number in range(1, 11)]
+
+
 def test_planes_filters_regions_frames_and_borders(count):
     labels = discs(10)[1]
     tifffile.imwrite(

@@ -116,15 +116,18 @@ def read_mask(path: Path, shape: tuple[int, int]) -> MaskImage:
 def labelled(mask: MaskImage) -> Labelled:
     """Return the values of a mask as labels; an `AnnotationError` if they are fractions or colours."""
     values = mask.values
-    if values.max() > np.iinfo(np.uint32).max or not np.array_equal(values, np.rint(values)):
+    if mask.is_coloured():
+        raise AnnotationError(
+            f"{mask.path}: holds colours (RGB); a label image has one channel, with labels 0, 1, 2, 3 ..."
+        )
+    # Luminance of three equal channels is their number, but for rounding.
+    if mask.is_rgb:
+        values = np.rint(values)
+    if values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
         raise AnnotationError(
             f"{mask.path}: holds values that are not whole numbers; labels are 0, 1, 2, 3 ..."
         )
-    if mask.is_coloured():
-        raise AnnotationError(
-            f"{mask.path}: holds colours; a label image has one channel, with labels 0, 1, 2, 3 ..."
-        )
-    labels = _renumbered(values.astype(np.uint32))
+    labels = _renumbered(values)
     return Labelled(labels, _sharing(labels))
 
 
@@ -164,10 +167,10 @@ def _count_shared(labels: NDArray[np.uint32], number: int) -> int:
     return int((np.unique(apart, return_counts=True)[1] > 1).sum())
 
 
-def _renumbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _renumbered(labels: NDArray[Any]) -> NDArray[np.uint32]:
     """Renumber labels from 1 in their order if they are too large, as of programs that label by colour."""
     if labels.max() <= max(labels.size, LARGEST_LABEL):
-        return labels
+        return labels.astype(np.uint32)
     numbers, indices = np.unique(labels, return_inverse=True)
     first = 0 if numbers[0] == 0 else 1
     return (indices + first).reshape(labels.shape).astype(np.uint32)

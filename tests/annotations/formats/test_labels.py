@@ -31,10 +31,13 @@ def test_label_images_keep_their_labels(tmp_path, dtype):
     np.testing.assert_array_equal(labels, truth)
 
 
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.uint64, np.float64])
 @pytest.mark.parametrize("background", [True, False])
-def test_very_large_labels_are_renumbered_from_one(tmp_path, background):
-    values = np.full((6, 8), 0 if background else 70_000_000, np.uint32)
+def test_very_large_labels_are_renumbered_from_one(tmp_path, background, dtype):
+    values = np.full((6, 8), 0 if background else 70_000_000, dtype)
     values[1:3, 1:3], values[4, 4:7], values[0, 7] = 4_000_000_000, 90_000_000, 80_000_000
+    if dtype != np.uint32:
+        values[1:3, 1:3] = 2**62
     tifffile.imwrite(tmp_path / "a.tif", values)
     found = read_labels(tmp_path / "a.tif", (6, 8))
     first = 0 if background else 1
@@ -200,8 +203,15 @@ def test_colours_are_refused_as_labels(tmp_path, scale):
     colours = np.zeros((6, 6, 3), np.uint16)
     colours[1, 1], colours[3, 3], colours[5, 5] = (10, 0, 0), (0, 10, 0), (0, 0, 20)
     tifffile.imwrite(tmp_path / "m.tif", colours * scale, photometric="rgb")
-    with pytest.raises(AnnotationError, match=r"m\.tif: holds"):
+    with pytest.raises(AnnotationError, match=r"m\.tif: holds colours \(RGB\)"):
         read_labels(tmp_path / "m.tif")
+
+
+def test_labels_in_three_equal_channels_are_whole_numbers(tmp_path):
+    labels = np.zeros((40, 60), np.uint16)
+    labels[::2, ::2] = np.arange(1, 601).reshape(20, 30)
+    tifffile.imwrite(tmp_path / "m.tif", np.stack([labels] * 3, -1), photometric="rgb")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), labels)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a_masks.tif", "a.png", "a_cp_masks.png"])
