@@ -129,6 +129,11 @@ class Row:
     combined_high: float | None = None
     unresolved_beads: int | None = None
 
+    @property
+    def place(self) -> str:
+        """The image, and the number of the plane where its file has several, for messages."""
+        return f"{self.image}, plane {self.plane}" if self.position else self.image
+
     def cells(self) -> dict[str, Any]:
         """Return the row as plain values in the order of `COLUMNS`."""
         # Many times faster than dataclasses.asdict, which copies what is not plain too.

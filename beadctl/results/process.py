@@ -158,7 +158,7 @@ def tell(result: ImageResult, messages: console.Messages, on_result: Callable[[I
     for row in result.rows:
         console.event("image", **row.cells())
         if row.status == "failed":
-            messages.fail(f"{row.image}: {row.reason}")
+            messages.fail(f"{row.place}: {row.reason}")
         elif row.quality:
             messages.warn(flagged(row))
 

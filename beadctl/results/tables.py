@@ -223,8 +223,7 @@ def _is_there(path: Path) -> bool:
 
 def flagged(row: Row) -> str:
     """Return the warning for a plane that has quality flags."""
-    place = f"{row.image}, plane {row.plane}" if row.position else row.image
-    count, flags = f"{place}: count {row.count}", row.quality.split()
+    count, flags = f"{row.place}: count {row.count}", row.quality.split()
     advice = [REMEDIES[flag] for flag in flags if flag in REMEDIES]
     if DOUBTFUL in flags:
         chance = f"it is off by more than a fifth with a probability of {row.doubt or 0:.0%}"

@@ -238,7 +238,7 @@ class _Watching:
         for row in result.rows:
             console.event("image", **row.cells())
             if row.status == "failed":
-                self._messages.warn(f"{row.image}: {row.reason}{'; it is tried again' * again}")
+                self._messages.warn(f"{row.place}: {row.reason}{'; it is tried again' * again}")
             elif row.quality:
                 self._messages.warn(flagged(row))
         if not result.failed:
@@ -303,8 +303,9 @@ class _Watching:
         notes = [*self.arrivals.search.notes(), *left.notes(self._folder)]
         self._teller.later(partial(self._messages.notes, notes))
         for state in self.tally.images:
-            for row in state.rows if isinstance(state, ImageResult) else ():
-                self._teller.later(partial(self._messages.fail, f"{row.image}: {row.reason}"))
+            rows = state.rows if isinstance(state, ImageResult) else ()
+            for row in (row for row in rows if row.status == "failed"):
+                self._teller.later(partial(self._messages.fail, f"{row.place}: {row.reason}"))
 
     def conclude(self) -> None:
         """Say what was done; the process need not be left after that."""

@@ -39,7 +39,7 @@ def test_a_lost_file_of_a_set_is_a_failed_row(segment, tmp_path):
     said = segment(folder, "-o", "out")
     assert (said.code, said.error) == (
         1,
-        "error: t0.ome.tif: its set lacks 1 file (t1.ome.tif); copy what is missing to its folder",
+        "error: t0.ome.tif, plane 1: its set lacks 1 file (t1.ome.tif); copy what is missing to its folder",
     )
     rows = {(row["image"], row["position"]): row["count"] for row in table("out/counts.csv")}
     assert rows == {("t0.ome.tif", "T=0"): "1", ("t0.ome.tif", "T=1"): "", ("t2.ome.tif", "T=2"): "3"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.ome import write_ome_set
 
 from beadctl.cli.settings import stated
 from beadctl.console import Messages, stopping
@@ -210,6 +211,18 @@ def test_an_image_that_never_becomes_whole_is_a_failed_row(watching, plain, fold
     assert plain("plain").code == 1
     others = {row["image"]: row for row in table(tmp_path / "plain/counts.csv")}
     assert rows["half.tif"] == others["half.tif"]
+
+
+@pytest.mark.filterwarnings("ignore::beadctl.errors.FileNote")
+def test_of_a_stack_with_a_plane_that_failed_that_plane_alone_is_an_error(watching, folder, capsys):
+    write_ome_set(folder, np.stack([discs(count, 64, 128)[0] for count in (1, 2, 3)]))
+    (folder / "t1.ome.tif").unlink()
+    tally = watching(nothing, nothing, nothing)
+    assert (tally.failed, tally.beads) == (True, 4)
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert errors == [
+        "error: t0.ome.tif, plane 1: its set lacks 1 file (t1.ome.tif); copy what is missing to its folder"
+    ]
 
 
 def test_images_that_are_complete_but_not_done_are_said(watching, folder, tmp_path, source, monkeypatch):
