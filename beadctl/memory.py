@@ -90,7 +90,7 @@ class MemoryPlan:
         Examples
         --------
         >>> MemoryPlan.of("8G", None).tile_size, MemoryPlan.of("2G", None).tile_size
-        (2048, 1024)
+        (2048, 512)
         """
         most = (parsed(max_memory) if max_memory else usable_bytes()) // sharing
         fitting = [edge for edge in COSTS.tiles if COSTS.fixed(edge) <= most / 2] or [COSTS.tiles[-1]]

@@ -137,7 +137,7 @@ def check(
     --------
     >>> import numpy as np
     >>> from beadctl.simulate import render
-    >>> scene = render(np.random.default_rng(2), 256)
+    >>> scene = render(np.random.default_rng(1), 256)
     >>> check(scene.image, scene.labels).verdict.value
     'ok'
     >>> [finding.fault.value for finding in check(scene.image, np.roll(scene.labels, 5, axis=0)).findings]

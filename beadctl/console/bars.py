@@ -24,7 +24,7 @@ def span(low: float, middle: float, high: float, most: float, width: int) -> str
     Examples
     --------
     >>> span(4, 6, 9, 10, 10)
-    '    ──┿──'
+    '    ──┿───'
     """
     places = [min(width - 1, int(value / most * width)) if most > 0 else 0 for value in (low, middle, high)]
     first, mark, last = places

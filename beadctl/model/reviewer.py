@@ -76,6 +76,7 @@ class Reviewer:
 
         Examples
         --------
+        >>> import numpy as np
         >>> Reviewer(Perceptron((0.0,), (1.0,), ((1.0, 0.0),), (0.0, 0.0))).doubt(np.zeros(1))
         0.5
         """

@@ -78,13 +78,13 @@ class SizePrior:
         return cls(diameter_px, STATED.spread, min(least_px, asked_px or least_px))
 
     def raised(self, confidence: NDArray[np.float64], area_px: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return confidences, 0..1, raised by half for objects of the median area, less for others.
+        """Return confidences, 0..1, raised by a fifth for objects of the median area, less for others.
 
         Examples
         --------
         >>> prior = SizePrior.stated(20.0)
         >>> prior.raised(np.array([0.4, 0.4, 0.8]), np.array([314, 10, 314])).round(2).tolist()
-        [0.6, 0.4, 1.0]
+        [0.48, 0.4, 0.96]
         """
         size = np.log(np.sqrt(4 / np.pi * np.maximum(area_px, 1)) / self.diameter_px) / self.spread
         return np.asarray(np.minimum(1.0, confidence * (1 + STATED.gain * np.exp(-size * size / 2))))

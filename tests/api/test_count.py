@@ -1,6 +1,5 @@
 """`beadctl.count` gives the table that `beadctl count` prints."""
 
-import doctest
 import io
 import shutil
 import threading
@@ -100,9 +99,3 @@ def test_no_image_is_an_error(model, tmp_path):
         beadctl.count([], model=model)
     with pytest.raises(beadctl.SettingsError, match="did you mean include"):
         beadctl.count(tmp_path, model=model, includes="*.tif")
-
-
-def test_the_example_runs():
-    result = doctest.testmod(beadctl.api.count)
-    assert result.attempted > 1
-    assert result.failed == 0

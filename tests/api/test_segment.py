@@ -1,6 +1,5 @@
 """`beadctl.segment` gives what `beadctl segment` writes."""
 
-import doctest
 import warnings
 from pathlib import Path
 
@@ -146,12 +145,3 @@ def test_a_doubtful_model_is_a_warning_at_the_line_that_opens_it(tmp_path):
     with pytest.warns(beadctl.BeadctlWarning, match="poor.onnx: ") as heard:
         beadctl.open_model(path)
     assert [Path(one.filename).name for one in heard] == [Path(__file__).name]
-
-
-@pytest.mark.parametrize("name", ["model", "segment"])
-def test_the_examples_run(name):
-    from importlib import import_module
-
-    result = doctest.testmod(import_module(f"beadctl.api.{name}"))
-    assert result.attempted > 1
-    assert result.failed == 0

@@ -1,7 +1,6 @@
 """Folds for cross-validation: by source image, each tested once."""
 
 import dataclasses
-import doctest
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from helpers.training import write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-import beadctl.dataset.folds
 from beadctl.dataset.folds import fold_splits, write_fold
 from beadctl.dataset.manifest import SPLITS, TileRow, read_manifest
 from beadctl.errors import SettingsError
@@ -68,9 +66,3 @@ def test_a_fold_names_the_tiles_of_the_other_folder(tmp_path):
         assert (row.image.resolve(), row.mask.resolve()) == (before.image.resolve(), before.mask.resolve())
         same = {"split": "", "image": Path(), "mask": Path()}
         assert dataclasses.replace(row, **same) == dataclasses.replace(before, **same)
-
-
-def test_the_example_runs():
-    result = doctest.testmod(beadctl.dataset.folds)
-    assert result.attempted
-    assert not result.failed

@@ -1,14 +1,11 @@
 """A model against the default model: scores, mistakes and verdict."""
 
-import doctest
-
 import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
 from scipy.stats import binomtest
 
-import beadctl.evaluation.comparison
 from beadctl.annotations.pairing import pair
 from beadctl.console import Messages
 from beadctl.evaluation import scoring
@@ -91,9 +88,3 @@ def test_both_models_are_scored_as_eval_scores_them(tmp_path, model_path):
         one.model.counts.found[0] * 2 for one in found.images
     )
     assert f"F1@0.5 {found.model.instances.f1(0.5):.3f}" in found.figures().split("default")[0]
-
-
-def test_the_example_runs():
-    result = doctest.testmod(beadctl.evaluation.comparison)
-    assert result.attempted
-    assert not result.failed

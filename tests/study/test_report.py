@@ -1,7 +1,6 @@
 """Tables, pictures and page of a comparison."""
 
 import csv
-import doctest
 import io
 import itertools
 import json
@@ -16,7 +15,6 @@ import pytest
 from helpers.outcomes import FAILED, outcome, outcomes
 from PIL import Image
 
-import beadctl.study
 from beadctl.errors import OutputError
 from beadctl.results.html import Picture
 from beadctl.study import history, plots, report, tables
@@ -262,9 +260,3 @@ def test_a_report_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         report.write(tmp_path / "file", [], {})
-
-
-def test_the_example_of_the_package_runs():
-    result = doctest.testmod(beadctl.study)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,6 +1,5 @@
 """The learning curve in the terminal."""
 
-import doctest
 import io
 import re
 
@@ -10,7 +9,6 @@ pytest.importorskip("torch")
 
 from rich.console import Console
 
-import beadctl.training.summary
 from beadctl.console import Messages
 from beadctl.files import write_csv
 from beadctl.training import summary
@@ -56,9 +54,3 @@ def test_it_is_drawn_on_a_terminal_of_80_columns_and_plain_elsewhere(tmp_path, m
     assert bool(set(said.getvalue()) & set(summary.BLOCKS)) == terminal
     assert all(name in "\n".join(lines) for name in summary.FIGURES.values())
     assert max(map(len, lines)) <= 80
-
-
-def test_the_examples_run():
-    result = doctest.testmod(beadctl.training.summary)
-    assert result.attempted
-    assert not result.failed
