@@ -40,6 +40,11 @@ def check_chunks(content: bytes) -> None:
             raise ValueError(f"chunk {name.decode('latin-1')} has another checksum")
 
 
+def frames_of(content: bytes) -> int:
+    """Return the frames of a PNG file: 1, or those of an animation (W3C PNG, 11.3.3.1)."""
+    return next((int.from_bytes(body[:4], "big") for name, body, _ in _chunks(content) if name == b"acTL"), 1)
+
+
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
     """Yield name, body and checksum of the chunks before the end of the image."""
     view, at = memoryview(content), SIGNATURE_BYTES

@@ -20,7 +20,7 @@ from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
 from beadctl.images.palette import is_display
 from beadctl.images.plane import PlaneSource
-from beadctl.images.png_chunks import check_chunks
+from beadctl.images.png_chunks import check_chunks, frames_of
 from beadctl.images.series import Photometric, Series
 from beadctl.images.whole import Pick, WholeSource
 
@@ -86,6 +86,8 @@ def _load(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:
             # Pillow would reduce 16-bit colours to 8 bits.
             content = path.read_bytes()
             check_chunks(content)
+            if (frames := frames_of(content)) > 1:
+                raise ImageError(f"{path}: has {frames} frames, of which one can be read; save them as TIFF")
             pixels = np.asarray(imagecodecs.png_decode(content))
         elif codec == "gif":
             pixels = np.asarray(imagecodecs.gif_decode(path.read_bytes(), asrgb=not layout.is_index))

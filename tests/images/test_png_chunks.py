@@ -11,6 +11,7 @@ import pytest
 from helpers.reading import noise, read_error, read_plane
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from beadctl.images.png_chunks import check_chunks
 
@@ -50,6 +51,16 @@ def test_the_reason_names_the_chunk(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(CONTENT[:60])
     assert "damaged or truncated (chunk IDAT is cut off)" in read_error(path)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_frames_are_not_left_out_in_silence(tmp_path, frames):
+    first, *more = [Image.fromarray(np.full((4, 5), 10 * n, np.uint8)) for n in range(frames)]
+    first.save(tmp_path / "a.png", save_all=True, append_images=more)
+    if frames == 1:
+        assert not read_plane(tmp_path / "a.png").any()
+    else:
+        assert "a.png: has 3 frames, of which one can be read" in read_error(tmp_path / "a.png")
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="None is never deallocated")
