@@ -1,5 +1,6 @@
 """Images and the files that annotate them, paired by name."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -78,7 +79,11 @@ class Pairing:
         return Pairing(kept, (), ())
 
     def report(self, warn: Callable[[str], None]) -> None:
-        """Call `warn` with a line each on what is not paired or not read."""
+        """Call `warn` with a line each on what is not paired or not read.
+
+        An image is named by its path where another one has its name.
+        """
+        names = Counter(path.name for path in (*self.images_alone, *(one.image for one in self.samples)))
         for alone, what in (
             (self.images_alone, ("image without a mask", "images without a mask")),
             (self.masks_alone, ("mask without an image", "masks without an image")),
@@ -91,7 +96,8 @@ class Pairing:
             ),
         ):
             if alone:
-                warn(f"{number_of(len(alone), *what)}: {', '.join(path.name for path in alone)}")
+                shown = [str(path) if names[path.name] > 1 else path.name for path in alone]
+                warn(f"{number_of(len(alone), *what)}: {', '.join(shown)}")
         for line in self.other_formats:
             warn(line)
 

@@ -247,8 +247,16 @@ def _differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterator[tup
             if (name := f"{section}.{field}") not in FREE:
                 yield from _unequal(name, value, two["settings"].get(section, {}).get(field))
     # What the settings name may differ though they are equal: another region file of the same name.
+    for role, flag in (("region", "--region"), ("exclude", "--region-exclude")):
+        yield from _unequal(f"the file of {flag}", _region_sha256(one, role), _region_sha256(two, role))
     for name in ("key", "save"):
         yield from _unequal(name, one["shard"][name], two["shard"][name])
+
+
+def _region_sha256(facts: Mapping[str, Any], role: str) -> object:
+    """Return the SHA-256 of the file that tells the region, or what is left out; None without one."""
+    region = (facts.get("options") or {}).get("region") or {}
+    return (region.get(role) or {}).get("sha256")
 
 
 def _unequal(name: str, one: object, two: object) -> Iterable[tuple[str, object, object]]:

@@ -68,6 +68,9 @@ def test_a_mask_is_not_given_to_each_image_of_its_name(folders):
     pairing = pair(images, masks)
     assert [sample.name for sample in pairing.samples] == ["x/a.png", "z/b.png"]
     assert pairing.images_alone == (images / "y/a.png",)
+    lines = []
+    pairing.report(lines.append)
+    assert lines == [f"1 image without a mask: {images / 'y/a.png'}"]
     (masks / "x/a.png").rename(masks / "a.png")
     pairing = pair(images, masks)
     assert [sample.name for sample in pairing.samples] == ["z/b.png"]

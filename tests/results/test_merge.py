@@ -9,6 +9,7 @@ import tracemalloc
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
@@ -225,6 +226,14 @@ def test_shards_of_other_settings_are_refused(run, bead_folder, divided, words, 
     divided("segment", bead_folder, "-o", "out", count=2, numbers=(1,))
     divided("segment", bead_folder, "-o", "out", *words, count=2, numbers=(2,))
     refused(run, "shards 1/2 and 2/2 differ in", name)
+
+
+@pytest.mark.parametrize("flag", ["--region", "--region-exclude"])
+def test_shards_of_another_region_in_a_file_of_one_name_are_refused(run, bead_folder, divided, flag):
+    for number, rows in ((1, 20), (2, 30)):
+        tifffile.imwrite("well.tif", np.indices((96, 128))[0].astype(np.uint8) // rows % 2)
+        divided("segment", bead_folder, "-o", "out", flag, "well.tif", count=2, numbers=(number,))
+    refused(run, f"shards 1/2 and 2/2 differ in the file of {flag} (")
 
 
 def test_shards_of_another_model_are_refused(run, bead_folder, model_path, tmp_path):
