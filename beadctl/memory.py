@@ -27,25 +27,27 @@ class Costs:
     name       value       unit    why
     =========  ==========  ======  =====================================================================
     process    400 MiB     bytes   the program, its libraries and a model file
-    network    380         bytes   a pixel of a tile with its halo, in the network
+    network    288         bytes   a pixel of a tile with its halo, in the default network
     cell       350 MiB     bytes   labelling a cell of a plane, while the network runs on the next plane
     arrays     8           arrays  of a plane's size that may be in memory: two planes' pixels, maps, labels
     tiles      2048, 1024  px      edges of tiles to choose from, largest first: of larger ones the halo
                512                 is a smaller part
     halo       192         px      both sides of a tile
+    most       0.6         share   of the memory that a tile may need where its size is not stated
     =========  ==========  ======  =====================================================================
     """
 
     process: int = 400 * 2**20
-    network: int = 380
+    network: int = 288
     cell: int = 350 * 2**20
     arrays: int = 8
     tiles: tuple[int, ...] = (2048, 1024, 512)
     halo: int = 192
+    most: float = 0.6
 
-    def fixed(self, tile_size: int) -> int:
+    def fixed(self, tile_size: int, network: int) -> int:
         """Return what a run needs whatever the size of its planes, in bytes."""
-        return self.process + self.cell + self.network * (tile_size + self.halo) ** 2
+        return self.process + self.cell + network * (tile_size + self.halo) ** 2
 
 
 COSTS = Costs()
@@ -70,7 +72,9 @@ class MemoryPlan:
     array_bytes: int
 
     @classmethod
-    def of(cls, max_memory: str | None, tile_size: int | None, sharing: int = 1) -> "MemoryPlan":
+    def of(
+        cls, max_memory: str | None, tile_size: int | None, sharing: int = 1, network: int = COSTS.network
+    ) -> "MemoryPlan":
         """Plan a run.
 
         Parameters
@@ -81,6 +85,8 @@ class MemoryPlan:
             Edge of a tile, px; None for the largest that fits.
         sharing : int
             Processes that share this memory.
+        network : int
+            Bytes that the network needs for a pixel of a tile: `beadctl.model.session.Model.bytes_a_pixel`.
 
         Raises
         ------
@@ -90,17 +96,18 @@ class MemoryPlan:
         Examples
         --------
         >>> MemoryPlan.of("8G", None).tile_size, MemoryPlan.of("2G", None).tile_size
-        (2048, 512)
+        (2048, 1024)
         """
         most = (parsed(max_memory) if max_memory else usable_bytes()) // sharing
-        fitting = [edge for edge in COSTS.tiles if COSTS.fixed(edge) <= most / 2] or [COSTS.tiles[-1]]
-        edge = fitting[0] if tile_size is None else tile_size
-        least = COSTS.fixed(edge) * 1.1
+        fits = (edge for edge in COSTS.tiles if COSTS.fixed(edge, network) <= COSTS.most * most)
+        edge = next(fits, COSTS.tiles[-1]) if tile_size is None else tile_size
+        needed = COSTS.fixed(edge, network)
+        least = needed * 1.1
         if max_memory and most < least:
             raise SettingsError(
                 f"--max-memory {max_memory}: too little; the least that works is {shown(least * sharing)}"
             )
-        return cls(most, edge, int(max(0, most - COSTS.fixed(edge)) / COSTS.arrays))
+        return cls(most, edge, int(max(0, most - needed) / COSTS.arrays))
 
 
 def parsed(text: str) -> int:

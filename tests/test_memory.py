@@ -88,10 +88,22 @@ def test_a_plan_fits_into_what_it_may_use():
     for text in ("1G", "2G", "4G", "8G", "64G"):
         plan = MemoryPlan.of(text, None)
         assert plan.most_bytes == memory.parsed(text)
-        assert memory.COSTS.fixed(plan.tile_size) + memory.COSTS.arrays * plan.array_bytes <= plan.most_bytes
+        needed = memory.COSTS.fixed(plan.tile_size, memory.COSTS.network)
+        assert needed + memory.COSTS.arrays * plan.array_bytes <= plan.most_bytes
         assert plan.tile_size in memory.COSTS.tiles
     assert MemoryPlan.of(None, None) == MemoryPlan.of("16G", None)
     assert MemoryPlan.of("1G", None).tile_size < MemoryPlan.of("64G", None).tile_size
+
+
+def test_a_network_that_needs_more_has_smaller_tiles_and_less_for_arrays():
+    usual, wide = (MemoryPlan.of("4G", None, network=network) for network in (288, 576))
+    assert usual.tile_size > wide.tile_size
+    assert (
+        MemoryPlan.of("4G", 1024, network=288).array_bytes
+        > MemoryPlan.of("4G", 1024, network=576).array_bytes
+    )
+    with pytest.raises(SettingsError, match="too little"):
+        MemoryPlan.of("1G", None, network=576)
 
 
 def test_an_edge_that_is_asked_for_is_taken():

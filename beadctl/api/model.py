@@ -51,7 +51,7 @@ def open_model(
     """
     given = {"model": path, "device": device, "threads": threads}
     settings = settings_of("open_model", _NoOptions, {}, **given).settings
-    return arguments.session(settings, arguments.memory_plan(settings), WARNINGS)
+    return arguments.session(settings, WARNINGS)[0]
 
 
 def opened(model: Model | str | os.PathLike[str] | None) -> Model:

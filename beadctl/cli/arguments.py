@@ -96,21 +96,21 @@ def stated(loaded: Loaded) -> dict[str, Any]:
     return {"authors": export.authors, **asked}
 
 
-def session(settings: Settings, plan: MemoryPlan, messages: Messages, model: Model | None = None) -> Model:
-    """Open the model file, and print the device that runs it; or return one that is open already."""
+def session(settings: Settings, messages: Messages, model: Model | None = None) -> tuple[Model, MemoryPlan]:
+    """Open the model file, and print the device that runs it; or take one that is open already.
+
+    With it comes the tile size, and what is kept in memory: planned once a run, as free memory changes.
+    """
     inference = settings.inference
+    model = model or open_model(inference.model, inference.device, inference.threads, messages)
+    plan = MemoryPlan.of(inference.max_memory, inference.tile_size, network=model.bytes_a_pixel)
     scratch.keep_in_memory(plan.array_bytes)
-    return model or open_model(inference.model, inference.device, inference.threads, messages)
+    return model, plan
 
 
 def described(settings: Settings, messages: Messages) -> Model:
     """Open the model file for its facts: a cluster runs it, on devices that this computer may lack."""
     return open_model(settings.inference.model, "cpu", 1, Messages(-1, messages.hear))
-
-
-def memory_plan(settings: Settings) -> MemoryPlan:
-    """Return the tile size, and what is kept in memory; made once a run, as free memory changes."""
-    return MemoryPlan.of(settings.inference.max_memory, settings.inference.tile_size)
 
 
 def segment_options(
@@ -144,10 +144,9 @@ def by_network(
 
     For a cluster its facts are read alone.
     """
-    plan = memory_plan(settings)
     if settings.cluster.workers:
         model = described(settings, messages)
-    model = session(settings, plan, messages, model)
+    model, plan = session(settings, messages, model)
     asked = {**counted(settings, link_z=link_z), "exclude_border": settings.instances.exclude_border}
     return ByNetwork(model, segment_options(settings, model.facts, plan, **asked))
 
@@ -212,8 +211,7 @@ def print_forecast(settings: Settings, found: Sequence[Found], messages: Message
     """Print what a run would take."""
     from beadctl.results.forecast import COLUMNS, forecast
 
-    plan = memory_plan(settings)
-    told = forecast(found, read_options(settings), session(settings, plan, messages), plan)
+    told = forecast(found, read_options(settings), *session(settings, messages))
     print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
     return ExitCode.of(failed=told.unreadable > 0)
 

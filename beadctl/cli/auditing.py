@@ -17,7 +17,6 @@ from beadctl.audit.run import AuditedSample, Checked, check_pairs, compared
 from beadctl.cli.arguments import (
     described,
     manned_by,
-    memory_plan,
     network_order,
     pairing_rule,
     plain,
@@ -103,9 +102,8 @@ def checked(
 
 
 def _network(settings: Settings, messages: Messages) -> ByNetwork:
-    plan = memory_plan(settings)
     known = described(settings, messages) if settings.cluster.workers else None
-    model = session(settings, plan, messages, known)
+    model, plan = session(settings, messages, known)
     return ByNetwork(model, segment_options(settings, model.facts, plan))
 
 

@@ -27,6 +27,13 @@ DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
 MOST_BYTES = 2**31
 # Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
 EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08location\x12")
+# Bytes that the CPU needs for a pixel of a tile, by the width of the network; others hold more maps at once.
+# Measured with onnxruntime 1.32, whose largest use varies with the size of a tile.
+UNET_BYTES, OTHER_BYTES = 18, 24
+# Files of version 0.2 copy each skip of the U-Net beside the level below it, which adds half.
+COPIED = re.compile(rb"\x22\x06Concat")
+# Width of a network of which the file states none.
+WIDTH = 16
 # Maps may leave 0..1 by this much in the arithmetic of a device.
 ROUNDING = 1e-3
 
@@ -87,6 +94,8 @@ class Model:
         The metadata of the file, and the SHA-256 of its content, 64 hexadecimal digits.
     device, asked_device : str
         The device in use, such as ``cpu`` or ``cuda:0``, and the argument `device`.
+    bytes_a_pixel : int
+        Memory that the network needs for a pixel of a tile, for `beadctl.memory.MemoryPlan`.
 
     Raises
     ------
@@ -106,7 +115,8 @@ class Model:
         self.path = path
         self.asked_device = device
         self.threads = cpus.threads(threads)
-        if EXTERNAL_DATA.search(path.read_bytes()):
+        content = path.read_bytes()
+        if EXTERNAL_DATA.search(content):
             # The hash of the file, by which results are known, would not cover them.
             raise ModelError(f"{path}: keeps its weights in another file; save it as one file")
         self.session, self.device = open_session(path, device, self.threads)
@@ -124,6 +134,7 @@ class Model:
         # Files of schema 1 call the marker map "seed".
         self._outputs = [name for name in ("probability", "marker", "seed") if name in outputs]
         self.sha256 = sha256(path)
+        self.bytes_a_pixel = _bytes_a_pixel(self.facts, copied=bool(COPIED.search(content)))
         self._run_once()
 
     def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -270,6 +281,13 @@ def installed_builds() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
+
+
+def _bytes_a_pixel(facts: ModelFacts, *, copied: bool) -> int:
+    """Return the memory of a network for a pixel of a tile, bytes."""
+    width, kind = (facts.training.get(name) for name in ("width", "arch"))
+    held = UNET_BYTES if kind in (None, "unet") else OTHER_BYTES
+    return held * (width if isinstance(width, int) else WIDTH) * (3 if copied else 2) // 2
 
 
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:

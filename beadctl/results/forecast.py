@@ -84,7 +84,7 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     network_pixels = sum(tile.height * tile.width for tile in tiles)
     largest = max(tiles, key=lambda tile: tile.height * tile.width, default=None)
     needs = [_arrays(plane, plan) for plane in planes]
-    tile_bytes = largest.height * largest.width * COSTS.network if largest else 0
+    tile_bytes = largest.height * largest.width * model.bytes_a_pixel if largest else 0
     return Forecast(
         images=len(found),
         unreadable=unreadable,

@@ -60,8 +60,6 @@ class NetworkOrder:
         ModelError, DeviceError, SettingsError
             If it is another file, or cannot be used.
         """
-        plan = MemoryPlan.of(self.max_memory, self.tile_size, self.sharing)
-        scratch.keep_in_memory(plan.array_bytes)
         own_gpu = self.device in NUMBERED and self.sharing > 1
         device = f"{self.device}:{number}" if own_gpu else self.device
         threads = self.threads or max(1, cpus.usable_cpus() // self.sharing)
@@ -71,6 +69,8 @@ class NetworkOrder:
                 f"{model.path}: is another model file than here (sha256 {model.sha256[:12]}, here "
                 f"{self.sha256[:12]}); copy it there, or install the same beadctl"
             )
+        plan = MemoryPlan.of(self.max_memory, self.tile_size, self.sharing, model.bytes_a_pixel)
+        scratch.keep_in_memory(plan.array_bytes)
         return ByNetwork(model, replace(self.options, tile_size=plan.tile_size))
 
 

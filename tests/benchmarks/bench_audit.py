@@ -45,8 +45,7 @@ def grey(labels, folder):
 def default_detector():
     """Return a detector with the default model and settings."""
     defaults = settings.load(None, {}).settings
-    plan = arguments.memory_plan(defaults)
-    model = arguments.session(defaults, plan, console.Messages.of(quiet=True, verbose=False))
+    model, plan = arguments.session(defaults, console.Messages.of(quiet=True, verbose=False))
     return bead_detector(model, arguments.segment_options(defaults, model.facts, plan))
 
 

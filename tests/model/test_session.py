@@ -289,3 +289,52 @@ def test_what_onnxruntime_prints_is_kept_from_standard_output(model_path, tmp_pa
         [sys.executable, "-c", code, model_path, odd, str(closed)], capture_output=True, timeout=300
     )
     assert (done.stdout, done.stderr) == ((b"", b"ModelError") if closed == 1 else (b"ModelError", b""))
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from beadctl.model.session import DEFAULT_MODEL, Model
+def kib(name):
+    return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
+model, edge = Model(DEFAULT_MODEL, "cpu", 1), int(sys.argv[1])
+before = kib("VmRSS")
+tile = np.zeros((1, model.facts.normalisation.channels, edge, edge), np.float32)
+for _ in range(2):
+    model.run(tile)
+print((kib("VmHWM") - before) * 1024 / edge**2, model.bytes_a_pixel)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system tells no peak")
+@pytest.mark.parametrize("edge", [704, 1216, pytest.param(2240, marks=pytest.mark.slow)])
+def test_a_tile_needs_no_more_memory_than_the_plan_has_for_it(edge):
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(edge)], capture_output=True, text=True, check=True
+    )
+    used, planned = map(float, done.stdout.split())
+    assert planned / 2 < used < planned
+
+
+@pytest.mark.parametrize(
+    ("training", "copied", "expected"),
+    [
+        ({"width": 16, "arch": "unet"}, False, 288),
+        ({"width": 16}, False, 288),
+        ({}, False, 288),
+        ({"width": 32, "arch": "unet"}, False, 576),
+        ({"width": 16, "arch": "resunet"}, False, 384),
+        ({"width": 16, "arch": "unet"}, True, 432),
+    ],
+)
+def test_the_memory_of_a_network_grows_with_its_width_and_with_copied_skips(
+    tmp_path, training, copied, expected
+):
+    path = write_model(tmp_path / "model.onnx", facts={"training": training})
+    if copied:
+        proto = onnx.load(path)
+        twice = onnx.helper.make_node("Concat", ["image", "image"], ["twice"], axis=1)
+        proto.graph.node.append(twice)
+        onnx.save(proto, path)
+    assert Model(path, "cpu").bytes_a_pixel == expected

@@ -90,8 +90,7 @@ def evaluate(
     reading = arguments.read_options(settings)
     # The network takes longer for an image than its check.
     spot_check(samples, reading, messages, f"beadctl audit {pairs}", most=len(samples))
-    plan = arguments.memory_plan(settings)
-    session = arguments.session(settings, plan, messages)
+    session, plan = arguments.session(settings, messages)
     numbers = arguments.segment_options(settings, session.facts, plan)
     writing: dict[str, Any] = {"overwrite": output.overwrite, "messages": messages}
     if calibrate:
