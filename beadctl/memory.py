@@ -27,7 +27,6 @@ class Costs:
     name       value       unit    why
     =========  ==========  ======  =====================================================================
     process    400 MiB     bytes   the program, its libraries and a model file
-    network    288         bytes   a pixel of a tile with its halo, in the default network
     cell       350 MiB     bytes   labelling a cell of a plane, while the network runs on the next plane
     arrays     8           arrays  of a plane's size that may be in memory: two planes' pixels, maps, labels
     tiles      2048, 1024  px      edges of tiles to choose from, largest first: of larger ones the halo
@@ -38,7 +37,6 @@ class Costs:
     """
 
     process: int = 400 * 2**20
-    network: int = 288
     cell: int = 350 * 2**20
     arrays: int = 8
     tiles: tuple[int, ...] = (2048, 1024, 512)
@@ -73,7 +71,7 @@ class MemoryPlan:
 
     @classmethod
     def of(
-        cls, max_memory: str | None, tile_size: int | None, sharing: int = 1, network: int = COSTS.network
+        cls, max_memory: str | None, tile_size: int | None, *, network: int, sharing: int = 1
     ) -> "MemoryPlan":
         """Plan a run.
 
@@ -83,10 +81,10 @@ class MemoryPlan:
             As ``2G``, in powers of 1024; None for what the job may use.
         tile_size : int or None
             Edge of a tile, px; None for the largest that fits.
-        sharing : int
-            Processes that share this memory.
         network : int
             Bytes that the network needs for a pixel of a tile: `beadctl.model.session.Model.bytes_a_pixel`.
+        sharing : int
+            Processes that share this memory.
 
         Raises
         ------
@@ -95,8 +93,8 @@ class MemoryPlan:
 
         Examples
         --------
-        >>> MemoryPlan.of("8G", None).tile_size, MemoryPlan.of("2G", None).tile_size
-        (2048, 1024)
+        >>> [MemoryPlan.of(size, None, network=288).tile_size for size in ("8G", "2G")]
+        [2048, 1024]
         """
         most = (parsed(max_memory) if max_memory else usable_bytes()) // sharing
         fits = (edge for edge in COSTS.tiles if COSTS.fixed(edge, network) <= COSTS.most * most)

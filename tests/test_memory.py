@@ -1,5 +1,7 @@
 """What memory a job may use, and how a run stays within it."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,9 @@ from beadctl.errors import SettingsError
 from beadctl.memory import MemoryPlan
 
 GIB = 2**30
+# Bytes a pixel of a tile, of the default network.
+NETWORK = 288
+planned = partial(MemoryPlan.of, network=NETWORK)
 
 
 @pytest.fixture(autouse=True)
@@ -86,13 +91,13 @@ def test_what_control_groups_leave(tmp_path, groups, files, size):
 
 def test_a_plan_fits_into_what_it_may_use():
     for text in ("1G", "2G", "4G", "8G", "64G"):
-        plan = MemoryPlan.of(text, None)
+        plan = planned(text, None)
         assert plan.most_bytes == memory.parsed(text)
-        needed = memory.COSTS.fixed(plan.tile_size, memory.COSTS.network)
+        needed = memory.COSTS.fixed(plan.tile_size, NETWORK)
         assert needed + memory.COSTS.arrays * plan.array_bytes <= plan.most_bytes
         assert plan.tile_size in memory.COSTS.tiles
-    assert MemoryPlan.of(None, None) == MemoryPlan.of("16G", None)
-    assert MemoryPlan.of("1G", None).tile_size < MemoryPlan.of("64G", None).tile_size
+    assert planned(None, None) == planned("16G", None)
+    assert planned("1G", None).tile_size < planned("64G", None).tile_size
 
 
 def test_a_network_that_needs_more_has_smaller_tiles_and_less_for_arrays():
@@ -107,8 +112,8 @@ def test_a_network_that_needs_more_has_smaller_tiles_and_less_for_arrays():
 
 
 def test_an_edge_that_is_asked_for_is_taken():
-    assert MemoryPlan.of(None, 300).tile_size == 300
-    assert MemoryPlan.of(None, 0).tile_size == 0
+    assert planned(None, 300).tile_size == 300
+    assert planned(None, 0).tile_size == 0
 
 
 @pytest.mark.parametrize(("text", "edge"), [("500M", None), ("2G", 2048), ("1k", 64)])
@@ -116,5 +121,5 @@ def test_too_little_says_the_least_that_works(text, edge):
     with pytest.raises(
         SettingsError, match=f"--max-memory {text}: too little; the least that works is "
     ) as error:
-        MemoryPlan.of(text, edge)
-    assert MemoryPlan.of(str(error.value).rpartition(" ")[2], edge).tile_size == (edge or 512)
+        planned(text, edge)
+    assert planned(str(error.value).rpartition(" ")[2], edge).tile_size == (edge or 512)

@@ -32,8 +32,8 @@ EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08locat
 UNET_BYTES, OTHER_BYTES = 18, 24
 # Files of version 0.2 copy each skip of the U-Net beside the level below it, which adds half.
 COPIED = re.compile(rb"\x22\x06Concat")
-# Width of a network of which the file states none.
-WIDTH = 16
+# Width of a network of which the file states none, or one that no computer runs.
+WIDTH, MOST_WIDTH = 16, 4096
 # Maps may leave 0..1 by this much in the arithmetic of a device.
 ROUNDING = 1e-3
 
@@ -287,7 +287,8 @@ def _bytes_a_pixel(facts: ModelFacts, *, copied: bool) -> int:
     """Return the memory of a network for a pixel of a tile, bytes."""
     width, kind = (facts.training.get(name) for name in ("width", "arch"))
     held = UNET_BYTES if kind in (None, "unet") else OTHER_BYTES
-    return held * (width if isinstance(width, int) else WIDTH) * (3 if copied else 2) // 2
+    stated = width if isinstance(width, int) and 0 < width <= MOST_WIDTH else WIDTH
+    return held * stated * (3 if copied else 2) // 2
 
 
 def _quantise(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -69,7 +69,9 @@ class NetworkOrder:
                 f"{model.path}: is another model file than here (sha256 {model.sha256[:12]}, here "
                 f"{self.sha256[:12]}); copy it there, or install the same beadctl"
             )
-        plan = MemoryPlan.of(self.max_memory, self.tile_size, self.sharing, model.bytes_a_pixel)
+        plan = MemoryPlan.of(
+            self.max_memory, self.tile_size, network=model.bytes_a_pixel, sharing=self.sharing
+        )
         scratch.keep_in_memory(plan.array_bytes)
         return ByNetwork(model, replace(self.options, tile_size=plan.tile_size))
 

@@ -11,7 +11,7 @@ def part(network: UNet) -> UNet:
     """Change a network so that no skip is copied beside the level below it; its outputs stay the same.
 
     A convolution is linear in its input channels, so that of two maps is the sum of two. On a CPU the copies
-    take about 7 % of the time and a fourth of the memory.
+    take time, and a fourth of the memory.
 
     Parameters
     ----------

@@ -324,6 +324,7 @@ def test_a_tile_needs_no_more_memory_than_the_plan_has_for_it(edge):
         ({"width": 16}, False, 288),
         ({}, False, 288),
         ({"width": 32, "arch": "unet"}, False, 576),
+        *(({"width": width}, False, 288) for width in (10**400, -3, 0, 16.5, "wide", None)),
         ({"width": 16, "arch": "resunet"}, False, 384),
         ({"width": 16, "arch": "unet"}, True, 432),
     ],
