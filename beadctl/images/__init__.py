@@ -20,6 +20,7 @@ from beadctl.images.found import Found
 from beadctl.images.image import Image, content_sha256, only_plane, open_array, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
+from beadctl.images.mirrored import Mirrored
 from beadctl.images.network_input import InputName, NetworkInput
 from beadctl.images.normalisation import Levels, Normalisation, levels_of, measure_levels
 from beadctl.images.orientation import STORED, Orientation, in_rows, oriented
@@ -45,6 +46,7 @@ __all__ = [
     "Levels",
     "Limits",
     "LocalFile",
+    "Mirrored",
     "NetworkInput",
     "Normalisation",
     "Orientation",

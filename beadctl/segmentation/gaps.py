@@ -1,4 +1,4 @@
-"""Gaps: areas of a plane without values (NaN), as around a mosaic, in which no bead can be counted."""
+"""Gaps: areas of a plane without values (NaN or infinite), as around a mosaic, where no bead is counted."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ LEAST_PX = 3
 
 
 def gaps_of(image: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Return the gaps of a plane, bool (H, W): areas of NaN that squares of 3 px fill; None without one.
+    """Return the gaps of a plane, bool (H, W): areas without values that squares of 3 px fill; None without.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def gaps_of(image: NDArray[Any]) -> NDArray[np.bool_] | None:
     for rows in scratch.bands(*image.shape):
         # The rows above and below decide too.
         top = max(0, rows.start - LEAST_PX + 1)
-        missing = np.isnan(image[top : rows.stop + LEAST_PX - 1])
+        missing = ~np.isfinite(image[top : rows.stop + LEAST_PX - 1])
         if not missing.any():
             continue
         gaps = ndimage.binary_opening(missing, square)[rows.start - top :][: rows.stop - rows.start]
@@ -49,6 +49,21 @@ def gaps_of(image: NDArray[Any]) -> NDArray[np.bool_] | None:
         found[rows] = gaps
         scratch.release(image, found)
     return found
+
+
+def blanked(plane: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return a copy of a map, (H, W), that is 0 in the gaps, of the same shape.
+
+    Examples
+    --------
+    >>> blanked(np.array([[7, 8, 9]]), np.array([[False, True, False]])).tolist()
+    [[7, 0, 9]]
+    """
+    result = scratch.zeros(plane.shape, plane.dtype)
+    for rows in scratch.bands(*plane.shape):
+        np.copyto(result[rows], plane[rows], where=~gaps[rows])
+        scratch.release(plane, gaps, result)
+    return result
 
 
 def outside(gaps: NDArray[np.bool_] | None, inside: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
@@ -73,7 +88,7 @@ def outside(gaps: NDArray[np.bool_] | None, inside: NDArray[np.bool_] | None) ->
         seen[rows] = ~gaps[rows] if inside is None else inside[rows] & ~gaps[rows]
         scratch.release(gaps, seen)
     if not seen.any():
-        raise ImageError("its field has no pixel with a value, only NaN; state another --region")
+        raise ImageError("its field has no pixel with a value, only NaN or infinity; state another --region")
     return seen
 
 

@@ -4,7 +4,7 @@
 a run overlaps it with the network's next plane.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,13 @@ from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.misfit import DIAMETER_MISFIT, misfits
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.prediction import PredictedPlane, find_beads, measured_by_maps, predict_plane
+from beadctl.segmentation.prediction import (
+    PredictedPlane,
+    find_beads,
+    measured_by_maps,
+    outside_gaps,
+    predict_plane,
+)
 from beadctl.segmentation.quality import doubt, flags, instability, threshold_range
 from beadctl.segmentation.review import Seen
 from beadctl.segmentation.surround import is_surrounded
@@ -141,7 +147,8 @@ def label_plane(
     turned = None
     if missing is not None:
         # The beads were found before it was known which of them a gap cuts.
-        predicted, turned = predicted.unlabelled, predicted.orientation.turned(missing)
+        turned = predicted.orientation.turned(missing)
+        predicted = replace(predicted.unlabelled, maps=outside_gaps(predicted.maps, turned))
     found = predicted.found or find_beads(predicted.maps, options, predicted.shrink, turned)
     labels = _beads(predicted, found, image, turned)
     maps = predicted.maps.turned_back(predicted.orientation)

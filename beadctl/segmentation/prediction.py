@@ -2,17 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beadctl.errors import ImageError
-from beadctl.images import STORED, Levels, NetworkInput, Normalisation, Orientation, Pixels, Window, oriented
+from beadctl.images import (
+    STORED,
+    Levels,
+    Mirrored,
+    NetworkInput,
+    Normalisation,
+    Orientation,
+    Pixels,
+    Window,
+    oriented,
+)
 from beadctl.images.resample import Shrunk
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation import instances, scale
 from beadctl.segmentation.bead_table import BeadTable
+from beadctl.segmentation.gaps import blanked, gaps_of
 from beadctl.segmentation.instances import Found
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.misfit import LIMITS as MISFIT
@@ -103,10 +113,10 @@ def scaled_plane(
     """
     options = options.in_px(pixel_size_um)
     orientation, pixels = oriented(pixels)
-    blank = _only_value(pixels) if levels is None else None
-    if blank is not None:
-        if not np.isfinite(blank):
-            raise ImageError(f"all of its pixels are {blank}; export it again")
+    first = pixels.read(Window(0, 0, 1, 1))[0, 0]
+    if levels is None and _is_everywhere(first, pixels):
+        if not np.isfinite(first):
+            raise ImageError("all of its pixels are NaN or infinite; export it again")
         return PredictedPlane(Maps(np.zeros((pixels.height, pixels.width), np.uint8)), orientation)
     trials: dict[int, _Trial] = {}
 
@@ -115,15 +125,18 @@ def scaled_plane(
         shrunk = Shrunk(pixels, factor) if factor > 1 else pixels
         # The windows are shown as parts of the whole plane.
         shown = NetworkInput.of(shrunk, model.facts.normalisation, levels)
+        filled = Mirrored(shrunk)
         maps = {
-            window: model.maps(shrunk, window, shown=shown, tile_size=options.tile_size)
+            window: model.maps(filled, window, shown=shown, tile_size=options.tile_size)
             for window in scale.sample_windows(shrunk.height, shrunk.width)
         }
-        found = [find_beads(one, options.shrunk(factor)) for one in maps.values()]
-        measured = [
-            measured_by_maps(beads.labels, one) for beads, one in zip(found, maps.values(), strict=True)
-        ]
-        trials[factor] = _Trial(shrunk, shown, maps, found, measured)
+        found, measured = list[Found](), list[BeadTable]()
+        for window, one in maps.items():
+            gaps = gaps_of(shrunk.read(window)) if first.dtype.kind == "f" else None
+            seen = one if gaps is None else outside_gaps(one, gaps)
+            found.append(find_beads(seen, options.shrunk(factor), gaps=gaps))
+            measured.append(measured_by_maps(found[-1].labels, seen, gaps))
+        trials[factor] = _Trial(filled, shown, maps, found, measured)
         return scale.Evidence.of(found, measured)
 
     factors = scale.factors_for(options.diameter.value if options.diameter else None)
@@ -144,16 +157,15 @@ def _specks(windows: Sequence[Found], pixels: Pixels) -> Found:
     )
 
 
-def _only_value(pixels: Pixels) -> Any:
-    """Return the value that all pixels have, if they have one; most planes show by their first rows."""
-    first = pixels.read(Window(0, 0, 1, 1))[0, 0]
+def _is_everywhere(value: np.generic, pixels: Pixels) -> bool:
+    """Return whether all pixels have a value, or none has one; most planes show by their first rows."""
     strips = (
         Window(top, 0, min(BLANK_ROWS, pixels.height - top), pixels.width)
         for top in range(0, pixels.height, BLANK_ROWS)
     )
-    is_nan = np.isnan(first)
-    alike = (np.isnan(part) if is_nan else part == first for part in map(pixels.read, strips))
-    return first if all(bool(part.all()) for part in alike) else None
+    is_known = np.isfinite(value)
+    alike = (part == value if is_known else ~np.isfinite(part) for part in map(pixels.read, strips))
+    return all(bool(part.all()) for part in alike)
 
 
 @dataclass(frozen=True)
@@ -218,6 +230,11 @@ class ScaledPlane:
             )
         found, table = self._trial.found[0], self._trial.tables[0]
         return PredictedPlane(maps, self.orientation, 1, larger, found, table, by)
+
+
+def outside_gaps(maps: Maps, gaps: NDArray[np.bool_]) -> Maps:
+    """Return maps that are 0 in the gaps, bool (H, W), where the network was shown a mirror image."""
+    return Maps(*(blanked(plane, gaps) for plane in maps.planes))
 
 
 def find_beads(

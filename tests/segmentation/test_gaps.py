@@ -13,14 +13,15 @@ from scipy import ndimage
 
 from beadctl import scratch
 from beadctl.errors import ImageError
-from beadctl.images import Orientation
-from beadctl.model.session import Maps
+from beadctl.images import InMemory, Orientation
+from beadctl.model.session import DEFAULT_MODEL, Maps, Model
 from beadctl.segmentation.gaps import beside, gaps_of, outside
 from beadctl.segmentation.measure import measure
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.plane import label_plane
+from beadctl.segmentation.plane import label_plane, segment_plane
 from beadctl.segmentation.prediction import PredictedPlane
 from beadctl.segmentation.sizes import Diameter
+from beadctl.simulate import render_suspension
 
 OPTIONS = SegmentOptions(0.5, 0.2, 1)
 HOLES = arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 9)))
@@ -75,7 +76,9 @@ def test_beads_that_a_gap_cuts_are_not_whole():
     image[row : row + 4] = np.nan
     predicted = PredictedPlane(Maps(np.where(labels > 0, 255, 0).astype(np.uint8)))
     every = label_plane(predicted, image, OPTIONS)
-    cut = np.array([np.isnan(image[every.labels == number]).any() for number in every.table.label])
+    assert not every.labels[np.isnan(image)].any()
+    discs_cut = np.unique(labels[np.isnan(image)])
+    cut = np.array([labels[every.labels == number].max() in discs_cut for number in every.table.label])
     assert 0 < cut.sum() < len(cut)
     assert every.table.border.tolist() == cut.tolist()
     assert ["border" in flags.split() for flags in every.table.flags] == cut.tolist()
@@ -115,6 +118,29 @@ def test_a_bead_that_a_gap_cuts_is_no_speck_however_little_is_seen(transposed):
     ]
 
 
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_beads_at_a_gap_are_found_as_at_the_edge_of_a_plane(missing):
+    """The network missed many of those that an area of NaN cuts; in it there are none."""
+    model, gap, missed = Model(DEFAULT_MODEL, "cpu", 1), slice(140, 180), 0
+    options = SegmentOptions.of(model.facts)
+    for look, seed in (("disc", 1), ("absorber", 2)):
+        image = render_suspension(np.random.default_rng(seed), look, 150, 12.0, 320).image.astype(np.float32)
+        halves = image[:, : gap.start].copy(), image[:, gap.stop :].copy()
+        image[:, gap] = missing
+        found = segment_plane(InMemory(image), model, options)
+        assert not found.labels[:, gap].any()
+        assert found.probability is not None
+        assert not found.probability[:, gap].any()
+        for half, part in zip(
+            halves, (found.labels[:, : gap.start], found.labels[:, gap.stop :]), strict=True
+        ):
+            labels = segment_plane(InMemory(half), model, options).labels
+            beads = range(1, int(labels.max()) + 1)
+            missed += sum(float((part[labels == number] > 0).mean()) < 0.5 for number in beads)
+    # Of 276.
+    assert missed <= 5
+
+
 def test_artefacts_are_judged_by_beads_that_no_gap_cuts():
     """Among fewer than six whole beads none is one."""
     middles = [(20, 20 + 30 * n) for n in range(7)] + [(100, 50), (100, 150)]
@@ -140,6 +166,6 @@ def test_a_region_loses_its_part_of_a_gap_and_stays_as_it_is():
 
 def test_images_of_whole_numbers_and_without_gaps_keep_the_region():
     region = np.zeros((9, 9), bool)
-    for image in (np.zeros((9, 9), np.uint16), np.zeros((9, 9)), np.full((9, 9), np.inf)):
+    for image in (np.zeros((9, 9), np.uint16), np.zeros((9, 9))):
         assert outside(gaps_of(image), region) is region
         assert outside(gaps_of(image), None) is None
