@@ -49,6 +49,8 @@ PLUGINS: dict[Codec, type[ImageFile]] = {
 }
 # The codestream of JPEG 2000 follows boxes of metadata; it begins with these markers.
 J2K_START, J2K_WITHIN = b"\xff\x4f\xff\x51", 2**20
+# Name of the box of a palette (ISO/IEC 15444-1, I.5.3.4).
+J2K_PALETTE = b"pclr"
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,12 @@ def _png_header(path: Path, head: bytes) -> _Layout:
 def _jpeg2k_header(path: Path) -> _Layout:
     """Read the segment SIZ (ISO/IEC 15444-1, A.5.1): right and lower edge, left and upper, and samples."""
     with failures(path), path.open("rb") as file:
-        _, found, size = file.read(J2K_WITHIN).partition(J2K_START)
+        boxes, found, size = file.read(J2K_WITHIN).partition(J2K_START)
     if not found or len(size) < 39:
         raise damaged(path, "no JPEG 2000 header")
+    if J2K_PALETTE in boxes:
+        # The segment has samples of the index; decoders give those of the colours.
+        raise ImageError(f"{path}: colours stored as a palette are not supported; export it as PNG or TIFF")
     right, lower, left, upper = struct.unpack(">4I", size[4:20])
     samples, precision = struct.unpack(">HB", size[36:39])
     bits, is_signed = (precision & 0x7F) + 1, precision >> 7

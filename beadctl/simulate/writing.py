@@ -1,5 +1,6 @@
 """Writer of a folder of simulated images, label images and a manifest."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from beadctl.files import write_csv
 from beadctl.images.tiff_write import write_tiff
 from beadctl.simulate.scene import Fact, render
 from beadctl.simulate.suspension import draw_suspension
+
+NAME = re.compile(r"sim_[0-9]{5,}\.tif")
 
 
 def write(
@@ -38,7 +41,7 @@ def write(
     suspensions : bool
         Whether the scenes are fields of suspensions, see `draw_suspension`, instead of all kinds.
     overwrite : bool
-        Whether to replace images of an earlier run.
+        Whether to replace an earlier run: its images are removed first, also those beyond `count`.
     on_image : callable, optional
         Called with the path of each image after it is written.
 
@@ -48,10 +51,17 @@ def write(
         If the folder already contains simulated images, or cannot be written.
     """
     images, masks, manifest = out_dir / "images", out_dir / "masks", out_dir / "manifest.csv"
-    if not overwrite:
-        for old in (manifest, *sorted(images.glob("sim_*.tif"))[:1], *sorted(masks.glob("sim_*.tif"))[:1]):
-            if old.exists():
-                raise OutputError(f"{old}: already exists; choose another folder or pass --overwrite")
+    # The manifest first: a folder with a manifest is complete.
+    earlier = [manifest] * manifest.exists()
+    for folder in (images, masks):
+        earlier += sorted(old for old in folder.glob("sim_*.tif") if NAME.fullmatch(old.name))
+    if earlier and not overwrite:
+        raise OutputError(f"{earlier[0]}: already exists; choose another folder or pass --overwrite")
+    for old in earlier:
+        try:
+            old.unlink()
+        except OSError as error:
+            raise OutputError(f"{old}: cannot be removed ({error.strerror}); choose another folder") from None
     paths: list[Path] = []
     rows: list[dict[str, Fact]] = []
     draw = draw_suspension if suspensions else render

@@ -15,7 +15,7 @@ import typer.main
 from helpers.commandline import commands, parse
 from helpers.images import COUNTS, discs
 
-from beadctl import __version__, console
+from beadctl import __version__, console, lock
 from beadctl.cli import main, settings
 from beadctl.cli.commands import tune
 from beadctl.model.session import DEFAULT_MODEL
@@ -357,6 +357,13 @@ def test_simulate_writes_as_many_images_as_asked(run, tmp_path):
     again = run("simulate", "sim", "-n", "3", "--size", "64")
     assert again.code == 3
     assert "--overwrite" in again.error
+
+
+def test_one_simulation_at_a_time_writes_into_a_folder(run, tmp_path):
+    with lock.held(tmp_path / "sim", print):
+        said = run("simulate", "sim", "-n", "1", "--size", "64")
+    assert said.code == 3
+    assert "in use by another job" in said.error
 
 
 @pytest.mark.parametrize(

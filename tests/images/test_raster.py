@@ -82,6 +82,29 @@ def test_jpeg_2000_keeps_its_bit_depth(tmp_path, form, dtype, samples):
         np.testing.assert_array_equal(got, image[..., 0])
 
 
+def box(name, *content):
+    inner = b"".join(content)
+    return struct.pack(">I4s", 8 + len(inner), name) + inner
+
+
+def test_jpeg_2000_with_a_palette_is_refused(tmp_path):
+    """The red of its colours was counted as grey levels."""
+    plain = imagecodecs.jpeg2k_encode(noise((23, 31), "u1") // 64, codecformat="jp2", level=0)
+    colours = noise((4, 3), "u1")
+    start = plain.find(b"jp2h") - 4
+    end = start + int.from_bytes(plain[start : start + 4], "big")
+    header = plain[start + 8 : start + 30]
+    assert header[4:8] == b"ihdr"
+    header += box(b"colr", b"\1\0\0", (16).to_bytes(4, "big"))
+    header += box(b"pclr", struct.pack(">HB", 4, 3), b"\7\7\7", colours.tobytes())
+    header += box(b"cmap", *(struct.pack(">HBB", 0, 1, column) for column in range(3)))
+    content = plain[:start] + box(b"jp2h", header) + plain[end:]
+    assert imagecodecs.jpeg2k_decode(content).shape == (23, 31, 3)
+    path = tmp_path / "a.jp2"
+    path.write_bytes(content)
+    assert "palette are not supported" in read_error(path)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_webp_becomes_luminance(tmp_path, mode):
     image = noise((40, 50, 4), "u1")

@@ -65,3 +65,26 @@ def test_existing_images_are_replaced_only_with_overwrite(tmp_path: Path) -> Non
         write(tmp_path, 1, 32, 2)
     write(tmp_path, 1, 32, 2, overwrite=True)
     assert contents(tmp_path)["images/sim_00000.tif"] != before["images/sim_00000.tif"]
+
+
+def test_overwriting_leaves_no_image_of_the_earlier_run(tmp_path: Path) -> None:
+    """Images beyond a smaller count stayed, and were no longer in the manifest."""
+    write(tmp_path, 4, 32, 1)
+    for name in ("sim_notes.tif", "own.tif"):
+        (tmp_path / "images" / name).write_bytes(b"not ours")
+    write(tmp_path, 2, 32, 2, overwrite=True)
+    names = [f"{folder}/sim_0000{i}.tif" for folder in ("images", "masks") for i in range(2)]
+    assert sorted(contents(tmp_path)) == sorted(
+        [*names, "images/own.tif", "images/sim_notes.tif", "manifest.csv"]
+    )
+
+
+def test_a_run_that_ends_early_leaves_no_manifest_of_an_earlier_one(tmp_path: Path) -> None:
+    write(tmp_path, 2, 32, 1)
+
+    def stop(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, 2, 32, 2, overwrite=True, on_image=stop)
+    assert sorted(contents(tmp_path)) == ["images/sim_00000.tif", "masks/sim_00000.tif"]

@@ -43,10 +43,11 @@ def simulate(
 
     Example: beadctl simulate simulated --count 20 --size 256
     """
+    from beadctl import lock
     from beadctl.simulate import write
 
     data, overwrite = loaded.settings.data, loaded.settings.output.overwrite
-    with messages.progress(count, "simulating") as advance:
+    with lock.held(out, messages.info), messages.progress(count, "simulating") as advance:
         paths = write(
             out,
             count,
