@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from beadctl.console import Messages, pictures, print_text
 from beadctl.console.screen import Means, Screen
 from beadctl.errors import ImageError, OutputError
-from beadctl.images import ReadOptions, Results, open_image, real_path
+from beadctl.images import Plane, ReadOptions, Results, open_image, real_path
 from beadctl.results import ledger, verify
 from beadctl.results.formats import Output, format_of, overlays
 from beadctl.results.ledger import Entry, Row
@@ -71,14 +71,17 @@ class Chosen:
 
     Attributes
     ----------
-    planes : iterable of Shown
-        Made one at a time.
+    planes : iterable of Shown or ImageError
+        Made one at a time; an error in the place of a plane of a stack that cannot be read.
     left : int
         Planes that are left out, because there are more than fit on a terminal.
+    failed : sequence of str
+        Images of a run that have no overlays, as one of their planes failed: its place and the reason.
     """
 
-    planes: Iterable[Shown]
+    planes: Iterable[Shown | ImageError]
     left: int = 0
+    failed: Sequence[str] = ()
 
 
 def of_image(path: Path, read: ReadOptions, open_source: Callable[[], Source]) -> Chosen:
@@ -104,15 +107,24 @@ def of_image(path: Path, read: ReadOptions, open_source: Callable[[], Source]) -
             )
     planes, source = open_image(path, read).planes, open_source()
 
-    def shown() -> Iterator[Shown]:
-        for plane in planes[:MOST]:
-            found = begun(source, plane)()
-            row = row_of(plane, found.shrink, found.segmented, found.bands)
-            picture = overlays.encode(found.image, found.segmented, plane)
-            legend = overlays.colours_of(found.segmented.table.flags)
-            yield Shown(replace(row, image=name_text(PurePosixPath(path.name))), picture, legend)
+    def shown(plane: Plane) -> Shown:
+        found = begun(source, plane)()
+        row = row_of(plane, found.shrink, found.segmented, found.bands)
+        picture = overlays.encode(found.image, found.segmented, plane)
+        legend = overlays.colours_of(found.segmented.table.flags)
+        return Shown(replace(row, image=name_text(PurePosixPath(path.name))), picture, legend)
 
-    return Chosen(shown(), max(0, len(planes) - MOST))
+    def each() -> Iterator[Shown | ImageError]:
+        for plane in planes[:MOST]:
+            try:
+                yield shown(plane)
+            except ImageError as error:
+                if len(planes) == 1:
+                    raise
+                fault = str(error).removeprefix(f"{path}: ")
+                yield ImageError(f"{path}, plane {plane.index}: {fault}")
+
+    return Chosen(each(), max(0, len(planes) - MOST))
 
 
 def of_run(folder: Path, names: Sequence[str]) -> Chosen:
@@ -140,17 +152,19 @@ def of_run(folder: Path, names: Sequence[str]) -> Chosen:
     if not chosen:
         what = f"no image {' or '.join(names)}" if names else "no results of images"
         raise OutputError(f"{folder}: holds {what}; its images are in counts.csv")
+    failed = [row for _, entry in chosen for row in entry.result.rows if row.status == "failed"]
     planes = [
         (name, entry, place, row)
         for name, entry in chosen
+        if not entry.result.failed
         for place, row in enumerate(entry.result.rows)
-        if row.count is not None
     ]
     if not names:
         planes.sort(key=lambda item: not item[3].quality)
     return Chosen(
         (_written(folder, *item) for item in planes[:MOST]),
         max(0, len(planes) - MOST),
+        [f"{row.place}: {row.reason}" for row in failed],
     )
 
 
@@ -182,15 +196,29 @@ def _written(folder: Path, name: PurePosixPath, entry: Entry, place: int, row: R
     return Shown(row, picture, legend, folder / path)
 
 
-def tell(chosen: Chosen, screen: Screen, messages: Messages) -> list[Shown]:
-    """Print planes on standard output, each with its count, flags and legend below it, and return them."""
+def tell(chosen: Chosen, screen: Screen, messages: Messages) -> tuple[list[Shown], bool]:
+    """Print planes on standard output, each with its count, flags and legend below it.
+
+    Returns
+    -------
+    told, failed : list of Shown and bool
+        What was printed, and whether something of what was chosen cannot be.
+    """
     problem = pictures.why_not(screen)
     if problem:
         messages.info(f"pictures are left out: {problem}")
     elif not screen.is_terminal:
         messages.info("standard output is no terminal: pictures are half blocks in colour, for less -R")
-    told = []
+    told, faults = list[Shown](), len(chosen.failed)
+    for line in chosen.failed[:MOST]:
+        messages.fail(f"{line}; its file has no overlays")
+    if (more := len(chosen.failed) - MOST) > 0:
+        messages.info(f"more planes that failed: {more}")
     for shown in chosen.planes:
+        if isinstance(shown, ImageError):
+            messages.fail(str(shown))
+            faults += 1
+            continue
         is_small = screen.means is Means.BLOCKS
         if not problem:
             picture = reduced(shown.plane if is_small else shown.picture, screen.most_px)
@@ -201,7 +229,7 @@ def tell(chosen: Chosen, screen: Screen, messages: Messages) -> list[Shown]:
         told.append(shown)
     if chosen.left:
         messages.info(f"planes left out: {chosen.left}; name images of the run, or choose a plane by --plane")
-    return told
+    return told, faults > 0
 
 
 def files_of(planes: Iterable[Shown]) -> Iterator[Path]:

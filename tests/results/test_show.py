@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.ome import write_ome_set
 from helpers.terminal import kitty_pixels, pixels, words
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,6 +130,22 @@ def test_a_run_is_shown_by_its_overlays(shown, results, model_path, monkeypatch)
     whole = np.asarray(Image.open(results / "overlays/b_overlay.png"))[:96]
     np.testing.assert_array_equal(pixels(said.out), show.reduced(whole, (80, 52)))
     assert heads(shown(results, "stack.tif")) == ["stack.tif Z=0", "stack.tif Z=1", "stack.tif Z=2"]
+
+
+def test_a_plane_that_cannot_be_read_hides_no_other(shown, run, model_path, tmp_path):
+    (tmp_path / "set").mkdir()
+    write_ome_set(tmp_path / "set", np.stack([discs(count)[0] for count in (1, 2, 3)]))
+    (tmp_path / "set/t1.ome.tif").unlink()
+    said = shown("set/t0.ome.tif")
+    assert (said.code, heads(said)) == (1, ["t0.ome.tif T=0"])
+    fault = "t0.ome.tif, plane 1: its set lacks 1 file (t1.ome.tif)"
+    assert f"error: set/{fault}" in said.err
+    # A run writes no overlay of such a file, and those of the others are shown.
+    assert run("segment", "set", "-m", model_path, "-o", "out").code == 1
+    for names, others in (((), ["t2.ome.tif T=2"]), (("t0*",), [])):
+        said = shown("out", *names)
+        assert (said.code, heads(said)) == (1, others)
+        assert f"error: {fault}" in said.err
 
 
 def test_planes_with_a_flag_come_first(shown, changed):

@@ -45,9 +45,9 @@ def show(
     else:
         open_network = partial(arguments.by_network, loaded.settings, messages)
         chosen = of_image(path, arguments.read_options(loaded.settings), open_network)
-    told = tell(chosen, Screen.here(), messages)
+    told, failed = tell(chosen, Screen.here(), messages)
     for file in files_of(told) if is_opened else ():
         messages.info(f"opening {file}")
         if typer.launch(str(file)):
             raise OutputError(f"{file}: no viewer could be started; open it by hand")
-    return ExitCode.DONE
+    return ExitCode.of(failed=failed)
