@@ -17,7 +17,7 @@
 from beadctl.images.companions import PARTS, RESULTS_MARK, Results
 from beadctl.images.find import find, search, search_labels, survey
 from beadctl.images.found import Found
-from beadctl.images.image import Image, content_sha256, only_plane, open_array, open_image
+from beadctl.images.image import Image, content_key, content_sha256, only_plane, open_array, open_image
 from beadctl.images.intensities import Intensities, saturated_pixels, top_level
 from beadctl.images.limits import Limits
 from beadctl.images.mirrored import Mirrored
@@ -57,6 +57,7 @@ __all__ = [
     "Search",
     "Selection",
     "Window",
+    "content_key",
     "content_sha256",
     "find",
     "in_rows",

@@ -293,6 +293,16 @@ def content_sha256(path: Path) -> str:
         return sha256(path)
 
 
+def content_key(path: Path) -> str:
+    """Return what tells an image file from others: `content_sha256`, its errors too.
+
+    The pixel size that a text beside it states comes first, with a colon; see `jeol_pixel_size_um` in
+    `beadctl.images.pixel_size`.
+    """
+    stated_um, content = jeol_pixel_size_um(path), content_sha256(path)
+    return f"{stated_um!r}:{content}" if stated_um else content
+
+
 def _head(path: Path) -> bytes:
     with failures(path):
         _require_file(path)

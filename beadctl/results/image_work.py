@@ -11,7 +11,7 @@ from typing import Any
 
 from beadctl.console import stopping
 from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, Interrupted
-from beadctl.images import Found, LocalFile, Plane, content_sha256, open_image
+from beadctl.images import Found, LocalFile, Plane, content_key, open_image
 from beadctl.printable import printable
 from beadctl.results.formats import Output, format_of
 from beadctl.results.lanes import Lanes
@@ -43,7 +43,7 @@ class FinishedImage:
     Attributes
     ----------
     content : str
-        Hash of its content; empty where nothing is to be written.
+        From `beadctl.images.content_key`; empty where nothing is to be written.
     planes : sequence of FinishedPlane
         Its planes, or its linked stacks.
     reason : str
@@ -96,7 +96,7 @@ class ImageWork:
         item : Found
             The image.
         is_done : callable, optional
-            Takes the hash of its content, and returns whether it need not be worked on: then so is None.
+            Takes the key of its content, and returns whether it need not be worked on: then so is None.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class ImageWork:
             # All of a file is read for its hash: what is no image, or beyond the limits, is refused before.
             is_copy = item.url is not None
             image = None if is_done else open_image(path, self._source.read, is_copy=is_copy)
-            content = content_sha256(path) if self._keyed else ""
+            content = content_key(path) if self._keyed else ""
             if is_done and is_done(content):
                 return None
             image = image or open_image(path, self._source.read, is_copy=is_copy)

@@ -12,7 +12,7 @@ from typing import Any
 
 from beadctl.console import stopping
 from beadctl.errors import ImageError, OutputError
-from beadctl.images import Found, Limits, LocalFile, content_sha256
+from beadctl.images import Found, Limits, LocalFile, content_key
 from beadctl.results import ledger
 from beadctl.results.formats import format_of
 from beadctl.results.gate import Gate, wait_for
@@ -179,7 +179,7 @@ def _begun(
     if is_done:
         file = LocalFile(item, limits)
         try:
-            if is_done(content_sha256(file.path)):
+            if is_done(content_key(file.path)):
                 return None
         finally:
             file.remove()
@@ -212,7 +212,9 @@ def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str, *, o
             raise ImageError(_not_ours(foreign))
         return all(existing)
     if any(existing) and not ours:
-        raise ImageError("changed since its result was written; use --overwrite to replace that")
+        is_same = earlier.key.rpartition(":")[2] == image_key.rpartition(":")[2]
+        what = "its pixel size, in the text beside it, has " * is_same
+        raise ImageError(f"{what}changed since its result was written; use --overwrite to replace that")
     return False
 
 

@@ -122,8 +122,8 @@ def test_an_image_that_is_still_written_is_a_row_and_a_rerun_does_it(segment, be
 def test_a_file_that_is_refused_is_not_read_for_its_hash(segment, bead_folder, monkeypatch):
     """It may be a disk's image of a terabyte, most of it holes."""
     image_work, hashed = import_module("beadctl.results.image_work"), []
-    real = image_work.content_sha256
-    monkeypatch.setattr(image_work, "content_sha256", lambda path: hashed.append(path.name) or real(path))
+    real = image_work.content_key
+    monkeypatch.setattr(image_work, "content_key", lambda path: hashed.append(path.name) or real(path))
     with (bead_folder / "disk.tif").open("wb") as file:
         file.truncate(2**20)
     tifffile.imwrite(bead_folder / "large.tif", np.zeros((1, 20_000), np.uint8))

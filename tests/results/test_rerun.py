@@ -156,6 +156,28 @@ def test_a_changed_image_is_refused_until_overwrite(segment, bead_folder):
     assert len(np.unique(tifffile.imread("out/masks/dark_masks.tif"))) == 9
 
 
+def test_a_pixel_size_that_a_text_beside_an_image_states_later_is_seen(segment, run, bead_folder, model_path):
+    """The text is of an electron microscope; its size was left out of the tables without a word."""
+    assert segment(bead_folder, "-o", "out").code == 0
+    assert run("count", bead_folder, "-m", model_path, "-o", "counted").code == 0
+    (bead_folder / "dark.txt").write_text("$$SM_MICRON_BAR 100\n$$SM_MICRON_MARKER 30um\n")
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert said.error == (
+        "error: dark.png: its pixel size, in the text beside it, has changed since its result was written; "
+        "use --overwrite to replace that"
+    )
+    assert segment(bead_folder, "-o", "out", "--overwrite").code == 0
+    # Where nothing is to be replaced, it is counted anew.
+    assert run("count", bead_folder, "-m", model_path, "-o", "counted").code == 0
+    for name in ("out", "counted"):
+        sizes = {row["image"]: row["pixel_size_um"] for row in table(f"{name}/counts.csv")}
+        assert sizes.pop("dark.png") == "0.3"
+        assert "0.3" not in sizes.values()
+    assert run("verify", "out").code == 0
+    assert "5 of 5 done (5 by an earlier run)" in segment(bead_folder, "-o", "out").err
+
+
 def test_other_settings_are_refused_until_overwrite(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     before = {path: Path("out", path).read_bytes() for path in files("out")}
