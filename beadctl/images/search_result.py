@@ -17,10 +17,11 @@ IMAGE_SUFFIXES = (
 """Suffixes that are searched for in folders, in upper or lower case; with the extra ``formats``, also its."""
 
 OTHER_FORMATS = (
-    ".arw", ".avi", ".avif", ".cr2", ".cr3", ".dcm", ".dm3", ".dm4", ".dng", ".dv", ".fits", ".flex", ".gel",
-    ".h5", ".heic", ".ims", ".ipl", ".jxl", ".lof", ".mov", ".mp4", ".mrc", ".mvd2", ".ndpi", ".nef", ".oib",
-    ".oif", ".oir", ".psd", ".qptiff", ".r3d", ".scn", ".sld", ".sldy", ".svs", ".vsi", ".xlef", ".zarr",
-    ".zvi",
+    ".arw", ".avi", ".avif", ".cr2", ".cr3", ".dcm", ".dm3", ".dm4", ".dng", ".dv", ".exr", ".fit", ".fits",
+    ".flex", ".fts", ".gel", ".h5", ".heic", ".ims", ".ipl", ".jxl", ".jxr", ".lof", ".m4v", ".mkv", ".mov",
+    ".mp4", ".mpg", ".mrc", ".mvd2", ".ndpi", ".nef", ".nii", ".nrrd", ".oib", ".oif", ".oir", ".orf",
+    ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".qptiff", ".r3d", ".raf", ".raw", ".rw2", ".scn", ".sld",
+    ".sldy", ".svs", ".tga", ".vsi", ".webm", ".wmv", ".xcf", ".xlef", ".zarr", ".zvi",
 )  # fmt: skip
 """Suffixes of pictures and movies that must be exported as OME-TIFF."""
 

@@ -118,6 +118,14 @@ def test_other_files_are_said_once_a_kind(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("suffix", [".pgm", ".PPM", ".fit", ".nrrd", ".raw", ".tga", ".mkv"])
+def test_pictures_of_plain_cameras_and_films_are_no_other_files(tmp_path, suffix):
+    """They were left out among tables and texts, without a warning."""
+    touch(tmp_path, "a.tif", f"b{suffix}")
+    notes = list(search([tmp_path], [], Selection()).notes())
+    assert notes == [(True, f"not read: 1 {suffix.lower()}; export them as OME-TIFF")]
+
+
 def test_less_usual_suffixes_of_images_are_searched_for(tmp_path):
     files = ["a.stk", "b.LSM", "c.jfif", "d.gif", "e.webp", "f.jp2", "g.tf2"]
     touch(tmp_path, *files)
