@@ -92,7 +92,7 @@ def _load(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:
                 raise ImageError(f"{path}: has {frames} frames, of which one can be read; save them as TIFF")
             pixels = np.asarray(imagecodecs.png_decode(content))
         elif codec == "gif":
-            pixels = np.asarray(imagecodecs.gif_decode(path.read_bytes(), asrgb=not layout.is_index))
+            pixels = _gif_pixels(path, layout)
         elif codec == "jpeg2k":
             pixels = np.asarray(imagecodecs.jpeg2k_decode(path.read_bytes()))
         else:
@@ -105,6 +105,32 @@ def _load(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:
     if pixels.shape != shape:
         raise damaged(path, f"{pixels.shape} pixels where its header says {shape}")
     return pixels
+
+
+def _gif_pixels(path: Path, layout: _Layout) -> NDArray[Any]:
+    """Decode a GIF file: its index or its colours; of several frames, colours are turned back into the index.
+
+    A frame holds what has changed since the one before: the decoder completes colours alone.
+    """
+    content = path.read_bytes()
+    if layout.is_index and layout.frames == 1:
+        return np.asarray(imagecodecs.gif_decode(content, asrgb=False))
+    pixels = np.asarray(imagecodecs.gif_decode(content, asrgb=True))
+    if layout.samples > 1 or layout.frames == 1:
+        return pixels
+    greys = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    table = _palette(_pillow(path, "gif")) if layout.is_index else greys
+    known, first = np.unique(_codes(table), return_index=True)
+    codes = _codes(pixels[..., :3])
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    if (known[place] != codes).any():
+        raise ImageError(f"{path}: its frames have palettes of their own; save them as TIFF")
+    return first[place].astype(np.uint8)
+
+
+def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return a number for each colour, (..., 3)."""
+    return np.asarray(colours.astype(np.int32) @ np.array((2**16, 2**8, 1), np.int32))
 
 
 def _pillow_pixels(path: Path, codec: Codec, layout: _Layout) -> NDArray[Any]:

@@ -8,6 +8,8 @@ import pytest
 from helpers.reading import BT709, noise, read_error, read_plane, read_planes
 from PIL import Image as PillowImage
 
+from beadctl.errors import ImageError
+
 
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 @pytest.mark.parametrize("samples", [1, 2, 3, 4])
@@ -147,6 +149,42 @@ def test_frames_are_planes(tmp_path, form):
     more = {} if form == "gif" else {"lossless": True}
     pictures[0].save(path, save_all=True, append_images=pictures[1:], **more)
     np.testing.assert_allclose(read_planes(path), frames, rtol=1e-5)
+
+
+def save_film(path, frames, tables):
+    pictures = []
+    for frame, table in zip(frames, tables, strict=True):
+        picture = PillowImage.fromarray(frame)
+        picture.putpalette(table.astype(np.uint8).tobytes())
+        pictures.append(picture)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], optimize=False)
+
+
+def film():
+    """Return frames of all grey levels, of which the second is the first but for some rows."""
+    frames = noise((2, 40, 50), "u1")
+    frames[0].ravel()[:256] = np.arange(256)
+    frames[1, :30] = frames[0, :30]
+    return frames
+
+
+LEVEL = np.arange(256)[:, None]
+
+
+def test_a_film_with_the_lookup_table_of_a_display_keeps_its_indices(tmp_path):
+    """Where a frame did not change, its index was read as 0."""
+    frames, fire = film(), np.hstack([LEVEL, LEVEL // 2, 255 - LEVEL])
+    save_film(tmp_path / "a.gif", frames, (fire, fire))
+    np.testing.assert_array_equal(read_planes(tmp_path / "a.gif"), frames)
+
+
+@pytest.mark.parametrize("columns", [(LEVEL, LEVEL, LEVEL), (LEVEL, LEVEL // 2, 255 - LEVEL)])
+def test_a_film_whose_frames_have_other_colours_is_refused(tmp_path, columns):
+    """Of the second frame, the red was counted, or numbers of another palette."""
+    ice = np.hstack([0 * LEVEL, LEVEL, LEVEL])
+    save_film(tmp_path / "a.gif", film(), (np.hstack(columns), ice))
+    with pytest.raises(ImageError, match="palettes of their own; save them as TIFF"):
+        read_planes(tmp_path / "a.gif")
 
 
 @pytest.mark.parametrize("form", ["gif", "webp", "jp2"])
