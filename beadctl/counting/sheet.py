@@ -31,8 +31,8 @@ def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence
     """Read a table of images: the column ``file`` (or ``image``), one more that it needs, and others.
 
     Other columns are ignored, and those of `optional` that are missing are empty, unless another one may be
-    meant by its name, which is refused. A line may end early, but
-    not hold more cells than the first line, as numbers with a decimal comma do. A file is named by its path
+    meant by its name, which is refused. A line may end early, but not hold more cells than the first line, as
+    numbers with a decimal comma do; one whose cells are all empty is ignored. A file is named by its path
     below the input folder, or by its name alone where only one image has it.
 
     Parameters
@@ -48,7 +48,7 @@ def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence
     ------
     SettingsError
         If the file cannot be read, lacks a column, has it twice or misspelt, has a line with more cells than
-        the first one, or names a file that is no image of the run.
+        the first one or without a file, or names a file that is no image of the run.
     """
     alone = Counter(map(_base, names))
     by_file = {_base(name): name for name in names if alone[_base(name)] == 1} | {
@@ -112,7 +112,12 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
                         f"{path}, line {reader.line_num}: has more cells than the first line; "
                         "write numbers with a point, and texts with commas in quotes"
                     )
+                # Spreadsheets write cells that were emptied as lines of commas.
+                if not any(cell.strip() for cell in row.values()):
+                    continue
                 cells = {name: row[given[name]].strip() if name in given else "" for name in columns}
+                if not cells[FILE]:
+                    raise SettingsError(f"{path}, line {reader.line_num}: names no file; fill in its {FILE}")
                 rows.append((reader.line_num, cells))
             return rows
     except OSError as error:

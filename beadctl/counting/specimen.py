@@ -144,6 +144,29 @@ def require_all_diluted(specimens: Mapping[str, Specimen], source: str) -> None:
         )
 
 
+def require_all_replicated(specimens: Mapping[str, Specimen], source: str) -> None:
+    """Refuse replicates of some images of a group alone: its fields would be taken for independent.
+
+    Parameters
+    ----------
+    specimens, source
+        As for `require_all_diluted`.
+
+    Raises
+    ------
+    SettingsError
+        Names images without a replicate, where others of their group have one.
+    """
+    replicated = {one.group for one in specimens.values() if one.replicate}
+    if without := [
+        name for name, one in specimens.items() if not one.replicate and one.group in replicated
+    ]:
+        raise SettingsError(
+            f"{source}: states no replicate for {some(without)}, but for others of the group; state it for "
+            "all of them, or for none"
+        )
+
+
 def require_levels(specimens: Iterable[Specimen]) -> None:
     """Refuse samples that are no dilution series.
 

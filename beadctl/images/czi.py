@@ -241,8 +241,9 @@ def _scene(path: Path, entries: Sequence[Any], spacing: Spacing, limits: Limits)
         locate=frames.locate,
         has_alpha=samples == 4,
         pixel_size_um=spacing.pixel_size_um,
+        size_fault=spacing.fault,
         z_step_um=spacing.z_step_um,
-        note="; ".join(filter(None, ("its tiles leave gaps, which are read as 0" * has_gaps, spacing.note))),
+        note="its tiles leave gaps, which are read as 0" * has_gaps,
     )
 
 

@@ -144,7 +144,7 @@ def _image(
         conversions.append(conversion)
     first = every_series[0]
     chosen = _chosen(path, planes, options.plane, is_part=any(s.is_part for s in every_series))
-    for note in _notes(every_series, facts, chosen, options):
+    for note in _notes(in_file, facts, chosen, options):
         warnings.warn(FileNote(path, note), stacklevel=3)
     if options.projection:
         chosen = projected(chosen, options.projection)
@@ -183,6 +183,9 @@ def _notes(
     own_um = next((series.pixel_size_um for series in read if series.pixel_size_um), None)
     if asked_um and own_um and abs(own_um / asked_um - 1) > TOLERANCE:
         yield f"its own pixel size, {own_um:g} um, is used and not --pixel-size {asked_um:g}"
+    used = f"--pixel-size {asked_um:g} is used" if asked_um else "the size counts as unknown"
+    unknown = (one.size_fault for one in read if one.size_fault and not one.pixel_size_um)
+    yield from dict.fromkeys(f"{fault}, so {used}" for fault in unknown)
     yield from dict.fromkeys(one.note for one in read if one.note)
 
 

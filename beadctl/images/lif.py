@@ -126,8 +126,8 @@ def _described(path: Path, image: Any, number: int, limits: Limits) -> Series:
         photometric=Photometric.RGB if samples == 3 else Photometric.BLACK_IS_ZERO,
         locate=frames.locate,
         pixel_size_um=spacing.pixel_size_um,
+        size_fault=spacing.fault,
         z_step_um=spacing.z_step_um,
-        note=spacing.note,
     )
 
 

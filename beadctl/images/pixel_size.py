@@ -46,23 +46,23 @@ class Spacing:
         Edge of a pixel, um; None if unknown, or if X and Y differ by more than 1 %.
     z_step_um : float or None
         Distance between the planes of a Z stack, um; None if unknown.
-    note : str
-        What is wrong with the pixel size of the file; empty if nothing.
+    fault : str
+        Why the pixel size of the file is no size; empty if it is one, or if there is none.
     """
 
     pixel_size_um: float | None = None
     z_step_um: float | None = None
-    note: str = ""
+    fault: str = ""
 
     @classmethod
     def of(cls, edges_um: list[float], z_steps_um: list[float]) -> "Spacing":
         """Return the spacing by the edges of a pixel, X and Y, and the Z step, none of which may be known."""
         size = _edge_of_square(edges_um)
-        note = ""
+        fault = ""
         if size is None and len(edges_um) > 1 and all(SMALLEST_UM <= x <= LARGEST_UM for x in edges_um):
             edges = " x ".join(f"{edge:g}" for edge in edges_um)
-            note = f"its pixels are not square, {edges} um, so their size is taken as unknown"
-        return cls(size, _edge_of_square(z_steps_um), note)
+            fault = f"its pixels are not square, {edges} um"
+        return cls(size, _edge_of_square(z_steps_um), fault)
 
 
 def spacings(tif: TiffFile, count: int) -> list[Spacing]:
@@ -195,8 +195,7 @@ def _spacing_of_pixels_element(attributes: dict[str, str]) -> Spacing:
     z_step = [um.pop("Z")] if "Z" in um else []
     spacing = Spacing.of(list(um.values()), z_step)
     if others:
-        fault = f"its pixel size is in {others[0]!r}, which is no known length, so it is taken as unknown"
-        return replace(spacing, note=fault)
+        return replace(spacing, fault=f"its pixel size is in {others[0]!r}, which is no known length")
     return spacing
 
 

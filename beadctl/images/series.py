@@ -108,6 +108,8 @@ class Series:
         Red, green and blue of each entry.
     pixel_size_um : float or None
         Edge of a pixel, um; None if unknown.
+    size_fault : str
+        Why the pixel size of the file is no size; empty if it is one, or if there is none.
     z_step_um : float or None
         Distance between the planes of a Z stack, um; None if unknown.
     name : str
@@ -132,6 +134,7 @@ class Series:
     has_alpha: bool = False
     palette: NDArray[Any] | None = None
     pixel_size_um: float | None = None
+    size_fault: str = ""
     z_step_um: float | None = None
     name: str = ""
     is_certain: bool = True

@@ -178,9 +178,9 @@ def tiff_series(
             replace(
                 series,
                 pixel_size_um=spacing.pixel_size_um,
+                size_fault=spacing.fault,
                 z_step_um=spacing.z_step_um,
                 name=name.format(i),
-                note="; ".join(filter(None, (series.note, spacing.note))),
             )
             for series, spacing, i in found
         ]

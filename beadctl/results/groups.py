@@ -20,6 +20,7 @@ from beadctl.counting.specimen import (
     by_expression,
     by_sheet,
     require_all_diluted,
+    require_all_replicated,
     require_factor,
     require_levels,
 )
@@ -192,6 +193,7 @@ class Grouping:
             raise SettingsError(f"--dilution {dilution}: {source} gives dilutions too; leave out one of them")
         if depth_um or dilution_series:
             require_all_diluted(specimens, source)
+        require_all_replicated(specimens, source)
         if dilution_series:
             require_packages()
             require_levels(specimens.values())

@@ -82,6 +82,7 @@ WHOLE = "file,sample,dilution,replicate\n" + "".join(f"{name},A,10,1\n" for name
         (WHOLE.replace("dilution", "Dilution factor", 1), "has no column dilution, but dilution factor;"),
         (WHOLE.replace("replicate", "replicates", 1), "has no column replicate, but replicates; rename it"),
         (WHOLE.replace(",A,", ",,"), "line 2: day1/A_10x_1.tif has no sample"),
+        (WHOLE + " ,A,10,1\n", "line 5: names no file; fill in its file"),
         (WHOLE.rpartition("day2")[0], "has no line for day2/B_2.5x_1.tif"),
         ("file,sample\n", "has no line for day1/A_10x_1.tif, day1/A_10x_2.tif, day2/B_2.5x_1.tif;"),
     ],
@@ -103,6 +104,12 @@ def test_other_columns_are_ignored(tmp_path):
     # A column that is there may have one of a like name beside it.
     sheet.write_text(WHOLE.replace("replicate", "dilution error"))
     assert set(by_sheet(NAMES, sheet).values()) == {Specimen("A", 10)}
+
+
+def test_lines_of_empty_cells_are_ignored(tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(WHOLE.replace("\n", "\n,,,\n", 1) + ", ,,\n\n,,,\n")
+    assert set(by_sheet(NAMES, sheet)) == set(NAMES)
 
 
 def test_sheets_that_cannot_be_read(tmp_path):

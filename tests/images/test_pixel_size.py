@@ -54,9 +54,9 @@ def test_ome_units_of_very_small_and_very_large_lengths(tmp_path, unit, size, ex
 def test_ome_units_that_are_no_length_are_said(tmp_path, unit):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, noise((20, 30)), ome=True, metadata=pixels_of(0.25, unit))
-    with pytest.warns(FileNote, match=f"its pixel size is in '{unit}', which is no known length"):
+    with pytest.warns(FileNote, match=f"its pixel size is in '{unit}', which is no known length, so the size "):
         assert open_image(path).pixel_size_um is None
-    with pytest.warns(FileNote, match="no known length"):
+    with pytest.warns(FileNote, match="no known length, so --pixel-size 0.7 is used"):
         assert open_image(path, ReadOptions(pixel_size_um=0.7)).pixel_size_um == 0.7
 
 
@@ -80,9 +80,9 @@ def test_pixels_that_are_not_square_are_said(tmp_path, kind):
         "imagej": {"imagej": True, "resolution": (2, 1), "metadata": {"unit": "um"}},
     }
     tifffile.imwrite(path, noise((20, 30)), **facts[kind])
-    with pytest.warns(FileNote, match="its pixels are not square, 0.5 x 1 um, so their size is taken as unk"):
+    with pytest.warns(FileNote, match="its pixels are not square, 0.5 x 1 um, so the size counts as unknown"):
         assert open_image(path).pixel_size_um is None
-    with pytest.warns(FileNote, match="not square"):
+    with pytest.warns(FileNote, match="its pixels are not square, 0.5 x 1 um, so --pixel-size 0.7 is used"):
         assert open_image(path, ReadOptions(pixel_size_um=0.7)).pixel_size_um == 0.7
 
 

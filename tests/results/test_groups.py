@@ -116,6 +116,10 @@ def test_a_group_without_counts_is_a_reason():
             (r"(?P<sample>[AB])_(?P<dilution>100)?", None, "100", None),
             "--group-by: states no dilution for A_10x_1.tif, A_10x_2.tif, B_10x_1.tif, but for others",
         ),
+        (
+            (r"(?P<sample>[AB])_.*_(?P<replicate>2)?", None, None, None),
+            "--group-by: states no replicate for A_10x_1.tif, A_100x_1.tif, but for others of the group",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other(given, words):
@@ -127,6 +131,12 @@ def test_settings_that_contradict_each_other(given, words):
 def test_dilutions_of_some_images_alone_group_counts_but_give_no_concentration():
     groups = grouping(r"(?P<sample>[AB])_(?P<dilution>100)?").rows([plane(name, 50) for name in NAMES])
     assert [(row.sample, row.dilution) for row in groups] == [("A", None), ("A", 100), ("B", None)]
+
+
+def test_replicates_of_one_group_alone_are_used_there():
+    expression = r"(?P<sample>[AB])_(?P<dilution>\d+)x_(?P<replicate>(?<=A_10x_)\d)?"
+    rows = grouping(expression).rows([plane(name, 50) for name in NAMES])
+    assert [row.replicates for row in rows] == [2, 0, 0]
 
 
 def with_errors(row, low, high):

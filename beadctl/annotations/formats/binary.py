@@ -29,12 +29,15 @@ class GreyMaskRule:
     white   224    grey levels  a bead's interior is at least this bright
     ripple  32     grey levels  darker values are JPEG artefacts around a bead
     share   0.5    share        of white above `ripple`; labels up to 255 are spread equally
+    flat    0.5    share        of greys equal to their neighbour: over 0.9 in beads of a part of
+                                a label image, whose labels may all be white, 0.2 in rims
     ======  =====  ===========  ============================================================
     """
 
     white: int = 224
     ripple: int = 32
     share: float = 0.5
+    flat: float = 0.5
 
 
 RULE = GreyMaskRule()
@@ -55,16 +58,24 @@ def _read(path: Path, shape: tuple[int, int]) -> Labelled:
 
 
 def is_binary(values: NDArray[Any]) -> bool:
-    """Whether an image of values of at least 0 has two values, or is 8-bit grey and mostly near 255."""
+    """Whether an image of values of at least 0 has two values, or grey rims and is mostly near 255."""
     if values.dtype == bool:
         return True
     highest = float(values.max())
-    if not ((values > 0) & (values < highest)).any():
+    grey = (values > 0) & (values < highest)
+    if not grey.any():
         return True
     if not RULE.white <= highest <= 255:
         return False
     white, marked = np.count_nonzero(values >= RULE.white), np.count_nonzero(values >= RULE.ripple)
-    return bool(white > RULE.share * marked)
+    return bool(white > RULE.share * marked) and not _is_flat(values, grey)
+
+
+def _is_flat(values: NDArray[Any], grey: NDArray[np.bool_]) -> bool:
+    """Return whether most grey pixels equal their neighbour in the row, where that is not background."""
+    one, other = values[:, :-1], values[:, 1:]
+    beside = (grey[:, :-1] | grey[:, 1:]) & (one > 0) & (other > 0)
+    return bool(np.count_nonzero(beside & (one == other)) > RULE.flat * np.count_nonzero(beside))
 
 
 def parts(values: NDArray[Any]) -> Labelled:

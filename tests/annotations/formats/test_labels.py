@@ -71,6 +71,15 @@ def test_a_label_image_with_255_beads_is_no_binary_mask(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), truth)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_part_of_a_label_image_with_high_labels_is_no_grey_mask(tmp_path, dtype):
+    """As cut from a field of hundreds of beads, where the beads touch."""
+    truth = np.zeros((40, 60), dtype)
+    truth[5:15, 5:15], truth[5:15, 15:25], truth[20:30, 40:50], truth[30:33, 2:6] = 230, 231, 255, 210
+    tifffile.imwrite(tmp_path / "m.tif", truth)
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), truth)
+
+
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_mask_of_one_value(tmp_path, value):
     tifffile.imwrite(tmp_path / "m.tif", np.full((5, 6), value, np.uint8))
