@@ -1,5 +1,6 @@
 """Values and names of files as text."""
 
+import math
 import os
 import re
 import subprocess
@@ -44,7 +45,8 @@ def test_a_name_is_the_same_in_every_locale(utf8):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")]
+    ("value", "text"),
+    [(None, ""), (math.nan, ""), (0, "0"), (True, "true"), (1234567.0, "1.23457e+06"), (0.1, "0.1")],
 )
 def test_a_cell_is_short_text(value, text):
     assert cell(value) == text

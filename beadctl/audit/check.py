@@ -184,6 +184,8 @@ def _holes(labels: NDArray[np.uint32]) -> int:
 
 
 def _judge_image(pixels: NDArray[Any]) -> list[Finding]:
+    if np.isnan(pixels).all():
+        return [Finding(Fault.BLANK, Verdict.BAD, "all pixels of the image are nan")]
     low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))
     if not high > low:
         return [Finding(Fault.BLANK, Verdict.BAD, f"all pixels of the image are {low:g}")]

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from beadctl.audit.check import CheckResult, check
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import shift_labels
-from beadctl.audit.run import AuditedSample, read_pixels
+from beadctl.audit.run import AuditedSample
 from beadctl.errors import OutputError
 from beadctl.files import atomic, write_csv
-from beadctl.images import ReadOptions
+from beadctl.images import ReadOptions, only_plane
 from beadctl.images.tiff_write import write_tiff
 from beadctl.words import number_of
 
@@ -79,7 +79,9 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
     unusable = [finding for finding in _unusable(pair.result) if finding.fault is not Fault.SHIFTED]
     if unusable:
         return Change(pair, False, f"left out: {unusable[0].message}")
-    pixels = read_pixels(pair.sample.image, reading)
+    plane = only_plane(pair.sample.image, reading)
+    with plane.open() as opened:
+        pixels = opened.read_all()
     labels, fit = pair.sample.load((pixels.shape[0], pixels.shape[1])).labels, pair.result.fit
     done = ["thresholded at half the highest grey value"] if pair.result.has(Fault.GREY) else []
     dy, dx = round(fit.dy), round(fit.dx)
@@ -94,7 +96,7 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
             return Change(pair, False, f"left out: {moved}, {unusable[0].message}")
         done.append(f"{moved} and cropped to {labels.shape[0]}x{labels.shape[1]} px")
         image_path = image_path.with_suffix(".tif")
-        write_tiff(image_path, pixels, software="beadctl audit")
+        write_tiff(image_path, pixels, software="beadctl audit", pixel_size_um=plane.pixel_size_um)
     else:
         with atomic(image_path) as temporary:
             shutil.copyfile(pair.sample.image, temporary)

@@ -128,7 +128,11 @@ def check_pair(sample: Sample, reading: ReadOptions, detector: Detector | None) 
     grey = any(remark.words.startswith(GREY) for remark in truth.remarks)
     # Numbers of 64 bits may be infinite in 32.
     with np.errstate(over="ignore", invalid="ignore"):
-        result = check(pixels, truth.labels, grey=grey, detector=detector)
+        try:
+            result = check(pixels, truth.labels, grey=grey, detector=detector)
+        except ImageError as error:
+            # The network is shown no plane without numbers, or of numbers beyond all measures.
+            return unreadable(f"{sample.image}: {str(error).removeprefix(f'{sample.image}: ')}")
         fingerprint = image_fingerprint(pixels, truth.labels)
     doubts = [_doubt(remark) for remark in truth.remarks if remark.doubtful]
     # First, because labels that are not beads explain the other findings.

@@ -1,6 +1,7 @@
 """Rows on standard output in the form that is asked for: a table, CSV, JSON and others."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -134,7 +135,7 @@ def print_record(
 
 def shown(value: object) -> str:
     """Return a value as a table for people has it: as `cell`, but with four significant digits."""
-    return f"{value:.4g}" if isinstance(value, float) else cell(value)
+    return f"{value:.4g}" if isinstance(value, float) and not math.isnan(value) else cell(value)
 
 
 def _print_json(value: object, indent: int | None) -> None:

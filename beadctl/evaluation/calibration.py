@@ -11,7 +11,7 @@ import numpy as np
 
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
-from beadctl.errors import SettingsError
+from beadctl.errors import AnnotationError, SettingsError
 from beadctl.evaluation.calibration_fit import CalibrationFit, Numbers, fits
 from beadctl.evaluation.joins import CrossFitted, Joins
 from beadctl.evaluation.objects import Objects, fitted
@@ -21,6 +21,7 @@ from beadctl.model.classifier import ObjectClassifier
 from beadctl.model.metadata import ModelFacts, require_onnx, require_writable, with_facts
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
+from beadctl.words import number_of
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def calibrated_model(
     MissingExtraError
         If the package onnx is not installed.
     ImageError, AnnotationError
-        If a sample cannot be read.
+        If a sample cannot be read, or none has an annotated bead.
     """
     require_writable(out, "--calibrate", overwrite=overwrite)
     sizes = (*(("--diameter",) if options.diameter else ()), *options.filters.names)
@@ -235,6 +236,11 @@ def calibrated_model(
         for sample in samples:
             predictions.append(predict(sample, model, options))
             advance()
+    if not any(one.truth.any() for one in predictions):
+        # Thresholds that find nothing would be the best.
+        raise AnnotationError(
+            f"--calibrate: {number_of(len(samples), 'image')} without an annotated bead; annotate some"
+        )
     start = Numbers.of(options, model.facts.min_area_px)
     if by_rule:
         start = dataclasses.replace(start, joiner=None)

@@ -10,8 +10,18 @@ from numpy.typing import NDArray
 
 from beadctl.files import write_bytes
 
+# Newer than any limit by which readers interpret ImageJ's descriptions.
+IMAGEJ_VERSION = "1.54f"
 
-def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool = True) -> str:
+
+def write_tiff(
+    path: Path,
+    pixels: NDArray[Any],
+    *,
+    software: str,
+    pixel_size_um: float | None = None,
+    durable: bool = True,
+) -> str:
     """Write a plane as zlib-compressed TIFF, atomically, and return the SHA-256 of the file as hexadecimal.
 
     Equal pixels give equal bytes.
@@ -24,6 +34,8 @@ def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool
         Values in the dtype to store.
     software : str
         Value of the Software tag.
+    pixel_size_um : float or None
+        Edge of a pixel, um, written as ImageJ reads it; None if unknown.
     durable : bool
         As for `beadctl.files.atomic`.
 
@@ -35,6 +47,10 @@ def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool
     import tifffile
 
     content = io.BytesIO()
+    scale: dict[str, Any] = {}
+    if pixel_size_um is not None:
+        scale = {"resolution": (1 / pixel_size_um, 1 / pixel_size_um), "resolutionunit": "NONE"}
+        scale["description"] = f"ImageJ={IMAGEJ_VERSION}\nimages=1\nunit=um\n"
     # No metadata, because it would include the date.
     tifffile.imwrite(
         content,
@@ -43,6 +59,7 @@ def write_tiff(path: Path, pixels: NDArray[Any], *, software: str, durable: bool
         photometric="minisblack",
         metadata=None,
         software=software,
+        **scale,
     )
     write_bytes(path, content.getbuffer(), durable=durable)
     return hashlib.sha256(content.getbuffer()).hexdigest()

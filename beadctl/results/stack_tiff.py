@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from beadctl import scratch
 from beadctl.files import atomic
 from beadctl.images import Plane
+from beadctl.images.tiff_write import IMAGEJ_VERSION
 
 # Planes with more pixels are written in tiles, which are read by windows; ImageJ opens strips only.
 STRIPS_PX = 2**26
@@ -24,8 +25,6 @@ TILE_PX = 512
 IMAGE_DESCRIPTION_TAG = 270
 # The next number (Make), so that the tags stay sorted when it is renamed.
 PLACEHOLDER_TAG = 271
-# Newer than any limit by which readers interpret ImageJ's descriptions.
-IMAGEJ_VERSION = "1.54f"
 
 
 @dataclass(frozen=True)

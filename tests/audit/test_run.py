@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from beadctl.audit.duplicates import (
 )
 from beadctl.audit.faults import Fault, Verdict
 from beadctl.audit.fit import PairFeatures
+from beadctl.images import open_image
 from beadctl.simulate.drawing import circles, outline_labels
 
 SHAPE = (256, 256)
@@ -215,6 +217,9 @@ def test_faults_of_images_and_of_whole_masks():
     assert faults(inverted) == {Fault.FULL}
     assert "inverted" in inverted.findings[0].message
     assert faults(check(np.full(SHAPE, 7, np.uint8), labels)) == {Fault.BLANK}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert faults(check(np.full(SHAPE, np.nan, np.float32), labels)) == {Fault.BLANK}
     assert Fault.SATURATED in faults(check(np.where(labels > 0, 255, image // 2).astype(np.uint8), labels))
     assert Fault.BIT_DEPTH in faults(check((image // 32 * 32).astype(np.uint16), labels))
     assert faults(check(image, labels, grey=True)) == {Fault.GREY}
@@ -261,6 +266,19 @@ def test_a_file_that_cannot_be_read_is_a_row(run, folder):
     assert "9x9" in table["f4.tif"]["findings"]
 
 
+@pytest.mark.parametrize("value", [np.nan, 1e31])
+def test_an_image_that_no_network_is_shown_is_a_row(run, folder, model_path, value):
+    image = np.full(SHAPE, value, np.float32)
+    image[:9] *= 0.5
+    tifffile.imwrite(folder / "images/f5.tif", image)
+    tifffile.imwrite(folder / "masks/f5_masks.tif", np.zeros(SHAPE, np.uint16))
+    result = run("audit", folder / "images", folder / "masks", "-m", model_path, "-o", folder / "out")
+    assert result.code == 1
+    row = rows(folder / "out/audit.csv")[5]
+    assert (row["image"], row["faults"]) == ("f5.tif", "unreadable")
+    assert row["findings"].startswith(f"{folder / 'images/f5.tif'}: ")
+
+
 def test_right_pairs_exit_with_0_and_are_compared_with_a_model(run, folder, model_path):
     for number in range(3):
         (folder / f"images/f{number}.tif").unlink()
@@ -289,6 +307,20 @@ def test_fix_writes_safe_corrections_and_changes_no_source(run, folder):
     assert " ok, 0 check, 0 bad" in fixed.err
     twice = run("audit", folder / "images", folder / "masks", "--no-find", "--fix", folder / "fixed")
     assert twice.code == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float64])
+def test_a_moved_pair_keeps_the_pixel_size(run, tmp_path, dtype):
+    image, labels = field()
+    for name, values in (("images", image.astype(dtype)), ("masks", shifted(labels, 4, -3))):
+        (tmp_path / name).mkdir()
+        size = {"PhysicalSizeX": 0.325, "PhysicalSizeY": 0.325}
+        tifffile.imwrite(tmp_path / name / "a.ome.tif", values, metadata={"axes": "YX", **size})
+    run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
+    written = open_image(tmp_path / "fixed/images/a.ome.tif")
+    assert written.pixel_size_um == pytest.approx(0.325)
+    with written.planes[0].open() as pixels:
+        assert np.array_equal(pixels.read_all(), image[:-4, 3:])
 
 
 def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):

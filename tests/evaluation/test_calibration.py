@@ -216,6 +216,17 @@ def test_the_figures_are_those_of_the_written_file_whatever_the_search_started_f
     assert figures(after)["count"] == figures(after)["true_count"]
 
 
+def test_images_without_a_bead_choose_no_numbers(run, pairs, tmp_path, model_path):
+    """By these, thresholds that find nothing would be the best."""
+    for path in (pairs / "masks").iterdir():
+        tifffile.imwrite(path, np.zeros_like(tifffile.imread(path)))
+    call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--calibrate", tmp_path / "b.onnx")
+    result = run(*call)
+    assert result.code == 1
+    assert "--calibrate: 2 images without an annotated bead; annotate some" in result.error
+    assert not (tmp_path / "b.onnx").exists()
+
+
 def test_existing_files_and_other_suffixes_are_refused(run, pairs, tmp_path, model_path):
     call = ("eval", pairs / "images", pairs / "masks", "-m", model_path, "--calibrate")
     (tmp_path / "b.onnx").write_bytes(b"mine")

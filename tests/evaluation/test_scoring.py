@@ -201,11 +201,11 @@ def test_an_image_without_the_pixel_size_that_a_limit_needs_is_named(run, model_
     assert all(line.startswith("error: images/") and "--pixel-size" in line for line in lines)
 
 
-def test_undefined_figures_are_null(run, model_path, tmp_path):
+def test_undefined_figures_are_null_and_empty_cells(run, model_path, tmp_path):
     for folder in ("images", "masks"):
         Path(folder).mkdir()
         tifffile.imwrite(f"{folder}/none.tif", np.zeros((32, 32), np.uint8))
-    result = run("eval", "images", "masks", "-m", model_path)
+    result = run("eval", "images", "masks", "-m", model_path, "-o", "scores")
     assert result.code == 0
 
     def refuse(name):
@@ -214,6 +214,8 @@ def test_undefined_figures_are_null(run, model_path, tmp_path):
     figures = json.loads(result.out, parse_constant=refuse)["figures"]
     assert (figures["true_count"], figures["count"], figures["count_mae"]) == (0, 0, 0)
     assert figures["r2"] is None
+    (row,) = table("scores/eval.csv")
+    assert (row["true_count"], row["precision"], row["recall"]) == ("0", "", "")
 
 
 def test_sums_of_scores_are_scores_of_the_whole():
