@@ -56,10 +56,16 @@ def glm(counts: Column, design: Column, offset: Column, alpha: float) -> Any:
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     family = NegativeBinomial(alpha=alpha) if alpha else Poisson()
+    start = None
+    if design.shape[1] == 1:
+        # From below, where a mean is far under its count, the first step leads far beyond all counts.
+        seen = counts > 0
+        start = [float((np.log(counts[seen]) - offset[seen]).max())]
     with warnings.catch_warnings():
         # Equal counts are fitted exactly.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
-        return GLM(counts, design, offset=offset, family=family).fit(maxiter=200, scale=1.0)
+        model = GLM(counts, design, offset=offset, family=family)
+        return model.fit(start, maxiter=200, scale=1.0)
 
 
 def _pearson(counts: Column, mean: Column, alpha: float) -> float:

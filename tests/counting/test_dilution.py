@@ -236,6 +236,20 @@ def test_the_size_of_the_unit_of_area_is_free():
 
 
 @pytest.mark.parametrize(
+    "counts",
+    [
+        {1: (2, 0, 6), 10: (25, 6, 19), 100: (64, 240, 225), 1e3: (1857, 1373), 1e4: (24505, 24868, 23698)},
+        {1: (0, 0, 4287), 100: (0, 9, 1), 1e4: (1, 0, 4), 1e6: (5, 0, 72), 1e8: (0, 5929, 0)},
+    ],
+)
+def test_the_stock_of_counts_that_rise_is_within_those_of_its_fields(counts):
+    """The residuals of the fit, weighted, have the sum 0: as where dilutions were named the wrong way round."""
+    series = dilution_series(fields(counts))
+    stocks = [factor * count for factor, level in counts.items() for count in level]
+    assert min(stocks) < series.stock < max(stocks)
+
+
+@pytest.mark.parametrize(
     "counts", [{1: (5, 6), 10: (1,)}, {1: (5,), 10: (0,), 100: (0,)}, {1: (0,), 2: (0,), 4: (0,)}]
 )
 def test_what_is_no_series_is_refused(counts):
