@@ -67,9 +67,10 @@ class Pairing:
         if names is None:
             return self
         try:
-            wanted = {line.strip() for line in names.read_text(encoding="utf-8").splitlines() if line.strip()}
+            lines = names.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationError(f"{names}: cannot be read ({error}); check --only") from None
+        wanted = {line.strip() for line in lines if line.strip()}
         kept = tuple(sample for sample in self.samples if {sample.name, sample.image.name} & wanted)
         missing = sorted(wanted - {name for sample in kept for name in (sample.name, sample.image.name)})
         if missing:

@@ -158,9 +158,7 @@ def require_all_replicated(specimens: Mapping[str, Specimen], source: str) -> No
         Names images without a replicate, where others of their group have one.
     """
     replicated = {one.group for one in specimens.values() if one.replicate}
-    if without := [
-        name for name, one in specimens.items() if not one.replicate and one.group in replicated
-    ]:
+    if without := [name for name, one in specimens.items() if not one.replicate and one.group in replicated]:
         raise SettingsError(
             f"{source}: states no replicate for {some(without)}, but for others of the group; state it for "
             "all of them, or for none"

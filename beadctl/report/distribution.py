@@ -71,11 +71,11 @@ class Distribution:
         low, high = (self.quantile(share) for share in ENDS)
         wanted = min(MOST_BARS, math.ceil(2 * self.total ** (1 / 3)))
         width = _round_up((high - low) / wanted or abs(high) / 10 or 1.0)
-        first = math.floor(low / width)
-        counts = [0] * (math.floor(high / width) - first + 1)
+        first = _place(low, width)
+        counts = [0] * (_place(high, width) - first + 1)
         for value, count in self._values.items():
             if low <= value <= high:
-                counts[math.floor(value / width) - first] += count
+                counts[_place(value, width) - first] += count
         edges = [round((first + place) * width, 12) for place in range(len(counts) + 1)]
         ends = zip(pairwise(edges), counts, strict=True)
         return [Bar(low, high, count) for (low, high), count in ends]
@@ -86,6 +86,11 @@ class Distribution:
         beyond = self.total - sum(bar.count for bar in self.bars())
         words = f"{self.total:,} {self.what}, median {self.quantile(0.5):.4g}. {self.note}".strip()
         return words + (f" {beyond:,} beyond the ends are not drawn." if beyond else "")
+
+
+def _place(value: float, width: float) -> int:
+    """Return the number of the bar that a value is in; one on an edge is in the bar that begins there."""
+    return math.floor(round(value / width, 9))
 
 
 def _round_up(width: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -84,13 +85,15 @@ class Filters:
         return filters
 
     def _crossed(self) -> str:
-        """Return which least size is above the largest one in the same unit; empty if none is."""
-        for what, least, most in (
-            ("area", self.min_area, self.max_area),
-            ("diameter", self.min_diameter, self.max_diameter),
-        ):
-            if least and most and least.unit == most.unit and least.value > most.value * (1 + _ROUNDING):
-                return f"--min-{what} {least.value:g} is above --max-{what} {most.value:g}"
+        """Return which least size is above the largest one in the same unit; empty if none is.
+
+        An area is compared with a diameter as that of a disc.
+        """
+        leasts = ("--min-area", self.min_area), ("--min-diameter", self.min_diameter)
+        mosts = ("--max-area", self.max_area), ("--max-diameter", self.max_diameter)
+        for (lower, least), (upper, most) in product(leasts, mosts):
+            if least and most and least.unit == most.unit and least.across > most.across * (1 + _ROUNDING):
+                return f"{lower} {least.value:g} is above {upper} {most.value:g}"
         return ""
 
     def kept(self, table: BeadTable) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Diameters and areas of beads as the user states them: in pixels, or in um with the image's pixel size."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ class Diameter:
         problem = f"{setting} {text}: not a diameter; give it as 12px or 5um"
         return cls(*_parsed(_DIAMETER, text, problem))
 
+    @property
+    def across(self) -> float:
+        """The diameter, in its unit."""
+        return self.value
+
     def in_px(self, pixel_size_um: float | None) -> float | None:
         """Return the diameter in pixels; None for a diameter in um where the pixel size is unknown."""
         if self.unit == "px":
@@ -53,6 +59,11 @@ class Area:
             If the text is none of these, or not above 0; it names the setting.
         """
         return cls(*_parsed(_AREA, text, f"{setting} {text}: not an area; give it as 60px or 25um2"))
+
+    @property
+    def across(self) -> float:
+        """The diameter of the disc of this area, in px or um."""
+        return 2 * math.sqrt(self.value / math.pi)
 
     def in_px(self, pixel_size_um: float | None) -> float | None:
         """Return the area in pixels; None for an area in um2 where the pixel size is unknown."""

@@ -165,8 +165,9 @@ def test_only_keeps_the_listed_images(folders, tmp_path):
     images, masks = folders(["x/a.png", "b.png", "c.png"], ["x/a.png", "b.png", "c.png"])
     pairing = pair(images, masks)
     names = tmp_path / "names.txt"
-    names.write_text("x/a.png\n\n  c.png \n")
-    assert [p.name for p in pairing.only(names).samples] == ["c.png", "x/a.png"]
+    for encoding in ("utf-8", "utf-8-sig"):
+        names.write_text("x/a.png\n\n  c.png \n", encoding=encoding)
+        assert [p.name for p in pairing.only(names).samples] == ["c.png", "x/a.png"]
     assert pairing.only(None) is pairing
     names.write_text("d.png\n")
     with pytest.raises(AnnotationError, match=r"d\.png"):

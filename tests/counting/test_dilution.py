@@ -243,7 +243,7 @@ def test_the_size_of_the_unit_of_area_is_free():
     ],
 )
 def test_the_stock_of_counts_that_rise_is_within_those_of_its_fields(counts):
-    """The residuals of the fit, weighted, have the sum 0: as where dilutions were named the wrong way round."""
+    """The weighted residuals of the fit add up to 0, also where dilutions were named the wrong way round."""
     series = dilution_series(fields(counts))
     stocks = [factor * count for factor, level in counts.items() for count in level]
     assert min(stocks) < series.stock < max(stocks)

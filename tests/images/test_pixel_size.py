@@ -54,7 +54,7 @@ def test_ome_units_of_very_small_and_very_large_lengths(tmp_path, unit, size, ex
 def test_ome_units_that_are_no_length_are_said(tmp_path, unit):
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, noise((20, 30)), ome=True, metadata=pixels_of(0.25, unit))
-    with pytest.warns(FileNote, match=f"its pixel size is in '{unit}', which is no known length, so the size "):
+    with pytest.warns(FileNote, match=f"its pixel size is in '{unit}', which is no known length, so "):
         assert open_image(path).pixel_size_um is None
     with pytest.warns(FileNote, match="no known length, so --pixel-size 0.7 is used"):
         assert open_image(path, ReadOptions(pixel_size_um=0.7)).pixel_size_um == 0.7

@@ -33,6 +33,12 @@ def test_bars_hold_the_values_as_numpy_counts_them(values):
         assert np.histogram(rounded, edges)[0].tolist() == [bar.count for bar in bars]
 
 
+def test_a_value_on_an_edge_is_in_the_bar_that_begins_there():
+    tenths = [tenth / 10 for tenth in range(1, 11)]
+    bars = of(tenths * 10).bars()
+    assert [(bar.low, bar.count) for bar in bars] == [(tenth, 10) for tenth in tenths]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_far_outliers_are_told_and_not_drawn(seed):
     values = np.random.default_rng(seed).normal(20, 2, 5000)

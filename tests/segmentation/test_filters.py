@@ -39,7 +39,7 @@ def blobs(random):
 LIMITS = st.fixed_dictionaries(
     {},
     optional={
-        "min_area": st.integers(1, 120),
+        "min_area": st.integers(1, 78),
         "max_area": st.integers(120, 900),
         "min_diameter": st.floats(1, 10).map("{:.3f}".format),
         "max_diameter": st.floats(10, 30).map("{:.3f}".format),
@@ -159,6 +159,20 @@ def test_an_area_has_a_number_and_a_unit(text, area):
 def test_what_is_no_area_is_refused(text):
     with pytest.raises(SettingsError, match=r"--max-area .*not an area; give it as 60px or 25um2"):
         Area.parse(text, "--max-area")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"min_area": "80", "max_diameter": "10"}, "--min-area 80 is above --max-diameter 10"),
+        ({"min_diameter": "10um", "max_area": "78um2"}, "--min-diameter 10 is above --max-area 78"),
+    ],
+)
+def test_an_area_is_compared_with_the_diameter_of_its_disc(asked, words):
+    with pytest.raises(SettingsError, match=words):
+        Filters.of(asked)
+    # The area of a disc that is 10 wide is 78.54.
+    assert Filters.of({"min_area": "78", "max_diameter": "10"}).names == ("--min-area", "--max-diameter")
 
 
 def test_limits_that_leave_no_bead_are_refused():
