@@ -29,15 +29,15 @@ class GreyMaskRule:
     white   224    grey levels  a bead's interior is at least this bright
     ripple  32     grey levels  darker values are JPEG artefacts around a bead
     share   0.5    share        of white above `ripple`; labels up to 255 are spread equally
-    flat    0.5    share        of greys equal to their neighbour: over 0.9 in beads of a part of
-                                a label image, whose labels may all be white, 0.2 in rims
+    flat    0.95   share        of the ends of grey beads that are without a rim: above 0.98 in a
+                                part of a label image, whose labels may all be white, else 0.9
     ======  =====  ===========  ============================================================
     """
 
     white: int = 224
     ripple: int = 32
     share: float = 0.5
-    flat: float = 0.5
+    flat: float = 0.95
 
 
 RULE = GreyMaskRule()
@@ -62,20 +62,23 @@ def is_binary(values: NDArray[Any]) -> bool:
     if values.dtype == bool:
         return True
     highest = float(values.max())
-    grey = (values > 0) & (values < highest)
-    if not grey.any():
+    if not ((values > 0) & (values < highest)).any():
         return True
     if not RULE.white <= highest <= 255:
         return False
     white, marked = np.count_nonzero(values >= RULE.white), np.count_nonzero(values >= RULE.ripple)
-    return bool(white > RULE.share * marked) and not _is_flat(values, grey)
+    return bool(white > RULE.share * marked) and not _is_flat(values, highest)
 
 
-def _is_flat(values: NDArray[Any], grey: NDArray[np.bool_]) -> bool:
-    """Return whether most grey pixels equal their neighbour in the row, where that is not background."""
-    one, other = values[:, :-1], values[:, 1:]
-    beside = (grey[:, :-1] | grey[:, 1:]) & (one > 0) & (other > 0)
-    return bool(np.count_nonzero(beside & (one == other)) > RULE.flat * np.count_nonzero(beside))
+def _is_flat(values: NDArray[Any], highest: float) -> bool:
+    """Return whether grey beads have no rims: where one ends in a row, its last two pixels are equal."""
+    ends = alike = 0
+    for row in (values, values[:, ::-1]):
+        outside, last, within = row[:, :-2], row[:, 1:-1], row[:, 2:]
+        end = (outside == 0) & (last > 0) & (within > 0) & (np.minimum(last, within) < highest)
+        ends += np.count_nonzero(end)
+        alike += np.count_nonzero(end & (last == within))
+    return alike > RULE.flat * ends
 
 
 def parts(values: NDArray[Any]) -> Labelled:

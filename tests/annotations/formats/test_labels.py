@@ -80,6 +80,26 @@ def test_a_part_of_a_label_image_with_high_labels_is_no_grey_mask(tmp_path, dtyp
     np.testing.assert_array_equal(read_labels(tmp_path / "m.tif"), truth)
 
 
+@pytest.mark.parametrize("white", [240, 254, 255])
+@pytest.mark.parametrize("quality", [50, 95, 100])
+def test_a_mask_that_jpeg_made_grey_is_no_label_image(tmp_path, white, quality):
+    y, x = np.indices((80, 160))
+    discs_of_30 = np.hypot(y - 40, x % 80 - 40) < 30
+    path = tmp_path / "m.jpg"
+    Image.fromarray((discs_of_30 * white).astype(np.uint8)).save(path, quality=quality)
+    assert len(np.unique(np.asarray(Image.open(path)))) > 2
+    assert read_labels(path).max() == 2
+
+
+def test_a_mask_with_few_grey_pixels_is_no_label_image(tmp_path):
+    _, truth = discs(6)
+    values = np.where(truth > 0, 255, 0).astype(np.uint8)
+    rim = np.argwhere((truth > 0) & (np.roll(truth, 1, axis=1) == 0))[::9]
+    values[tuple(rim.T)] = 200
+    tifffile.imwrite(tmp_path / "m.tif", values)
+    assert same_beads(read_labels(tmp_path / "m.tif"), truth)
+
+
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_mask_of_one_value(tmp_path, value):
     tifffile.imwrite(tmp_path / "m.tif", np.full((5, 6), value, np.uint8))
