@@ -76,8 +76,8 @@ def _is_flat(values: NDArray[Any], highest: float) -> bool:
     for row in (values, values[:, ::-1]):
         outside, last, within = row[:, :-2], row[:, 1:-1], row[:, 2:]
         end = (outside == 0) & (last > 0) & (within > 0) & (np.minimum(last, within) < highest)
-        ends += np.count_nonzero(end)
-        alike += np.count_nonzero(end & (last == within))
+        ends += int(np.count_nonzero(end))
+        alike += int(np.count_nonzero(end & (last == within)))
     return alike > RULE.flat * ends
 
 
