@@ -15,8 +15,8 @@ from beadctl.images.window import Window
 
 # Farther from the next pixel with a value, pixels stay without one: as far as a bead of usual size reaches.
 REACH_PX = 16
-# Rows that are filled at once, which bounds the memory for places and distances.
-STRIP_ROWS = 64
+# Edge of the squares that are filled at once: most of a plane has all values, or none near.
+BLOCK_PX = 128
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,17 @@ class Mirrored:
             return values
         around = self._around(window)
         values, wide = values.copy(), self.pixels.read(around)
-        columns = slice(window.left - around.left, window.right - around.left)
-        for top in range(0, window.height, STRIP_ROWS):
-            rows = values[top : top + STRIP_ROWS]
-            if np.isfinite(rows).all():
-                continue
-            first = top + window.top - around.top
-            start = max(0, first - 2 * REACH_PX)
-            part = _filled(wide[start : first + len(rows) + 2 * REACH_PX])
-            rows[:] = part[first - start :][: len(rows), columns]
+        down, across = window.top - around.top, window.left - around.left
+        for top in range(0, window.height, BLOCK_PX):
+            for left in range(0, window.width, BLOCK_PX):
+                block = values[top : top + BLOCK_PX, left : left + BLOCK_PX]
+                if np.isfinite(block).all():
+                    continue
+                rows, y = _with_margin(top + down, block.shape[0])
+                columns, x = _with_margin(left + across, block.shape[1])
+                part = wide[rows, columns]
+                if np.isfinite(part).any():
+                    block[:] = _filled(part)[y, x]
         return values
 
     def read_all(self) -> NDArray[Any]:
@@ -73,6 +75,12 @@ class Mirrored:
         bottom = min(self.height, window.bottom + 2 * REACH_PX)
         right = min(self.width, window.right + 2 * REACH_PX)
         return Window(top, left, bottom - top, right - left)
+
+
+def _with_margin(start: int, length: int) -> tuple[slice, slice]:
+    """Return a block of a line with what it may be filled from, and where the block lies in that."""
+    first = max(0, start - 2 * REACH_PX)
+    return slice(first, start + length + 2 * REACH_PX), slice(start - first, start - first + length)
 
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:
