@@ -269,7 +269,7 @@ def test_table_reads_back(tmp_path):
     assert [row["loss"] for row in rows] == [*FAMILY, "dice"]
     for row, record in zip(rows, records, strict=True):
         assert (int(row["epoch"]), int(row["step"])) == (record["epoch"], record["step"])
-        got = {key: float(row[key]) for key in row if key not in {"epoch", "step", "loss"}}
+        got = {key: float(row[key] or "nan") for key in row if key not in {"epoch", "step", "loss"}}
         want = {key: record[key] for key in got}
         assert got == pytest.approx(want, rel=1e-5, nan_ok=True)
     assert list(path.parent.iterdir()) == [path]
