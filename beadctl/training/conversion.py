@@ -18,6 +18,7 @@ from beadctl.errors import ModelError, SettingsError
 from beadctl.files import atomic
 from beadctl.images import Found, Plane, ReadOptions, open_image
 from beadctl.model.metadata import require_onnx, require_writable, with_facts
+from beadctl.model.runtime import CPU_PROVIDER
 from beadctl.model.session import Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import predict_plane
@@ -27,6 +28,10 @@ from beadctl.training.export import ExportOptions, export
 
 # Squares of this edge are kept of what the network is shown, and not more of them than this.
 CROP_PX, MOST_CROPS = 256, 128
+# Values beyond this share, on either side, are cut off: a few far ones would make all steps coarse.
+BEYOND = 1e-5
+# Values of each map, in one square, by which the share is measured.
+SAMPLED = 20_000
 
 
 class Reduced(StrEnum):
@@ -69,9 +74,9 @@ def convert(
 ) -> Drift:
     """Write a model file in lower precision, with the facts of its source; a failure leaves no file.
 
-    With `Reduced.INT8` the ranges of all values are those that occur on the images, at the scales at which
-    the network is shown them. The first and the last convolutions stay in single precision: the ones see the
-    image, the others make the maps.
+    With `Reduced.INT8` the ranges of all values are those that occur on the images, but for the farthest
+    (`BEYOND`), at the scales at which the network is shown them. The first and the last convolutions stay in
+    single precision: the ones see the image, the others make the maps.
 
     Parameters
     ----------
@@ -194,7 +199,7 @@ def _in_int8(proto: Any, crops: Sequence[NDArray[np.float32]]) -> Any:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._left = iter(crops)
+            self._left = iter(crops[:1])
 
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             crop = next(self._left, None)
@@ -202,6 +207,8 @@ def _in_int8(proto: Any, crops: Sequence[NDArray[np.float32]]) -> Any:
 
     for index, node in enumerate(proto.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
+    # Of onnxruntime's own ways, one keeps the farthest value, and the others hold all maps of all squares.
+    ranges = {name: [{"rmin": low, "rmax": high}] for name, (low, high) in _ranges_of(proto, crops).items()}
     with tempfile.TemporaryDirectory() as folder, _quiet():
         plain, written = (Path(folder) / name for name in ("plain.onnx", "int8.onnx"))
         onnx.save(proto, plain)
@@ -215,8 +222,31 @@ def _in_int8(proto: Any, crops: Sequence[NDArray[np.float32]]) -> Any:
             per_channel=True,
             reduce_range=True,
             nodes_to_exclude=sorted(_outer_nodes(proto.graph)),
+            extra_options={"TensorQuantOverrides": ranges},
         )
         return onnx.load(written)
+
+
+def _ranges_of(proto: Any, crops: Sequence[NDArray[np.float32]]) -> dict[str, tuple[np.float32, np.float32]]:
+    """Return the range of each map of a network, 0 included, without the share `BEYOND` on either side."""
+    import onnxruntime
+
+    onnx = require_onnx()
+    told = onnx.ModelProto()
+    told.CopyFrom(proto)
+    names = [name for node in told.graph.node for name in node.output]
+    del told.graph.output[:]
+    told.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(told.SerializeToString(), providers=[CPU_PROVIDER])
+    rng = np.random.default_rng(0)
+    sampled: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+    for crop in crops:
+        for name, values in zip(names, session.run(names, {"image": crop}), strict=True):
+            sampled[name].append(rng.choice(values.ravel(), min(SAMPLED, values.size)))
+    ends = {name: np.quantile(np.concatenate(of), (BEYOND, 1 - BEYOND)) for name, of in sampled.items()}
+    return {
+        name: (np.float32(min(low, 0.0)), np.float32(max(high, 0.0))) for name, (low, high) in ends.items()
+    }
 
 
 def _in_fp16(proto: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -29,6 +30,7 @@ from beadctl.training.train import train
 
 QUIET = Messages.of(quiet=True, verbose=False)
 TINY = dataclasses.replace(SMALL, simulate=2, validation_scenes=1, epochs=1)
+EXAMPLES = Path(__file__).parents[2] / "examples" / "images"
 # What any conversion meets, and what none does.
 ANY, NONE = DriftLimits(9.0, 9.0, 9.0), DriftLimits(-1.0, -1.0, -1.0)
 
@@ -70,6 +72,12 @@ def test_a_converted_file_is_standard_onnx_with_the_facts_of_its_source(converte
     assert facts == dataclasses.replace(Model(DEFAULT_MODEL, "cpu", 1).facts, precision=precision.value)
     (stated,) = (one.value for one in proto.metadata_props if one.key == METADATA_KEY)
     assert json.loads(stated)["precision"] == precision
+
+
+def test_int8_of_the_default_model_counts_as_it_does_on_the_example_images(tmp_path):
+    """Far values in a few pixels do not make the steps of all others coarse."""
+    convert(DEFAULT_MODEL, tmp_path / "int8.onnx", Reduced.INT8, find([EXAMPLES]), messages=QUIET)
+    assert Model(tmp_path / "int8.onnx", "cpu", 1).facts.precision == "int8"
 
 
 def test_int8_weights_are_signed_seven_bits_with_a_scale_a_channel(converted):
