@@ -102,7 +102,7 @@ def _unsupported(folder: Path, image: np.ndarray) -> Reasons:
     tifffile.imwrite(folder / "not_a_number.tif", np.full(image.shape, np.nan, "f4"))
     return {
         "complex.tif": "complex", "inks.tif": "SEPARATED", "lab.tif": "CIELAB", "inks_jpeg.jpg": "CMYK",
-        "channels.ome.tif": "--channel", "not_a_number.tif": "all of its pixels are nan",
+        "channels.ome.tif": "--channel", "not_a_number.tif": "all of its pixels are NaN or infinite",
     }  # fmt: skip
 
 
