@@ -4,6 +4,7 @@ In the style of ISO 20391-2: fields at several dilutions, a proportional fit, it
 proportionality.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from beadctl.counting.groups import Source
 from beadctl.counting.interval import Interval
 from beadctl.counting.loglinear import SIGNIFICANCE, Column, fit, glm, significant_alpha
 from beadctl.counting.specimen import LEAST_LEVELS
@@ -30,11 +32,15 @@ class DilutedField:
         Beads.
     area : float
         Of the field, above 0, in one unit for all fields of a series.
+    replicate : str
+        Fields of one replicate of a dilution are not independent; empty where none is stated. Equal names at
+        two dilutions are two replicates.
     """
 
     dilution: float
     count: int
     area: float = 1.0
+    replicate: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,11 @@ class DilutionSeries:
     ----------
     levels : tuple of Level
         From the least dilution to the greatest.
+    source : Source
+        Whether intervals and tests are by the counts of fields or of replicates.
     alpha : float
-        Over-dispersion: the variance of a count of mean m is ``m + alpha m**2``; 0 is a Poisson distribution.
+        Over-dispersion: the variance of such a count of mean m is ``m + alpha m**2``; 0 is a Poisson
+        distribution.
     slope, slope_interval : float and Interval
         Of log count against log dilution, with 95 % interval; -1 where counts follow the dilution.
     stock, stock_interval : float and Interval
@@ -85,6 +94,7 @@ class DilutionSeries:
     """
 
     levels: tuple[Level, ...]
+    source: Source
     alpha: float
     slope: float
     slope_interval: Interval
@@ -114,16 +124,19 @@ def dilution_series(fields: Sequence[DilutedField]) -> DilutionSeries:
     against log dilution. Counts are Poisson distributed, or negative binomial where they scatter more about
     the fit (p < 0.05, Pearson's chi-squared): then alpha is the value at which that statistic equals its
     degrees of freedom (Breslow, Extra-Poisson variation in log-linear models, Applied Statistics 33 (1984),
-    38-44). Intervals are Wald's with Student's quantile for the fields minus the parameters.
+    38-44). Intervals are Wald's with Student's quantile for the counts minus the parameters.
+
+    Where fields state their replicate, those of each replicate of a dilution are added up to one count of
+    their areas first, so alpha is the scatter of replicates, and their number is that of the counts.
 
     The linear range is the longest run of three or more neighbouring levels whose means are proportional to
     one over the dilution by a likelihood ratio test (p >= 0.05), of equally long ones that with more beads;
-    alpha for this test is that of the fields about the means of their levels, where these have several.
+    alpha for this test is that of the counts about the means of their levels, where these have several.
 
     Parameters
     ----------
     fields : sequence of DilutedField
-        Of three or more dilutions, with beads at two of them at least.
+        Of three or more dilutions, with beads at two of them at least; all state a replicate, or none.
 
     Raises
     ------
@@ -137,15 +150,15 @@ def dilution_series(fields: Sequence[DilutedField]) -> DilutionSeries:
     >>> round(series.slope, 2), series.linear_range
     (-1.04, (1.0, 100.0))
     """
-    ordered = sorted(fields, key=lambda field: field.dilution)
-    counts = np.array([field.count for field in ordered], float)
-    areas = np.array([field.area for field in ordered], float)
-    factors, level = np.unique([field.dilution for field in ordered], return_inverse=True)
+    units = _independent(fields)
+    counts, areas, dilution = _columns(units)
+    factors, level = np.unique(dilution, return_inverse=True)
     beads = np.bincount(level, counts).astype(float)
     if factors.size < LEAST_LEVELS or np.count_nonzero(beads) < 2:
         raise ValueError(f"{factors.size} dilutions, {np.count_nonzero(beads)} of them with beads")
-    dilution = factors[level]
-    relative = areas / areas.mean()
+    # A count of the area 1 is that of a mean field, also where counts are those of replicates.
+    mean_area = float(areas.sum()) / len(fields)
+    relative = areas / mean_area
     expected_shape = relative / dilution
 
     means = beads / np.bincount(level, relative)
@@ -159,25 +172,49 @@ def dilution_series(fields: Sequence[DilutedField]) -> DilutionSeries:
 
     fitted = math.exp(proportional.parameters[0]) / factors
     residuals = means / fitted - 1
-    scaled, line = counts / relative, fitted[level]
-    total = float(((scaled - scaled.mean()) ** 2).sum())
+    of_fields, areas_of_fields, dilution_of_fields = _columns(fields)
+    of_field = np.searchsorted(factors, dilution_of_fields)
     low, high = proportional.interval(0)
     return DilutionSeries(
         levels=tuple(
             Level(float(factor), int(n), float(mean), float(fit), float(residual), k in linear)
             for k, (factor, n, mean, fit, residual) in enumerate(
-                zip(factors, np.bincount(level), means, fitted, residuals, strict=True)
+                zip(factors, np.bincount(of_field), means, fitted, residuals, strict=True)
             )
         ),
+        source=Source.REPLICATES if any(field.replicate for field in fields) else Source.FIELDS,
         alpha=log_log.alpha,
         slope=float(log_log.parameters[1]),
         slope_interval=Interval(*log_log.interval(1)),
         stock=math.exp(proportional.parameters[0]),
         stock_interval=Interval(math.exp(low), math.exp(high)),
-        r2=1 - float(((scaled - line) ** 2).sum()) / total if total else math.nan,
+        r2=_explained(of_fields / areas_of_fields * mean_area, fitted[of_field]),
         r2_log=_squared_correlation(np.log(factors[beads > 0]), np.log(means[beads > 0])),
         proportionality_index=float(np.abs(residuals).mean()),
         proportional_p=lack.p(0, factors.size),
+    )
+
+
+def _independent(fields: Sequence[DilutedField]) -> list[DilutedField]:
+    """Return the fields in the order of their dilutions, those of each replicate of a dilution added up."""
+    units: dict[tuple[float, str | int], DilutedField] = {}
+    for number, field in enumerate(sorted(fields, key=lambda field: field.dilution)):
+        key = field.dilution, field.replicate or number
+        other = units.get(key)
+        units[key] = field if other is None else _sum(other, field)
+    return list(units.values())
+
+
+def _sum(one: DilutedField, other: DilutedField) -> DilutedField:
+    return dataclasses.replace(one, count=one.count + other.count, area=one.area + other.area)
+
+
+def _columns(fields: Sequence[DilutedField]) -> tuple[Column, Column, Column]:
+    """Return counts, areas and dilutions."""
+    return (
+        np.array([field.count for field in fields], float),
+        np.array([field.area for field in fields], float),
+        np.array([field.dilution for field in fields], float),
     )
 
 
@@ -225,6 +262,12 @@ def _linear_range(lack: _LackOfFit, beads: Column) -> range:
             if inside and (end - first, inside) > score and lack.p(first, end) >= SIGNIFICANCE:
                 best, score = range(first, end), (end - first, inside)
     return best
+
+
+def _explained(counts: Column, line: Column) -> float:
+    """Return the share of the variance of counts that a line explains; nan where they are equal."""
+    total = float(((counts - counts.mean()) ** 2).sum())
+    return 1 - float(((counts - line) ** 2).sum()) / total if total else math.nan
 
 
 def _squared_correlation(x: Column, y: Column) -> float:

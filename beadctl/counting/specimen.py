@@ -144,24 +144,32 @@ def require_all_diluted(specimens: Mapping[str, Specimen], source: str) -> None:
         )
 
 
-def require_all_replicated(specimens: Mapping[str, Specimen], source: str) -> None:
+def require_all_replicated(
+    specimens: Mapping[str, Specimen], source: str, *, in_series: bool = False
+) -> None:
     """Refuse replicates of some images of a group alone: its fields would be taken for independent.
 
     Parameters
     ----------
     specimens, source
         As for `require_all_diluted`.
+    in_series : bool
+        Whether the dilutions of a sample are fitted together, as one group.
 
     Raises
     ------
     SettingsError
         Names images without a replicate, where others of their group have one.
     """
-    replicated = {one.group for one in specimens.values() if one.replicate}
-    if without := [name for name, one in specimens.items() if not one.replicate and one.group in replicated]:
+
+    def group(one: Specimen) -> str:
+        return one.sample if in_series else one.group
+
+    replicated = {group(one) for one in specimens.values() if one.replicate}
+    if without := [name for name, one in specimens.items() if not one.replicate and group(one) in replicated]:
         raise SettingsError(
-            f"{source}: states no replicate for {some(without)}, but for others of the group; state it for "
-            "all of them, or for none"
+            f"{source}: states no replicate for {some(without)}, but for others of the "
+            f"{'sample' if in_series else 'group'}; state it for all of them, or for none"
         )
 
 

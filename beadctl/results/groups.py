@@ -193,7 +193,7 @@ class Grouping:
             raise SettingsError(f"--dilution {dilution}: {source} gives dilutions too; leave out one of them")
         if depth_um or dilution_series:
             require_all_diluted(specimens, source)
-        require_all_replicated(specimens, source)
+        require_all_replicated(specimens, source, in_series=dilution_series)
         if dilution_series:
             require_packages()
             require_levels(specimens.values())

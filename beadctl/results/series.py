@@ -33,6 +33,9 @@ class SeriesRow:
     ----------
     sample, levels, fields, beads : str and int
         Its name, and the number of dilutions, fields and beads.
+    replicates, interval_by : int and str
+        Number of replicates of all dilutions, 0 where none are stated; whether intervals are by the counts
+        of fields or of replicates.
     slope, slope_low, slope_high, alpha, stock_count, stock_count_low, stock_count_high, r2, r2_log,
     proportionality_index, proportional_p
         As there.
@@ -45,7 +48,9 @@ class SeriesRow:
     sample: str
     levels: int
     fields: int
+    replicates: int
     beads: int
+    interval_by: str = ""
     slope: float | None = None
     slope_low: float | None = None
     slope_high: float | None = None
@@ -80,6 +85,9 @@ SERIES_COLUMNS = tuple(field.name for field in dataclasses.fields(SeriesRow))
 LEVEL_COLUMNS = tuple(field.name for field in dataclasses.fields(LevelRow))
 SERIES_HEADS = {
     "sample": "sample",
+    "fields": "fields",
+    "replicates": "replicates",
+    "interval_by": "interval by",
     "slope": "slope",
     "slope_low": "low",
     "slope_high": "high",
@@ -116,8 +124,11 @@ def _series(grouping: Grouping, sample: str, rows: Sequence[Row]) -> SampleSerie
     if reason := mixed_pixel_sizes(rows):
         return SampleSeries(sample, (), reason=reason)
     fields = tuple(
-        DilutedField(grouping.specimens[row.image].dilution or math.nan, row.count or 0, area_of(row))
+        DilutedField(
+            specimen.dilution or math.nan, row.count or 0, area_of(row), replicate=specimen.replicate
+        )
         for row in rows
+        for specimen in [grouping.specimens[row.image]]
     )
     try:
         return SampleSeries(sample, fields, dilution_series(fields))
@@ -128,13 +139,19 @@ def _series(grouping: Grouping, sample: str, rows: Sequence[Row]) -> SampleSerie
 def series_row(series: SampleSeries) -> SeriesRow:
     """Return a sample's row of dilution_series.csv."""
     fields, found = series.fields, series.found
-    levels = len({field.dilution for field in fields})
-    row = SeriesRow(series.sample, levels, len(fields), sum(field.count for field in fields))
+    row = SeriesRow(
+        series.sample,
+        len({field.dilution for field in fields}),
+        len(fields),
+        len({(field.dilution, field.replicate) for field in fields if field.replicate}),
+        sum(field.count for field in fields),
+    )
     if found is None:
         return dataclasses.replace(row, reason=series.reason)
     first, last = found.linear_range or (None, None)
     return dataclasses.replace(
         row,
+        interval_by=str(found.source),
         slope=found.slope,
         slope_low=found.slope_interval.low,
         slope_high=found.slope_interval.high,
@@ -173,8 +190,10 @@ def write_series(folder: Path, series: Sequence[SampleSeries]) -> None:
 def tell_series(series: Sequence[SampleSeries], messages: Messages) -> bool:
     """Print the fits for people and a line for each sample without one; return whether there is one."""
     rows = [series_row(one) for one in series if one.found]
+    stated = any(row.replicates for row in rows)
+    series_heads = {name: head for name, head in SERIES_HEADS.items() if stated or name != "replicates"}
     for title, heads, table in (
-        ("Dilution series", SERIES_HEADS, rows),
+        ("Dilution series", series_heads, rows),
         ("Dilutions", LEVEL_HEADS, list(level_rows(series))),
     ):
         used = [name for name in heads if any(getattr(row, name) != "" for row in table)]

@@ -160,6 +160,19 @@ def test_a_dilution_series(count, dilutions):
     assert "Dilution series" in count(dilutions, *DILUTION).err
 
 
+def test_a_dilution_series_says_by_what_its_intervals_are(count, dilutions):
+    said = count(
+        dilutions, "-o", "out", "--group-by", r"(?P<dilution>\d+)x_(?P<replicate>\d)", "--dilution-series"
+    )
+    assert said.code == 0
+    (row,) = table("out/dilution_series.csv")
+    assert (row["fields"], row["replicates"], row["interval_by"]) == ("8", "8", "replicates")
+    assert "replicates" in said.err.partition("Dilution series")[2]
+    assert count(dilutions, "-o", "out", *DILUTION).code == 0
+    (row,) = table("out/dilution_series.csv")
+    assert (row["fields"], row["replicates"], row["interval_by"]) == ("8", "0", "fields")
+
+
 def test_a_sample_without_beads_has_no_fit(count, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()

@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from beadctl.errors import SettingsError
 from beadctl.images import Found
 from beadctl.results.groups import Grouping
 from beadctl.results.ledger import Row
@@ -38,6 +39,42 @@ def test_samples_are_apart():
         ("A", 4, pytest.approx(26)),
         ("B", 1, pytest.approx(40)),
     ]
+
+
+def test_intervals_are_between_replicates_where_these_are_stated():
+    """Two replicates of three fields at each dilution, that differ more than their fields."""
+    names = [
+        f"{factor}x_{replicate}{field}.tif" for factor in (1, 2, 4) for replicate in "AB" for field in "012"
+    ]
+    counts = [100, 98, 103, 70, 72, 69, 36, 35, 33, 50, 52, 49, 25, 24, 27, 17, 18, 17]
+    rows = [
+        Row(name, 0, "", "ok", count, field_area_px=100) for name, count in zip(names, counts, strict=True)
+    ]
+    found = [Found(PurePosixPath(name), PurePosixPath(name)) for name in names]
+
+    def row(expression):
+        (series,) = series_of(Grouping.of(found, expression, dilution_series=True), rows)
+        return series_row(series)
+
+    by_fields = row(r"(?P<dilution>\d+)x")
+    by_replicates = row(r"(?P<dilution>\d+)x_(?P<replicate>[AB])")
+    assert (by_fields.fields, by_fields.replicates, by_fields.interval_by) == (18, 0, "fields")
+    assert (by_replicates.fields, by_replicates.replicates, by_replicates.interval_by) == (
+        18,
+        6,
+        "replicates",
+    )
+    assert by_replicates.slope_high - by_replicates.slope_low > 1.5 * (
+        by_fields.slope_high - by_fields.slope_low
+    )
+    assert by_replicates.r2 == pytest.approx(by_fields.r2, abs=0.02)
+
+
+def test_a_replicate_of_one_dilution_alone_is_refused():
+    """The counts of a fit would be those of fields and of replicates."""
+    found = [Found(PurePosixPath(f"{name}.tif"), PurePosixPath(f"{name}.tif")) for name in COUNTS]
+    with pytest.raises(SettingsError, match=r"for A_2x.tif, A_4x.tif, but for others of the sample"):
+        Grouping.of(found, r"(?P<sample>A)_(?P<dilution>\d+)(?P<replicate>(?<=_1)x)?", dilution_series=True)
 
 
 def test_what_is_unknown_is_an_empty_cell():
