@@ -325,7 +325,7 @@ def test_a_missing_roifile_names_what_to_install(tmp_path, monkeypatch):
         ("a.txt", ",,\n", ["no columns of bead centres", "found: none"]),
         ("a.csv", "", ["no columns of bead centres", "found: none"]),
         ("a.csv", "left,top\n1,2\n", ["found: left, top", "y and x"]),
-        ("a.csv", "y_um,x_um\n1,2\n", ["found: y_um, x_um"]),
+        ("a.csv", "y_um,x_um\n1,2\n", ["has bead centres in um; divide them by the pixel size"]),
         ("a.csv", "12,13\n14,15\n", ["found: 12, 13"]),
         ("a.csv", "y,x\n1,2\n3,?\n", ["row 3", "'?' is not a coordinate"]),
         ("a.csv", "y,x\n1,nan\n", ["row 2", "'nan' is not a coordinate"]),

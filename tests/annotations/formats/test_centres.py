@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from beadctl.annotations.pairing import pair
 from beadctl.annotations.reading import read
+from beadctl.errors import AnnotationError
 
 
 def table(header, rows, delimiter=","):
@@ -75,6 +76,61 @@ def test_labels_of_imagej_name_images_and_other_labels_do_not(tmp_path):
         np.testing.assert_array_equal(found, painted([place]))
     path = written(tmp_path / "own.csv", table(("label", "y", "x"), [(1, 10, 12), (2, 30, 40)]))
     np.testing.assert_array_equal(read(path, (50, 60), diameter_px=8).labels, painted([(10, 12), (30, 40)]))
+
+
+BEADS = [(y, x) for y in (5.0, 15.0, 25.0, 35.0, 45.0) for x in (10.0, 30.0, 50.0)]
+# ImageJ measures from the corner of the first pixel, in units of the image's scale.
+SCALED = [(1, 50 * 0.65**2, 7, (x + 0.5) * 0.65, (y + 0.5) * 0.65) for y, x in BEADS]
+
+
+def test_a_table_of_imagej_in_units_of_a_scale_is_refused(tmp_path):
+    """It names no unit, but its areas are no numbers of pixels."""
+    path = written(tmp_path / "a.csv", table((" ", "Area", "Mean", "X", "Y"), SCALED))
+    with pytest.raises(
+        AnnotationError, match=r"row 2: its Area is no number of pixels.* X \(px\) and Y \(px\)"
+    ):
+        read(path, (50, 60), diameter_px=8)
+    german = [[str(value).replace(".", ",") for value in row] for row in SCALED]
+    path = written(tmp_path / "b.csv", table((" ", "Area", "Mean", "X", "Y"), german, ";"))
+    with pytest.raises(AnnotationError, match="its Area is no number of pixels"):
+        read(path, (50, 60), diameter_px=8)
+
+
+def test_a_table_of_imagej_whose_headings_say_px_is_read(tmp_path):
+    rows = [(*row[:3], x + 0.5, y + 0.5) for row, (y, x) in zip(SCALED, BEADS, strict=True)]
+    path = written(tmp_path / "a.csv", table((" ", "Area", "Mean", "X (px)", "Y (px)"), rows))
+    np.testing.assert_array_equal(read(path, (50, 60), diameter_px=8).labels, painted(BEADS))
+
+
+def test_lines_of_imagej_have_an_area_of_any_value(tmp_path):
+    rows = [(1, 8.25, 7, x + 0.5, y + 0.5, 8.25) for y, x in PLACES]
+    path = written(tmp_path / "a.csv", table((" ", "Area", "Mean", "X", "Y", "Length"), rows))
+    np.testing.assert_array_equal(read(path, (50, 60), diameter_px=8).labels, painted(PLACES))
+
+
+@pytest.mark.parametrize(("header", "told"), [(("y", "x"), True), (("Y (px)", "X (px)"), False)])
+def test_centres_that_crowd_into_the_corner_are_told(tmp_path, header, told):
+    """As points of ImageJ do, which have no area, where they are in um."""
+    path = written(tmp_path / "a.csv", table(header, [(y * 0.4, x * 0.4) for y, x in BEADS]))
+    remarks = read(path, (50, 60), diameter_px=2).remarks
+    assert [str(remark).partition(";")[0] for remark in remarks if remark.doubtful] == told * [
+        "bead centres: all in the upper left corner"
+    ]
+
+
+@pytest.mark.parametrize(
+    "places", [BEADS, BEADS[:2], [(45.0, x) for _, x in BEADS], [(y, 50.0) for y, _ in BEADS]]
+)
+def test_other_centres_are_not(tmp_path, places):
+    found = read(written(tmp_path / "a.csv", table(("y", "x"), places)), (50, 60), diameter_px=2)
+    assert not any("corner" in remark.words for remark in found.remarks)
+
+
+@pytest.mark.parametrize("unit", ["Y (um)", "y_um", "Y [µm]", "y_nm", "Y_micron"])
+def test_centres_in_a_stated_unit_are_refused(tmp_path, unit):
+    path = written(tmp_path / "a.csv", table((unit, unit.replace("y", "x").replace("Y", "X")), PLACES))
+    with pytest.raises(AnnotationError, match=r"has bead centres in .*m.*; divide them by the pixel size"):
+        read(path, (50, 60), diameter_px=8)
 
 
 def test_a_table_without_rows_is_an_image_without_beads(tmp_path):
