@@ -18,7 +18,7 @@ from beadctl.images import extra
 from beadctl.images.array import array_series
 from beadctl.images.failure import failures
 from beadctl.images.limits import Limits
-from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um
+from beadctl.images.pixel_size import TOLERANCE, jeol_pixel_size_um, stated_beside
 from beadctl.images.plane import Plane
 from beadctl.images.projection import projected
 from beadctl.images.read_options import ReadOptions
@@ -299,11 +299,11 @@ def content_sha256(path: Path) -> str:
 def content_key(path: Path) -> str:
     """Return what tells an image file from others: `content_sha256`, its errors too.
 
-    The pixel size that a text beside it states comes first, with a colon; see `jeol_pixel_size_um` in
-    `beadctl.images.pixel_size`.
+    What files beside it state of its pixel size comes first, with a colon; see
+    `beadctl.images.pixel_size.stated_beside`.
     """
-    stated_um, content = jeol_pixel_size_um(path), content_sha256(path)
-    return f"{stated_um!r}:{content}" if stated_um else content
+    content, stated = content_sha256(path), stated_beside(path)
+    return f"{stated}:{content}" if stated else content
 
 
 def _head(path: Path) -> bytes:

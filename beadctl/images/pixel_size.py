@@ -10,6 +10,9 @@ from xml.etree import ElementTree as ET
 
 from tifffile import TiffFile
 
+from beadctl.errors import ImageError
+from beadctl.images.failure import failures
+
 UM_PER_UNIT = {
     "pm": 1e-6, "picometer": 1e-6, "å": 1e-4, "angstrom": 1e-4, "ångström": 1e-4,
     "nm": 1e-3, "nanometer": 1e-3, "um": 1.0, "mum": 1.0, "micron": 1.0, "micrometer": 1.0, "umeter": 1.0,
@@ -112,6 +115,31 @@ def jeol_pixel_size_um(path: Path) -> float | None:
     if not (bar and marker and um and _number(bar[1]) > 0):
         return None
     return _edge_of_square([um * _number(marker[1]) / _number(bar[1])])
+
+
+def stated_beside(path: Path) -> str:
+    """Return what other files state of the pixel size and the Z step of an image; empty where none does.
+
+    They are the text of `jeol_pixel_size_um`, and the ``.companion.ome`` that an OME-TIFF file names.
+    """
+    stated = [um] if (um := jeol_pixel_size_um(path)) else []
+    for spacing in _companion_spacings(path):
+        stated += [um for um in (spacing.pixel_size_um, spacing.z_step_um) if um]
+    return " ".join(map(repr, stated))
+
+
+def _companion_spacings(path: Path) -> list[Spacing]:
+    try:
+        with failures(path), path.open("rb") as file:
+            if file.read(2) not in (b"II", b"MM"):
+                return []
+            file.seek(0)
+            with TiffFile(file, name=path.name) as tif:
+                xml = tif.ome_metadata or "" if tif.is_ome else ""
+    except ImageError:
+        # It fails where it is opened.
+        return []
+    return _ome_spacings(xml, path) if "MetadataFile" in xml else []
 
 
 def _text_beside(path: Path, most: int) -> bytes:

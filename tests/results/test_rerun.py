@@ -178,6 +178,31 @@ def test_a_pixel_size_that_a_text_beside_an_image_states_later_is_seen(segment, 
     assert "5 of 5 done (5 by an earlier run)" in segment(bead_folder, "-o", "out").err
 
 
+def test_a_pixel_size_that_a_companion_of_an_image_states_later_is_seen(segment, bead_folder):
+    schema = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    only = f'<OME {schema}><BinaryOnly MetadataFile="set.companion.ome" UUID="urn:uuid:9"/></OME>'
+    image = np.asarray(Image.open(bead_folder / "dark.png"))
+    tifffile.imwrite(bead_folder / "set.ome.tif", image, description=only, metadata=None)
+
+    def state(um):
+        (bead_folder / "set.companion.ome").write_text(
+            f'<OME {schema}><Image ID="Image:0"><Pixels PhysicalSizeX="{um}" PhysicalSizeY="{um}" '
+            'ID="Pixels:0"><TiffData><UUID FileName="set.ome.tif">urn:uuid:1</UUID></TiffData></Pixels>'
+            "</Image></OME>"
+        )
+
+    state(0.3)
+    assert segment(bead_folder, "-o", "out").code == 0
+    assert "6 of 6 done (6 by an earlier run)" in segment(bead_folder, "-o", "out").err
+    state(0.4)
+    said = segment(bead_folder, "-o", "out")
+    assert said.code == 1
+    assert "set.ome.tif: its pixel size, in the text beside it, has changed" in said.error
+    assert segment(bead_folder, "-o", "out", "--overwrite").code == 0
+    (row,) = (row for row in table("out/counts.csv") if row["image"] == "set.ome.tif")
+    assert row["pixel_size_um"] == "0.4"
+
+
 def test_other_settings_are_refused_until_overwrite(segment, bead_folder):
     segment(bead_folder, "-o", "out")
     before = {path: Path("out", path).read_bytes() for path in files("out")}
