@@ -25,6 +25,7 @@ from beadctl.console.stopping import SIGNALS
 from beadctl.dataset.manifest import fingerprint, read_manifest
 from beadctl.errors import TrainingError
 from beadctl.images import InputName, levels_of
+from beadctl.segmentation.gaps import gaps_of
 from beadctl.simulate import render
 from beadctl.training.augment import Augmentation, augmented, crop
 from beadctl.training.plan import TrainingPlan
@@ -188,7 +189,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         """Channels float32 (C, S, S) and targets float32 (4, S, S): foreground, marker, contacts, inside.
 
-        Pixels that are not inside are mirrored: they have targets, but do not count.
+        Pixels that are not inside are mirrored, also in gaps: they have targets, but do not count.
         """
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
@@ -197,6 +198,10 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
             image, labels, inside = crop(image, labels, self.size, rng)
         else:
             image, labels, inside = augmented(image, labels, self.size, rng, self.augmentation)
+        gaps = gaps_of(image)
+        # The mean over no pixel is NaN.
+        if gaps is not None and (seen := inside & ~gaps).any():
+            inside = seen
         # After augmentation: the marker's distances are those of the pixels that the network sees.
         wanted = np.stack((*targets(labels), contacts(labels), inside), dtype=np.float32)
         return torch.from_numpy(shown(image, self.source.input)), torch.from_numpy(wanted)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.images import InMemory, InputName, NetworkInput
+from beadctl.images import InMemory, InputName, Mirrored, NetworkInput
 from beadctl.images.normalisation import NORMALISED
 
 # Of networks that start from random weights; others keep the input that they were trained on.
@@ -16,5 +16,9 @@ def input_of(channels: int) -> InputName:
 
 
 def shown(image: NDArray[np.float32], name: InputName) -> NDArray[np.float32]:
-    """Return the channels (C, H, W) of an image (H, W) with the normalisation of this input."""
-    return NetworkInput.of(InMemory(image), name, NORMALISED).apply(image)
+    """Return the channels (C, H, W) of an image (H, W) with the normalisation of this input.
+
+    Pixels of NaN and infinity are those of a mirror, as at inference.
+    """
+    plane = InMemory(image)
+    return NetworkInput.of(plane, name, NORMALISED).apply(Mirrored(plane).read_all())

@@ -19,8 +19,9 @@ from beadctl.evaluation.metrics import CountErrors, instance_counts, pixel_count
 from beadctl.evaluation.scoring import Score
 from beadctl.model.joiner import Joiner
 from beadctl.model.session import Maps
+from beadctl.segmentation.gaps import gaps_of
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.segmentation.prediction import find_beads
+from beadctl.segmentation.prediction import find_beads, outside_gaps
 from beadctl.training.shown import input_of, shown
 from beadctl.training.unet import UNet
 from beadctl.training.world import ALONE, World
@@ -101,8 +102,10 @@ def compared(
     options: SegmentOptions,
 ) -> tuple[NDArray[np.uint32], Score]:
     """Label one image; return the label image and its comparison with the true one, all (H, W)."""
-    found = maps(network, image, device)
-    labels = find_beads(found, options).labels
+    found, gaps = maps(network, image, device), gaps_of(image)
+    if gaps is not None:
+        found = outside_gaps(found, gaps)
+    labels = find_beads(found, options, gaps=gaps).labels
     mask = found.probability >= round(options.threshold * 255)
     number = int(np.count_nonzero(np.unique(true)))
     errors = CountErrors((number,), (int(labels.max(initial=0)),))

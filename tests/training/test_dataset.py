@@ -52,6 +52,28 @@ def test_every_tile_is_seen_once_an_epoch_in_changing_order(tiles):
     assert len({tuple(views) for views in seen}) > 1
 
 
+@pytest.mark.parametrize("augmentation", [None, Augmentation(warp_probability=0)])
+def test_gaps_of_a_tile_do_not_count(tiles, augmentation):
+    """The network is shown a mirror there, whose beads nobody marked."""
+
+    class Torn(Shuffled):
+        def scene(self, seed, epoch, index):
+            image, labels = super().scene(seed, epoch, index)
+            image[: index * len(image) // 2] = np.nan
+            return image, labels
+
+    source = Torn(Tiles(read_manifest(tiles), "train", tiles))
+    size = min(source.scene(0, 0, 0)[0].shape)
+    counts = []
+    for index in range(3):
+        image, wanted = Views(source, size, 0, augmentation)[0, index]
+        assert torch.isfinite(image).all()
+        counts.append(int(wanted[3].sum()))
+    # Where no pixel has a value, all count, as a mean over none is NaN.
+    assert counts[0] == counts[2] == size**2
+    assert abs(counts[1] - size**2 // 2) <= 6 * size
+
+
 def test_validation_scenes_are_the_same_for_every_seed_and_never_trained_on():
     first, second = held_out(3, 32), held_out(2, 32)
     for (a, b), (c, d) in zip(first, second, strict=False):
