@@ -15,6 +15,7 @@ from beadctl.audit.run import AuditedSample
 from beadctl.errors import OutputError
 from beadctl.files import atomic, write_csv
 from beadctl.images import ReadOptions, only_plane
+from beadctl.images.pixel_size import stated_beside
 from beadctl.images.tiff_write import write_tiff
 from beadctl.words import number_of
 
@@ -37,7 +38,8 @@ def fix(audited: Sequence[AuditedSample], out_dir: Path, reading: ReadOptions) -
     Masks become label images, grey ones thresholded at half their highest value. A shifted mask is moved by
     whole pixels, and image and mask are cropped to their common part. Pairs that are bad otherwise, or still
     bad after that, are left out. Masks that merge beads are kept with a remark: they are right about pixels,
-    and a network learns more with them than without (``bench_audited_training.py``).
+    and a network learns more with them than without (``bench_audited_training.py``). Images are copied, but
+    where a file beside an image states its pixel size, that is written into the image.
 
     Parameters
     ----------
@@ -86,7 +88,10 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
     done = ["thresholded at half the highest grey value"] if pair.result.has(Fault.GREY) else []
     dy, dx = round(fit.dy), round(fit.dx)
     image_path = out_dir / "images" / f"{_stem(pair)}{pair.sample.image.suffix}"
-    if pair.result.has(Fault.SHIFTED) and (dy or dx):
+    is_moved = pair.result.has(Fault.SHIFTED) and bool(dy or dx)
+    # A copy has another name, and lies elsewhere.
+    is_sized_beside = plane.pixel_size_um is not None and bool(stated_beside(pair.sample.image))
+    if is_moved:
         height, width = labels.shape
         window = slice(max(0, dy), height + min(0, dy)), slice(max(0, dx), width + min(0, dx))
         pixels, labels = pixels[window], shift_labels(labels, fit)[window]
@@ -95,6 +100,9 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
         if unusable:
             return Change(pair, False, f"left out: {moved}, {unusable[0].message}")
         done.append(f"{moved} and cropped to {labels.shape[0]}x{labels.shape[1]} px")
+    if is_sized_beside:
+        done.append("pixel size, of the file beside it, written into the image")
+    if is_moved or is_sized_beside:
         image_path = image_path.with_suffix(".tif")
         write_tiff(image_path, pixels, software="beadctl audit", pixel_size_um=plane.pixel_size_um)
     else:

@@ -323,6 +323,22 @@ def test_a_moved_pair_keeps_the_pixel_size(run, tmp_path, dtype):
         assert np.array_equal(pixels.read_all(), image[:-4, 3:])
 
 
+def test_a_pair_that_is_right_keeps_the_pixel_size_of_the_text_beside_its_image(run, tmp_path):
+    image, labels = field()
+    for name, values in (("images", image.astype(np.uint16)), ("masks", labels)):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", values)
+    (tmp_path / "images/a.txt").write_text("$$SM_MICRON_BAR 100\n$$SM_MICRON_MARKER 30um\n")
+    said = run("audit", tmp_path / "images", tmp_path / "masks", "--no-find", "--fix", tmp_path / "fixed")
+    assert "1 pair written, 1 of them corrected; 0 left out" in said.err
+    written = open_image(tmp_path / "fixed/images/a.tif")
+    assert written.pixel_size_um == pytest.approx(0.3)
+    with written.planes[0].open() as pixels:
+        assert np.array_equal(pixels.read_all(), image)
+    (change,) = rows(tmp_path / "fixed/changes.csv")
+    assert change["change"] == "pixel size, of the file beside it, written into the image"
+
+
 def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
     y, x = np.indices(SHAPE)
     labels = np.zeros(SHAPE, np.uint16)
