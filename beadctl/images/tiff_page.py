@@ -10,10 +10,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
+from beadctl.errors import ImageError
 from beadctl.images.decoded_size import check_decoded_size
 from beadctl.images.failure import damaged, failures
 from beadctl.images.limits import Limits
@@ -23,6 +25,7 @@ CACHE_BYTES = 256 * 2**20
 """Decoded strips and tiles kept while a page is open: a row of blocks reads the same strips again."""
 
 
+LERC_CODE = 34887
 JPEG_CODES = {6, 7, 33007, 34892}
 FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of JPEG; the three others within are tables."""
@@ -184,7 +187,25 @@ def _decoded(page: _SegmentedPage, tif: TiffFile, keyframe: TiffPage, index: int
         if segment is None:
             # Sparse files omit empty tiles.
             return np.full(shape, keyframe.nodata, page.dtype)
-        return np.asarray(segment)
+        segment = np.asarray(segment)
+        if keyframe.compression == LERC_CODE and data is not None:
+            return _with_gaps(page.path, segment, data)
+        return segment
+
+
+def _with_gaps(path: Path, segment: NDArray[Any], data: bytes) -> NDArray[Any]:
+    """Return a decoded segment of LERC with NaN for pixels without a value, which are decoded as 0."""
+    known = imagecodecs.lerc_decode(data, masks=True)[1]
+    if known is None or known.all():
+        return segment
+    if segment.dtype.kind != "f":
+        raise ImageError(
+            f"{path}: has pixels without a value among whole numbers (LERC), which would be read as 0; "
+            "export it in floating point, or with a value for them"
+        )
+    # Of all samples together, or of each.
+    known = known.reshape(segment.shape if known.size == segment.size else (*segment.shape[:3], 1))
+    return np.where(known, segment, segment.dtype.type(np.nan))
 
 
 def _jpeg_samples(data: bytes) -> int:

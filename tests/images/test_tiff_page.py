@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.directories import Directories
-from helpers.reading import noise, read_error
+from helpers.reading import noise, read_error, read_plane
 from PIL import Image as Picture
 
 from beadctl.images import Window, open_image
@@ -151,3 +151,43 @@ def test_a_jpeg_tile_that_claims_a_larger_size_of_its_own_is_refused(tmp_path, g
     place = file.append(content)
     file.add(first=True, extra=[(259, 3, 1, 7), (273, 4, 1, place), (279, 4, 1, len(content))])
     assert "implausible" in read_error(file.write(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize(
+    "layout", [{}, {"tile": (16, 32)}, {"rowsperstrip": 7}], ids=["one", "tiles", "strips"]
+)
+@pytest.mark.parametrize("extra", [None, "deflate", "zstd"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_pixels_that_lerc_masks_have_no_value(tmp_path, layout, extra, dtype):
+    """Its decoder gives 0 for them, and the mask apart."""
+    image = np.random.default_rng(0).normal(100, 5, (40, 50)).astype(dtype)
+    image[:20, :20], image[33, 44] = np.nan, np.nan
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, compression="lerc", compressionargs={"compression": extra}, **layout)
+    np.testing.assert_array_equal(read_plane(path), image)
+
+
+def test_colours_that_lerc_masks_have_no_value(tmp_path):
+    image = np.random.default_rng(0).uniform(0, 1, (40, 50, 3)).astype("f4")
+    image[:20, :20] = np.nan
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, compression="lerc", photometric="rgb")
+    found = read_plane(path)
+    assert np.isnan(found[:20, :20]).all()
+    assert np.isfinite(found[20:]).all()
+
+
+def test_whole_numbers_that_lerc_masks_are_refused(tmp_path):
+    image, known = np.full((40, 50), 700, "u2"), np.ones((40, 50), bool)
+    known[:9] = False
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, compression="lerc")
+    np.testing.assert_array_equal(read_plane(path), image)
+    tifffile.imwrite(
+        path,
+        iter([imagecodecs.lerc_encode(image, masks=known)]),
+        shape=image.shape,
+        dtype="u2",
+        compression="lerc",
+    )
+    assert "pixels without a value among whole numbers (LERC)" in read_error(path)
