@@ -37,7 +37,8 @@ class BeadTable:
         Axes of the ellipse of equal second moments.
     circularity
         ``4 pi A / P**2`` (Cox 1927), 1 for a disc and clipped at 1, because the perimeter of discs of a few
-        pixels is underestimated; nan where the perimeter is 0 (one or two pixels).
+        pixels is underestimated; nan where the perimeter is 0 (one or two pixels), and where the value would
+        be above 1 though no pixel lies inside the outline (a short line, or 2 x 2 pixels).
     mean_intensity
         In the image's own units; nan without an image.
     confidence

@@ -86,9 +86,7 @@ def measure(
     area = runs.area_px
     y, x, border = _places(runs, labels.shape)
     major, minor = _axes(runs, area, y, x)
-    perimeter = _perimeters(labels, runs) if outlines else unknown
-    with np.errstate(divide="ignore"):
-        roundness = np.minimum(4 * np.pi * area / np.square(perimeter), 1.0)
+    perimeter, on_outline = _outlines(labels, runs) if outlines else (unknown, unknown)
     diameter = np.sqrt(4 * area / np.pi)
     probable = unknown if probability is None else runs.means(probability) / 255
     height = unknown if marker is None else runs.highest(marker) / 255
@@ -107,7 +105,7 @@ def measure(
         perimeter_px=perimeter,
         major_axis_px=major,
         minor_axis_px=minor,
-        circularity=np.where(perimeter > 0, roundness, np.nan),
+        circularity=_circularities(area, perimeter, on_outline),
         mean_intensity=total / area,
         confidence=probable if marker is None else probable * np.sqrt(height),
         area_um2=area * um**2,
@@ -181,14 +179,31 @@ def _axes(runs: Runs, area: Column, y: Column, x: Column) -> tuple[Column, Colum
     return major, 4 * np.sqrt(np.maximum(half_trace - spread, 0))
 
 
-def _perimeters(labels: NDArray[Any], runs: Runs) -> Column:
-    """Length of each bead's outline, that of its holes included, in px; summed in raster order."""
-    total = np.zeros(runs.labels.size)
+def _circularities(area: Column, perimeter: Column, on_outline: Column) -> Column:
+    """Return 4 pi A / P**2, at most 1; nan where the perimeter is no way around the bead.
+
+    The way leads from centre to centre of the pixels on the outline; where these are all, as of a line or of
+    2 x 2 pixels, it is far too short.
+    """
+    with np.errstate(divide="ignore"):
+        roundness = 4 * np.pi * area / np.square(perimeter)
+    is_wrong = (perimeter == 0) | ((on_outline == area) & (roundness > 1))
+    return np.where(is_wrong, np.nan, np.minimum(roundness, 1.0))
+
+
+def _outlines(labels: NDArray[Any], runs: Runs) -> tuple[Column, Column]:
+    """Return the length of each bead's outline, px, that of its holes included, and the pixels on it.
+
+    Lengths are summed in raster order.
+    """
+    total, pixels = np.zeros(runs.labels.size), np.zeros(runs.labels.size)
     for rows in scratch.bands(*labels.shape):
         label, length = _outline(labels, rows)
-        np.add.at(total, np.searchsorted(runs.labels, label), length)
+        bead = np.searchsorted(runs.labels, label)
+        np.add.at(total, bead, length)
+        pixels += np.bincount(bead, minlength=pixels.size)
         scratch.release(labels)
-    return total
+    return total, pixels
 
 
 def _outline(labels: NDArray[Any], rows: slice) -> tuple[NDArray[Any], Column]:

@@ -92,6 +92,28 @@ def test_long_beads_are_not_circular():
     assert table.major_axis_px[0] / table.minor_axis_px[0] == pytest.approx(np.sqrt((60**2 - 1) / (4**2 - 1)))
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (1, 3), (1, 12), (2, 2), (2, 4)], ids=str)
+@pytest.mark.parametrize("turn", [0, 1])
+def test_narrow_beads_have_no_circularity(shape, turn):
+    """Their perimeter is not that of a way around them, and the formula gives more than 1."""
+    labels = np.zeros((9, 50), np.uint32)
+    labels[2 : 2 + shape[0], 3 : 3 + shape[1]] = 1
+    (row,) = measure.measure(np.rot90(labels, turn)).rows()
+    assert row["circularity"] is None
+
+
+def test_diagonal_lines_have_no_circularity():
+    (row,) = measure.measure(np.eye(9, dtype=np.uint32)[:5]).rows()
+    assert row["circularity"] is None
+
+
+@pytest.mark.parametrize("diameter", [3, 4, 5, 6, 8, 12])
+def test_small_discs_have_the_circularity_of_a_disc(diameter):
+    y, x = np.indices((20, 20)) - 9.5 + diameter % 2 / 2
+    (row,) = measure.measure((np.hypot(y, x) <= diameter / 2).astype(np.uint32)).rows()
+    assert row["circularity"] >= 0.97
+
+
 def test_unknown_is_none_and_all_values_are_plain():
     labels = np.zeros((9, 9), dtype=np.uint32)
     labels[4, 4] = 1
