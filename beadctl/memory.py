@@ -96,7 +96,7 @@ class MemoryPlan:
         >>> [MemoryPlan.of(size, None, network=288).tile_size for size in ("8G", "2G")]
         [2048, 1024]
         """
-        most = (parsed(max_memory) if max_memory else usable_bytes()) // sharing
+        most = available(max_memory) // sharing
         fits = (edge for edge in COSTS.tiles if COSTS.fixed(edge, network) <= COSTS.most * most)
         edge = next(fits, COSTS.tiles[-1]) if tile_size is None else tile_size
         needed = COSTS.fixed(edge, network)
@@ -106,6 +106,11 @@ class MemoryPlan:
                 f"--max-memory {max_memory}: too little; the least that works is {shown(least * sharing)}"
             )
         return cls(most, edge, int(max(0, most - needed) / COSTS.arrays))
+
+
+def available(max_memory: str | None) -> int:
+    """Return the bytes that a run may use: as stated, else what the job may; errors of `parsed`."""
+    return parsed(max_memory) if max_memory else usable_bytes()
 
 
 def parsed(text: str) -> int:

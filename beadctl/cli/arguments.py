@@ -18,22 +18,22 @@ from beadctl.cluster.certificates import Certificates
 from beadctl.cluster.place import Local, Place, parse
 from beadctl.cluster.start import workers_for
 from beadctl.cluster.worker import Order
-from beadctl.cluster.workers import Workers
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.tiling import TilingOptions, overlap_px
 from beadctl.errors import ExitCode, OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
-from beadctl.memory import MemoryPlan
+from beadctl.memory import MemoryPlan, available
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.report import require_packages
 from beadctl.results.merge import Shards
-from beadctl.results.orders import ImageOrder, NetworkOrder
+from beadctl.results.orders import ImageOrder, NetworkOrder, own_processes
 from beadctl.results.outputs import Outputs
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
 from beadctl.results.stored import opened
 from beadctl.results.summary import Statistics
+from beadctl.results.workers import Workers
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.shard import Shard
@@ -160,16 +160,33 @@ def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) ->
 
 @contextlib.contextmanager
 def manned(
-    found: ByNetwork | ByLabels, settings: Settings, outputs: Outputs, messages: Messages
+    found: ByNetwork | ByLabels,
+    images: Sequence[Found] | Part,
+    settings: Settings,
+    outputs: Outputs,
+    messages: Messages,
 ) -> Iterator[Source]:
-    """Yield a source of beads with the workers of the cluster that is asked for, if one is."""
-    if not settings.cluster.workers:
+    """Yield a source of beads with the workers that are asked for, or processes for many images."""
+    where, threads = shared_among(settings, images, found.threads)
+    if where is None:
         yield found
         return
-    where = parse(settings.cluster.workers)
-    ordered = network_order(settings, found, where) if isinstance(found, ByNetwork) else found
+    ordered = network_order(settings, found, where, threads) if isinstance(found, ByNetwork) else found
     with manned_by(where, ImageOrder.of(ordered, outputs), settings, messages) as workers:
         yield replace(found, workers=workers)
+
+
+def shared_among(
+    settings: Settings, images: Sequence[object] | Part, threads: int
+) -> tuple[Place | None, int | None]:
+    """Return the workers that are asked for, or processes for many images, and the threads of each.
+
+    The threads are those that the network has here; None for what a worker may use.
+    """
+    if settings.cluster.workers:
+        return parse(settings.cluster.workers), settings.inference.threads
+    where = own_processes(images, threads, available(settings.inference.max_memory))
+    return where, threads // where.workers if where else None
 
 
 @contextlib.contextmanager
@@ -192,14 +209,14 @@ def manned_by(
     return workers_for(where, order, certificates=certificates, timeout_s=asked.timeout_s, messages=messages)
 
 
-def network_order(settings: Settings, source: ByNetwork, where: Place) -> NetworkOrder:
-    """Return how workers open the model file of a source."""
+def network_order(settings: Settings, source: ByNetwork, where: Place, threads: int | None) -> NetworkOrder:
+    """Return how workers, of so many threads each, open the model file of a source."""
     asked = settings.inference
     return NetworkOrder(
         asked.model and asked.model.absolute(),
         source.model.sha256,
         asked.device,
-        asked.threads,
+        threads,
         asked.max_memory,
         asked.tile_size,
         where.workers if isinstance(where, Local) else 1,
@@ -211,7 +228,14 @@ def print_forecast(settings: Settings, found: Sequence[Found], messages: Message
     """Print what a run would take."""
     from beadctl.results.forecast import COLUMNS, forecast
 
-    told = forecast(found, read_options(settings), *session(settings, messages))
+    inference = settings.inference
+    model, plan = session(settings, messages)
+    where, _ = shared_among(settings, found, model.cpu_threads)
+    processes = where.workers if isinstance(where, Local) else 1
+    if processes > 1:
+        asked = inference.max_memory, inference.tile_size
+        plan = MemoryPlan.of(*asked, network=model.bytes_a_pixel, sharing=processes)
+    told = forecast(found, read_options(settings), model, plan, processes)
     print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
     return ExitCode.of(failed=told.unreadable > 0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from beadctl import lock
+from beadctl import cpus, lock
 from beadctl.annotations.sample import Sample
 from beadctl.audit import page, shards, table
 from beadctl.audit.detector import bead_detector
@@ -23,9 +23,9 @@ from beadctl.cli.arguments import (
     read_options,
     segment_options,
     session,
+    shared_among,
 )
 from beadctl.cli.settings import Settings
-from beadctl.cluster.place import parse
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.samples import find_samples
 from beadctl.errors import ExitCode, OutputError, SettingsError
@@ -76,7 +76,7 @@ def part(
 def checked(
     found: Sequence[Sample], settings: Settings, messages: Messages, *, find: bool
 ) -> tuple[list[Checked], Model | None]:
-    """Check each pair by itself, here or on a cluster; return what was found, and the model if one was asked.
+    """Check each pair by itself, here or by workers; return what was found, and the model if one was asked.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def checked(
     network = _network(settings, messages) if find else None
     detector, workers = None, None
     with contextlib.ExitStack() as stack:
-        if settings.cluster.workers:
-            where = parse(settings.cluster.workers)
-            asked = network_order(settings, network, where) if network else None
+        where, threads = shared_among(settings, found, network.threads if network else cpus.usable_cpus())
+        if where:
+            asked = network_order(settings, network, where, threads) if network else None
             order = PairOrder(reading, asked, f"{Path.cwd()}{os.sep}")
             workers = stack.enter_context(manned_by(where, order, settings, messages))
         elif network:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from beadctl.cli.arguments import manned_by, plain
 from beadctl.cli.settings import Loaded, Settings
 from beadctl.cluster.place import Local, parse
-from beadctl.cluster.workers import Workers
 from beadctl.console import Messages
 from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
+from beadctl.results.workers import Workers
 from beadctl.segmentation.sizes import Area
 from beadctl.training.blend import Blend
 from beadctl.training.choices import ArchName, PrecisionName, ScheduleName, SelectName

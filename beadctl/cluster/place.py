@@ -9,6 +9,8 @@ from beadctl.errors import SettingsError
 LOCAL = re.compile(r"local:([0-9]{1,4})")
 ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]]+):[0-9]{1,5}")
 FILE = re.compile(r"(.+\.ya?ml)(?::([0-9]{1,5}))?")
+# Images of each process, so that its start pays, and its memory: with less the tiles would be smaller.
+IMAGES_EACH, BYTES_EACH = 32, 2 * 2**30
 HOW = "give local:N, tcp://HOST:PORT or tls://HOST:PORT of a scheduler, or jobqueue.yaml:N for N jobs"
 
 
@@ -20,6 +22,20 @@ class Local:
 
     def __str__(self) -> str:
         return f"local:{self.workers}"
+
+    @classmethod
+    def for_images(cls, images: int, threads: int, memory_bytes: int) -> "Local | None":
+        """Return the processes that share images, threads and memory; None where one is as fast.
+
+        A process labels one plane at a time, whatever its threads, as Python runs one thread at a time.
+
+        Examples
+        --------
+        >>> Local.for_images(1000, 8, 16 * 2**30), Local.for_images(40, 8, 16 * 2**30)
+        (Local(workers=8), None)
+        """
+        workers = min(threads, images // IMAGES_EACH, memory_bytes // BYTES_EACH)
+        return cls(workers) if workers > 1 else None
 
 
 @dataclass(frozen=True)

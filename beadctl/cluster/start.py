@@ -1,10 +1,8 @@
 """Starts the workers of a cluster, or joins those that run, and ends what it started."""
 
-import asyncio
 import contextlib
 import logging
 import math
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,27 +11,19 @@ from typing import TYPE_CHECKING
 from beadctl.cluster import queue
 from beadctl.cluster.certificates import Certificates, temporary
 from beadctl.cluster.place import JobQueue, Local, Place, Scheduler
+from beadctl.cluster.processes import Processes
 from beadctl.cluster.worker import Order
 from beadctl.cluster.workers import Workers
 from beadctl.console import Messages, stopping
 from beadctl.errors import ClusterError, SettingsError
+from beadctl.words import number_of
 
 if TYPE_CHECKING:
     import distributed
     from distributed.deploy.spec import SpecCluster
 
-LOOPBACK = "127.0.0.1"
-# Settings of Dask for workers of this computer: no pages to look at, and a worker that died may take its time
-# to come back.
-CONFIG = {
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.deploy.lost-worker-timeout": "1 hour",
-    "distributed.worker.daemon": False,
-}
-PRELOAD = "distributed.worker.preload"
-# How long a worker has to end by itself, and how long all of them and their scheduler may take.
-KILL_S, CLOSE_S = 0.5, 5.0
+# How long jobs and their scheduler may take to end.
+CLOSE_S = 5.0
 POLL_S = 0.1
 
 
@@ -45,8 +35,8 @@ def workers_for(
     certificates: Certificates | None = None,
     timeout_s: float = 30,
     messages: Messages,
-) -> Iterator[Workers]:
-    """Have the workers of a cluster ready for an order while the block lasts.
+) -> Iterator[Workers | Processes]:
+    """Have workers ready for an order while the block lasts.
 
     Parameters
     ----------
@@ -71,6 +61,15 @@ def workers_for(
     MissingExtraError
         If Dask is not installed.
     """
+    if isinstance(place, Local):
+        processes = Processes(place, order)
+        messages.info(f"the work is shared by {number_of(place.workers, 'process', 'processes')}")
+        try:
+            yield processes
+        finally:
+            with stopping.finishing():
+                processes.give_up()
+        return
     _silence()
     with contextlib.ExitStack() as stack:
         address, security, refill = _scheduler(place, certificates, stack)
@@ -87,15 +86,12 @@ def workers_for(
 
 
 def _scheduler(
-    place: Place, certificates: Certificates | None, stack: contextlib.ExitStack
+    place: Scheduler | JobQueue, certificates: Certificates | None, stack: contextlib.ExitStack
 ) -> tuple[str, "distributed.Security | None", Callable[[], object]]:
     """Return the address of a scheduler, how it is talked to, and what replaces workers that have ended."""
     if isinstance(place, Scheduler):
         return place.address, _of_scheduler(place, certificates), lambda: None
     security = certificates.security() if certificates else temporary()
-    if isinstance(place, Local):
-        cluster = stack.enter_context(_local(place, security))
-        return cluster.scheduler_address, security, lambda: None
     cluster = stack.enter_context(queue.opened(place.file, security))
     stack.callback(_close, cluster)
     return cluster.scheduler_address, security, queue.Jobs(cluster, place.jobs).keep
@@ -114,36 +110,6 @@ def _of_scheduler(place: Scheduler, certificates: Certificates | None) -> "distr
             f"--cluster {place}: TLS needs certificates; set tls_ca, tls_cert and tls_key in [cluster]"
         )
     return security
-
-
-@contextlib.contextmanager
-def _local(place: Local, security: "distributed.Security") -> Iterator["SpecCluster"]:
-    """Start processes on this computer; none of their ports can be reached from another."""
-    import dask
-    from distributed import LocalCluster
-
-    first = {PRELOAD: [*dask.config.get(PRELOAD), "beadctl.cluster.preload"]}
-    with tempfile.TemporaryDirectory(prefix="beadctl-") as folder, dask.config.set(CONFIG | first):
-        try:
-            cluster = LocalCluster(
-                n_workers=place.workers,
-                threads_per_worker=1,
-                host=LOOPBACK,
-                security=security,
-                dashboard_address=f"{LOOPBACK}:0",
-                silence_logs=logging.CRITICAL,
-                # The limit is that of --max-memory.
-                memory_limit=0,
-                local_directory=folder,
-                # Whoever waits for a task is told of a lost worker at once.
-                scheduler_kwargs={"allowed_failures": 0},
-            )
-        except (OSError, RuntimeError, TimeoutError) as error:
-            raise ClusterError(f"--cluster {place}: cannot start its workers ({error})") from None
-        try:
-            yield cluster
-        finally:
-            _close(cluster)
 
 
 @contextlib.contextmanager
@@ -175,19 +141,9 @@ def _wait_for_worker(client: "distributed.Client", place: Place, most_s: float) 
 
 
 def _close(cluster: "SpecCluster") -> None:
-    """End workers, whatever they do, and the scheduler."""
-
-    async def close() -> None:
-        from distributed import Nanny
-
-        ours = [one for one in cluster.workers.values() if isinstance(one, Nanny)]
-        await asyncio.gather(*(nanny.close(timeout=KILL_S) for nanny in ours), return_exceptions=True)
-
-    with stopping.finishing():
-        with contextlib.suppress(Exception):
-            cluster.sync(close, callback_timeout=CLOSE_S)
-        with contextlib.suppress(Exception):
-            cluster.close(timeout=CLOSE_S)
+    """End jobs, and the scheduler."""
+    with stopping.finishing(), contextlib.suppress(Exception):
+        cluster.close(timeout=CLOSE_S)
 
 
 def _silence() -> None:

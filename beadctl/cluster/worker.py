@@ -3,7 +3,7 @@
 import socket
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -112,10 +112,10 @@ def work(task: Task) -> Answer:
     try:
         value = tool.work(*task.item)
     except (FileNotFoundError, NotADirectoryError) as error:
-        return Answer(notes=_noted(), absent=str(error.filename), worker=_name(worker))
+        return Answer(notes=noted(), absent=str(error.filename), worker=_name(worker))
     except BeadctlError as error:
         raise _named(error, worker) from None
-    return Answer(value, _noted())
+    return Answer(value, noted())
 
 
 def give_up(run: str) -> None:
@@ -131,7 +131,7 @@ def _tool(task: Task, worker: "Worker") -> Tool:
             try:
                 if task.version != __version__:
                     raise ClusterError(f"has beadctl {__version__}; install {task.version} there")
-                _listen()
+                keep_notes()
                 # Workers that one process started on its computer have their numbers as names.
                 _tools[task.run] = task.order.open(worker.name if isinstance(worker.name, int) else 0)
             except BeadctlError as error:
@@ -148,8 +148,8 @@ def _name(worker: "Worker") -> str:
 
 
 @cache
-def _listen() -> None:
-    """Keep the notes on files for whoever ordered the work."""
+def keep_notes() -> None:
+    """Keep the notes on files of this process for `noted`."""
     show = warnings.showwarning
 
     def keep(message: Warning | str, *where: Any, **more: Any) -> None:
@@ -162,10 +162,28 @@ def _listen() -> None:
     warnings.showwarning = keep
 
 
-def _noted() -> list[tuple[Path, str]]:
+def noted() -> list[tuple[Path, str]]:
+    """Return the notes that were kept since the last call."""
     found = list[tuple[Path, str]]()
     try:
         while True:
             found.append(_notes.get_nowait())
     except Empty:
         return found
+
+
+def merged(facts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the facts in which processes agree, and lists of those in which they differ.
+
+    Examples
+    --------
+    >>> merged([{"device": "cuda:0", "threads": 2}, {"device": "cuda:1", "threads": 2}])
+    {'device': ['cuda:0', 'cuda:1'], 'threads': 2}
+    """
+    names = dict.fromkeys(name for one in facts for name in one)
+    values = {name: _each_once([one.get(name) for one in facts]) for name in names}
+    return {name: several if len(several) > 1 else several[0] for name, several in values.items()}
+
+
+def _each_once(values: Sequence[Any]) -> list[Any]:
+    return [value for place, value in enumerate(values) if value not in values[:place]]

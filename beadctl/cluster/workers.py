@@ -4,47 +4,33 @@ import secrets
 import threading
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beadctl import __version__
 from beadctl.cluster import worker
 from beadctl.cluster.place import Place
-from beadctl.cluster.worker import Answer, Order, Task
+from beadctl.cluster.tries import Tried, Tries
+from beadctl.cluster.worker import Answer, Order, Task, merged
 from beadctl.errors import BeadctlError, ClusterError, FileNote, ImageError
 
 if TYPE_CHECKING:
     import distributed
 
-# Workers that may be lost with a task before it is tried alone.
-TRIES = 2
 # Tasks of each thread of a worker: one that it does, and the next, so that it waits for none.
 EACH = 2
 # How often the workers are counted while nothing else asks for them, and how long they may take to stop.
 COUNT_S, STOP_S = 2.0, 1.0
-LOST = "at last with nothing else beside it; is it too large for the memory of a worker?"
-
-
-@dataclass(eq=False)
-class _Tried:
-    """A task that is to be done, and how often a worker was lost with it."""
-
-    task: Task
-    future: Future[Any]
-    losses: int = 0
-    running: "distributed.Future[Answer] | None" = None
 
 
 class Workers:
     """Has the tasks of an order done.
 
-    A worker that is lost may have been killed by its task. Such a task is tried again, like any other; after
-    `TRIES` losses it is tried with no other beside it, and if its worker is lost once more, it is given up.
+    What becomes of the task of a worker that is lost, `beadctl.cluster.tries.Tries` says.
 
     Parameters
     ----------
@@ -76,9 +62,7 @@ class Workers:
         self._client, self._place, self._patience_s, self._refill = client, place, patience_s, refill
         self._task = Task(order, secrets.token_hex(8), __version__)
         self._lock, self._closed, self._number = threading.RLock(), False, 0
-        self._waiting, self._suspects = deque[_Tried](), deque[_Tried]()
-        self._running = set[_Tried]()
-        self._alone: _Tried | None = None
+        self._tries = Tries()
         self._seen_s = self._counted_s = time.monotonic()
         self.facts = self._ready()
 
@@ -93,9 +77,9 @@ class Workers:
 
         A task that is given up is an `ImageError`; `ClusterError` tells that the workers cannot do any.
         """
-        tried = _Tried(replace(self._task, item=item), Future())
+        tried = Tried(item, Future())
         with self._lock:
-            self._waiting.append(tried)
+            self._tries.add(tried)
         try:
             self._start()
         except Exception:
@@ -130,7 +114,7 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
-            running = [tried.running for tried in self._running if tried.running]
+            running = [tried.running for tried in self._tries.running if tried.running]
         # The scheduler, too, may be lost.
         with suppress(Exception):
             self._client.sync(self._stop, running, callback_timeout=STOP_S)
@@ -152,46 +136,23 @@ class Workers:
                 raise facts
             if isinstance(facts, Exception):
                 raise ClusterError(f"worker {name}: {type(facts).__name__}: {facts}")
-        names = dict.fromkeys(name for facts in found.values() for name in facts)
-        values = {name: _each_once([facts.get(name) for facts in found.values()]) for name in names}
-        return {name: several if len(several) > 1 else several[0] for name, several in values.items()}
+        return merged(list(found.values()))
 
     def _start(self) -> None:
         """Start what there is a place for."""
         with self._lock:
-            while tried := self._next():
-                self._running.add(tried)
+            while not self._closed and (tried := self._tries.next(EACH * self.places)):
                 self._number += 1
-                tried.running = self._client.submit(
-                    worker.work, tried.task, key=f"{tried.task.run}-{self._number}", pure=False
-                )
+                key = f"{self._task.run}-{self._number}"
+                task = replace(self._task, item=tried.item)
+                tried.running = self._client.submit(worker.work, task, key=key, pure=False)
                 tried.running.add_done_callback(lambda _, tried=tried: self._done(tried))
 
-    def _next(self) -> _Tried | None:
-        if self._closed or self._alone:
-            return None
-        if self._suspects:
-            if self._running:
-                return None
-            self._alone = self._suspects.popleft()
-            return self._alone
-        if self._waiting and len(self._running) < EACH * self.places:
-            return self._waiting.popleft()
-        return None
-
-    def _done(self, tried: _Tried) -> None:
+    def _done(self, tried: Tried) -> None:
         """Take what became of a task, and start others."""
         answer, error, losses = _outcome(tried.running)
         with self._lock:
-            # Nothing holds the result on its worker any more.
-            tried.running = None
-            self._running.discard(tried)
-            was_alone = self._alone is tried
-            if was_alone:
-                self._alone = None
-            tried.losses += losses
-            if losses and not was_alone:
-                (self._waiting.appendleft if tried.losses < TRIES else self._suspects.append)(tried)
+            is_tried_again = self._tries.ended(tried, losses)
         if self._closed:
             return
         if answer:
@@ -199,14 +160,13 @@ class Workers:
                 warnings.warn(FileNote(path, note), stacklevel=1)
         if answer and not answer.absent:
             tried.future.set_result(answer.value)
-        elif was_alone or not losses:
-            tried.future.set_exception(self._error(answer, error, tried.losses))
+        elif not is_tried_again:
+            lost = ImageError(tried.lost_words) if losses else None
+            tried.future.set_exception(lost or self._error(answer, error))
         self._start()
 
-    def _error(self, answer: Answer | None, error: BaseException | None, losses: int) -> BaseException:
+    def _error(self, answer: Answer | None, error: BaseException | None) -> BaseException:
         """Return why a task is not done."""
-        if losses:
-            return ImageError(f"its worker died {losses} times, {LOST}")
         if answer:
             if not Path(answer.absent).exists():
                 return ImageError("no such file; check the path")
@@ -238,7 +198,3 @@ def _outcome(running: "distributed.Future[Answer] | None") -> tuple[Answer | Non
         return None, error, error.allowed_failures + 1
     except BaseException as error:
         return None, error, 0
-
-
-def _each_once(values: Sequence[Any]) -> list[Any]:
-    return [value for place, value in enumerate(values) if value not in values[:place]]

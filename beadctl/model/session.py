@@ -137,6 +137,11 @@ class Model:
         self.bytes_a_pixel = _bytes_a_pixel(self.facts, copied=bool(COPIED.search(content)))
         self._run_once()
 
+    @property
+    def cpu_threads(self) -> int:
+        """Threads of the CPU that run it; 1 on another device, which runs one tile at a time."""
+        return self.threads if self.device == "cpu" else 1
+
     def run(self, tile: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network; return probability and, where the model has one, marker, float32 (N, 1, H, W).
 

@@ -33,8 +33,10 @@ class Forecast:
         are; the scale rule may add some.
     pixels, network_pixels : int
         Of the planes, and of the tiles with their halos.
+    processes : int
+        Processes that share the images.
     memory_bytes, disk_bytes : int
-        Memory, and temporary files, that the largest plane needs.
+        Memory, and temporary files, where each of them has the largest plane.
     seconds : float
         Time, from that of one tile on the device.
     """
@@ -45,6 +47,7 @@ class Forecast:
     tiles: int
     pixels: int
     network_pixels: int
+    processes: int
     memory_bytes: int
     disk_bytes: int
     seconds: float
@@ -58,12 +61,15 @@ class Forecast:
         yield "megapixels", f"{self.pixels / 1e6:.4g}"
         yield "tiles", f"{self.tiles}"
         yield "network pixels a pixel", f"{self.network_pixels / max(1, self.pixels):.2f}"
+        yield "processes", f"{self.processes}"
         yield "memory", shown(self.memory_bytes)
         yield "temporary files", shown(self.disk_bytes)
         yield "time", duration(self.seconds)
 
 
-def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: MemoryPlan) -> Forecast:
+def forecast(
+    found: Sequence[Found], read: ReadOptions, model: Model, plan: MemoryPlan, processes: int = 1
+) -> Forecast:
     """Foretell a run; images are opened, and no pixel is read. Objects in stores are copied one at a time.
 
     Parameters
@@ -71,7 +77,9 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     found, read : sequence of Found and ReadOptions
         The images, and how they are read.
     model, plan : Model and MemoryPlan
-        The opened model, and the tiles and memory of the run.
+        The opened model, and the tiles and memory of a process.
+    processes : int
+        Processes that share the images.
     """
     planes, unreadable = list[Plane](), 0
     for item in found:
@@ -85,6 +93,7 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
     largest = max(tiles, key=lambda tile: tile.height * tile.width, default=None)
     needs = [_arrays(plane, plan) for plane in planes]
     tile_bytes = largest.height * largest.width * model.bytes_a_pixel if largest else 0
+    fixed_bytes = COSTS.process + COSTS.cell + tile_bytes
     return Forecast(
         images=len(found),
         unreadable=unreadable,
@@ -92,8 +101,9 @@ def forecast(found: Sequence[Found], read: ReadOptions, model: Model, plan: Memo
         tiles=len(tiles),
         pixels=sum(plane.height * plane.width for plane in planes),
         network_pixels=network_pixels,
-        memory_bytes=COSTS.process + COSTS.cell + tile_bytes + max((kept for kept, _ in needs), default=0),
-        disk_bytes=max((files for _, files in needs), default=0),
+        processes=processes,
+        memory_bytes=processes * (fixed_bytes + max((kept for kept, _ in needs), default=0)),
+        disk_bytes=processes * max((files for _, files in needs), default=0),
         seconds=OVER_NETWORK * network_pixels * _seconds_a_pixel(model, largest) if largest else 0.0,
     )
 

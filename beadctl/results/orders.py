@@ -1,11 +1,12 @@
 """What a worker needs to find beads, and to finish images, as this one would."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from beadctl import cpus, scratch
+from beadctl.cluster.place import Local
 from beadctl.errors import ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
@@ -13,6 +14,7 @@ from beadctl.model.session import DEFAULT_MODEL, Model
 from beadctl.results.formats import Output
 from beadctl.results.image_work import FinishedImage, ImageWork
 from beadctl.results.outputs import Outputs
+from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork
 from beadctl.segmentation.options import SegmentOptions
 
@@ -20,6 +22,22 @@ from beadctl.segmentation.options import SegmentOptions
 NUMBERED = ("cuda", "tensorrt", "directml")
 # What ``run.json`` says of the process that finds the beads.
 OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
+
+
+def own_processes(images: Sequence[object] | Part, threads: int, memory_bytes: int) -> Local | None:
+    """Return the processes of this computer that are to share images; None where this one does them all.
+
+    Parameters
+    ----------
+    images : sequence or Part
+        The images, or those of a shard.
+    threads, memory_bytes : int
+        What all of them may use.
+    """
+    if isinstance(images, Part):
+        # Workers share no blocks of large images with other shards.
+        return None if images.large else own_processes(images.found, threads, memory_bytes)
+    return Local.for_images(len(images), threads, memory_bytes)
 
 
 @dataclass(frozen=True)

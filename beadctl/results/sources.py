@@ -165,8 +165,13 @@ class ByNetwork:
 
     @property
     def lanes(self) -> int:
-        """As many as the network has threads; a device other than the CPU runs one plane at a time."""
-        return min(self.model.threads, MOST_LANES) if self.model.device == "cpu" else 1
+        """As many as there are threads."""
+        return min(self.threads, MOST_LANES)
+
+    @property
+    def threads(self) -> int:
+        """Those of the network."""
+        return self.model.cpu_threads
 
     @property
     def small_px(self) -> int:
@@ -237,8 +242,13 @@ class ByLabels:
 
     @property
     def lanes(self) -> int:
+        """As many as there are threads."""
+        return min(self.threads, MOST_LANES)
+
+    @property
+    def threads(self) -> int:
         """As many as the process has CPUs."""
-        return min(cpus.usable_cpus(), MOST_LANES)
+        return cpus.usable_cpus()
 
     @property
     def key(self) -> str:

@@ -229,6 +229,6 @@ def test_certificates_are_checked_before_work(run, images, monkeypatch, tmp_path
 
 def test_without_dask_the_extra_is_named(run, images, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    said = run("count", images, "--cluster", "local:2")
+    said = run("count", images, "--cluster", "tcp://127.0.0.1:1")
     assert said.code == 3
     assert said.error == 'error: distributed is not installed; pip install "beadctl[cluster]"'

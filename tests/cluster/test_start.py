@@ -1,13 +1,11 @@
-"""Workers that beadctl starts itself: on this computer alone, and gone with the run."""
+"""Schedulers that are joined, and jobs that beadctl starts itself, gone with the run."""
 
 import csv
 import json
 import logging
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,24 +13,9 @@ import tifffile
 from helpers.images import discs
 from helpers.moments import before_a_result
 
-from beadctl.cluster import start
 from beadctl.cluster.certificates import Certificates, temporary
-from beadctl.cluster.workers import Workers
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
-psutil = pytest.importorskip("psutil")
-
-# Kills the process that opens a poison image.
-POISON = """
-import os, signal
-from beadctl.images import open_image
-from beadctl.results import image_work
-def opened(path, read, **named):
-    if path.name.startswith("poison"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return open_image(path, read, **named)
-image_work.open_image = opened
-"""
 
 # A batch system of one node, which starts each job at once.
 SBATCH = """#!/bin/bash
@@ -54,90 +37,6 @@ def few(tmp_path):
     for index in range(3):
         tifffile.imwrite(folder / f"{index}.tif", discs(index + 1, seed=index)[0])
     return folder
-
-
-def children():
-    """Processes of this one, without that in which Python itself counts what processes share."""
-    found = psutil.Process().children(recursive=True)
-    return {one.pid for one in found if "resource_tracker" not in " ".join(one.cmdline())}
-
-
-def test_workers_of_this_computer(run, few, model_path, monkeypatch):
-    """They share its CPUs, no other computer can reach them, and other users have no certificate."""
-    listening, before = [], children()
-
-    class Watched(Workers):
-        def __init__(self, client, *arguments):
-            super().__init__(client, *arguments)
-            assert client.scheduler.address.startswith("tls://127.0.0.1:")
-            for process in [psutil.Process(), *map(psutil.Process, children() - before)]:
-                listening.extend(one.laddr.ip for one in process.net_connections() if one.status == "LISTEN")
-
-    monkeypatch.setattr(start, "Workers", Watched)
-    monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 6)
-    assert run("segment", few, "-o", "alone", "-m", model_path).code == 0
-    said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")
-    assert said.code == 0, said.err
-    assert len(listening) >= 3
-    assert set(listening) == {"127.0.0.1"}
-    assert "cluster local:2: workers 2, images at a time 2" in said.err
-    for name in ("counts.csv", "beads.csv", "masks/2_masks.tif", "overlays/0_overlay.png"):
-        assert Path("out", name).read_bytes() == Path("alone", name).read_bytes()
-    assert children() <= before
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_poison_image_is_a_row_and_the_others_go_on(run, few, model_path, tmp_path, monkeypatch):
-    import dask
-
-    for name in ("poison1.tif", "poison2.tif"):
-        tifffile.imwrite(few / name, discs(2)[0])
-    poison = tmp_path / "poison.py"
-    poison.write_text(POISON)
-    with dask.config.set({"distributed.worker.preload": [str(poison)]}):
-        said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")
-    assert said.code == 1, said.err
-    rows = {row["image"]: row for row in csv.DictReader(Path("out/counts.csv").open())}
-    assert {name: row["status"] for name, row in rows.items()} == {
-        **dict.fromkeys(("0.tif", "1.tif", "2.tif"), "ok"),
-        **dict.fromkeys(("poison1.tif", "poison2.tif"), "failed"),
-    }
-    assert rows["poison1.tif"]["reason"].startswith("its worker died 3 times, at last with nothing else")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_workers_too(few, model_path, tmp_path, number, code):
-    for index in range(40):
-        tifffile.imwrite(few / f"more{index}.tif", discs(20, 700, 700, seed=index)[0])
-    words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "beadctl", *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while not list((tmp_path / "out/masks").glob("[!.]*.tif")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    workers = psutil.Process(process.pid).children(recursive=True)
-    # A terminal, or a batch system, sends it to all processes.
-    os.killpg(process.pid, number)
-    began = time.monotonic()
-    _, said = process.communicate(timeout=60)
-    assert time.monotonic() - began < 20
-    assert process.returncode == code, said
-    assert "Traceback" not in said
-    assert "Dask" not in said
-    assert "finished work is kept, run the same command again to go on" in said.splitlines()[-1]
-    psutil.wait_procs(workers, timeout=10)
-    assert not [one for one in workers if one.is_running()]
-    assert json.loads((tmp_path / "out/run.json").read_text())["outcome"] == "stopped"
-    assert not list((tmp_path / "out").rglob(".beadctl.lock"))
-    done = subprocess.run([sys.executable, "-m", "beadctl", *map(str, words[:-2])], check=False)
-    assert done.returncode == 0
 
 
 def certificate(folder):
@@ -236,18 +135,3 @@ def test_a_job_whose_time_is_up_is_submitted_again(run, few, model_path, batch_s
     assert said.code == 0, said.err
     assert len((batch_system / "jobs").read_text().split()) == 2
     assert len(list(Path("out/masks").iterdir())) == 3
-
-
-@pytest.mark.slow
-def test_trials_of_a_comparison(run, tmp_path):
-    words = ("compare-losses", "--losses", "dice,focal", "--seeds", "1", "--simulate", "4", "--size", "64")
-    budget = ("--epochs", "1", "--width", "4", "--depth", "2", "--no-pictures")
-    said = run(*words, *budget, "-o", "out", "--cluster", "local:2")
-    assert said.code == 0, said.err
-    assert "2 of 2 trials to run on a cluster into out" in said.err
-    alone = run(*words, *budget, "-o", "alone", "--threads", "1")
-    assert alone.code == 0
-    for path in Path("out").glob("*/result.json"):
-        here = json.loads(path.read_text())
-        there = json.loads((Path("alone") / path.parent.name / "result.json").read_text())
-        assert here["jaccard"] == there["jaccard"]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from beadctl import __version__
 from beadctl.cluster import worker
 from beadctl.cluster.place import Scheduler
+from beadctl.cluster.tries import TRIES
 from beadctl.cluster.worker import Answer
-from beadctl.cluster.workers import EACH, TRIES, Workers
+from beadctl.cluster.workers import EACH, Workers
 from beadctl.errors import ClusterError, FileNote, ImageError, ModelError
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")

@@ -53,3 +53,16 @@ def test_what_does_not_fit_into_memory_is_files(images, model_path):
     assert ample.memory_bytes - scarce.memory_bytes == scarce.disk_bytes
     assert ample.seconds > 0
     assert ample.network_pixels >= ample.pixels
+
+
+def test_processes_that_share_the_images_need_memory_each(run, images, model_path, monkeypatch):
+    (images / "c.tif").unlink()
+    words = ("segment", images, "-m", model_path, "--dry-run", "--max-memory", "9G", "--threads", "2")
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
+    tables = []
+    for each in (2, 1):
+        monkeypatch.setattr("beadctl.cluster.place.IMAGES_EACH", each)
+        tables.append(dict(csv.reader(io.StringIO(run(*words).out))))
+    alone, shared = tables
+    assert (alone["processes"], shared["processes"]) == ("1", "2")
+    assert parsed(shared["memory"]) == pytest.approx(2 * parsed(alone["memory"]), rel=0.05)

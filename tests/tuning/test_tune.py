@@ -273,9 +273,8 @@ def test_workers_train_the_folds_as_one_process_does(tune, quick_export, monkeyp
 
 
 @pytest.mark.slow
-def test_workers_of_dask_train_the_folds(run, quick_export):
+def test_processes_train_the_folds(run, quick_export):
     """With the default model, in processes of their own."""
-    pytest.importorskip("distributed", reason="needs the extra cluster")
     write_images(Path(), 6, 48)
     said = run("tune", "images", "masks", *FLAGS, "--folds", 3, "--epochs", 1, "--cluster", "local:2")
     assert said.code == 0, said.err

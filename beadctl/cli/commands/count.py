@@ -43,7 +43,7 @@ def count(
     with (
         report.kept(),
         arguments.stored(outputs, part, messages) as outputs,
-        arguments.manned(found, settings, outputs, messages) as source,
+        arguments.manned(found, part or images, settings, outputs, messages) as source,
     ):
         tally = process(
             inputs or labels or (),

@@ -52,7 +52,7 @@ def segment(
     reported = arguments.reported(settings, part, messages)
     network = arguments.by_network(settings, messages)
     with arguments.stored(outputs, part, messages) as outputs:
-        with arguments.manned(network, settings, outputs, messages) as source:
+        with arguments.manned(network, part or images, settings, outputs, messages) as source:
             plain = arguments.plain(settings)
             tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
         if reported and outputs.folder:

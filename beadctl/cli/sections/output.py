@@ -10,12 +10,12 @@ from beadctl.results.formats import Output
 
 
 class Cluster(Section):
-    """Workers of a Dask cluster that do the work of a command."""
+    """Workers that do the work of a command: processes here, or those of a Dask cluster."""
 
     workers: PlaceText | None = Field(
         None,
-        description="Work on a Dask cluster: local:N processes here, the scheduler at tcp://HOST:PORT, or N "
-        "jobs by jobqueue.yaml:N [this process].",
+        description="Workers: local:N processes here, a Dask cluster by its scheduler at tcp://HOST:PORT, or N "
+        "jobs by jobqueue.yaml:N [as many processes as pay].",
     )
     timeout_s: float = Field(
         30.0, gt=0, description="Seconds that the scheduler and its first worker may take to answer."

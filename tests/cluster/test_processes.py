@@ -1,0 +1,285 @@
+"""Processes of this computer: many do what one does, and none is left when the run ends."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import wait
+from pathlib import Path
+
+import pytest
+import tifffile
+from helpers.images import discs
+from helpers.orders import Played
+
+from beadctl.cluster import place
+from beadctl.cluster.place import Local
+from beadctl.cluster.processes import Processes
+from beadctl.errors import ClusterError, FileNote, ImageError, ModelError
+
+psutil = pytest.importorskip("psutil")
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+# Kills the process that opens a poison image; Python imports it as it starts.
+POISON = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    from beadctl.images import open_image
+    from beadctl.results import image_work
+    def opened(path, read, **named):
+        if path.name.startswith("poison"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return open_image(path, read, **named)
+    image_work.open_image = opened
+"""
+
+
+@pytest.fixture
+def few(tmp_path):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for index in range(3):
+        tifffile.imwrite(folder / f"{index}.tif", discs(index + 1, seed=index)[0])
+    return folder
+
+
+@pytest.fixture
+def two():
+    processes = Processes(Local(2), Played())
+    yield processes
+    processes.give_up()
+
+
+def children():
+    """Processes of this one, without that in which Python itself counts what processes share."""
+    found = psutil.Process().children(recursive=True)
+    return {one.pid for one in found if "resource_tracker" not in " ".join(one.cmdline())}
+
+
+def test_all_tasks_are_done_by_all_processes(two):
+    assert (two.places, two.facts) == (2, {"threads": 3, "number": [0, 1]})
+    futures = [two.submit("sleep", 0.02) for _ in range(20)]
+    done = [future.result(30) for future in futures]
+    assert len({pid for _, pid, _ in done}) == 2
+    assert os.getpid() not in {pid for _, pid, _ in done}
+    two.check()
+
+
+@needs_signals
+def test_only_the_task_that_kills_its_process_fails(two):
+    futures = [two.submit(what, 0.01) for what in ("sleep", "die", "sleep", "sleep", "die", "sleep")]
+    wait(futures, 60)
+    for future in futures[1], futures[4]:
+        assert isinstance(future.exception(0), ImageError)
+        assert str(future.exception(0)).startswith(
+            "its worker died 3 times, at last with nothing else beside"
+        )
+    assert all(future.result(0)[0] == "sleep" for future in (*futures[:1], *futures[2:4], *futures[5:]))
+    two.check()
+
+
+@needs_signals
+def test_a_task_whose_process_dies_once_is_done_by_another(two, tmp_path):
+    before = children()
+    done = two.submit("die once", tmp_path / "died").result(30)
+    assert done[0] == "die once"
+    futures = [two.submit("sleep", 0.05) for _ in range(8)]
+    assert len({future.result(30)[1] for future in futures}) == 2
+    assert len(children() & before) == 1
+
+
+def test_errors_and_notes_come_back(two, tmp_path):
+    with pytest.warns(FileNote, match="a note") as told:
+        assert two.submit("note", tmp_path).result(30)[0] == "note"
+    assert told[0].message.path == tmp_path
+    with pytest.raises(ModelError, match=r"^bead.onnx: broken$"):
+        two.submit("fail").result(30)
+    with pytest.raises(ImageError, match=r"^no such file"):
+        two.submit("absent", tmp_path / "gone.tif").result(30)
+    with pytest.raises(ClusterError, match=r"^internal error, please report it: ZeroDivisionError: by 0$"):
+        two.submit("bug").result(30)
+    assert two.submit("sleep", 0).result(30)[0] == "sleep"
+
+
+def test_a_tool_that_cannot_be_opened_is_its_error():
+    before = children()
+    with pytest.raises(ModelError, match=r"^bead.onnx: another model$"):
+        Processes(Local(2), Played("fails"))
+    assert children() <= before
+
+
+@needs_signals
+def test_processes_that_die_as_they_start_are_one_line():
+    before = children()
+    with pytest.raises(ClusterError, match=r"^a process died as it started; is there memory for so many"):
+        Processes(Local(2), Played("dies"))
+    assert children() <= before
+
+
+@needs_signals
+def test_a_process_that_cannot_be_replaced_ends_the_work(two):
+    two._order = Played("dies")
+    two.submit("die")
+    end = time.monotonic() + 30
+    with pytest.raises(ClusterError, match=r"^a process died as it started"):
+        while time.monotonic() < end:
+            two.check()
+
+
+def test_given_up_processes_end_at_once():
+    before = children()
+    processes = Processes(Local(2), Played())
+    waiting = [processes.submit("sleep", 60) for _ in range(5)]
+    time.sleep(0.3)
+    began = time.monotonic()
+    processes.give_up()
+    assert time.monotonic() - began < 4
+    assert children() <= before
+    assert not any(future.done() for future in waiting)
+
+
+def test_they_write_what_one_process_writes(run, few, model_path, monkeypatch):
+    before = children()
+    monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 6)
+    assert run("segment", few, "-o", "alone", "-m", model_path).code == 0
+    said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")
+    assert said.code == 0, said.err
+    assert "the work is shared by 2 processes" in said.err
+    for name in ("counts.csv", "beads.csv", "masks/2_masks.tif", "overlays/0_overlay.png"):
+        assert Path("out", name).read_bytes() == Path("alone", name).read_bytes()
+    assert children() <= before
+
+
+@pytest.mark.parametrize("source", ["images", "labels"])
+def test_many_images_are_shared_without_being_asked(run, few, model_path, source, monkeypatch):
+    """As many processes as threads, of one thread each; a single thread does all alone."""
+    monkeypatch.setattr(place, "IMAGES_EACH", 1)
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 3)
+    monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
+    words = ["count", few, "-m", model_path]
+    if source == "labels":
+        for path in few.iterdir():
+            tifffile.imwrite(path, discs(4, seed=5)[1].astype("uint16"))
+        words = ["count", "--labels", few]
+        monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 3)
+    else:
+        words += ["--threads", "3"]
+    shared = run(*words, "-o", "out")
+    assert shared.code == 0, shared.err
+    assert "the work is shared by 3 processes" in shared.err
+    monkeypatch.setattr(place, "IMAGES_EACH", 100)
+    alone = run(*words, "-o", "alone")
+    assert "shared" not in alone.err
+    assert Path("out/counts.csv").read_bytes() == Path("alone/counts.csv").read_bytes()
+    threads = [json.loads(Path(out, "run.json").read_text()).get("threads") for out in ("out", "alone")]
+    assert threads == ([1, 3] if source == "images" else [None, None])
+
+
+@pytest.mark.parametrize(
+    ("images", "threads", "gib", "workers"),
+    [
+        (1000, 8, 64, 8),
+        (1000, 1, 64, None),
+        (63, 8, 64, None),
+        (64, 8, 64, 2),
+        (1000, 8, 5, 2),
+        (1000, 8, 3, None),
+    ],
+)
+def test_how_many_processes_share_images(images, threads, gib, workers):
+    found = Local.for_images(images, threads, gib * 2**30)
+    assert found == (workers and Local(workers))
+
+
+@needs_signals
+def test_a_poison_image_is_a_row_and_the_others_go_on(run, few, model_path, tmp_path, monkeypatch):
+    for name in ("poison1.tif", "poison2.tif"):
+        tifffile.imwrite(few / name, discs(2)[0])
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(POISON)
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    said = run("segment", few, "-o", "out", "-m", model_path, "--cluster", "local:2")
+    assert said.code == 1, said.err
+    rows = {row["image"]: row for row in csv.DictReader(Path("out/counts.csv").open())}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        **dict.fromkeys(("0.tif", "1.tif", "2.tif"), "ok"),
+        **dict.fromkeys(("poison1.tif", "poison2.tif"), "failed"),
+    }
+    assert rows["poison1.tif"]["reason"].startswith("its worker died 3 times, at last with nothing else")
+
+
+@pytest.mark.slow
+@needs_signals
+@pytest.mark.parametrize(
+    ("number", "to_all", "code"),
+    [
+        (signal.SIGINT, True, 130),
+        (signal.SIGTERM, True, 143),
+        (signal.SIGTERM, False, 143),
+        (getattr(signal, "SIGKILL", None), False, -9),
+    ],
+)
+def test_a_signal_ends_the_processes_too(few, model_path, tmp_path, number, to_all, code):
+    for index in range(40):
+        tifffile.imwrite(few / f"more{index}.tif", discs(20, 700, 700, seed=index)[0])
+    words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beadctl", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list((tmp_path / "out/masks").glob("[!.]*.tif")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    # A terminal, or a batch system, sends it to all processes.
+    (os.killpg if to_all else os.kill)(process.pid, number)
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 20
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    psutil.wait_procs(workers, timeout=10)
+    assert not [one for one in workers if one.is_running()]
+    if number != getattr(signal, "SIGKILL", None):
+        assert "finished work is kept, run the same command again to go on" in said.splitlines()[-1]
+        assert json.loads((tmp_path / "out/run.json").read_text())["outcome"] == "stopped"
+        assert not list((tmp_path / "out").rglob(".beadctl.lock"))
+    done = subprocess.run([sys.executable, "-m", "beadctl", *map(str, words[:-2])], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.slow
+def test_trials_of_a_comparison(run, tmp_path):
+    words = ("compare-losses", "--losses", "dice,focal", "--seeds", "1", "--simulate", "4", "--size", "64")
+    budget = ("--epochs", "1", "--width", "4", "--depth", "2", "--no-pictures")
+    said = run(*words, *budget, "-o", "out", "--cluster", "local:2")
+    assert said.code == 0, said.err
+    assert "2 of 2 trials to run on a cluster into out" in said.err
+    alone = run(*words, *budget, "-o", "alone", "--threads", "1")
+    assert alone.code == 0
+    for path in Path("out").glob("*/result.json"):
+        here = json.loads(path.read_text())
+        there = json.loads((Path("alone") / path.parent.name / "result.json").read_text())
+        assert here["jaccard"] == there["jaccard"]
+
+
+def test_an_audit_of_many_pairs_is_shared(run, few, tmp_path, monkeypatch):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for index in range(3):
+        tifffile.imwrite(masks / f"{index}.tif", discs(index + 1, seed=index)[1].astype("uint16"))
+    words = ("audit", few, masks, "--threads", "2")
+    alone = run(*words, "-o", "alone")
+    monkeypatch.setattr(place, "IMAGES_EACH", 1)
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 2)
+    shared = run(*words, "-o", "out")
+    assert "the work is shared by 2 processes" in shared.err
+    assert (shared.code, shared.out) == (alone.code, alone.out)
+    assert Path("out/audit.csv").read_bytes() == Path("alone/audit.csv").read_bytes()
