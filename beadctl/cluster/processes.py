@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any
@@ -93,7 +93,11 @@ class Processes:
                 self._replace(number)
             except Exception as raised:
                 error = raised
-            self._done(tried, answer, error)
+            try:
+                self._done(tried, answer, error)
+            except Exception as raised:
+                # A note is raised where a filter makes warnings exceptions.
+                tried.future.set_exception(raised)
 
     def _next(self, number: int) -> Tried | None:
         with self._changed:
@@ -144,7 +148,8 @@ class _Process:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, order, number))
         try:
-            self._process.start()
+            with _signals_blocked():
+                self._process.start()
         except OSError as error:
             raise ClusterError(f"no process can be started ({error.strerror or error}); {FEWER}") from None
         finally:
@@ -187,34 +192,54 @@ class _Process:
         self._process.kill()
 
 
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Let processes that start meanwhile get no signal until they say that they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, order: Order, number: int) -> None:
     """Do what comes by a connection, until it is closed: what a process runs."""
     # A terminal and batch systems send signals to all processes; whoever started this one ends it.
     for each in stopping.SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_notes()
-    try:
-        tool = order.open(number)
-        connection.send(tool.facts)
-    except BeadctlError as error:
-        connection.send(error)
-        return
     with contextlib.suppress(EOFError, OSError):
+        try:
+            tool = order.open(number)
+        except Exception as error:
+            connection.send(_told(error))
+            return
+        connection.send(tool.facts)
         while True:
             connection.send(_answer(tool, connection.recv()))
 
 
-def _answer(tool: Tool, item: tuple[Any, ...]) -> Answer | Exception:
-    """Do a task; what cannot be sent of an error is its class."""
+def _answer(tool: Tool, item: tuple[Any, ...]) -> Answer | BeadctlError:
+    """Do a task, and return what the tool returns or raises."""
     try:
         return Answer(tool.work(*item), noted())
     except (FileNotFoundError, NotADirectoryError) as error:
         return Answer(notes=noted(), absent=str(error.filename))
-    except BeadctlError as error:
-        return error
     except Exception as error:
-        return ClusterError(f"internal error, please report it: {type(error).__name__}: {error}")
+        return _told(error)
+
+
+def _told(error: Exception) -> BeadctlError:
+    """Return an error that can be sent: another one might need what this process alone has."""
+    if isinstance(error, BeadctlError):
+        return error
+    return ClusterError(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import wait
 from pathlib import Path
 
@@ -104,11 +105,26 @@ def test_errors_and_notes_come_back(two, tmp_path):
     assert two.submit("sleep", 0).result(30)[0] == "sleep"
 
 
-def test_a_tool_that_cannot_be_opened_is_its_error():
+def test_a_note_that_a_filter_makes_an_error_is_one(two, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FileNote)
+        with pytest.raises(FileNote):
+            two.submit("note", tmp_path).result(30)
+
+
+@pytest.mark.parametrize(
+    ("opens", "error", "words"),
+    [
+        ("fails", ModelError, r"^bead.onnx: another model$"),
+        ("bug", ClusterError, r"^internal error, please report it: ZeroDivisionError: by 0$"),
+    ],
+)
+def test_a_tool_that_cannot_be_opened_is_its_error(opens, error, words, capfd):
     before = children()
-    with pytest.raises(ModelError, match=r"^bead.onnx: another model$"):
-        Processes(Local(2), Played("fails"))
+    with pytest.raises(error, match=words):
+        Processes(Local(2), Played(opens))
     assert children() <= before
+    assert capfd.readouterr().err == ""
 
 
 @needs_signals
@@ -252,6 +268,28 @@ def test_a_signal_ends_the_processes_too(few, model_path, tmp_path, number, to_a
         assert not list((tmp_path / "out").rglob(".beadctl.lock"))
     done = subprocess.run([sys.executable, "-m", "beadctl", *map(str, words[:-2])], check=False)
     assert done.returncode == 0
+
+
+@needs_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_processes_start_is_one_line(few, model_path, tmp_path, number):
+    words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "beadctl", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    started = []
+    while not started:
+        assert process.poll() is None
+        started = psutil.Process(process.pid).children()
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, said
+    assert len(said.splitlines()) <= 2, said
+    psutil.wait_procs(started, timeout=10)
+    assert not [one for one in started if one.is_running()]
 
 
 @pytest.mark.slow

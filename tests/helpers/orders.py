@@ -19,6 +19,8 @@ class Played:
     def open(self, number):
         if self.opens == "fails":
             raise ModelError("bead.onnx: another model")
+        if self.opens == "bug":
+            raise ZeroDivisionError("by 0")
         if self.opens == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         return Player(number)

@@ -14,8 +14,8 @@ class Cluster(Section):
 
     workers: PlaceText | None = Field(
         None,
-        description="Workers: local:N processes here, a Dask cluster by its scheduler at tcp://HOST:PORT, or N "
-        "jobs by jobqueue.yaml:N [as many processes as pay].",
+        description="Workers: local:N processes here, a Dask cluster by its scheduler at tcp://HOST:PORT, or "
+        "N jobs by jobqueue.yaml:N [as many processes as pay].",
     )
     timeout_s: float = Field(
         30.0, gt=0, description="Seconds that the scheduler and its first worker may take to answer."
