@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +186,7 @@ def shared_among(
     """
     if settings.cluster.workers:
         return parse(settings.cluster.workers), settings.inference.threads
-    where = own_processes(images, threads, available(settings.inference.max_memory))
+    where = own_processes(images, threads, partial(available, settings.inference.max_memory))
     return where, threads // where.workers if where else None
 
 

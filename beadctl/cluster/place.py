@@ -1,6 +1,7 @@
 """Where the workers of a cluster are."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +25,20 @@ class Local:
         return f"local:{self.workers}"
 
     @classmethod
-    def for_images(cls, images: int, threads: int, memory_bytes: int) -> "Local | None":
+    def for_images(cls, images: int, threads: int, memory_bytes: Callable[[], int]) -> "Local | None":
         """Return the processes that share images, threads and memory; None where one is as fast.
 
-        A process labels one plane at a time, whatever its threads, as Python runs one thread at a time.
+        A process labels one plane at a time, whatever its threads, as Python runs one thread at a time. What
+        memory there is is asked only where there are images for several.
 
         Examples
         --------
-        >>> Local.for_images(1000, 8, 16 * 2**30), Local.for_images(40, 8, 16 * 2**30)
-        (Local(workers=8), None)
+        >>> [Local.for_images(images, 8, lambda: 16 * 2**30) for images in (1000, 40)]
+        [Local(workers=8), None]
         """
-        workers = min(threads, images // IMAGES_EACH, memory_bytes // BYTES_EACH)
+        workers = min(threads, images // IMAGES_EACH)
+        if workers > 1:
+            workers = min(workers, memory_bytes() // BYTES_EACH)
         return cls(workers) if workers > 1 else None
 
 

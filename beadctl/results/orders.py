@@ -1,6 +1,6 @@
 """What a worker needs to find beads, and to finish images, as this one would."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,16 @@ NUMBERED = ("cuda", "tensorrt", "directml")
 OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
 
 
-def own_processes(images: Sequence[object] | Part, threads: int, memory_bytes: int) -> Local | None:
+def own_processes(
+    images: Sequence[object] | Part, threads: int, memory_bytes: Callable[[], int]
+) -> Local | None:
     """Return the processes of this computer that are to share images; None where this one does them all.
 
     Parameters
     ----------
     images : sequence or Part
         The images, or those of a shard.
-    threads, memory_bytes : int
+    threads, memory_bytes : int, and callable
         What all of them may use.
     """
     if isinstance(images, Part):

@@ -206,7 +206,7 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     ],
 )
 def test_how_many_processes_share_images(images, threads, gib, workers):
-    found = Local.for_images(images, threads, gib * 2**30)
+    found = Local.for_images(images, threads, lambda: gib * 2**30)
     assert found == (workers and Local(workers))
 
 
