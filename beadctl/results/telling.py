@@ -1,5 +1,6 @@
 """Words of a run, told by a thread of their own: whoever reads them may make it wait."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,7 +18,7 @@ class Teller:
     """
 
     def __init__(self, *, may_wait: bool = True) -> None:
-        self._untold = deque[Callable[[], None]]()
+        self._untold, self._has_failed = deque[Callable[[], None]](), False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="words") if may_wait else None
 
     def later(self, words: Callable[[], None]) -> None:
@@ -32,16 +33,21 @@ class Teller:
             wait_for(self._thread.submit(self._tell))
 
     def end(self) -> None:
-        """Tell what is left, whatever signal came."""
-        if self._thread is None:
-            self._tell()
-            return
-        told = self._thread.submit(self._tell)
-        while not wait([told], timeout=POLL_S).done:
-            pass
-        self._thread.shutdown(wait=False)
-        told.result()
+        """Tell what is left, whatever signal came; only the first error of a teller is raised."""
+        with contextlib.suppress(Exception) if self._has_failed else contextlib.nullcontext():
+            if self._thread is None:
+                self._tell()
+                return
+            told = self._thread.submit(self._tell)
+            while not wait([told], timeout=POLL_S).done:
+                pass
+            self._thread.shutdown(wait=False)
+            told.result()
 
     def _tell(self) -> None:
-        while self._untold:
-            self._untold.popleft()()
+        try:
+            while self._untold:
+                self._untold.popleft()()
+        except Exception:
+            self._has_failed = True
+            raise
