@@ -24,7 +24,8 @@ def _take_closed_streams() -> None:
     with contextlib.suppress(OSError):
         # The lowest free number comes first.
         while (taken := os.open(os.devnull, os.O_RDWR)) <= 2:
-            pass
+            # Processes that this one starts have the same libraries.
+            os.set_inheritable(taken, True)
         os.close(taken)
 
 

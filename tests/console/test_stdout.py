@@ -63,12 +63,16 @@ def test_a_closed_output_is_one_line(call, command):
 
 
 OPENED = """
+import subprocess, sys
 import beadctl.cli.main as cli
 from beadctl.__main__ import main
+
+INNER = "open('opened by a process', 'w').write(str(open('/dev/null').fileno()))"
 
 def opened():
     with open("opened", "w") as file:
         file.write(str(file.fileno()))
+    subprocess.run([sys.executable, "-c", INNER], check=True)
 
 cli.main = opened
 main()
@@ -81,6 +85,7 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
     words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, OPENED]
     assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 0
     assert int((tmp_path / "opened").read_text()) > 2
+    assert int((tmp_path / "opened by a process").read_text()) > 2
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
