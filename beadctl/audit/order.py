@@ -11,7 +11,7 @@ from beadctl.audit.check import Detector
 from beadctl.audit.detector import bead_detector
 from beadctl.audit.run import Checked, check_pair
 from beadctl.images import ReadOptions
-from beadctl.results.orders import NetworkOrder
+from beadctl.results.orders import NetworkOrder, require_present
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,10 @@ class PairOrder:
         How image files are read.
     network : NetworkOrder or None
         What detects beads, if anything does.
-    folder : str
-        What is left out of the paths in findings; empty for nothing.
     """
 
     reading: ReadOptions
     network: NetworkOrder | None
-    folder: str = ""
 
     def open(self, number: int) -> PairTool:
         """Open what detects beads; see `NetworkOrder.open`."""
@@ -54,16 +51,23 @@ class PairTool:
     def __init__(self, order: PairOrder, detector: Detector | None) -> None:
         self._order, self._detector = order, detector
 
-    def work(self, sample: Sample) -> Checked:
-        """Check a pair; FileNotFoundError if one of its files is not there."""
+    def work(self, sample: Sample, image: str, truth: str) -> Checked:
+        """Check a pair, whose files findings name as the user gave them.
+
+        Raises
+        ------
+        FileNotFoundError
+            If one of its files is not there.
+        """
         for path in (sample.image, sample.truth):
-            path.stat()
-        result, image = check_pair(sample, self._order.reading, self._detector)
-        findings = tuple(
-            replace(finding, message=finding.message.replace(self._order.folder, ""))
-            for finding in result.findings
-        )
-        return replace(result, findings=findings) if self._order.folder else result, image
+            require_present(path)
+        result, fingerprint = check_pair(sample, self._order.reading, self._detector)
+
+        def given(message: str) -> str:
+            return message.replace(str(sample.image), image).replace(str(sample.truth), truth)
+
+        findings = tuple(replace(one, message=given(one.message)) for one in result.findings)
+        return replace(result, findings=findings), fingerprint
 
     def give_up(self) -> None:
         """Let the pair that is checked be finished: that takes little time."""

@@ -108,8 +108,15 @@ def _by_workers(
     samples: Sequence[Sample], workers: Workers, on_pair: Callable[[Sample], None]
 ) -> list[Checked]:
     checked: list[Checked] = []
-    sent = (replace(one, image=one.image.absolute(), truth=one.truth.absolute()) for one in samples)
-    for sample, future in zip(samples, list(map(workers.submit, sent)), strict=True):
+    futures = [
+        workers.submit(
+            replace(one, image=one.image.absolute(), truth=one.truth.absolute()),
+            str(one.image),
+            str(one.truth),
+        )
+        for one in samples
+    ]
+    for sample, future in zip(samples, futures, strict=True):
         try:
             checked.append(wait_for(future, check=workers.check))
         except ImageError as error:

@@ -21,7 +21,7 @@ from beadctl.cluster.start import workers_for
 from beadctl.cluster.worker import Order
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.tiling import TilingOptions, overlap_px
-from beadctl.errors import ExitCode, OutputError, SettingsError
+from beadctl.errors import BeadctlError, ExitCode, OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
 from beadctl.memory import MemoryPlan, available
 from beadctl.model.metadata import ModelFacts
@@ -173,8 +173,22 @@ def manned(
         yield found
         return
     ordered = network_order(settings, found, where, threads) if isinstance(found, ByNetwork) else found
-    with manned_by(where, ImageOrder.of(ordered, outputs), settings, messages) as workers:
+    with contextlib.ExitStack() as stack:
+        workers = entered(stack, where, ImageOrder.of(ordered, outputs), settings, messages)
         yield replace(found, workers=workers)
+
+
+def entered(
+    stack: contextlib.ExitStack, where: Place, order: Order, settings: Settings, messages: Messages
+) -> Workers | None:
+    """Return workers that end with a stack; None where processes that nobody asked for cannot be started."""
+    try:
+        return stack.enter_context(manned_by(where, order, settings, messages))
+    except BeadctlError as error:
+        if settings.cluster.workers:
+            raise
+        messages.warn(f"{error}; this process does all the work")
+        return None
 
 
 def shared_among(

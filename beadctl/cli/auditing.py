@@ -1,7 +1,6 @@
 """What `audit` and the merge of its shards have in common."""
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from beadctl.audit.order import PairOrder
 from beadctl.audit.run import AuditedSample, Checked, check_pairs, compared
 from beadctl.cli.arguments import (
     described,
-    manned_by,
+    entered,
     network_order,
     pairing_rule,
     plain,
@@ -92,9 +91,9 @@ def checked(
         where, threads = shared_among(settings, found, network.threads if network else cpus.usable_cpus())
         if where:
             asked = network_order(settings, network, where, threads) if network else None
-            order = PairOrder(reading, asked, f"{Path.cwd()}{os.sep}")
-            workers = stack.enter_context(manned_by(where, order, settings, messages))
-        elif network:
+            order = PairOrder(reading, asked)
+            workers = entered(stack, where, order, settings, messages)
+        if network and not workers:
             detector = bead_detector(network.model, network.options)
         advance = stack.enter_context(messages.progress(len(found), "auditing"))
         done = check_pairs(found, reading=reading, detector=detector, on_pair=advance, workers=workers)

@@ -1,23 +1,27 @@
 """Processes of this computer at work on one order, each on a task at a time."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from beadctl.cluster.place import Local
 from beadctl.cluster.tries import Tried, Tries
 from beadctl.cluster.worker import Answer, Order, Tool, keep_notes, merged, noted
 from beadctl.console import stopping
-from beadctl.errors import BeadctlError, ClusterError, FileNote, ImageError
+from beadctl.errors import BeadctlError, ClusterError, ExitCode, FileNote, ImageError
 
-# How long a process that has nothing to do may take to end by itself.
+# How long processes that are told to end may take to remove their temporary files.
 END_S = 5.0
 FEWER = "is there memory for so many? Give fewer by --cluster local:N"
 
@@ -25,7 +29,8 @@ FEWER = "is there memory for so many? Give fewer by --cluster local:N"
 class Processes:
     """Has the tasks of an order done by processes that end with this one, whatever ends it.
 
-    A process that dies is replaced, and its task tried again as `beadctl.cluster.tries.Tries` says.
+    A process that dies is replaced, and its task tried again as `beadctl.cluster.tries.Tries` says. One that
+    cannot be replaced is done without, until none is left.
 
     Parameters
     ----------
@@ -43,18 +48,18 @@ class Processes:
     def __init__(self, place: Local, order: Order) -> None:
         self._order, self._tries, self._closed = order, Tries(), False
         self._changed = threading.Condition()
-        self._broken: BeadctlError | None = None
+        self._broken: Exception | None = None
         self.places = place.workers
         self._processes = list[_Process]()
         try:
             for number in range(place.workers):
                 self._processes.append(_Process(order, number))
             self.facts = merged([process.opened() for process in self._processes])
+            for number in range(place.workers):
+                threading.Thread(target=self._work, args=(number,), daemon=True).start()
         except BaseException:
             self.give_up()
             raise
-        for number in range(place.workers):
-            threading.Thread(target=self._work, args=(number,), daemon=True).start()
 
     def submit(self, *item: Any) -> Future[Any]:
         """Have a task done; its future gets what `Tool.work` returns, or its error.
@@ -68,29 +73,30 @@ class Processes:
         return tried.future
 
     def check(self) -> None:
-        """Raise an error if a process that died cannot be replaced."""
+        """Raise an error if all processes have died, and the last could not be replaced."""
         if self._broken:
             raise self._broken
 
     def give_up(self) -> None:
-        """Start no further task, and end the processes: at once where they work, else in good order."""
+        """Start no further task, and end the processes, which remove their temporary files."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            running = {tried.running for tried in self._tries.running}
-        for number, process in enumerate(self._processes):
-            process.stop(at_once=number in running)
         for process in self._processes:
-            process.end()
+            process.stop()
+        end_s = time.monotonic() + END_S
+        for process in self._processes:
+            process.end(end_s)
 
     def _work(self, number: int) -> None:
         """Give a process one task after another."""
-        while tried := self._next(number):
+        is_there = True
+        while is_there and (tried := self._next(number)):
             answer, error = None, None
             try:
                 answer = self._processes[number].do(tried.item)
             except EOFError:
-                self._replace(number)
+                is_there = self._replace(number)
             except Exception as raised:
                 error = raised
             try:
@@ -108,17 +114,22 @@ class Processes:
                 self._changed.wait()
             return None
 
-    def _replace(self, number: int) -> None:
-        """Start a process in the place of one that died."""
-        self._processes[number].end()
+    def _replace(self, number: int) -> bool:
+        """Start a process in the place of one that died; return whether there is one."""
         try:
+            self._processes[number].end(time.monotonic() + END_S)
             with self._changed:
                 if self._closed:
-                    return
+                    return False
                 self._processes[number] = _Process(self._order, number)
             self._processes[number].opened()
-        except BeadctlError as error:
-            self._broken = error
+        except Exception as error:
+            with self._changed:
+                self.places -= 1
+                if not self.places:
+                    self._broken = error
+            return False
+        return True
 
     def _done(self, tried: Tried, answer: Answer | None, error: Exception | None) -> None:
         """Take what became of a task; without an answer or an error its process has died."""
@@ -140,20 +151,25 @@ class Processes:
 
 
 class _Process:
-    """A process, and the connection to it."""
+    """A process, the connection to it, and what ends it when it is closed, as by the end of this one."""
 
     def __init__(self, order: Order, number: int) -> None:
         # A copy of this process would have its locks, but not the threads that hold them.
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, order, number))
-        try:
-            with _signals_blocked():
-                self._process.start()
-        except OSError as error:
-            raise ClusterError(f"no process can be started ({error.strerror or error}); {FEWER}") from None
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as theirs:
+            try:
+                self._connection, connection = context.Pipe()
+                theirs.enter_context(connection)
+                life, self._life = context.Pipe(duplex=False)
+                theirs.enter_context(life)
+                self._process = context.Process(target=_serve, args=(connection, life, order, number))
+                _require_enterable(Path.cwd())
+                with _safe_path(), _signals_blocked():
+                    self._process.start()
+            except OSError as error:
+                raise ClusterError(
+                    f"no process can be started ({error.strerror or error}); {FEWER}"
+                ) from None
 
     def opened(self) -> Mapping[str, Any]:
         """Wait until the tool is opened, and return its facts, or raise its error."""
@@ -179,17 +195,21 @@ class _Process:
             raise sent
         return sent
 
-    def stop(self, *, at_once: bool) -> None:
-        """Let the process end, at once or when it has nothing to do."""
-        if at_once:
-            self._process.kill()
-        else:
-            self._connection.close()
+    def stop(self) -> None:
+        """Tell the process to end."""
+        self._life.close()
 
-    def end(self) -> None:
-        """Wait for the end of a process that was told to stop."""
-        self._process.join(END_S)
+    def end(self, end_s: float) -> None:
+        """Wait until a time of `time.monotonic` for the end of a process, then enforce it."""
+        self._process.join(max(0.0, end_s - time.monotonic()))
         self._process.kill()
+        self._process.join(END_S)
+
+
+def _require_enterable(folder: Path) -> None:
+    """Refuse a working folder that a process cannot enter by its path, though this one is in it."""
+    if not os.access(folder, os.X_OK):
+        raise PermissionError(errno.EACCES, f"the working folder {folder} cannot be entered")
 
 
 @contextlib.contextmanager
@@ -200,19 +220,36 @@ def _signals_blocked() -> Iterator[None]:
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
     try:
+        # Python starts it with the first process, and then unblocks signals.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, order: Order, number: int) -> None:
-    """Do what comes by a connection, until it is closed: what a process runs."""
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let processes that start meanwhile import nothing from the working folder that this one would not."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _serve(connection: Connection, life: Connection, order: Order, number: int) -> None:
+    """Do what comes by a connection, until the other is closed: what a process runs."""
     # A terminal and batch systems send signals to all processes; whoever started this one ends it.
     for each in stopping.SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(life,), daemon=True).start()
     keep_notes()
     with contextlib.suppress(EOFError, OSError):
         try:
@@ -222,7 +259,17 @@ def _serve(connection: Connection, order: Order, number: int) -> None:
             return
         connection.send(tool.facts)
         while True:
-            connection.send(_answer(tool, connection.recv()))
+            _send(connection, _answer(tool, connection.recv()))
+
+
+def _send(connection: Connection, answer: Answer | BeadctlError) -> None:
+    """Send what became of a task, or why that cannot be sent."""
+    try:
+        connection.send(answer)
+    except OSError:
+        raise
+    except Exception as error:
+        connection.send(_told(error))
 
 
 def _answer(tool: Tool, item: tuple[Any, ...]) -> Answer | BeadctlError:
@@ -242,8 +289,8 @@ def _told(error: Exception) -> BeadctlError:
     return ClusterError(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
+def _end_with(life: Connection) -> None:
+    """Leave once a connection is closed, with no temporary file left."""
+    with contextlib.suppress(EOFError, OSError):
+        life.recv_bytes()
+    stopping.leave(ExitCode.TERMINATED)

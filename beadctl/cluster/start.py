@@ -63,8 +63,8 @@ def workers_for(
     """
     if isinstance(place, Local):
         processes = Processes(place, order)
-        messages.info(f"the work is shared by {number_of(place.workers, 'process', 'processes')}")
         try:
+            messages.info(f"the work is shared by {number_of(place.workers, 'process', 'processes')}")
             yield processes
         finally:
             with stopping.finishing():

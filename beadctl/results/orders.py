@@ -42,6 +42,19 @@ def own_processes(
     return Local.for_images(len(images), threads, memory_bytes)
 
 
+def require_present(path: Path) -> None:
+    """Raise FileNotFoundError, or NotADirectoryError, if a file is not there.
+
+    Another error, as of a folder that may not be entered, is left to what reads the file.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError:
+        return
+
+
 @dataclass(frozen=True)
 class NetworkOrder:
     """How a worker opens the same model file.
@@ -167,7 +180,7 @@ class ImageTool:
             If it is not there.
         """
         if not item.url:
-            item.path.stat()
+            require_present(item.path)
         finish = self._images.begin(item)
         assert finish
         done = finish()

@@ -19,6 +19,8 @@ from helpers.orders import Played
 from beadctl.cluster import place
 from beadctl.cluster.place import Local
 from beadctl.cluster.processes import Processes
+from beadctl.cluster.start import workers_for
+from beadctl.console import Messages, stopping
 from beadctl.errors import ClusterError, FileNote, ImageError, ModelError
 
 psutil = pytest.importorskip("psutil")
@@ -35,6 +37,18 @@ if "--multiprocessing-fork" in sys.orig_argv:
             os.kill(os.getpid(), signal.SIGKILL)
         return open_image(path, read, **named)
     image_work.open_image = opened
+"""
+
+STILLBORN = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+BLOCKED = """
+import os, signal, sys
+if "--multiprocessing-fork" in sys.orig_argv:
+    with open(os.environ["BLOCKED"], "a") as file:
+        file.write(f"{sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, [])))}\\n")
 """
 
 
@@ -145,6 +159,61 @@ def test_a_process_that_cannot_be_replaced_ends_the_work(two):
             two.check()
 
 
+@needs_signals
+def test_a_process_that_cannot_be_replaced_is_done_without(two, tmp_path):
+    before = two._order
+    two._order = Played("dies")
+    assert two.submit("die once", tmp_path / "died").result(30)[0] == "die once"
+    two._order = before
+    futures = [two.submit("sleep", 0.01) for _ in range(8)]
+    assert len({future.result(30)[1] for future in futures}) == 1
+    two.check()
+
+
+@needs_signals
+def test_no_task_is_lost_where_files_are_too_many_for_another_process(two):
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    two.submit("die")
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, most[1]))
+        end = time.monotonic() + 30
+        with pytest.raises(ClusterError, match=r"^no process can be started \(Too many open files\)"):
+            while time.monotonic() < end:
+                two.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+
+def test_a_result_that_cannot_be_sent_is_an_error(two):
+    with pytest.raises(ClusterError, match=r"internal error, please report it: .*lambda"):
+        two.submit("lambda").result(30)
+    assert two.submit("sleep", 0).result(30)[0] == "sleep"
+
+
+def test_given_up_processes_leave_no_temporary_files(two, tmp_path):
+    copy = tmp_path / "copy"
+    two.submit("copy", copy)
+    end = time.monotonic() + 30
+    while not copy.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    two.give_up()
+    assert not copy.exists()
+
+
+def test_processes_end_where_their_number_cannot_be_told():
+    class Broken(Messages):
+        def info(self, message):
+            raise BrokenPipeError
+
+    before = children()
+    with pytest.raises(BrokenPipeError), workers_for(Local(2), Played(), messages=Broken()):
+        pass
+    assert children() <= before
+
+
 def test_given_up_processes_end_at_once():
     before = children()
     processes = Processes(Local(2), Played())
@@ -208,6 +277,83 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
 def test_how_many_processes_share_images(images, threads, gib, workers):
     found = Local.for_images(images, threads, lambda: gib * 2**30)
     assert found == (workers and Local(workers))
+
+
+@needs_signals
+@pytest.mark.parametrize("command", [["count"], ["audit", "--no-find"]])
+def test_one_process_does_all_where_no_others_can_start(run, few, model_path, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(place, "IMAGES_EACH", 1)
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 2)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(STILLBORN)
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    words = [command[0], few, *command[1:]]
+    if command[0] == "audit":
+        masks = tmp_path / "masks"
+        masks.mkdir()
+        for index in range(3):
+            tifffile.imwrite(masks / f"{index}.tif", discs(index + 1, seed=index)[1].astype("uint16"))
+        words.append(masks)
+    else:
+        words += ["-m", model_path, "--threads", "2"]
+    said = run(*words, "--format", "csv")
+    assert "warning: a process died as it started" in said.err
+    assert "this process does all the work" in said.err
+    monkeypatch.setattr(place, "IMAGES_EACH", 100)
+    alone = run(*words, "--format", "csv")
+    assert (said.code, said.out) == (alone.code, alone.out)
+    assert run(*words, "--cluster", "local:2").code == 3
+
+
+@needs_signals
+def test_a_file_that_cannot_be_looked_at_is_a_row(run, few, model_path, tmp_path):
+    """As a folder that may not be entered any more, which root would enter all the same."""
+    (few / "loop.tif").symlink_to("loop.tif")
+    words = ("count", few, "-m", model_path, "--format", "csv")
+    alone = run(*words)
+    shared = run(*words, "--cluster", "local:2")
+    assert (shared.code, shared.out) == (alone.code, alone.out) == (1, alone.out)
+    assert "cannot be read (Too many levels of symbolic links)" in alone.out
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for path in few.iterdir():
+        (masks / path.name).symlink_to(path)
+    words = ("audit", few, masks, "--no-find", "--format", "csv")
+    alone = run(*words)
+    shared = run(*words, "--cluster", "local:2")
+    assert (shared.code, shared.out) == (alone.code, alone.out)
+
+
+@needs_signals
+def test_processes_import_what_the_command_imports(few, model_path, tmp_path):
+    """A script, as pip installs it, imports nothing from the folder where it is called."""
+    script, folder = tmp_path / "bin/beadctl", tmp_path / "here"
+    for path in (script.parent, folder):
+        path.mkdir()
+    script.write_text("from beadctl.__main__ import main\nif __name__ == '__main__':\n    main()\n")
+    for name in ("multiprocessing", "socket", "numpy", "beadctl"):
+        (folder / f"{name}.py").write_text(f"raise ImportError('{name} of the folder')\n")
+    words = [sys.executable, script, "count", few, "-m", model_path, "--cluster", "local:2"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "of the folder" not in done.stderr
+
+
+@needs_signals
+def test_processes_that_start_have_signals_blocked(few, model_path, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(BLOCKED)
+    environment = os.environ | {
+        "PYTHONPATH": f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        "BLOCKED": str(tmp_path / "blocked"),
+    }
+    words = ["count", few, "-m", model_path, "--cluster", "local:2"]
+    subprocess.run([sys.executable, "-m", "beadctl", *words], env=environment, check=True)
+    blocked = (tmp_path / "blocked").read_text().splitlines()
+    assert blocked == [str(sorted(map(int, stopping.SIGNALS)))] * 2
 
 
 @needs_signals

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from beadctl.console import stopping
 from beadctl.errors import FileNote, ModelError
 
 
@@ -47,6 +48,13 @@ class Player:
             raise ModelError("bead.onnx: broken")
         if what == "bug":
             raise ZeroDivisionError("by 0")
+        if what == "lambda":
+            return lambda: None
+        if what == "copy":
+            copy = Path(more[0])
+            copy.mkdir()
+            with stopping.before_leaving(copy.rmdir):
+                time.sleep(60)
         return what, os.getpid(), time.monotonic()
 
     def give_up(self):
