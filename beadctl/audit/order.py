@@ -10,6 +10,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.audit.check import Detector
 from beadctl.audit.detector import bead_detector
 from beadctl.audit.run import Checked, check_pair
+from beadctl.cluster.worker import name_notes
 from beadctl.images import ReadOptions
 from beadctl.results.orders import NetworkOrder, require_present
 
@@ -62,6 +63,7 @@ class PairTool:
         for path in (sample.image, sample.truth):
             require_present(path)
         result, fingerprint = check_pair(sample, self._order.reading, self._detector)
+        name_notes({str(sample.image): image, str(sample.truth): truth})
 
         def given(message: str) -> str:
             return message.replace(str(sample.image), image).replace(str(sample.truth), truth)

@@ -1,7 +1,6 @@
 """Processes of this computer at work on one order, each on a task at a time."""
 
 import contextlib
-import errno
 import multiprocessing
 import os
 import signal
@@ -209,7 +208,7 @@ class _Process:
 def _require_enterable(folder: Path) -> None:
     """Refuse a working folder that a process cannot enter by its path, though this one is in it."""
     if not os.access(folder, os.X_OK):
-        raise PermissionError(errno.EACCES, f"the working folder {folder} cannot be entered")
+        raise ClusterError(f"{folder}: processes cannot enter the working folder; change to another")
 
 
 @contextlib.contextmanager

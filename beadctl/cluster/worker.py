@@ -172,6 +172,14 @@ def noted() -> list[tuple[Path, str]]:
         return found
 
 
+def name_notes(given: Mapping[str, str]) -> None:
+    """Name files in the notes that are kept as the user gave them, by their names here."""
+    for path, note in noted():
+        for here, name in given.items():
+            path, note = Path(str(path).replace(here, name)), note.replace(here, name)
+        _notes.put((path, note))
+
+
 def merged(facts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the facts in which processes agree, and lists of those in which they differ.
 

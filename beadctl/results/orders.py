@@ -7,6 +7,7 @@ from typing import Any
 
 from beadctl import cpus, scratch
 from beadctl.cluster.place import Local
+from beadctl.cluster.worker import name_notes
 from beadctl.errors import ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
@@ -171,8 +172,13 @@ class ImageTool:
         """What ``run.json`` says of this process."""
         return {name: fact for name, fact in self._source.facts().items() if name in OF_THE_PROCESS}
 
-    def work(self, item: Found) -> FinishedImage:
-        """Finish an image.
+    def work(self, item: Found, path: str) -> FinishedImage:
+        """Finish an image, of which all words name files as the user gave them.
+
+        Parameters
+        ----------
+        item, path : Found and str
+            The image, and its path as the user gave it.
 
         Raises
         ------
@@ -184,18 +190,21 @@ class ImageTool:
         finish = self._images.begin(item)
         assert finish
         done = finish()
+        given = {**self._order.regions, str(item.path): path}
+        name_notes(given)
         planes = [
-            replace(plane, row=replace(plane.row, reason=self._given(plane.row.reason)))
+            replace(plane, row=replace(plane.row, reason=_named(plane.row.reason, given)))
             for plane in done.planes
         ]
-        return replace(done, planes=planes, reason=self._given(done.reason))
+        return replace(done, planes=planes, reason=_named(done.reason, given))
 
     def give_up(self) -> None:
         """End what is worked on at its next safe point."""
         self._images.give_up()
 
-    def _given(self, reason: str) -> str:
-        """Return a reason with the names of files that the user gave."""
-        for here, given in self._order.regions.items():
-            reason = reason.replace(here, given)
-        return reason
+
+def _named(reason: str, given: Mapping[str, str]) -> str:
+    """Return a reason with the names of files that the user gave, by their names here."""
+    for here, name in given.items():
+        reason = reason.replace(here, name)
+    return reason

@@ -183,7 +183,7 @@ def _begun(
                 return None
         finally:
             file.remove()
-    return work.submit(item if item.url else Found(item.path.absolute(), item.name))
+    return work.submit(item if item.url else Found(item.path.absolute(), item.name), str(item.path))
 
 
 def _skip(item: Found, entry: Entry, outputs: Outputs) -> ImageResult:

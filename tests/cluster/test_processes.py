@@ -307,6 +307,18 @@ def test_one_process_does_all_where_no_others_can_start(run, few, model_path, tm
     assert run(*words, "--cluster", "local:2").code == 3
 
 
+def test_notes_name_files_as_the_user_gave_them(run, few, model_path):
+    corners = [[0, 0], [9999, 0], [9999, 9999], [0, 9999], [0, 0]]
+    Path("region.geojson").write_text(
+        json.dumps({"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [corners]}})
+    )
+    words = ("count", "few", "-m", model_path, "--region", "region.geojson", "-o", "out", "--overwrite")
+    alone, shared = run(*words), run(*words, "--cluster", "local:2")
+    told = [line for line in alone.err.splitlines() if "region.geojson" in line]
+    assert len(told) == 2
+    assert [line for line in shared.err.splitlines() if "region.geojson" in line] == told
+
+
 @needs_signals
 def test_a_file_that_cannot_be_looked_at_is_a_row(run, few, model_path, tmp_path):
     """As a folder that may not be entered any more, which root would enter all the same."""
