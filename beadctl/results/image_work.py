@@ -125,9 +125,11 @@ class ImageWork:
             linked = planes[-1] if linker and planes else None
             try:
                 planes.append(self._pool.submit(self._plane, plane, linker, linked))
-            except RuntimeError:
-                # A run that was given up meanwhile takes no more: the image has not failed.
-                raise Interrupted(self._stop.signal or stopping.SIGNALS[-1]) from None
+            except RuntimeError as error:
+                # The image has not failed: a run that was given up takes no more, or no thread can start.
+                if self._stop.signal:
+                    raise Interrupted(self._stop.signal) from None
+                raise BeadctlError(f"{error}; is a limit of processes, as of ulimit -u, reached?") from None
 
         def finish() -> FinishedImage:
             found = [future.result() for future in planes]
