@@ -285,6 +285,7 @@ def test_one_process_does_all_where_no_others_can_start(run, few, model_path, tm
     monkeypatch.setattr(place, "IMAGES_EACH", 1)
     monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
     monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(STILLBORN)
@@ -475,6 +476,7 @@ def test_an_audit_of_many_pairs_is_shared(run, few, tmp_path, monkeypatch):
     monkeypatch.setattr(place, "IMAGES_EACH", 1)
     monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
     monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
     shared = run(*words, "-o", "out")
     assert "the work is shared by 2 processes" in shared.err
     assert (shared.code, shared.out) == (alone.code, alone.out)
