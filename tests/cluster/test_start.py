@@ -30,15 +30,6 @@ kill -- "-$1"
 """
 
 
-@pytest.fixture
-def few(tmp_path):
-    folder = tmp_path / "few"
-    folder.mkdir()
-    for index in range(3):
-        tifffile.imwrite(folder / f"{index}.tif", discs(index + 1, seed=index)[0])
-    return folder
-
-
 def certificate(folder):
     """Write a certificate that is its own authority, and its key, as Dask takes them; return both."""
     made = temporary()

@@ -32,7 +32,8 @@ class Workers:
         self.finished, self.broken, self.images, self.is_lost = list(finished), broken, images, is_lost
         self.given, self.ended = [], False
 
-    def submit(self, item):
+    def submit(self, item, path):
+        assert item.path == Path(path).absolute()
         self.given.append((item, Future()))
         return self.given[-1][1]
 
