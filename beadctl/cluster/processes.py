@@ -53,7 +53,8 @@ class Processes:
         try:
             for number in range(place.workers):
                 self._processes.append(_Process(order, number))
-            self.facts = merged([process.opened() for process in self._processes])
+            opened = merged([process.opened() for process in self._processes])
+            self.facts = {"processes": place.workers, **opened}
             for number in range(place.workers):
                 threading.Thread(target=self._work, args=(number,), daemon=True).start()
         except BaseException:

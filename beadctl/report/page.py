@@ -191,7 +191,8 @@ def _facts(finished: Finished) -> list[tuple[str, str]]:
         "python": record.get("python"),
         **(versions if isinstance(versions, dict) else {"onnxruntime": versions}),
         "device": record.get("device_used"),
-        "CPU threads": record.get("threads"),
+        "processes": record.get("processes"),
+        "CPU threads" + " of each" * ("processes" in record): record.get("threads"),
     }
     return [(name, str(value)) for name, value in found.items() if value]
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Workers(Protocol):
-    """Processes that do the work of this one; see `beadctl.cluster.workers`."""
+    """Processes that do the work of this one, as those of `beadctl.cluster` do."""
 
     @property
     def places(self) -> int:

@@ -28,7 +28,7 @@ def two():
 
 
 def test_all_tasks_are_done_by_all_processes(two):
-    assert (two.places, two.facts) == (2, {"threads": 3, "number": [0, 1]})
+    assert (two.places, two.facts) == (2, {"processes": 2, "threads": 3, "number": [0, 1]})
     futures = [two.submit("sleep", 0.02) for _ in range(20)]
     done = [future.result(30) for future in futures]
     assert len({pid for _, pid, _ in done}) == 2

@@ -47,6 +47,16 @@ if "--multiprocessing-fork" in sys.orig_argv:
 """
 
 
+def begun(words):
+    """Start the command line in a session of its own, whose processes can be sent one signal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "beadctl", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def test_they_write_what_one_process_writes(run, few, model_path, monkeypatch):
     before = children()
     monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 6)
@@ -57,6 +67,17 @@ def test_they_write_what_one_process_writes(run, few, model_path, monkeypatch):
     for name in ("counts.csv", "beads.csv", "masks/2_masks.tif", "overlays/0_overlay.png"):
         assert Path("out", name).read_bytes() == Path("alone", name).read_bytes()
     assert children() <= before
+
+
+def test_a_report_says_whose_the_threads_are(run, few, model_path):
+    pytest.importorskip("jinja2", reason="needs the extra report")
+    words = ("segment", few, "-m", model_path, "--report", "-o")
+    assert run(*words, "out", "--cluster", "local:2").code == 0
+    assert run(*words, "alone").code == 0
+    shared, alone = (Path(out, "report.html").read_text() for out in ("out", "alone"))
+    assert "CPU threads of each" in shared
+    assert "CPU threads of each" not in alone
+    assert "CPU threads" in alone
 
 
 @pytest.mark.parametrize("source", ["images", "labels"])
@@ -80,8 +101,9 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     alone = run(*words, "-o", "alone")
     assert "shared" not in alone.err
     assert Path("out/counts.csv").read_bytes() == Path("alone/counts.csv").read_bytes()
-    threads = [json.loads(Path(out, "run.json").read_text()).get("threads") for out in ("out", "alone")]
-    assert threads == ([1, 3] if source == "images" else [None, None])
+    records = [json.loads(Path(out, "run.json").read_text()) for out in ("out", "alone")]
+    assert [one.get("processes") for one in records] == [3, None]
+    assert [one.get("threads") for one in records] == ([1, 3] if source == "images" else [None, None])
 
 
 @needs_signals
@@ -213,12 +235,7 @@ def test_a_signal_ends_the_processes_too(few, model_path, tmp_path, number, to_a
     for index in range(40):
         tifffile.imwrite(few / f"more{index}.tif", discs(20, 700, 700, seed=index)[0])
     words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "beadctl", *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = begun(words)
     while not list((tmp_path / "out/masks").glob("[!.]*.tif")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -243,13 +260,7 @@ def test_a_signal_ends_the_processes_too(few, model_path, tmp_path, number, to_a
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_processes_start_is_one_line(few, model_path, tmp_path, number):
-    words = ["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:4"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "beadctl", *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = begun(["segment", few, "-m", model_path, "-o", tmp_path / "out", "--cluster", "local:4"])
     started = []
     while not started:
         assert process.poll() is None
