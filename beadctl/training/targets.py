@@ -26,7 +26,6 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
         0 is background, every other number one bead.
     """
     foreground = labels > 0
-    rim = _rim(labels) & foreground
     marker = np.zeros(labels.shape, np.float32)
     if not foreground.any():
         return foreground.astype(np.float32), marker
@@ -35,11 +34,20 @@ def targets(labels: NDArray[Any]) -> tuple[Floats, Floats]:
     if bead.max() > labels.size:
         # The array below has a place for each number up to the largest.
         _, bead = np.unique(bead, return_inverse=True)
-    depths = _depths(rim).ravel()[inside]
+    distances = depths(labels).ravel()[inside]
     deepest = np.zeros(int(bead.max()) + 1)
-    np.maximum.at(deepest, bead, depths)
-    marker.ravel()[inside] = depths / deepest[bead]
+    np.maximum.at(deepest, bead, distances)
+    marker.ravel()[inside] = distances / deepest[bead]
     return foreground.astype(np.float32), marker
+
+
+def depths(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the distance of every bead pixel to the outside of its bead, px, float64 (H, W).
+
+    It is 1 at the rim; the numbers of pixels that are no bead mean nothing. Takes the labels that `targets`
+    takes.
+    """
+    return _depths(_rim(labels) & (labels > 0))
 
 
 def contacts(labels: NDArray[Any]) -> NDArray[np.bool_]:
