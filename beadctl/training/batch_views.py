@@ -127,7 +127,7 @@ def looked_up(tiles: TileBatch, places: Tensor) -> tuple[Tensor, Tensor, Tensor,
 
 
 def shaded(image: Tensor, rng: torch.Generator, augmentation: Augmentation) -> Tensor:
-    """Change the intensities of images (N, S, S), each in its own way, as `beadctl.training.augment.shade`."""
+    """Change the intensities of images (N, S, S), each in its own way, as `augment.shade` does."""
 
     def uniform(low: float, high: float) -> Tensor:
         drawn = torch.rand(len(image), generator=rng, device=image.device)
@@ -140,13 +140,14 @@ def shaded(image: Tensor, rng: torch.Generator, augmentation: Augmentation) -> T
     image = sign * torch.copysign(image.abs() ** exponent, image) * factor
     image = image + uniform(-augmentation.offset, augmentation.offset)
     blurred = uniform(0, 1) < augmentation.blur_probability
-    image = blurred_by(image, torch.where(blurred, uniform(0, augmentation.blur_px), 0.0), augmentation.blur_px)
+    sigma_px = torch.where(blurred, uniform(0, augmentation.blur_px), 0.0)
+    image = blurred_by(image, sigma_px, augmentation.blur_px)
     noise = torch.randn(image.shape, generator=rng, device=image.device)
     return image + uniform(0, augmentation.noise) * noise
 
 
 def blurred_by(image: Tensor, sigma_px: Tensor, most_px: float) -> Tensor:
-    """Blur images (N, S, S), each by its own standard deviation (N, 1, 1) of at most `most_px`; 0 for none."""
+    """Blur images (N, S, S), each by its own standard deviation (N, 1, 1), from 0 to `most_px`."""
     reach = int(BLUR_TRUNCATE * most_px + 0.5)
     steps = torch.arange(-reach, reach + 1, device=image.device)
     weights = torch.exp(-0.5 * (steps / sigma_px.view(-1, 1).clamp_min(1e-3)) ** 2)
@@ -155,8 +156,9 @@ def blurred_by(image: Tensor, sigma_px: Tensor, most_px: float) -> Tensor:
         size = image.shape[dim]
         padding = (0, 0, reach, reach) if dim == 1 else (reach, reach, 0, 0)
         padded = F.pad(image[:, None], padding, mode="replicate")[:, 0]
-        shifted = (padded.narrow(dim, step, size) * weights[:, step, None, None] for step in range(2 * reach + 1))
-        image = sum(shifted, torch.zeros_like(image))
+        image = torch.zeros_like(image)
+        for step in range(2 * reach + 1):
+            image += padded.narrow(dim, step, size) * weights[:, step, None, None]
     return image
 
 
@@ -172,9 +174,8 @@ def _contrast(image: Tensor, sigma_px: float) -> Tensor:
     # In double precision: the variance is a difference of squares.
     values = image[:, None].double()
     window = _window(image.shape[-1] // step, sigma_px / step, image.device)
-    share, total, squares = (
-        window @ F.avg_pool2d(plane, step) @ window.T for plane in (torch.ones_like(values), values, values**2)
-    )
+    powers = torch.ones_like(values), values, values**2
+    share, total, squares = (window @ F.avg_pool2d(plane, step) @ window.T for plane in powers)
     mean = total / share
     deviation = ((squares / share - mean**2).clamp_min(0) + CONTRAST_LIMITS.floor**2).sqrt()
     size = image.shape[-2:]
@@ -188,10 +189,10 @@ def _contrast(image: Tensor, sigma_px: float) -> Tensor:
 def _window(blocks: int, sigma: float, device: torch.device) -> Tensor:
     """Return the matrix of a Gaussian window over a line of blocks, 0 beyond its ends, float64."""
     steps = torch.arange(blocks, device=device, dtype=torch.float64)
-    distance = (steps[:, None] - steps).abs()
-    reach = int(TRUNCATE * sigma + 0.5)
-    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=device, dtype=torch.float64) / sigma) ** 2)
-    return torch.where(distance <= reach, torch.exp(-0.5 * (distance / sigma) ** 2), 0.0) / line.sum()
+    distance, reach = (steps[:, None] - steps).abs(), int(TRUNCATE * sigma + 0.5)
+    line = torch.arange(-reach, reach + 1, device=device, dtype=torch.float64)
+    weights = torch.where(distance <= reach, torch.exp(-0.5 * (distance / sigma) ** 2), 0.0)
+    return weights / torch.exp(-0.5 * (line / sigma) ** 2).sum()
 
 
 def wanted(labels: Tensor, depths: Tensor, scale: Tensor, inside: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
-"""Give a model file thresholds and a classifier of objects: classify.py MODEL IMAGES MASKS OUT [START].
+"""Give a model file a classifier of objects: classify.py MODEL IMAGES MASKS OUT.
 
-The thresholds are those of the model file START, if there is one, but for that of pixels. The classifier is
-fitted to the objects found in annotated images, one plane each.
+It is fitted to the objects found in annotated images, one plane each.
 """
 
 import dataclasses
@@ -19,24 +18,14 @@ from beadctl.segmentation.options import SegmentOptions
 
 # Least confidence of the objects that the classifier is fitted to; those of a lower one are rarely beads.
 FITTED_CONFIDENCE = 0.48
-# Probabilities below which an object is left out, and a pixel is of no bead: chosen with the real images of
-# the card in view.
+# Probabilities below which an object is left out: chosen with the real images of the card in view.
 LEAST, LEAST_IN_PLANE = 0.2, 0.05
-THRESHOLD = 0.6
 
 
-def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -> None:
+def main(path: Path, images: Path, masks: Path, out: Path) -> None:
     """Write the model file `out`."""
     model = Model(path, "cpu")
-    numbers = Model(start, "cpu").facts if start else model.facts
-    names = ("marker_threshold", "marker_rise", "min_area_px", "min_confidence")
-    facts = dataclasses.replace(
-        model.facts,
-        **{name: getattr(numbers, name) for name in names},
-        threshold=THRESHOLD if start else model.facts.threshold,
-        classifier=None,
-        bands=(),
-    )
+    facts = dataclasses.replace(model.facts, classifier=None, bands=())
     options = dataclasses.replace(SegmentOptions.of(facts), min_confidence=FITTED_CONFIDENCE)
     messages = Messages()
     found = []
@@ -54,5 +43,4 @@ def main(path: Path, images: Path, masks: Path, out: Path, start: Path | None) -
 
 
 if __name__ == "__main__":
-    model, images, masks, out, *start = map(Path, sys.argv[1:])
-    main(model, images, masks, out, start[0] if start else None)
+    main(*map(Path, sys.argv[1:]))

@@ -16,24 +16,6 @@ tiles() { # NAME VAL_FRACTION: tiles of 384 px of OUT/NAME or REAL/NAME
         --val-fraction "$2" --test-fraction 0 -q --overwrite >"$out/$1.csv"
 }
 folders=()
-for seed in $(seq 3201 3216); do
-    [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 500 --size 384 --seed $seed -q \
-        --overwrite
-    tiles scenes-$seed 0.006
-    folders+=("$out/tiles/scenes-$seed")
-done
-# Scenes of an earlier simulator, by this repository's history: all clusters of fluorescent beads, and a part of the others.
-if [[ ! -d $out/earlier ]]; then
-    rm -rf "$out"/earlier-* && mkdir "$out/earlier-beadctl"
-    git -C "$here/../.." archive "$earlier" beadctl | tar x -C "$out/earlier-beadctl"
-    for seed in $(seq 5201 5216); do
-        (cd "$out/earlier-beadctl" && python -m beadctl simulate "$out/earlier-$seed" --count 500 --size 384 --seed "$seed" -q)
-        python "$here/earlier_scenes.py" "$out/earlier-$seed" "$out/earlier-all"
-    done
-    mv "$out/earlier-all" "$out/earlier"
-fi
-tiles earlier 0.012
-folders+=("$out/tiles/earlier")
 if [[ -n $real ]]; then
     [[ -d $out/stem_np_half ]] || python "$here/halve.py" "$real/stem_np" "$out/stem_np_half"
     for set in dsb2018=6 emps=1 stem_np=4 stem_np_half=8 yeast_pc=6; do
@@ -41,22 +23,54 @@ if [[ -n $real ]]; then
         folders+=("$out/tiles/$set")
     done
 fi
-[[ -f $out/training/manifest.csv ]] || python "$here/merge_tiles.py" "$out/training" "${folders[@]}"
+# An earlier simulator, from this repository's history: fluorescent beads in clusters of other looks.
+if [[ ! -d $out/earlier-beadctl ]]; then
+    mkdir -p "$out/earlier-beadctl.part/package"
+    git -C "$here/../.." archive "$earlier" beadctl | tar x -C "$out/earlier-beadctl.part"
+    (cd "$out/earlier-beadctl.part" && cp -r beadctl/simulate package/earlier_simulate && cd package/earlier_simulate &&
+        rm writing.py && sed -i 's/beadctl\.simulate/earlier_simulate/; /writing/d; s/, "write"//' ./*.py)
+    mv "$out/earlier-beadctl.part" "$out/earlier-beadctl"
+fi
 
 run=$out/run
-if [[ ! -f $run.finished ]]; then
+if [[ ! -f $run.finished ]] && python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+    # Scenes are rendered while the network learns.
+    rm -rf "$run"
+    python "$here/train_streamed.py" "$run" 10.8 --earlier "$out/earlier-beadctl/package" \
+        ${start:+--start "$start"} ${real:+--real "$real"}
+    touch "$run.finished"
+elif [[ ! -f $run.finished ]]; then
+    # Scenes are rendered before, and used several times.
+    for seed in $(seq 3201 3216); do
+        [[ -f $out/scenes-$seed/manifest.csv ]] || beadctl simulate "$out/scenes-$seed" --count 500 --size 384 --seed $seed -q \
+            --overwrite
+        tiles scenes-$seed 0.006
+        folders+=("$out/tiles/scenes-$seed")
+    done
+    for seed in $(seq 5201 5216); do
+        [[ -f $out/earlier-$seed/manifest.csv ]] || (cd "$out/earlier-beadctl" &&
+            python -m beadctl simulate "$out/earlier-$seed" --count 500 --size 384 --seed "$seed" -q --overwrite)
+    done
+    rm -rf "$out/earlier" && for seed in $(seq 5201 5216); do
+        python "$here/earlier_scenes.py" "$out/earlier-$seed" "$out/earlier"
+    done
+    tiles earlier 0.012
+    folders+=("$out/tiles/earlier")
+    [[ -f $out/training/manifest.csv ]] || python "$here/merge_tiles.py" "$out/training" "${folders[@]}"
     flags=(--config "$here/beadctl.toml" --tiles "$out/training" -o "$run")
     [[ -z $start ]] || flags+=(--from "$start")
     [[ ! -f $run/last.pt ]] || flags+=(--resume)
     beadctl train "${flags[@]}"
     touch "$run.finished"
 fi
-[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"
+[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx" \
+    ${start:+--blend "$start" --blend-share 0.4}
 
-# Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept, but one.
-calibrated=$out/trained.onnx
-if [[ -z $start ]]; then
-    calibrated=$out/calibrated.onnx
+# Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept.
+calibrated=$out/calibrated.onnx
+if [[ -n $start ]]; then
+    python "$here/thresholds.py" "$out/trained.onnx" "$start" "$calibrated"
+else
     [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
     beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
         --calibrate "$calibrated" --overwrite -q >"$out/calibration.json"
@@ -94,7 +108,7 @@ if [[ ! -d $out/objects ]]; then
         done
     fi
 fi
-python "$here/classify.py" "$out/joined.onnx" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx" ${start:+"$start"}
+python "$here/classify.py" "$out/joined.onnx" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx"
 
 # Which counts are wrong, by other scenes and the same real images as of the joins.
 for seed in 8001 8002; do

@@ -1,9 +1,8 @@
 """Render scenes for training without an end: scenes.py OUT SEED [EARLIER].
 
 Each file in OUT is a block of scenes of 384 px: images normalised for the network, labels, and depths of the
-beads' pixels, one array after the other. There is a file at a time for each of the first numbers that are
-not there: whoever reads a block deletes it. EARLIER is the simulator of an earlier revision, a package
-`earlier_simulate` in that folder.
+beads' pixels, one array after the other. Whoever reads a block deletes it, which makes room for the next.
+EARLIER is a folder with the simulator of an earlier revision, as a package `earlier_simulate`.
 """
 
 import importlib
@@ -30,15 +29,16 @@ Tile = tuple[NDArray[np.float16], NDArray[np.int16], NDArray[np.float16]]
 
 SIZE_PX = 384
 BLOCK = 16
+DTYPES = np.float16, np.int16, np.float16
 LARGEST = 1e3
 INPUT = InputName.LOCAL
 # Blocks that wait to be read, of one process.
 WAITING = 4
 # Weights of what is rendered; without the earlier simulator the others.
 SHARES = {"any": 0.62, "spheres": 0.08, "large": 0.04, "earlier": 0.26}
-SPHERES = {"satellites": 1.0, "overlapping": 0.6}
-EARLIER = {"fluorescent": 1.0, "sphere": 1.0}
-OTHERS = 0.25
+# Shares that are kept: of spheres by layout, of the earlier simulator's scenes by kind.
+SPHERES, OTHER_SPHERES = {"satellites": 1.0, "overlapping": 0.6}, 0.3
+EARLIER, OTHERS = {"fluorescent": 1.0, "sphere": 1.0}, 0.25
 
 
 def any_scene(rng: np.random.Generator) -> Any:
@@ -51,7 +51,8 @@ def spheres(rng: np.random.Generator) -> Any:
     shape = (SIZE_PX, SIZE_PX)
     while True:
         plan = draw_plan(rng, shape)
-        if plan.kind == "sphere" and plan.arrangement.count and rng.random() < SPHERES.get(plan.arrangement.layout, 0.3):
+        wanted = SPHERES.get(plan.arrangement.layout, OTHER_SPHERES)
+        if plan.kind == "sphere" and plan.arrangement.count and rng.random() < wanted:
             return recorded(rng, plan, draw_beads(rng, plan, shape), shape)
 
 
@@ -65,7 +66,7 @@ def large(rng: np.random.Generator) -> Any:
 
 
 def earlier(package: Path) -> Callable[[np.random.Generator], Any]:
-    """Return what renders a scene of the earlier simulator: clusters and spheres, and a part of the others."""
+    """Return what renders the earlier simulator's fluorescent beads, spheres and a part of its others."""
     sys.path.insert(0, str(package))
     simulate = importlib.import_module("earlier_simulate")
     plan = importlib.import_module("earlier_simulate.plan")
@@ -100,23 +101,19 @@ def write(tiles: list[Tile], path: Path) -> None:
 
 def main(out: Path, seed: int, package: Path | None) -> None:
     """Write blocks until the parent process ends."""
-    kinds: dict[str, Callable[[np.random.Generator], Any]] = {
-        "any": any_scene, "spheres": spheres, "large": large,
-    }  # fmt: skip
-    if package:
-        kinds["earlier"] = earlier(package)
+    kinds = {"any": any_scene, "spheres": spheres, "large": large}
+    kinds |= {"earlier": earlier(package)} if package else {}
     shares = {name: SHARES[name] for name in kinds}
+    # The process that trains comes first.
+    os.nice(10)
     rng, parent = np.random.default_rng([seed, 0x5EED]), os.getppid()
+    paths = [out / f"{seed}-{number}.block" for number in range(WAITING)]
     while os.getppid() == parent:
-        scenes = [kinds[pick(rng, shares)](rng) for _ in range(BLOCK)]
-        tiles = [tile(scene.image, scene.labels) for scene in scenes]
-        names = (out / f"{seed}-{number}.block" for number in range(WAITING))
-        while (free := next((path for path in names if not path.exists()), None)) is None:
+        if free := [path for path in paths if not path.exists()]:
+            scenes = [kinds[pick(rng, shares)](rng) for _ in range(BLOCK)]
+            write([tile(scene.image, scene.labels) for scene in scenes], free[0])
+        else:
             time.sleep(0.05)
-            names = (out / f"{seed}-{number}.block" for number in range(WAITING))
-            if os.getppid() != parent:
-                return
-        write(tiles, free)
 
 
 if __name__ == "__main__":
