@@ -28,12 +28,12 @@ class QualityLimits:
     =============  =====  ======  =====================================================================
     name           value  unit    why
     =============  =====  ======  =====================================================================
-    doubt          0.25   0..1    planes of this doubt and more are flagged
+    doubt          0.2    0..1    planes of this doubt and more are flagged
     fewest         3      beads   a plane of fewer is judged as if it had so many
     =============  =====  ======  =====================================================================
     """
 
-    doubt: float = 0.25
+    doubt: float = 0.2
     fewest: int = 3
 
 

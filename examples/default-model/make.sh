@@ -63,17 +63,15 @@ elif [[ ! -f $run.finished ]]; then
     beadctl train "${flags[@]}"
     touch "$run.finished"
 fi
-[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx" \
-    ${start:+--blend "$start" --blend-share 0.4}
+[[ -f $out/trained.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/trained.onnx"
 
 # Thresholds by F1 and count error, on scenes of a size of their own; those of a predecessor are kept.
-calibrated=$out/calibrated.onnx
 if [[ -n $start ]]; then
-    python "$here/thresholds.py" "$out/trained.onnx" "$start" "$calibrated"
+    python "$here/keep.py" "$out/trained.onnx" "$start" "$out/calibrated.onnx"
 else
     [[ -d $out/calibration ]] || beadctl simulate "$out/calibration" --count 70 --size 400 --seed 4243
     beadctl eval "$out/calibration/images" "$out/calibration/masks" --model "$out/trained.onnx" \
-        --calibrate "$calibrated" --overwrite -q >"$out/calibration.json"
+        --calibrate "$out/calibrated.onnx" --overwrite -q >"$out/calibration.json"
 fi
 
 # Which neighbouring basins are one bead, by other scenes and a part of the real images.
@@ -93,13 +91,18 @@ if [[ ! -d $out/joins ]]; then
 fi
 joins=("$out/joins" "$out/joins-earlier=2")
 [[ -z $real ]] || joins+=("$out/joins-dsb2018=2" "$out"/joins-{emps,stem_np,yeast_pc})
-python "$here/join.py" "$calibrated" "$out/joined.onnx" "${joins[@]}"
+python "$here/join.py" "$out/calibrated.onnx" "$out/joined.onnx" "${joins[@]}"
 
-# Which objects are beads, by other scenes and a part of the real tiles.
-if [[ ! -d $out/objects ]]; then
-    beadctl simulate "$out/objects" --count 450 --size 256 --seed 4244
-    if [[ -n $real ]]; then
-        for set in dsb2018=4 emps=5 stem_np=6 stem_np_half=2 yeast_pc=1; do
+# Which objects are beads: the classifier of the predecessor is kept, and the weights are averaged with its own; else
+# one is fitted by other scenes and a part of the real tiles.
+if [[ -n $start ]]; then
+    [[ -f $out/averaged.onnx ]] || beadctl export "$run" --config "$here/beadctl.toml" -o "$out/averaged.onnx" \
+        --blend "$start" --blend-share 0.4
+    python "$here/keep.py" "$out/averaged.onnx" "$out/joined.onnx" "$out/classified.onnx"
+else
+    if [[ ! -d $out/objects ]]; then
+        beadctl simulate "$out/objects" --count 450 --size 256 --seed 4244
+        for set in ${real:+dsb2018=4 emps=5 stem_np=6 stem_np_half=2 yeast_pc=1}; do
             tiles=$out/tiles/${set%=*}
             for name in $(cd "$tiles/images" && printf '%s\n' * | awk -v n="${set#*=}" 'NR % n == 0'); do
                 cp "$tiles/images/$name" "$out/objects/images/${set%=*}_$name"
@@ -107,8 +110,8 @@ if [[ ! -d $out/objects ]]; then
             done
         done
     fi
+    python "$here/classify.py" "$out/joined.onnx" "$out/objects"/{images,masks} "$out/classified.onnx"
 fi
-python "$here/classify.py" "$out/joined.onnx" "$out/objects/images" "$out/objects/masks" "$out/classified.onnx"
 
 # Which counts are wrong, by other scenes and the same real images as of the joins.
 for seed in 8001 8002; do

@@ -1,6 +1,7 @@
 """The scale at which the network looks: stated by a diameter, or found from what it makes of the plane."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,17 +188,9 @@ default = pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="the package has
 
 def found(tmp_path, image, **recipe):
     model = Model(DEFAULT_MODEL, "cpu", 1)
-    facts = model.facts
     path = tmp_path / "plane.tif"
     tifffile.imwrite(path, image)
-    numbers = SegmentOptions(
-        facts.threshold,
-        facts.marker_threshold,
-        1,
-        min_area_network_px=facts.min_area_px,
-        marker_rise=facts.marker_rise,
-        **recipe,
-    )
+    numbers = replace(SegmentOptions.of(model.facts), **recipe)
     with open_image(path).planes[0].open() as pixels:
         predicted = predict_plane(pixels, model, numbers)
         return label_plane(predicted, image, numbers).table, predicted.shrink
