@@ -14,6 +14,9 @@ from beadctl.counting.interval import CONFIDENCE
 # Probability below which scatter or a lack of fit is taken for real.
 SIGNIFICANCE = 1 - CONFIDENCE
 
+# Largest logarithm of a mean.
+LARGEST_LOG = 300.0
+
 Column = NDArray[np.float64]
 
 
@@ -56,16 +59,36 @@ def glm(counts: Column, design: Column, offset: Column, alpha: float) -> Any:
     from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     family = NegativeBinomial(alpha=alpha) if alpha else Poisson()
-    start = None
-    if design.shape[1] == 1:
-        # From below, where a mean is far under its count, the first step leads far beyond all counts.
-        seen = counts > 0
-        start = [float((np.log(counts[seen]) - offset[seen]).max())]
+    # The steps of statsmodels, by the expected information, may leave the maximum or never come near it.
+    start = _likeliest(counts, design, offset, alpha)
     with warnings.catch_warnings():
         # Equal counts are fitted exactly.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         model = GLM(counts, design, offset=offset, family=family)
         return model.fit(start, maxiter=200, scale=1.0)
+
+
+def _likeliest(counts: Column, design: Column, offset: Column, alpha: float) -> Column:
+    """Return the parameters of the largest likelihood, whose logarithm is concave in them."""
+    from scipy import optimize
+
+    def loss(parameters: Column) -> tuple[float, Column]:
+        eta = np.minimum(offset + design @ parameters, LARGEST_LOG)
+        mean = np.exp(eta)
+        growth = np.logaddexp(0, eta + np.log(alpha)) * (counts + 1 / alpha) if alpha else mean
+        return float((growth - counts * eta).sum()), design.T @ ((mean - counts) / (1 + alpha * mean))
+
+    def curvature(parameters: Column) -> Column:
+        mean = np.exp(np.minimum(offset + design @ parameters, LARGEST_LOG))
+        weight = mean * (1 + alpha * counts) / (1 + alpha * mean) ** 2
+        return np.asarray(design.T @ (design * weight[:, None]))
+
+    middle = np.full(counts.size, np.log(max(counts.mean(), 1.0))) - offset
+    first, *_ = np.linalg.lstsq(design, middle, rcond=None)
+    found = optimize.minimize(
+        loss, first, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-9}
+    )
+    return np.asarray(found.x)
 
 
 def _pearson(counts: Column, mean: Column, alpha: float) -> float:

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.api import GLM, families
@@ -38,6 +38,9 @@ def negative_log_likelihood(counts, mean, alpha):
 
 
 @settings(max_examples=25)
+@example([(1, 256, 0.5), (4, 0, 1.6054363380489163), (4, 0, 0.5), (4, 0, 0.5), (4, 0, 0.5), (64, 86, 0.5)])
+@example([(1, 1, 1.0), (4, 0, 1.0), (4, 0, 1.0), (4, 0, 1.0), (4, 0, 1.0), (16, 5, 1.0)])
+@example([(1, 8, 1.0), (4, 0, 1.0), (4, 0, 1.0), (4, 0, 1.0), (16, 1, 1.0)])
 @given(SERIES)
 def test_the_fit_maximises_the_likelihood(points):
     """The slope, and its interval by the expected information, from scipy alone."""
