@@ -36,8 +36,10 @@ run=$out/run
 if [[ ! -f $run.finished ]] && python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     # Scenes are rendered while the network learns.
     rm -rf "$run"
-    python "$here/train_streamed.py" "$run" 10.8 --earlier "$out/earlier-beadctl/package" \
-        ${start:+--start "$start"} ${real:+--real "$real"}
+    flags=(--earlier "$out/earlier-beadctl/package")
+    [[ -z $start ]] || flags+=(--start "$start")
+    [[ -z $real ]] || flags+=(--real "$real"/{dsb2018,emps,stem_np,yeast_pc} "$out/stem_np_half")
+    python "$here/train_streamed.py" "$run" 10.8 "${flags[@]}"
     touch "$run.finished"
 elif [[ ! -f $run.finished ]]; then
     # Scenes are rendered before, and used several times.

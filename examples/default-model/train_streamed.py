@@ -57,7 +57,6 @@ MOST_SCENES = 62_000
 # Batches that measure the statistics of a start without batch normalisation, and scenes to begin with.
 MEASURED_BATCHES, FIRST_SCENES = 6, 256
 SECONDS_BETWEEN_ROWS = 15.0
-HALVED_PX = 1500
 
 
 class Pool:
@@ -122,21 +121,12 @@ class Mixture:
         return images.contiguous(memory_format=torch.channels_last), wanted
 
 
-def cut(folder: Path, halved: bool) -> list[tuple[Tile, tuple[int, ...]]]:
-    """Cut the images of a folder, with images/ and masks/, into tiles with beads, and state their areas.
-
-    `halved` takes large images only, at half their size.
-    """
+def cut(folder: Path) -> list[tuple[Tile, tuple[int, ...]]]:
+    """Cut the images of a folder, with images/ and masks/, into tiles with beads, and state their areas."""
     tiles = []
     for path in sorted((folder / "images").iterdir()):
         image = imread(path)
         labels = tifffile.imread(folder / "masks" / f"{path.stem}.tif")
-        if halved:
-            if min(image.shape) < HALVED_PX:
-                continue
-            rows, columns = (length // 2 * 2 for length in image.shape)
-            blocks = image[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
-            image, labels = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8), labels[:rows:2, :columns:2]
         planes = tile(image, labels)
         for top in origins(image.shape[0], SIZE_PX, OVERLAP_PX):
             for left in origins(image.shape[1], SIZE_PX, OVERLAP_PX):
@@ -154,9 +144,9 @@ def _filled(parts: list[NDArray[Any]]) -> tuple[Tile, tuple[int, ...]]:
     return (image, labels, inside), (margins[0][0], margins[1][0], *shape)
 
 
-def real_pool(real: Path, device: torch.device) -> tuple[Pool, Tensor]:
-    """Return the tiles of all sets in a folder, and with which probability each is drawn."""
-    sets = {name: cut(real / name.removesuffix("_half"), name.endswith("_half")) for name in REAL}
+def real_pool(folders: Sequence[Path], device: torch.device) -> tuple[Pool, Tensor]:
+    """Return the tiles of the sets in these folders, and with which probability each is drawn."""
+    sets = {folder.name: cut(folder) for folder in folders}
     print({name: len(tiles) for name, tiles in sets.items()}, flush=True)
     pool = Pool(sum(map(len, sets.values())), device)
     for tiles in sets.values():
@@ -278,7 +268,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("minutes", type=float)
     parser.add_argument("--start", help="checkpoint or model file to start from; random weights without one")
-    parser.add_argument("--real", type=Path, help="folder with a folder of each set of real images")
+    parser.add_argument("--real", type=Path, nargs="+", help="folders of real images, named as in REAL")
     parser.add_argument("--earlier", type=Path, help="folder with the package earlier_simulate")
     parser.add_argument("--device", type=torch.device, default="cuda")
     parser.add_argument("--processes", type=int, default=max(1, len(os.sched_getaffinity(0)) - 1))
