@@ -5,7 +5,7 @@ keep up with a GPU. Channels and targets are those of `shown` and `targets`.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ from beadctl.images.local_contrast import LIMITS as CONTRAST_LIMITS
 from beadctl.images.local_contrast import TRUNCATE
 from beadctl.images.normalisation import LIMITS
 from beadctl.training.augment import Augmentation
-from beadctl.training.targets import NEAR_PX
+from beadctl.training.batch_targets import batch_targets
 
 # Width of a blur's window, in standard deviations, as in `shade`.
 BLUR_TRUNCATE = 3.0
@@ -31,9 +31,7 @@ class TileBatch:
     images : Tensor
         (N, H, W), floating point, normalised and finite.
     labels : Tensor
-        (N, H, W), integers below 2**24.
-    depths : Tensor
-        (N, H, W), `beadctl.training.targets.depths` of the labels, px.
+        (N, H, W), integers below 2**24; -1 where nothing was recorded, which does not count.
     areas : Tensor
         (N, 4), int64: top, left, height and width, px, of what was recorded. The rest is a mirror image of
         it, and does not count.
@@ -41,12 +39,23 @@ class TileBatch:
 
     images: Tensor
     labels: Tensor
-    depths: Tensor
     areas: Tensor
 
     def of(self, rows: Tensor) -> "TileBatch":
         """Return the tiles of these numbers, in their order."""
-        return TileBatch(self.images[rows], self.labels[rows], self.depths[rows], self.areas[rows])
+        return TileBatch(*(plane[rows] for plane in self._planes))
+
+    def to(self, device: torch.device) -> "TileBatch":
+        """Return the tiles on another device; the copy may still be under way."""
+        return TileBatch(*(plane.to(device, non_blocking=True) for plane in self._planes))
+
+    def pin_memory(self) -> "TileBatch":
+        """Return the tiles in memory that a GPU copies from while others compute; for `DataLoader`."""
+        return TileBatch(*(plane.pin_memory() for plane in self._planes))
+
+    @property
+    def _planes(self) -> tuple[Tensor, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 def batch_views(
@@ -67,16 +76,12 @@ def batch_views(
     name : InputName
         The input of the network.
     """
-    places, scale = draw_places(tiles.areas, size, rng, augmentation)
-    image, labels, depths, inside = looked_up(tiles, places)
-    image = shaded(image, rng, augmentation)
-    return channels(image, name), wanted(labels, depths, scale, inside)
+    image, labels, inside = looked_up(tiles, draw_places(tiles.areas, size, rng, augmentation))
+    return channels(shaded(image, rng, augmentation), name), batch_targets(labels, inside)
 
 
-def draw_places(
-    areas: Tensor, size: int, rng: torch.Generator, augmentation: Augmentation
-) -> tuple[Tensor, Tensor]:
-    """Draw where the pixels of each view lie in its tile: (N, S, S, 2), y and x in px; and scales (N,).
+def draw_places(areas: Tensor, size: int, rng: torch.Generator, augmentation: Augmentation) -> Tensor:
+    """Draw where the pixels of each view lie in its tile: (N, S, S, 2), y and x in px.
 
     Some views are scaled and rotated, the others lie on the tile's pixels; all are turned by quarters and
     mirrored. A view lies within the recorded area, where one fits.
@@ -105,16 +110,17 @@ def draw_places(
     matrix = matrix @ turns[torch.randint(8, (number,), generator=rng, device=device)]
     steps = torch.arange(size, device=device) - (size - 1) / 2
     offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).view(1, -1, 2)
-    return (centre[:, None] + offsets @ matrix.mT).view(number, size, size, 2), scale
+    return (centre[:, None] + offsets @ matrix.mT).view(number, size, size, 2)
 
 
-def looked_up(tiles: TileBatch, places: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return image, labels, depths and what counts at places (N, S, S, 2) of the tiles, float32 (N, S, S).
+def looked_up(tiles: TileBatch, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return image, labels and what counts at places (N, S, S, 2) of the tiles, float32 (N, S, S).
 
-    Labels are those of the nearest pixel, the others are interpolated; beyond its border a tile is mirrored.
+    Labels are those of the nearest pixel, the image is interpolated; beyond its border a tile is mirrored. A
+    view that would not count at all counts where it lies in the area.
     """
     height, width = tiles.images.shape[1:]
-    lengths = torch.tensor((height - 1, width - 1), device=places.device)
+    lengths = torch.tensor((max(1, height - 1), max(1, width - 1)), device=places.device)
     grid = (2 * places / lengths - 1).flip(-1)
 
     def sampled(plane: Tensor, mode: str) -> Tensor:
@@ -122,8 +128,11 @@ def looked_up(tiles: TileBatch, places: Tensor) -> tuple[Tensor, Tensor, Tensor,
 
     start = tiles.areas[:, None, None, :2] - 0.5
     inside = ((places > start) & (places < start + tiles.areas[:, None, None, 2:])).all(-1)
-    image, labels = sampled(tiles.images, "bilinear"), sampled(tiles.labels, "nearest")
-    return image, labels, sampled(tiles.depths, "bilinear"), inside.float()
+    labels = sampled(tiles.labels, "nearest")
+    seen = inside & (labels >= 0)
+    # The mean over no pixel is NaN.
+    seen = torch.where(seen.flatten(1).any(1)[:, None, None], seen, inside)
+    return sampled(tiles.images, "bilinear"), labels.clamp_min(0), seen.float()
 
 
 def shaded(image: Tensor, rng: torch.Generator, augmentation: Augmentation) -> Tensor:
@@ -193,22 +202,3 @@ def _window(blocks: int, sigma: float, device: torch.device) -> Tensor:
     line = torch.arange(-reach, reach + 1, device=device, dtype=torch.float64)
     weights = torch.where(distance <= reach, torch.exp(-0.5 * (distance / sigma) ** 2), 0.0)
     return weights / torch.exp(-0.5 * (line / sigma) ** 2).sum()
-
-
-def wanted(labels: Tensor, depths: Tensor, scale: Tensor, inside: Tensor) -> Tensor:
-    """Return foreground, marker map, contacts and what counts, (N, 4, S, S), of views at scales (N,).
-
-    An edge lies half a pixel outside of its rim, whose depth is 1, so depths grow with the scale from there.
-    """
-    bead = labels > 0
-    grown = torch.where(bead, ((depths - 0.5) * scale.view(-1, 1, 1) + 0.5).clamp_min(1.0), 0.0)
-    most = int(labels.max()) + 1
-    owner = (labels + most * torch.arange(len(labels), device=labels.device).view(-1, 1, 1)).long().flatten()
-    deepest = torch.zeros(len(labels) * most, device=labels.device)
-    deepest = deepest.scatter_reduce(0, owner, grown.flatten(), "amax")
-    marker = torch.where(bead, grown / deepest[owner].view_as(grown).clamp_min(1.0), 0.0)
-    window = 2 * NEAR_PX + 1
-    highest = F.max_pool2d(labels, window, 1, NEAR_PX)
-    lowest = -F.max_pool2d(torch.where(bead, -labels, -float(most)), window, 1, NEAR_PX)
-    contact = (lowest != most) & (lowest != highest)
-    return torch.stack((bead.float(), marker, contact.float(), inside), 1)

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -234,19 +234,26 @@ class Batches(Sampler[list[Key]]):
 
 
 def load(
-    views: Views, batches: Batches, *, workers: int, pin_memory: bool
-) -> DataLoader[tuple[Tensor, Tensor]]:
+    samples: Dataset[Any],
+    batches: Batches,
+    *,
+    workers: int,
+    pin_memory: bool,
+    collate: Callable[[list[Any]], Any] | None = None,
+) -> DataLoader[Any]:
     """Prepare micro-batches ahead in `workers` processes, or in this one when that is 0.
 
-    The loader yields images float32 (N, C, S, S) and targets float32 (N, 4, S, S).
+    Of `Views`, the loader yields images float32 (N, C, S, S) and targets float32 (N, 4, S, S); else what
+    `collate` makes of the samples of a micro-batch.
     """
     return DataLoader(
-        views,
+        samples,
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
+        collate_fn=collate,
         worker_init_fn=_start_worker if workers else None,
         # A generator of its own: the loader must not draw from the stream that a resumed run restores.
         generator=torch.Generator().manual_seed(0),

@@ -88,6 +88,11 @@ def is_emulated(precision: str, device: torch.device) -> bool:
     return capabilities.get("architecture") == "x86_64" and not native
 
 
+def makes_views(device: torch.device) -> bool:
+    """Return whether a device makes random views itself: processes that do so cannot keep up with a GPU."""
+    return device.type == "cuda"
+
+
 def workers(asked: int | None, device: torch.device, processes: int = 1) -> int:
     """Return how many processes prepare samples for each one that trains: as asked for, or by the cores."""
     return min(MOST_WORKERS[device.type], usable_cpus(processes) - 1) if asked is None else asked

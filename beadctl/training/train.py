@@ -69,7 +69,7 @@ def train(
             "plan": plan.as_dict(),
             "device": {"asked": options.device, "used": str(target), "precision": precision},
             "threads": threads,
-            "workers": run.loader.num_workers,
+            "workers": run.supply.loader.num_workers,
             "processes": options.world.size,
             "data": {
                 "tiles": tiles,

@@ -2,21 +2,18 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import beadctl
 from beadctl.errors import TrainingError
 from beadctl.training import device, gradients
 from beadctl.training.architecture import Architecture
-from beadctl.training.augment import AUGMENTATIONS
 from beadctl.training.checkpoint import Checkpoint
-from beadctl.training.dataset import Batches, TrainingData, Views, load
+from beadctl.training.dataset import Batches, TrainingData
 from beadctl.training.learner import Learner
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
 from beadctl.training.plan import TrainingPlan
@@ -24,6 +21,7 @@ from beadctl.training.records import EpochRecord, RunResult, StepRecord, selecte
 from beadctl.training.run_folder import RunFolder
 from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
+from beadctl.training.supply import Supply
 from beadctl.training.validation import label_options, score
 from beadctl.words import number_of
 
@@ -61,14 +59,9 @@ class TrainingRun:
         samples = plan.steps_per_epoch * self.group if plan.steps_per_epoch else len(data.source)
         self.steps_per_epoch = math.ceil(samples / self.group)
         self.batches = Batches(samples, plan.batch_size, self.world)
-        views = Views(
-            data.source, plan.size, plan.seed, AUGMENTATIONS[data.source.input] if plan.augment else None
-        )
-        opening = (torch.stack([views[key][0] for key in keys]) for keys in Batches(OPENING, plan.batch_size))
-        self.learner = Learner(plan, target, start, opening, self.world)
         workers = device.workers(options.workers, target)
-        self.loader = load(views, self.batches, workers=workers, pin_memory=target.type == "cuda")
-        self.ahead: Iterator[tuple[Tensor, Tensor]] | None = None
+        self.supply = Supply(plan, data.source, self.batches, target, workers)
+        self.learner = Learner(plan, target, start, self.supply.opening(OPENING), self.world)
         self.audited = (
             gradients.audited_losses(plan.loss, plan.loss_parameters)
             if options.gradient_audit and self.world.leads
@@ -107,7 +100,7 @@ class TrainingRun:
         learner, world, samples = self.learner, self.world, self.batches.samples
         learner.network.train()
         world.draw_apart(self.plan.seed, self.epoch)
-        began, audited, own = time.monotonic(), self.audited, self.prepared(self.epoch)
+        began, audited, own = time.monotonic(), self.audited, self.supply.epoch(self.epoch)
         sums = torch.zeros(2, len(learner.objective.names), device=self.device, dtype=torch.float64)
         for number in range(self.steps_per_epoch):
             # Samples of this optimiser step, of all processes; the last one of the epoch may have fewer.
@@ -116,10 +109,6 @@ class TrainingRun:
             for images, wanted in islice(own, self.batches.among(first, done)):
                 if stop := callbacks.should_stop():
                     break
-                # Without padding the losses need not ask which pixels count.
-                wanted = wanted if wanted[:, 3].min() < 1 else wanted[:, :3]
-                images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-                wanted = wanted.to(self.device, non_blocking=True)
                 logits = learner.accumulate(images, wanted, done - first, step / self.steps_per_epoch)
                 if audited:
                     inside = wanted[:, 3] if wanted.shape[1] > 3 else None
@@ -141,7 +130,7 @@ class TrainingRun:
                 break
         if self.epoch + 1 < self.plan.epochs:
             # Workers prepare the first samples of the next epoch during validation.
-            self.prepared(self.epoch + 1)
+            self.supply.epoch(self.epoch + 1)
         (*_, marker), (*mask, weighted_marker) = (sums / done).tolist()
         return {
             "train_loss": sum(mask) + weighted_marker,
@@ -151,13 +140,6 @@ class TrainingRun:
             "images_per_s": done / (time.monotonic() - began),
             "weights": dict(zip(learner.objective.names, learner.weights.tolist(), strict=True)),
         }
-
-    def prepared(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return this process's micro-batches of an epoch, which workers begin to prepare."""
-        if self.ahead is None or self.batches.epoch != epoch:
-            self.batches.epoch = epoch
-            self.ahead = iter(self.loader)
-        return self.ahead
 
     def finish_epoch(
         self, began: float, epoch: dict[str, Any], callbacks: TrainCallbacks

@@ -1,7 +1,7 @@
 """Render scenes for training without an end: scenes.py OUT SEED [EARLIER].
 
-Each file in OUT is a block of scenes of 384 px: images normalised for the network, labels, and depths of the
-beads' pixels, one array after the other. Whoever reads a block deletes it, which makes room for the next.
+Each file in OUT is a block of scenes of 384 px: images normalised for the network, then labels. Whoever reads
+a block deletes it, which makes room for the next.
 EARLIER is a folder with the simulator of an earlier revision, as a package `earlier_simulate`.
 """
 
@@ -23,13 +23,12 @@ from beadctl.simulate.plan import draw_beads
 from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.scene import recorded
 from beadctl.simulate.themes import draw_plan, themed_plan
-from beadctl.training.targets import depths
 
-Tile = tuple[NDArray[np.float16], NDArray[np.int16], NDArray[np.float16]]
+Tile = tuple[NDArray[np.float16], NDArray[np.int16]]
 
 SIZE_PX = 384
 BLOCK = 16
-DTYPES = np.float16, np.int16, np.float16
+DTYPES = np.float16, np.int16
 LARGEST = 1e3
 INPUT = InputName.LOCAL
 # Blocks that wait to be read, of one process.
@@ -82,12 +81,11 @@ def earlier(package: Path) -> Callable[[np.random.Generator], Any]:
 
 
 def tile(image: NDArray[Any], labels: NDArray[Any]) -> Tile:
-    """Return an image as the network is trained on it, with its labels and their depths."""
+    """Return an image as the network is trained on it, with its labels."""
     levels = levels_of(image, INPUT.surround)
     # The largest numbers of half precision are far beyond what the network is shown.
     scaled = np.clip(INPUT.normalisation(levels).scaled(image), -LARGEST, LARGEST)
-    inside = np.where(labels > 0, depths(labels), 0)
-    return scaled.astype(np.float16), labels.astype(np.int16), inside.astype(np.float16)
+    return scaled.astype(np.float16), labels.astype(np.int16)
 
 
 def write(tiles: list[Tile], path: Path) -> None:

@@ -52,7 +52,7 @@ WARMUP_STEPS = 400
 # Share of the real tiles in a batch, and that of each set among them.
 REAL_SHARE = 0.3
 REAL = {"dsb2018": 0.44, "emps": 0.12, "stem_np": 0.28, "stem_np_half": 0.1, "yeast_pc": 0.06}
-# Scenes that are held: 55 GB.
+# Scenes that are held: 37 GB.
 MOST_SCENES = 62_000
 # Batches that measure the statistics of a start without batch normalisation, and scenes to begin with.
 MEASURED_BATCHES, FIRST_SCENES = 6, 256
@@ -68,12 +68,11 @@ class Pool:
         self.tiles = TileBatch(
             torch.zeros(shape, dtype=torch.float16, device=device),
             torch.zeros(shape, dtype=torch.int16, device=device),
-            torch.zeros(shape, dtype=torch.float16, device=device),
             torch.zeros((most, 4), dtype=torch.int64, device=device),
         )
 
     def add(self, planes: Sequence[NDArray[Any]], areas: NDArray[np.int64]) -> None:
-        """Append images, labels and depths with their areas; what does not fit is left out."""
+        """Append images and labels with their areas; what does not fit is left out."""
         rows = slice(self.held, min(self.held + len(areas), self.most))
         for held, new in zip(vars(self.tiles).values(), (*planes, areas), strict=True):
             held[rows] = torch.from_numpy(new[: rows.stop - rows.start]).to(self.device)
@@ -140,8 +139,8 @@ def _filled(parts: list[NDArray[Any]]) -> tuple[Tile, tuple[int, ...]]:
     """Mirror the planes of a small tile until they are of full size."""
     shape = parts[0].shape
     margins = [((SIZE_PX - length) // 2, (SIZE_PX - length + 1) // 2) for length in shape]
-    image, labels, inside = (np.pad(plane, margins, mode="reflect") for plane in parts)
-    return (image, labels, inside), (margins[0][0], margins[1][0], *shape)
+    image, labels = (np.pad(plane, margins, mode="reflect") for plane in parts)
+    return (image, labels), (margins[0][0], margins[1][0], *shape)
 
 
 def real_pool(folders: Sequence[Path], device: torch.device) -> tuple[Pool, Tensor]:

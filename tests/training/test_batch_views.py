@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from beadctl.images import InputName
 from beadctl.training.augment import AUGMENTATIONS, Augmentation
+from beadctl.training.batch_targets import batch_targets
 from beadctl.training.batch_views import (
     TileBatch,
     batch_views,
@@ -19,10 +20,8 @@ from beadctl.training.batch_views import (
     draw_places,
     looked_up,
     shaded,
-    wanted,
 )
 from beadctl.training.shown import shown
-from beadctl.training.targets import contacts, depths, targets
 
 SIZE_PX = 96
 LOCAL = InputName.LOCAL
@@ -54,9 +53,8 @@ def batch(seed, number=3):
     rng = np.random.default_rng(seed)
     labels = np.stack([discs(seed + one) for one in range(number)])
     images = rng.normal(0, 0.5, labels.shape) + (labels > 0)
-    inside = np.stack([np.where(one > 0, depths(one), 0) for one in labels])
     area = torch.tensor([[0, 0, SIZE_PX, SIZE_PX]]).repeat(number, 1)
-    return TileBatch(torch.tensor(images).float(), torch.tensor(labels), torch.tensor(inside).float(), area)
+    return TileBatch(torch.tensor(images).float(), torch.tensor(labels), area)
 
 
 def drawn(seed):
@@ -75,51 +73,11 @@ def test_channels_are_those_of_inference(seed, name, gain):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
-def test_targets_at_full_size_are_those_of_single_tiles(seed):
-    tiles = batch(seed)
-    found = wanted(tiles.labels.float(), tiles.depths, torch.ones(3), torch.ones(tiles.labels.shape)).numpy()
-    for one, made in zip(tiles.labels.numpy(), found, strict=True):
-        foreground, marker = targets(one)
-        assert np.array_equal(made[0], foreground)
-        assert np.abs(made[1] - marker).max() < 1e-6
-        assert np.array_equal(made[2] > 0, contacts(one))
-        assert made[3].all()
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=seeds, radius=st.floats(3, 16))
-def test_targets_of_resized_views_are_those_of_their_labels(seed, radius):
-    """Distances come from the tile: those of a drawn label differ by the steps of its outline."""
-    y, x = np.indices((SIZE_PX, SIZE_PX)) % 40 - 20
-    labels = np.where(y**2 + x**2 <= radius**2, np.indices((SIZE_PX, SIZE_PX))[0] // 40 + 1, 0)
-    one = torch.tensor(np.where(labels > 0, depths(labels), 0))[None].float()
-    area = torch.tensor([[0, 0, SIZE_PX, SIZE_PX]])
-    tiles = TileBatch(torch.zeros_like(one), torch.tensor(labels)[None], one, area)
-    places, scale = draw_places(tiles.areas, 64, drawn(seed), replace(PLAIN, warp_probability=1.0))
-    _, named, inner, inside = looked_up(tiles, places)
-    made = wanted(named, inner, scale, inside)[0].numpy()
-    view = named[0].numpy().astype(np.int32)
-    foreground, marker = targets(view)
-    assert np.array_equal(made[0], foreground)
-    assert np.array_equal(made[2] > 0, contacts(view))
-    assert np.array_equal(made[1] > 0, foreground > 0)
-    assert made[1].max() <= 1
-    # What a bead has most of its depth in may lie beyond the view.
-    cut = {*view[0], *view[-1], *view[:, 0], *view[:, -1]}
-    whole = (foreground > 0) & ~np.isin(view, list(cut))
-    if whole.any():
-        assert np.abs(made[1] - marker)[whole].mean() < 0.12
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=seeds)
 def test_views_without_resampling_keep_every_pixel_value(seed):
     count = SIZE_PX * SIZE_PX
     ramp = torch.arange(count).view(1, SIZE_PX, SIZE_PX)
-    tiles = TileBatch(ramp.float(), ramp, ramp.float(), torch.tensor([[0, 0, SIZE_PX, SIZE_PX]]))
-    places, scale = draw_places(tiles.areas, 64, drawn(seed), PLAIN)
-    image, labels, _, inside = looked_up(tiles, places)
-    assert scale.item() == 1
+    tiles = TileBatch(ramp.float(), ramp, torch.tensor([[0, 0, SIZE_PX, SIZE_PX]]))
+    image, labels, inside = looked_up(tiles, draw_places(tiles.areas, 64, drawn(seed), PLAIN))
     assert inside.all()
     assert len(labels.unique()) == 64 * 64
     assert (image - labels).abs().max() < 0.05
@@ -127,10 +85,10 @@ def test_views_without_resampling_keep_every_pixel_value(seed):
 
 def test_all_eight_orientations_are_drawn():
     ramp = torch.arange(SIZE_PX * SIZE_PX).view(1, SIZE_PX, SIZE_PX)
-    tiles = TileBatch(ramp.float(), ramp, ramp.float(), torch.tensor([[0, 0, SIZE_PX, SIZE_PX]]))
+    tiles = TileBatch(ramp.float(), ramp, torch.tensor([[0, 0, SIZE_PX, SIZE_PX]]))
     rng, seen = drawn(1), set()
     for _ in range(80):
-        labels = looked_up(tiles, draw_places(tiles.areas, 8, rng, PLAIN)[0])[1][0]
+        labels = looked_up(tiles, draw_places(tiles.areas, 8, rng, PLAIN))[1][0]
         seen.add((int(labels[0, 1] - labels[0, 0]), int(labels[1, 0] - labels[0, 0])))
     steps = {(s * 1, t * SIZE_PX) for s in (-1, 1) for t in (-1, 1)}
     assert seen == steps | {(down, right) for right, down in steps}
@@ -142,10 +100,10 @@ def test_places_are_read_where_they_lie(seed, size):
     """On ramps, interpolation gives the coordinates; what lies beyond the area does not count."""
     down, right = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
     area = torch.tensor([[10, 6, 70, 84]])
-    places, _ = draw_places(area, size, drawn(seed), replace(PLAIN, warp_probability=0.7))
+    places = draw_places(area, size, drawn(seed), replace(PLAIN, warp_probability=0.7))
     for axis, plane in enumerate((down, right)):
-        tiles = TileBatch(plane[None], plane[None], plane[None], area)
-        image, labels, _, inside = looked_up(tiles, places)
+        tiles = TileBatch(plane[None], plane[None], area)
+        image, labels, inside = looked_up(tiles, places)
         counts = inside.bool()
         assert (image - places[..., axis])[counts].abs().max() < 1e-3
         assert (labels - places[..., axis])[counts].abs().max() <= 0.501
@@ -155,6 +113,17 @@ def test_places_are_read_where_they_lie(seed, size):
     if size == 32:
         # It fits, however it is shrunk and turned.
         assert inside.all()
+
+
+def test_what_was_not_recorded_does_not_count():
+    tiles = batch(4)
+    tiles.labels[0, :50], tiles.labels[1] = -1, -1
+    image, labels, inside = looked_up(tiles, draw_places(tiles.areas, SIZE_PX, drawn(0), PLAIN))
+    assert image.isfinite().all()
+    assert labels.min() == 0
+    # Where nothing was, all count, as a mean over none is NaN.
+    assert inside.flatten(1).sum(1).tolist() == [(SIZE_PX - 50) * SIZE_PX, SIZE_PX**2, SIZE_PX**2]
+    assert (labels[0][inside[0] == 0] == 0).all()
 
 
 @settings(max_examples=15, deadline=None)
@@ -200,7 +169,7 @@ def test_tiles_are_taken_by_number():
     chosen = tiles.of(torch.tensor([2, 0]))
     assert torch.equal(chosen.labels, tiles.labels[[2, 0]])
     assert torch.equal(chosen.images, tiles.images[[2, 0]])
-    assert len(chosen.areas) == len(chosen.depths) == 2
+    assert len(chosen.areas) == 2
 
 
 @pytest.mark.gpu
@@ -208,11 +177,10 @@ def test_a_gpu_makes_the_same_views_of_the_same_places():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     tiles = batch(11)
-    places, scale = draw_places(tiles.areas, 64, drawn(3), replace(PLAIN, warp_probability=0.5))
-    there = TileBatch(*(plane.cuda() for plane in vars(tiles).values()))
-    for device, one in (("cpu", tiles), ("cuda", there)):
-        image, labels, inner, inside = looked_up(one, places.to(device))
-        made = channels(image, LOCAL).cpu(), wanted(labels, inner, scale.to(device), inside).cpu()
+    places = draw_places(tiles.areas, 64, drawn(3), replace(PLAIN, warp_probability=0.5))
+    for device in ("cpu", "cuda"):
+        image, labels, inside = looked_up(tiles.to(torch.device(device)), places.to(device))
+        made = channels(image, LOCAL).cpu(), batch_targets(labels, inside).cpu()
         if device == "cpu":
             expected = made
     assert (made[0] - expected[0]).abs().max() < 1e-3

@@ -13,7 +13,7 @@ from beadctl.dataset.manifest import read_manifest
 from beadctl.errors import TrainingError
 from beadctl.losses import Loss, LossParameters
 from beadctl.segmentation.options import SegmentOptions
-from beadctl.training import checkpoint, training_run
+from beadctl.training import checkpoint, device, training_run
 from beadctl.training.choices import SelectName
 from beadctl.training.tiles import Tiles
 from beadctl.training.validation import Scores, score
@@ -69,8 +69,10 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_resuming_gives_the_bits_of_a_run_that_was_never_stopped(tiles, tmp_path):
+@pytest.mark.parametrize("maker", ["processes", "device"])
+def test_resuming_gives_the_bits_of_a_run_that_was_never_stopped(tiles, tmp_path, monkeypatch, maker):
     """With dropout, augmentation, accumulation and a short last group; workers do not matter."""
+    monkeypatch.setattr(device, "makes_views", lambda target: maker == "device")
     plan = replace(TINY, epochs=4, accumulate=2)
     straight = go(plan, tiles, tmp_path / "straight")
     stopped = go(plan, tiles, tmp_path / "resumed", **stop_after(2))
