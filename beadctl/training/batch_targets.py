@@ -22,7 +22,7 @@ def batch_targets(labels: Tensor, inside: Tensor) -> Tensor:
     """
     bead, most = labels > 0, int(labels.max()) + 1
     inner = torch.where(bead, depths(labels), 0.0)
-    owner = (labels + most * torch.arange(len(labels), device=labels.device).view(-1, 1, 1)).long().flatten()
+    owner = (labels.long() + most * torch.arange(len(labels), device=labels.device).view(-1, 1, 1)).flatten()
     deepest = torch.zeros(len(labels) * most, device=labels.device)
     deepest = deepest.scatter_reduce(0, owner, inner.flatten(), "amax")
     marker = inner / deepest[owner].view_as(inner).clamp_min(1.0)

@@ -29,9 +29,9 @@ class TileBatch:
     Attributes
     ----------
     images : Tensor
-        (N, H, W), floating point, normalised and finite.
+        (N, H, W), floating point, normalised; NaN where nothing was recorded, or a mirror image of what was.
     labels : Tensor
-        (N, H, W), integers below 2**24; -1 where nothing was recorded, which does not count.
+        (N, H, W), integers below 2**24; where nothing was recorded, their complements ``-1 - label``.
     areas : Tensor
         (N, 4), int64: top, left, height and width, px, of what was recorded. The rest is a mirror image of
         it, and does not count.
@@ -68,7 +68,7 @@ def batch_views(
     tiles : TileBatch
         The tiles.
     size : int
-        Edge S of a view, px, a multiple of 4.
+        Edge S of a view, px.
     rng : torch.Generator
         Of the tiles' device.
     augmentation : Augmentation
@@ -132,7 +132,7 @@ def looked_up(tiles: TileBatch, places: Tensor) -> tuple[Tensor, Tensor, Tensor]
     seen = inside & (labels >= 0)
     # The mean over no pixel is NaN.
     seen = torch.where(seen.flatten(1).any(1)[:, None, None], seen, inside)
-    return sampled(tiles.images, "bilinear"), labels.clamp_min(0), seen.float()
+    return sampled(tiles.images, "bilinear"), torch.maximum(labels, -1 - labels), seen.float()
 
 
 def shaded(image: Tensor, rng: torch.Generator, augmentation: Augmentation) -> Tensor:
@@ -172,24 +172,30 @@ def blurred_by(image: Tensor, sigma_px: Tensor, most_px: float) -> Tensor:
 
 
 def channels(image: Tensor, name: InputName) -> Tensor:
-    """Return what the network is shown of normalised images (N, S, S): (N, C, S, S), as `shown`."""
+    """Return what the network is shown of normalised images (N, S, S): (N, C, S, S), as `shown`.
+
+    It is 0 for NaN and infinity.
+    """
+    known = image.isfinite()
+    image = torch.where(known, image, 0.0)
     planes = [image.clamp(-LIMITS.clip, LIMITS.clip)]
-    planes += [_contrast(image, sigma_px) for sigma_px in name.sigmas_px]
+    planes += [torch.where(known, _contrast(image, known, sigma_px), 0.0) for sigma_px in name.sigmas_px]
     return torch.stack(planes, 1)
 
 
-def _contrast(image: Tensor, sigma_px: float) -> Tensor:
-    step = CONTRAST_LIMITS.block_px
+def _contrast(image: Tensor, known: Tensor, sigma_px: float) -> Tensor:
+    step, size = CONTRAST_LIMITS.block_px, image.shape[-1]
+    missing = -size % step
     # In double precision: the variance is a difference of squares.
-    values = image[:, None].double()
-    window = _window(image.shape[-1] // step, sigma_px / step, image.device)
-    powers = torch.ones_like(values), values, values**2
+    share, values = (F.pad(plane[:, None].double(), (0, missing) * 2) for plane in (known, image))
+    window = _window((size + missing) // step, sigma_px / step, image.device)
+    powers = share, values, values**2
     share, total, squares = (window @ F.avg_pool2d(plane, step) @ window.T for plane in powers)
+    share = share.clamp_min(1e-9)
     mean = total / share
     deviation = ((squares / share - mean**2).clamp_min(0) + CONTRAST_LIMITS.floor**2).sqrt()
-    size = image.shape[-2:]
     mean, deviation = (
-        F.interpolate(plane.float(), size, mode="bilinear", align_corners=False)[:, 0]
+        F.interpolate(plane.float(), scale_factor=step, mode="bilinear")[:, 0, :size, :size]
         for plane in (mean, deviation)
     )
     return ((image - mean) / deviation).clamp(-CONTRAST_LIMITS.clip, CONTRAST_LIMITS.clip)

@@ -20,7 +20,7 @@ Whole = tuple[Key, NDArray[np.float32], NDArray[Any]]
 class WholeTiles(Dataset[Whole]):
     """Samples of a source as they are, by (epoch, index): their key, image float32 (H, W) and labels (H, W).
 
-    Pixels of NaN and infinity are those of a mirror, and gaps have the label -1.
+    Pixels of NaN and infinity are those of a mirror, NaN far from others; labels are as in `TileBatch`.
     """
 
     def __init__(self, source: SceneSource, seed: int) -> None:
@@ -30,17 +30,17 @@ class WholeTiles(Dataset[Whole]):
         """Return a sample."""
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
+        labels = np.maximum(labels, 0)
         if labels.max(initial=0) > labels.size:
             # Targets have a place for each number up to the largest.
             labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape) + (labels.min() > 0)
+        # Half of what travels.
+        if labels.max(initial=0) <= np.iinfo(np.int16).max:
+            labels = labels.astype(np.int16)
         gaps = gaps_of(image)
         if gaps is not None:
-            labels = np.where(gaps, -1, labels)
-        if not np.isfinite(image).all():
-            image = Mirrored(InMemory(image)).read_all()
-        # Half of what travels.
-        small = labels.max(initial=0) <= np.iinfo(np.int16).max
-        return key, image, labels.astype(np.int16) if small else labels
+            labels = np.where(gaps, ~labels, labels)
+        return key, Mirrored(InMemory(image)).read_all(), labels
 
 
 def tile_batch(tiles: Sequence[Tile]) -> TileBatch:

@@ -50,6 +50,13 @@ def test_a_bead_that_fills_the_image_and_one_with_a_hole():
     same(planes)
 
 
+def test_large_numbers_in_many_images():
+    """Beads of all images together have more numbers than float32 tells apart."""
+    planes = np.zeros((64, 16, 16), np.int32)
+    planes[:, 2:8, 2:8], planes[:, 8:11, 8:11] = 300_001, 300_000
+    same(planes)
+
+
 @pytest.mark.parametrize("most", [1, 20_000])
 def test_they_do_not_depend_on_what_is_held_at_once(monkeypatch, most):
     planes = np.concatenate([drawn(3, 2), drawn(4, 30)])

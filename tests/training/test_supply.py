@@ -1,11 +1,14 @@
 """Micro-batches: the same for any number of workers, whoever makes the views."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from helpers.training import TINY
 
 from beadctl.dataset.manifest import read_manifest
+from beadctl.images import InputName
 from beadctl.training import device
 from beadctl.training.dataset import Batches, Shuffled, Simulated
 from beadctl.training.supply import Supply
@@ -53,6 +56,24 @@ def test_they_are_as_the_network_takes_them(tiles, maker):
         assert plane.isfinite().all()
     assert set(wanted[:, 0].unique().tolist()) == {0, 1}
     assert np.isclose(wanted[:, 1].max(), 1)
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """A source whose images have values in the last 30 rows alone."""
+
+    input = InputName.LOCAL
+
+    def scene(self, seed, epoch, index):
+        image, labels = np.random.default_rng(index).normal(size=(100, 100)), np.zeros((100, 100), np.int32)
+        image[:70], labels[60:80, 20:40] = np.nan, 1
+        return image.astype(np.float32), labels
+
+
+def test_gaps_of_any_depth_are_finite_and_do_not_count(maker):
+    views = [pair for epoch in epochs(Mosaic(), 0) for pair in epoch]
+    assert all(images.isfinite().all() for images, _ in views)
+    assert any(wanted.shape[1] > 3 and wanted[:, 3].min() == 0 for _, wanted in views)
 
 
 def test_views_of_both_makers_are_alike(tiles, monkeypatch):

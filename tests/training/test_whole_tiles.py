@@ -40,8 +40,16 @@ def test_gaps_are_marked_and_bad_pixels_are_not():
     _, found, named = whole(image, labels)
     assert np.isfinite(found).all()
     assert np.array_equal(found[8:12], image[8:12].astype(np.float32))
-    assert (named[:8] == -1).all()
+    assert (named[:8] == -2).all()
     assert (named[8:] == 1).all()
+
+
+def test_negative_numbers_are_background():
+    labels = np.zeros((20, 30), np.int32)
+    labels[:2], labels[5, 5:7] = -1, 4
+    assert np.array_equal(whole(np.zeros((20, 30)), labels)[2], np.maximum(labels, 0))
+    labels[5, 5:7] = 30_000_000
+    assert np.array_equal(whole(np.zeros((20, 30)), labels)[2], labels > 0)
 
 
 def test_large_numbers_become_small_ones():
@@ -57,6 +65,11 @@ def test_many_labels_keep_their_numbers():
     labels = np.arange(40_000, dtype=np.int32).reshape(200, 200)
     _, _, named = whole(np.zeros(labels.shape), labels)
     assert np.array_equal(named, labels)
+    image = np.zeros(labels.shape)
+    image[190:] = np.nan
+    _, _, named = whole(image, labels)
+    assert np.array_equal(named[:190], labels[:190])
+    assert np.array_equal(-1 - named[190:], labels[190:])
 
 
 def test_smaller_tiles_are_mirrored_to_the_size_of_the_largest():
