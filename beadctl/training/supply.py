@@ -43,7 +43,7 @@ class Supply:
         self.views = Views(source, plan.size, plan.seed, self.augmentation)
         self.whole = bool(self.augmentation) and device.makes_views(target)
         self.loader: DataLoader[Any] = load(
-            WholeTiles(source, plan.seed) if self.whole else self.views,
+            WholeTiles(source, plan.size, plan.seed) if self.whole else self.views,
             batches,
             workers=workers,
             pin_memory=target.type == "cuda",

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from beadctl.training import checkpoint, device
+from beadctl.training import checkpoint, device, failure
 from beadctl.training.dataset import training_data
 from beadctl.training.heap import freed_blocks_kept
 from beadctl.training.options import DEFAULT_OPTIONS, NO_CALLBACKS, TrainCallbacks, TrainOptions
@@ -47,8 +47,8 @@ def train(
     DeviceError
         If the device or the precision is not available.
     TrainingError, AnnotationError
-        If the tiles cannot be used, the resumed run was another one, the loss is no longer finite, or another
-        process of the training is lost.
+        If the tiles cannot be used, the resumed run was another one, the loss is no longer finite, memory is
+        too small, or a process is lost.
     ValueError
         If `plan` starts from something else than `start`.
     """
@@ -56,7 +56,7 @@ def train(
         raise ValueError(f"the plan starts from {plan.start}, not from what was given")
     folder = RunFolder(run_dir, resume=options.resume, writes=options.world.leads)
     target = device.resolve(options.device)
-    with device.cpu_threads(options.threads) as threads:
+    with device.cpu_threads(options.threads) as threads, failure.told(folder):
         started = now()
         data = training_data(plan, tiles)
         run = TrainingRun(plan, data, folder, target, options, None if options.resume else start)

@@ -14,22 +14,35 @@ from beadctl.training.batch_views import TileBatch
 from beadctl.training.dataset import Key, SceneSource
 
 Tile = tuple[NDArray[np.float32], NDArray[Any]]
+# A view that is shrunk and turned most is cut from less than this multiple of its edge.
+REACH = 2
 Whole = tuple[Key, NDArray[np.float32], NDArray[Any]]
 
 
 class WholeTiles(Dataset[Whole]):
-    """Samples of a source as they are, by (epoch, index): their key, image float32 (H, W) and labels (H, W).
+    """Samples of a source by (epoch, index): their key, image float32 (H, W) and labels (H, W).
 
-    Pixels of NaN and infinity are those of a mirror, NaN far from others; labels are as in `TileBatch`.
+    Pixels of NaN and infinity are those of a mirror, NaN far from others; labels are as in `TileBatch`. Of a
+    tile that is much larger than a view, a part is taken, at random.
+
+    Parameters
+    ----------
+    source : SceneSource
+        Where images come from.
+    size, seed : int
+        Edge of a view, px; and seed of everything random.
     """
 
-    def __init__(self, source: SceneSource, seed: int) -> None:
-        self.source, self.seed = source, seed
+    def __init__(self, source: SceneSource, size: int, seed: int) -> None:
+        self.source, self.size, self.seed = source, size, seed
 
     def __getitem__(self, key: Key) -> Whole:
         """Return a sample."""
         epoch, index = key
         image, labels = self.source.scene(self.seed, epoch, index)
+        rng, most = np.random.default_rng([self.seed, epoch, index]), REACH * self.size
+        part = tuple(_part(length, most, rng) for length in image.shape)
+        image, labels = image[part], labels[part]
         labels = np.maximum(labels, 0)
         if labels.max(initial=0) > labels.size:
             # Targets have a place for each number up to the largest.
@@ -41,6 +54,12 @@ class WholeTiles(Dataset[Whole]):
         if gaps is not None:
             labels = np.where(gaps, ~labels, labels)
         return key, Mirrored(InMemory(image)).read_all(), labels
+
+
+def _part(length: int, most: int, rng: np.random.Generator) -> slice:
+    """Return a random part of so many pixels at most."""
+    start = int(rng.integers(max(0, length - most) + 1))
+    return slice(start, start + most)
 
 
 def tile_batch(tiles: Sequence[Tile]) -> TileBatch:

@@ -1,12 +1,14 @@
 """Whole tiles: finite, of one size in a batch, with labels that can be counted on the device."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from beadctl.images import InputName
-from beadctl.training.whole_tiles import WholeTiles, tile_batch, together
+from beadctl.training.augment import AUGMENTATIONS
+from beadctl.training.whole_tiles import REACH, WholeTiles, tile_batch, together
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class One:
         return self.image, self.labels
 
 
-def whole(image, labels):
-    return WholeTiles(One(image.astype(np.float32), labels), 0)[3, 1]
+def whole(image, labels, size=200):
+    return WholeTiles(One(image.astype(np.float32), labels), size, 0)[3, 1]
 
 
 def test_a_tile_is_passed_on_as_it_is():
@@ -70,6 +72,21 @@ def test_many_labels_keep_their_numbers():
     _, _, named = whole(image, labels)
     assert np.array_equal(named[:190], labels[:190])
     assert np.array_equal(-1 - named[190:], labels[190:])
+
+
+def test_of_a_large_tile_a_part_is_passed_on_that_holds_every_view():
+    ramp = np.repeat(np.arange(90)[:, None], 30, axis=1)
+    starts = set()
+    for index in range(60):
+        _, image, labels = WholeTiles(One(ramp.astype(np.float32), ramp), 20, 0)[0, index]
+        assert image.shape == labels.shape == (40, 30)
+        assert np.array_equal(image, labels)
+        starts.add(int(image[0, 0]))
+    assert min(starts) < 8
+    assert max(starts) > 42
+    for augmentation in AUGMENTATIONS.values():
+        turn = math.radians(augmentation.turn_degrees)
+        assert (math.cos(turn) + math.sin(turn)) / augmentation.scale[0] <= REACH
 
 
 def test_smaller_tiles_are_mirrored_to_the_size_of_the_largest():
