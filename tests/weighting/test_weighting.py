@@ -424,8 +424,7 @@ def test_balance_observes_the_norm_of_each_step(tmp_path):
     learner.network.head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
     for step, places in enumerate((range(16), range(16, 24))):
         images, wanted = (
-            torch.stack(kind)
-            for kind in zip(*(run.loader.dataset[0, place] for place in places), strict=True)
+            torch.stack(kind) for kind in zip(*(run.supply.views[0, place] for place in places), strict=True)
         )
         values = learner.objective.values(learner.network(images), wanted)
         norms = [torch.autograd.grad(row.mean(), read[-1], retain_graph=True)[0].norm() for row in values]
