@@ -1,5 +1,7 @@
 """Errors of PyTorch that the machine causes, as errors for users: too little memory, and killed processes."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,9 +30,16 @@ def told(folder: RunFolder) -> Iterator[None]:
         reason = _reason(error)
         if reason is None:
             raise
+        _let_workers_end()
         held = folder.last.exists()
         kept = f"{folder.last} holds the last finished epoch" if held else "no epoch was finished"
         raise TrainingError(f"{reason}; {kept}") from None
+
+
+def _let_workers_end() -> None:
+    """Keep the handler of torch from raising once more for each worker that ends."""
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _reason(error: Exception) -> str | None:
