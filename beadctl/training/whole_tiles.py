@@ -14,9 +14,10 @@ from beadctl.training.batch_views import TileBatch
 from beadctl.training.dataset import Key, SceneSource
 
 Tile = tuple[NDArray[np.float32], NDArray[Any]]
+Whole = tuple[Key, NDArray[np.float32], NDArray[Any]]
+
 # A view that is shrunk and turned most is cut from less than this multiple of its edge.
 REACH = 2
-Whole = tuple[Key, NDArray[np.float32], NDArray[Any]]
 
 
 class WholeTiles(Dataset[Whole]):
