@@ -111,7 +111,7 @@ def export(
     ModelError
         If the run cannot be read, or onnxruntime and PyTorch differ.
     OutputError
-        If `out` already exists or cannot be written.
+        If `out` already exists, does not end in ``.onnx``, or cannot be written.
     MissingExtraError
         If the extra ``train`` is not installed.
 

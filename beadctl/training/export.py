@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from beadctl import __version__
 from beadctl.dataset.manifest import read_manifest
-from beadctl.errors import ModelError, OutputError
+from beadctl.errors import ModelError
 from beadctl.files import atomic
 from beadctl.images import levels_of
-from beadctl.model.metadata import METADATA_KEY, ModelFacts
+from beadctl.model.metadata import METADATA_KEY, ModelFacts, require_writable
 from beadctl.model.session import Maps, Model
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import find_beads
@@ -140,10 +140,9 @@ def export(
         If the run cannot be read, the weights to blend with are of another shape, or onnxruntime and PyTorch
         differ.
     OutputError
-        If `out` already exists.
+        If `out` already exists, or does not end in ``.onnx``.
     """
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out}: already exists; use --overwrite, or another -o")
+    require_writable(out, "-o", overwrite=overwrite)
     source = run / "best.pt" if run.is_dir() else run
     state = checkpoint.load(source)
     network = state.network()
@@ -152,7 +151,7 @@ def export(
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
     images = _images(tiles or _tiles_of(source.parent), facts)
-    with atomic(out.with_suffix(".onnx")) as temporary:
+    with atomic(out) as temporary:
         write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)
 

@@ -161,6 +161,15 @@ def test_an_existing_file_is_kept(trained, copied, tmp_path):
     assert Model(path, "cpu").facts.stride == 4
 
 
+def test_a_name_without_the_ending_of_a_model_file_is_refused(trained, copied, tmp_path):
+    """It would be completed to that of a file that may exist."""
+    kept = tmp_path / "beads.onnx"
+    kept.write_text("mine")
+    with pytest.raises(OutputError, match=r"beads: a model file ends in \.onnx"):
+        exporting.export(trained, tmp_path / "beads")
+    assert kept.read_text() == "mine"
+
+
 def test_a_model_that_differs_from_the_trained_one_is_never_written(trained, copied, tmp_path, monkeypatch):
     def tampered(network, path, opset, facts):
         copied(network, path, opset, facts)

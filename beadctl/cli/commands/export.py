@@ -88,7 +88,7 @@ def _model_file(
         messages.info(f"{out}: {report}")
         if report.doubt:
             messages.warn(f"{out}: {report.doubt}")
-        return out.with_suffix(".onnx")
+        return out
     images, read = arguments.images(settings, calibration, messages), arguments.read_options(settings)
     with in_single_precision(run, options, blend) as source:
         drift = convert(source, out, precision, images, read=read, overwrite=overwrite, messages=messages)
