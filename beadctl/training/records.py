@@ -90,7 +90,8 @@ class RunResult:
     Attributes
     ----------
     best, record : Path and EpochRecord, or None
-        Best checkpoint by the selected figure, and that epoch's figures; None if no epoch was finished.
+        Best checkpoint by the selected figure, and that epoch's figures; None if it was interrupted before the
+        end of the first.
     epochs, seconds : int and float
         Epochs finished and time taken, over all sessions.
     stopped : str

@@ -75,10 +75,13 @@ class TrainingRun:
         self.spent_s, self.session_start = 0.0, time.monotonic()
 
     def go(self, callbacks: TrainCallbacks) -> RunResult:
-        """Train to the last epoch, the time limit, the end of patience, or the request to stop."""
+        """Train to the last epoch, the time limit, the end of patience, or the request to stop.
+
+        However short the limit, one epoch is finished, so a run that was not stopped has a best epoch.
+        """
         stopped = "finished"
         while self.epoch < self.plan.epochs:
-            if self.time_share() >= 1:
+            if self.history and self.time_share() >= 1:
                 stopped = "time limit"
                 break
             if self.history and self.epoch - self.best_epoch >= self.plan.patience:

@@ -9,7 +9,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
-from beadctl.errors import Interrupted, TrainingError
+from beadctl.errors import Interrupted
 from beadctl.evaluation.calibration import calibrated_model
 from beadctl.evaluation.comparison import Comparison, compare
 from beadctl.evaluation.worst import Place, WorstPlaces
@@ -120,7 +120,5 @@ def _trained(asked: Asked, out: Path, messages: Messages) -> RunResult:
         result = learn_shown(run, messages, stop.made)
     if result.stopped == "interrupted":
         raise Interrupted(stop.signal or signal.SIGINT)
-    if result.best is None:
-        raise TrainingError(f"{out}: no epoch was finished; give more --max-minutes")
     say_end(result, run, messages)
     return result

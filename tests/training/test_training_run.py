@@ -158,6 +158,13 @@ def test_the_time_limit_cuts_the_epoch_short_but_scores_and_saves_it(tiles, tmp_
     assert steps[-1].lr < 0.5 * steps[0].lr
 
 
+def test_a_run_finishes_an_epoch_however_short_its_time_limit(tiles, tmp_path):
+    """Without one there is nothing to export, and `compare-losses` has nothing to measure."""
+    result = go(replace(TINY, max_minutes=1e-9), tiles, tmp_path / "run")
+    assert (result.stopped, result.epochs) == ("time limit", 1)
+    assert checkpoint.load(result.best).step == 1
+
+
 def test_divergence_is_one_line_and_keeps_the_last_good_epoch(tiles, tmp_path):
     go(replace(TINY, epochs=1), tiles, tmp_path / "run")
     good = checkpoint.load(tmp_path / "run" / "last.pt")
