@@ -11,6 +11,7 @@ from beadctl.evaluation.fitting import fitted_perceptron, mean_of, scale_of
 from beadctl.model.joiner import Joiner
 from beadctl.model.perceptron import Floats
 from beadctl.segmentation.basins import basins_of
+from beadctl.segmentation.instances import level_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import PredictedPlane
 from beadctl.segmentation.regions import Regions
@@ -88,7 +89,7 @@ class Joins:
             raise ModelError(
                 "a model without a marker map has no basins to join; train one with this beadctl"
             )
-        level, least = (max(1, round(share * 255)) for share in (options.threshold, options.marker_threshold))
+        level, least = level_of(options.threshold), level_of(options.marker_threshold)
         labels, basins = basins_of(maps.probability, maps.marker, level, least)
         bead = _most_of(basins.of_number[labels], truth, len(basins.height))
         regions = Regions.of(basins)

@@ -139,9 +139,9 @@ def find_beads(  # noqa: PLR0913
             plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != probability.shape
         ):
             raise ValueError(f"the {name} map is {plane.dtype} {plane.shape}, not a uint8 plane of one shape")
-    level, least = _level(threshold), _level(marker_threshold)
+    level, least = level_of(threshold), level_of(marker_threshold)
     labels, basins = basins_of(probability, marker, level, least, gaps)
-    if not len(basins.borders.pairs) and len(basins.height) == 1:
+    if len(basins.height) == 1:
         return Found(labels)
     prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
     others: list[_Parts] = []
@@ -192,6 +192,17 @@ def find_beads(  # noqa: PLR0913
         specks_px=int(areas[specks].sum()),
         basins=len(basins.height) - 1,
     )
+
+
+def level_of(threshold: float) -> int:
+    """Return the least value of a map, 1..255, that reaches a threshold, 0..1: 0 reaches none.
+
+    Examples
+    --------
+    >>> level_of(0.5), level_of(0.001)
+    (128, 1)
+    """
+    return max(1, round(threshold * 255))
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +331,3 @@ def renumbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
     result = scratch.copied(labels) if labels is given else labels
     _renumber(result, number)
     return result
-
-
-def _level(threshold: float) -> int:
-    return max(1, round(threshold * 255))

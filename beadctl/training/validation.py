@@ -20,6 +20,7 @@ from beadctl.evaluation.scoring import Score
 from beadctl.model.joiner import Joiner
 from beadctl.model.session import Maps
 from beadctl.segmentation.gaps import gaps_of
+from beadctl.segmentation.instances import level_of
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.segmentation.prediction import find_beads, outside_gaps
 from beadctl.training.shown import input_of, shown
@@ -106,7 +107,7 @@ def compared(
     if gaps is not None:
         found = outside_gaps(found, gaps)
     labels = find_beads(found, options, gaps=gaps).labels
-    mask = found.probability >= round(options.threshold * 255)
+    mask = found.probability >= level_of(options.threshold)
     number = int(np.count_nonzero(np.unique(true)))
     errors = CountErrors((number,), (int(labels.max(initial=0)),))
     return labels, Score(pixel_counts(true, mask), instance_counts(true, labels), counts=errors)

@@ -49,6 +49,17 @@ def test_no_bead_is_found_in_a_gap():
     assert score.pixels.jaccard == 1
 
 
+def test_pixels_of_probability_0_are_background_whatever_the_threshold():
+    network = UNet(Architecture(4, 3, inputs=3)).eval()
+    with torch.no_grad():
+        # No pixel is foreground.
+        list(network.parameters())[-1].fill_(-20.0)
+    image, true = np.zeros((40, 48), np.float32), np.zeros((40, 48), np.int32)
+    labels, score = compared(network, image, true, torch.device("cpu"), SegmentOptions(0.001, 0.5, 1))
+    assert not labels.any()
+    assert score.pixels.fp == 0
+
+
 def test_validation_pads_like_inference(tiles):
     """Whole images of any size are mirrored below and to the right to whole strides."""
     torch.manual_seed(0)
