@@ -19,7 +19,7 @@ from beadctl.segmentation.basins import MARKER_RISE
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.filters import Filters
 from beadctl.segmentation.frame import CountingFrame
-from beadctl.segmentation.sizes import Diameter
+from beadctl.segmentation.sizes import Area, Diameter
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,13 @@ class SegmentOptions:
         return dataclasses.replace(self, diameter=diameter, **vars(self.rule.in_px(pixel_size_um)))
 
     def shrunk(self, factor: int) -> "SegmentOptions":
-        """Return the options for the maps of a plane shrunk by a factor, with a diameter as much less."""
-        if not self.diameter or factor == 1:
-            return self
-        return dataclasses.replace(self, diameter=Diameter(self.diameter.value / factor, "px"))
+        """Return the options, with sizes in px, for the maps of a plane shrunk by a factor."""
+        diameter, least = self.diameter, self.filters.min_area
+        return dataclasses.replace(
+            self,
+            diameter=diameter and Diameter(diameter.value / factor, "px"),
+            filters=dataclasses.replace(self.filters, min_area=least and Area(least.value / factor**2, "px")),
+        )
 
     def fingerprint(self, model: Model) -> str:
         """Return what, besides an image's content, decides its result."""

@@ -90,8 +90,8 @@ class RunResult:
     Attributes
     ----------
     best, record : Path and EpochRecord, or None
-        Best checkpoint by the selected figure, and that epoch's figures; None if it was interrupted before the
-        end of the first.
+        Best checkpoint by the selected figure, and that epoch's figures; None if the run was interrupted
+        before the end of the first epoch.
     epochs, seconds : int and float
         Epochs finished and time taken, over all sessions.
     stopped : str

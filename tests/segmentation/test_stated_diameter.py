@@ -78,6 +78,12 @@ def test_a_smaller_least_area_that_is_asked_for_holds_instead():
     assert find_beads(seen, numbers(100, filters=asked)).labels.max() == 2
 
 
+def test_of_a_shrunk_plane_an_area_that_is_asked_for_is_as_much_less():
+    asked = numbers(100, filters=Filters(min_area=Area(200, "px")))
+    half = Maps(*(plane[::2, ::2] for plane in maps([(70, 70, 100), (300, 300, 20)]).planes))
+    assert find_beads(half, asked.shrunk(2)).labels.max() == 2
+
+
 @pytest.mark.parametrize(("stated_px", "count"), [(None, 0), (40, 1), (160, 0)])
 def test_a_bead_of_about_the_stated_size_needs_less_confidence(stated_px, count):
     """Of four times the size, it needs as much as without a stated one."""
