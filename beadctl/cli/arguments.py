@@ -30,6 +30,7 @@ from beadctl.report import require_packages
 from beadctl.results.merge import Shards
 from beadctl.results.orders import ImageOrder, NetworkOrder, own_processes
 from beadctl.results.outputs import Outputs
+from beadctl.results.remaining import remaining
 from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork, Source
 from beadctl.results.stored import opened
@@ -167,9 +168,15 @@ def manned(
     outputs: Outputs,
     messages: Messages,
 ) -> Iterator[Source]:
-    """Yield a source of beads with the workers that are asked for, or processes for many images."""
-    where, threads = shared_among(settings, images, found.threads)
-    if where is None:
+    """Yield a source of beads with the workers that are asked for, or processes for many images.
+
+    Images that an earlier run has done need none.
+    """
+    part = images if isinstance(images, Part) else None
+    left = remaining(images.found if isinstance(images, Part) else images, outputs)
+    where, threads = shared_among(settings, replace(part, found=left) if part else left, found.threads)
+    # A shard without workers computes blocks of large images for others, for which no cluster was asked.
+    if where is None or not (left or (part and part.large)):
         yield found
         return
     ordered = network_order(settings, found, where, threads) if isinstance(found, ByNetwork) else found

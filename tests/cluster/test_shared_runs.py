@@ -106,6 +106,33 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     assert [one.get("threads") for one in records] == ([1, 3] if source == "images" else [None, None])
 
 
+@pytest.mark.parametrize("command", ["segment", "count"])
+def test_a_rerun_starts_processes_for_what_is_left_alone(run, few, model_path, command, monkeypatch):
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
+    words = [command, few, "-m", model_path, "--threads", "2", "-o", "out"]
+    assert run(*words).code == 0
+    monkeypatch.setattr(place, "IMAGES_EACH", 1)
+    tifffile.imwrite(few / "new.tif", discs(5)[0])
+    alone = run(*words)
+    assert "4 of 4 done (3 by an earlier run)" in alone.err
+    assert "shared by" not in alone.err
+    done = run(*words, "--cluster", "local:2")
+    assert "4 of 4 done (4 by an earlier run)" in done.err
+    assert "shared by" not in done.err
+    if command == "segment":
+        Path("out/masks/0_masks.tif").unlink()
+        Path("out/overlays/1_overlay.png").unlink()
+    else:
+        # With nothing to replace, they are counted anew.
+        for name in ("0.tif", "1.tif"):
+            tifffile.imwrite(few / name, discs(6)[0])
+    shared = run(*words)
+    assert shared.code == 0
+    assert "4 of 4 done (2 by an earlier run)" in shared.err
+    assert "the work is shared by 2 processes" in shared.err
+
+
 @needs_signals
 @pytest.mark.parametrize("command", [["count"], ["audit", "--no-find"]])
 def test_one_process_does_all_where_no_others_can_start(run, few, model_path, tmp_path, monkeypatch, command):
