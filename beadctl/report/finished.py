@@ -1,5 +1,6 @@
 """The tables and the record of a finished run, read again one row at a time."""
 
+import contextlib
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from beadctl.results import ledger, verify
 from beadctl.results.ledger import Row
 from beadctl.results.stored import Stored
 from beadctl.text import name_text
+
+# Columns of beads.csv that are read, and the types of their values.
+BEAD_TYPES = {"confidence": float, "diameter_px": float, "diameter_um": float, "flags": str}
 
 
 @dataclass(frozen=True)
@@ -86,26 +90,46 @@ class Finished:
             If the table is missing, or is not one that beadctl wrote.
         """
         path = self.folder / "counts.csv"
-        try:
+        with as_written(path):
             for cells in _cells(path):
-                known = {name: _value(name, text) for name, text in cells.items() if name in ledger.TYPES}
-                yield Row(**known)
-        except (TypeError, ValueError, csv.Error):
-            raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
+                known = {name: text for name, text in cells.items() if name in ledger.TYPES}
+                yield Row(**{name: _value(ledger.TYPES[name], text) for name, text in known.items()})
 
-    def beads(self) -> Iterator[dict[str, str]]:
-        """Yield the rows of beads.csv as text; errors are those of `rows`."""
+    def beads(self) -> Iterator[dict[str, Any]]:
+        """Yield the values of the rows of beads.csv by `BEAD_TYPES`, None for unknown numbers.
+
+        Errors are those of `rows`.
+        """
         path = self.folder / "beads.csv"
-        try:
-            yield from _cells(path)
-        except (ValueError, csv.Error):
-            raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
+        with as_written(path):
+            for cells in _cells(path):
+                yield {name: _value(kind, cells[name]) for name, kind in BEAD_TYPES.items()}
 
     def table(self, name: str) -> list[dict[str, str]]:
-        """Return the rows of another table of the run as text; none if the run did not write it."""
-        if name not in self.record.get("files", {}) or not (self.folder / name).is_file():
+        """Return the rows of another table of the run as text; none if the run did not write it.
+
+        Errors are those of `rows`.
+        """
+        path = self.folder / name
+        if name not in self.record.get("files", {}) or not path.is_file():
             return []
-        return list(_cells(self.folder / name))
+        with as_written(path):
+            return list(_cells(path))
+
+
+@contextlib.contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Refuse a table in which the block misses a column or a number, or that is no CSV.
+
+    Raises
+    ------
+    OutputError
+        Names the table.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
 
 
 def _cells(path: Path) -> Iterator[dict[str, str]]:
@@ -116,6 +140,5 @@ def _cells(path: Path) -> Iterator[dict[str, str]]:
         raise OutputError(f"{path}: cannot be read ({error.strerror or error}); run again") from None
 
 
-def _value(name: str, text: str) -> Any:
-    kind: type = ledger.TYPES[name]
+def _value(kind: type, text: str) -> Any:
     return text if kind is str else kind(text) if text else None

@@ -1,8 +1,9 @@
 """What a run counted in all, and which figures its planes have."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from beadctl.report.distribution import Distribution
 from beadctl.results.ledger import Row
@@ -35,8 +36,6 @@ class Overview:
         Whether the pixel size of every counted plane is known, so that lengths can be told in um.
     has_field_interval : bool
         Whether the errors of the model are part of the interval of some count.
-    densities : Distribution
-        Planes by their beads per mm2, or per megapixel where pixel sizes are unknown.
     """
 
     states: Counter[str] = field(default_factory=Counter)
@@ -87,11 +86,18 @@ class Overview:
 
 
 def distributions(
-    overview: Overview, rows: Iterable[Row], beads: Iterable[dict[str, str]]
+    overview: Overview, rows: Iterable[Row], beads: Iterable[Mapping[str, Any]]
 ) -> Sequence[Distribution]:
     """Return how diameters, densities and confidences are distributed, those that are known.
 
     Diameters leave out beads at the border of their plane, which may be cut off.
+
+    Parameters
+    ----------
+    overview, rows : Overview and iterable of Row
+        The planes, and what is said of all of them.
+    beads : iterable of mapping
+        As `beadctl.report.finished.Finished.beads` yields them.
     """
     unit = "µm" if overview.in_um else "px"
     per = "beads per mm²" if overview.in_um else "beads per megapixel"
@@ -102,11 +108,7 @@ def distributions(
         densities.add(overview.density(row))
     column = "diameter_um" if overview.in_um else "diameter_px"
     for bead in beads:
-        confidences.add(_number(bead["confidence"]))
+        confidences.add(bead["confidence"])
         if "border" not in bead["flags"].split():
-            sizes.add(_number(bead[column]))
+            sizes.add(bead[column])
     return [one for one in (sizes, densities, confidences) if one.total]
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

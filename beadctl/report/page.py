@@ -170,7 +170,7 @@ def _of_run(finished: Finished, overview: Overview) -> dict[str, Any]:
         "failures": [row for row in finished.rows() if state_of(row) == FAILED][:MOST_ROWS],
         "model": [fact for fact in card if not fact[0].startswith("training.")],
         "training": [fact for fact in card if fact[0].startswith("training.")],
-        "settings": settings.read_text(encoding="utf-8") if settings.is_file() else "",
+        "settings": settings.read_text(encoding="utf-8", errors="replace") if settings.is_file() else "",
     }
 
 

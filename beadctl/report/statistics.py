@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beadctl.counting.specimen import Specimen
-from beadctl.report.finished import Finished
+from beadctl.report.finished import Finished, as_written
 from beadctl.results import compared, compared_plot, groups, series, series_plot, sizes, sizes_plot
 
 # Groups that are drawn; the table has all.
@@ -40,12 +40,13 @@ class Part:
 
 
 def parts(finished: Finished) -> Iterator[Part]:
-    """Yield the statistics that the run has."""
+    """Yield the statistics that the run has; an `OutputError` if a table is not as beadctl wrote it."""
     found = finished.table(groups.FILE)
     if found:
         heads, rows = _table(found, groups.HEADS)
         note = "Mean count of the fields of each group, and its 95 % interval."
-        drawn = tuple(_interval(row) for row in found[:MOST_GROUPS] if row["mean_count"])
+        with as_written(finished.folder / groups.FILE):
+            drawn = tuple(_interval(row) for row in found[:MOST_GROUPS] if row["mean_count"])
         yield Part("Groups", note, heads, rows, intervals=drawn)
     for title, note, name, columns, stem in (
         ("Dilution series", "", series.SERIES_FILE, series.SERIES_HEADS, series_plot.STEM),

@@ -224,6 +224,15 @@ def test_a_table_holds_the_first_rows_and_says_so(run, results, monkeypatch):
     assert "The first 4 of 9 planes" in page.words
 
 
+@pytest.fixture
+def grouped(run, bead_folder, model_path, tmp_path):
+    """Results of two groups, without a report."""
+    images = bead_folder / "dark.png", bead_folder / "rgb.png"
+    out = tmp_path / "grouped"
+    assert run("count", *images, "-m", model_path, "-o", out, "--group-by", "dark|rgb").code == 0
+    return out
+
+
 def test_groups_and_plots_of_the_run_are_in_the_page(run, bead_folder, model_path):
     images = bead_folder / "dark.png", bead_folder / "rgb.png"
     assert run("count", *images, "-m", model_path, "-o", "out", "--group-by", "dark|rgb").code == 0
@@ -243,6 +252,33 @@ def test_groups_and_plots_of_the_run_are_in_the_page(run, bead_folder, model_pat
     assert [base64.b64decode(plot.partition(",")[2]) for plot in plots] == [b"<svg/>"]
     (intervals,) = [json.loads(text)["intervals"] for has, text in page.scripts if has.get("id") == "facts"]
     assert [(one["group"], one["mean"]) for one in intervals[0]] == [("dark", 4.0), ("rgb", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("groups.csv", lambda content: content.replace(b",", b";")),
+        ("groups.csv", lambda content: content.replace(b",4,4,", b",4,4 beads,")),
+        ("groups.csv", lambda content: content + b"caf\xe9"),
+        ("beads.csv", lambda content: content.replace(b",", b";")),
+        ("beads.csv", lambda content: re.sub(rb"0(\.\d+)", rb"o\1", content)),
+    ],
+)
+def test_a_table_that_a_spreadsheet_changed_is_one_line(run, grouped, name, change):
+    path = grouped / name
+    changed = change(path.read_bytes())
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
+    said = run("report", grouped)
+    assert said.code == 3
+    assert f"{name}: is not as beadctl wrote it; run again" in said.error
+
+
+def test_settings_in_another_encoding_are_shown(run, grouped):
+    with (grouped / "settings.toml").open("ab") as file:
+        file.write(b"# caf\xe9\n")
+    assert run("report", grouped).code == 0
+    assert "# caf\ufffd" in Page.read(grouped / "report.html").words
 
 
 def test_settings_model_and_versions_are_in_the_page(finished):
