@@ -107,13 +107,16 @@ def _is_file(name: str) -> bool:
 
 def _bounded(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     """Read a member of at most `limit` bytes: the size in its header may be wrong."""
-    import zlib
-
     try:
         with archive.open(info) as file:
             content = file.read(min(info.file_size, limit) + 1)
-    except zlib.error as error:
-        raise AnnotationError(f"{path}: {info.filename} is damaged ({error}); save it again") from None
+    except OSError:
+        raise
+    except Exception as error:
+        # Each compression has an error of its own: zlib, LZMA, Zstandard.
+        raise AnnotationError(
+            f"{path}: {info.filename} is damaged ({one_line(error)}); save it again"
+        ) from None
     if len(content) > limit:
         raise AnnotationError(
             f"{path}: {info.filename} is larger than {limit} bytes, too much for an annotation; save it again"

@@ -241,6 +241,18 @@ def test_an_archive_whose_header_has_a_wrong_size(tmp_path):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_members_of_each_compression(tmp_path, compression):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", compression) as file:
+        file.writestr("a.json", json.dumps(document()))
+        start = file.infolist()[0].header_offset + 30 + len("a.json")
+    whole = (tmp_path / "a.zip").read_bytes()
+    # LZMA begins with 9 bytes of version and dictionary size, which may be others.
+    for place in range(start + 9, start + 40):
+        (tmp_path / "a.zip").write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        refused(tmp_path / "a.zip")
+
+
 def test_archives_without_an_annotation(tmp_path):
     cases = {
         "empty.txt": ["neither ImageJ regions"],

@@ -69,7 +69,7 @@ def _painted(
     canvas = Canvas(path, shape)
     any_detected = any(_kind(feature) in DETECTED for feature in features)
     points: list[Ring] = []
-    planes = set()
+    planes = list[object]()
     for number, feature in enumerate(features, start=1):
         name = f"feature {number}"
         geometry = feature.get("geometry")
@@ -80,7 +80,10 @@ def _painted(
             canvas.count("features without a geometry, left out")
             continue
         plane = geometry.get("plane")
-        planes.add((plane.get("z"), plane.get("t")) if isinstance(plane, dict) else None)
+        place = (plane.get("z"), plane.get("t")) if isinstance(plane, dict) else None
+        # No set: what a damaged file has in the place of numbers may have no hash.
+        if place not in planes:
+            planes.append(place)
         parts: list[list[Ring]] = []
         for part in _simple(path, name, geometry):
             match part.get("type"):

@@ -9,6 +9,7 @@ from helpers.images import discs
 from beadctl.annotations import AnnotationFormat
 from beadctl.annotations.head import Head, detect
 from beadctl.annotations.reading import read
+from beadctl.errors import AnnotationError
 
 
 def test_geojson_of_qupath(tmp_path, scenes):
@@ -52,3 +53,15 @@ def test_annotated_regions_of_qupath_are_left_out(tmp_path, old):
     assert [remark.count for remark in labelled.remarks] == [1]
     alone = document | {"features": document["features"][:1]}
     assert read(annotating.save(tmp_path / "a.geojson", alone), truth.shape).labels.all()
+
+
+def test_planes_of_a_stack_are_told_apart_whatever_names_them(tmp_path):
+    document = annotating.geojson(discs(2)[1])
+    first, second, *_ = document["features"]
+    first["geometry"]["plane"], second["geometry"]["plane"] = {"z": 0, "t": 0}, {"z": 0.0, "t": 0}
+    path = annotating.save(tmp_path / "a.geojson", document | {"features": [first, second]})
+    assert read(path, SHAPE).labels.any()
+    second["geometry"]["plane"] = {"z": [1], "t": {}}
+    annotating.save(path, document | {"features": [first, second]})
+    with pytest.raises(AnnotationError, match="objects of 2 planes of a stack"):
+        read(path, SHAPE)
