@@ -39,7 +39,7 @@ class Cut:
     splits : mapping from str to Counter
         Number of ``images``, ``tiles`` and ``beads`` of each split in the manifest.
     failures : tuple of str
-        Why images could not be used.
+        Why images could not be used, or no tile is left.
     remarks : tuple of (str, Remark)
         Names of images, with remarks on their annotations.
     division : Division or None
@@ -127,7 +127,13 @@ def cut(
     held, divided = (division.splits, division.name) if division else ((), "")
     density = {image.source: image.density for image in images if image.source != divided}
     splits = split_sources(list(density), options, density, held) if density else {}
-    counts, leaks = _write_manifest(out_dir, images, splits, _kept(images, options))
+    kept = _kept(images, options)
+    if images and not any(kept):
+        failures.append(
+            f"{out_dir}: no tile is left, as all have fewer beads than --min-beads {options.min_beads}; "
+            "lower it, or raise --keep-empty"
+        )
+    counts, leaks = _write_manifest(out_dir, images, splits, kept)
     return Cut(counts, tuple(failures), tuple(remarks), division, leaks)
 
 
@@ -180,7 +186,7 @@ def _kept(images: Sequence[_CutImage], options: TilingOptions) -> list[list[int]
 def _write_manifest(
     out_dir: Path, images: Sequence[_CutImage], splits: Mapping[str, str], kept: Sequence[Sequence[int]]
 ) -> tuple[dict[str, Counter[str]], tuple[str, ...]]:
-    """Write the manifest, if any tiles are kept, one record at a time.
+    """Write the manifest one record at a time; where no tile is kept, remove that of an earlier run.
 
     Returns the counts of each split, and pairs of images in different splits with an equal tile.
     """
@@ -215,6 +221,8 @@ def _write_manifest(
 
     if any(kept):
         write_csv(out_dir / MANIFEST, COLUMNS, rows())
+    elif images:
+        (out_dir / MANIFEST).unlink(missing_ok=True)
     return counts, tuple(leaks.values())
 
 
@@ -230,12 +238,15 @@ def _clear(samples: Sequence[Sample], out_dir: Path, *, overwrite: bool) -> None
             " another -o"
         )
     if overwrite:
-        # Delete only what is listed: the folder may hold other images, even those to be cut. The manifest
-        # lacks the empty tiles that were left out, and all where a run was killed.
+        # Delete only what is listed: the folder may hold other images, even those to be cut. A manifest of
+        # cross-validation lists tiles of another folder, which stay. It lacks the empty tiles that were left
+        # out, and all where a run was killed.
         manifest.unlink(missing_ok=True)
-        for _, image, mask in earlier:
-            image.unlink(missing_ok=True)
-            mask.unlink(missing_ok=True)
+        folders = _folders(out_dir)
+        for _, *tile in earlier:
+            for path in tile:
+                if real_path(path.parent) in folders:
+                    path.unlink(missing_ok=True)
         for stem in stems(out_dir):
             if record := TileRecord.read(out_dir, stem):
                 record.remove(out_dir, stem)
@@ -243,7 +254,7 @@ def _clear(samples: Sequence[Sample], out_dir: Path, *, overwrite: bool) -> None
 
 def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
     """Refuse, before any work, tiles that would replace each other or the images they are cut from."""
-    folders = {real_path(out_dir / name) for name in ("images", "masks")}
+    folders = _folders(out_dir)
     taken: dict[str, Path] = {}
     for sample in samples:
         for path in (sample.image, sample.truth):
@@ -254,6 +265,11 @@ def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
             raise OutputError(
                 f"{other} and {sample.image} would both write {_stem(sample.name)}_*.tif; rename one of them"
             )
+
+
+def _folders(out_dir: Path) -> set[Path]:
+    """Return the folders in which the tiles of an output folder lie."""
+    return {real_path(out_dir / name) for name in ("images", "masks")}
 
 
 def _stem(name: str) -> str:

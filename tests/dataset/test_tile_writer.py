@@ -12,6 +12,7 @@ import tifffile
 from helpers.images import discs
 from scipy import ndimage
 
+from beadctl.dataset.folds import write_fold
 from beadctl.dataset.manifest import SPLITS, read_manifest
 from beadctl.errors import AnnotationError
 from beadctl.images import levels_of
@@ -108,6 +109,17 @@ def test_overwriting_deletes_tiles_that_the_manifest_does_not_list(run, dataset,
     assert set(Path("tiles").rglob("*.tif")) == {path for row in rows for path in (row.image, row.mask)}
 
 
+def test_overwriting_leaves_tiles_that_lie_in_another_folder(run, dataset):
+    """As the manifest of a fold of cross-validation lists them."""
+    assert run(*dataset).code == 0
+    rows = read_manifest(Path("tiles"))
+    write_fold(rows, {row.source: row.split for row in rows}, Path("fold"))
+    before = content("tiles")
+    assert run(*dataset[:-1], "fold", "--size", "32", "--overwrite").code == 0
+    assert content("tiles") == before
+    assert {row.height for row in read_manifest(Path("fold"))} <= {30, 32}
+
+
 def test_a_manifest_of_an_earlier_beadctl_is_read(run, dataset):
     assert run(*dataset).code == 0
     with Path("tiles/manifest.csv").open(newline="") as file:
@@ -185,6 +197,16 @@ def test_empty_tiles_are_thinned(run, dataset):
     assert {row.image for row in every if row.beads} <= {row.image for row in kept}
     assert run(*dataset, "--keep-empty", "0", "--min-beads", "2").code == 0
     assert min(row.beads for row in read_manifest(Path("tiles"))) == 2
+
+
+def test_where_no_tile_is_left_the_run_fails_and_an_earlier_manifest_goes(run, dataset):
+    assert run(*dataset).code == 0
+    said = run(*dataset, "--keep-empty", "0", "--min-beads", "99")
+    assert said.code == 1
+    assert "tiles: no tile is left, as all have fewer beads than --min-beads 99" in said.error
+    assert not Path("tiles/manifest.csv").exists()
+    assert run(*dataset).code == 0
+    assert read_manifest(Path("tiles"))
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(run, dataset):
