@@ -284,7 +284,8 @@ def _cut_or_kept(
     try:
         files = sha256(sample.image), sha256(sample.truth)
     except OSError as error:
-        raise ImageError(f"{sample.image}: cannot be read ({error.strerror or error})") from None
+        path = error.filename or sample.image
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
     how: tuple[object, ...] = (options.size, options.overlap, options.read, options.annotated)
     plane = only_plane(sample.image, options.read)
     if regions or min(plane.height, plane.width) < options.size:

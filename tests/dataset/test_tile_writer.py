@@ -282,6 +282,14 @@ def test_a_bad_pair_is_reported_and_the_others_are_cut(run, dataset, tmp_path):
     assert {row.source for row in read_manifest(Path("tiles"))} == set(SIZES) - {"b.tif"}
 
 
+def test_a_mask_that_cannot_be_read_is_named(run, dataset):
+    Path("masks/b.tif").unlink()
+    Path("masks/b.tif").symlink_to("nowhere.tif")
+    said = run(*dataset)
+    assert said.code == 1
+    assert f"{Path('masks/b.tif')}: cannot be read (No such file or directory)" in said.error
+
+
 def pixels_by_split(rows, shapes):
     """How many tiles of each split cover each pixel of each source."""
     cover = {name: {split: np.zeros(shape, int) for split in SPLITS} for name, shape in shapes.items()}
