@@ -40,7 +40,7 @@ class BeadTable:
         pixels is underestimated; nan where the perimeter is 0 (one or two pixels), and where the value would
         be above 1 though no pixel lies inside the outline (a short line, or 2 x 2 pixels).
     mean_intensity
-        In the image's own units; nan without an image.
+        In the image's own units; nan without an image, or where a pixel of the bead is NaN or infinite.
     confidence
         Mean probability inside times the root of the marker height, 0..1: the higher, the more likely the
         bead is real.

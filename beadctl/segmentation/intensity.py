@@ -41,7 +41,7 @@ class BeadIntensities:
     Attributes
     ----------
     lowest, median, highest
-        Of the bead's pixels; nan where one of them is.
+        Of the bead's pixels; nan where one of them is not finite.
     background
         Median of the pixels that neither belong to a bead nor touch one, not even with a corner, and whose
         centre is at most `RingLimits.width_px`, or a quarter of the bead's diameter if that is more, from the
@@ -165,7 +165,10 @@ def _taken(plane: NDArray[Any], at: Flat) -> NDArray[Any]:
 
 
 def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
-    """Return minimum, median and maximum of groups of values, one after the other; `values` may be sorted."""
+    """Return minimum, median and maximum of groups of values, one after the other; `values` may be sorted.
+
+    They are nan for a group without values, or with one that is not finite.
+    """
     end = np.cumsum(counts)
     start = end - counts
     # Vector instructions sort numbers of 32 and 64 bits.
@@ -180,11 +183,11 @@ def _order_statistics(values: NDArray[Any], counts: Flat) -> list[Column]:
         values[at].astype(np.float64) for at in (start, (start + end - 1) // 2, (start + end) // 2, end - 1)
     )
     # nan is sorted last.
-    unknown = np.isnan(highest)
+    known = np.isfinite(lowest) & np.isfinite(highest)
     columns = []
-    for found in (lowest, low / 2 + high / 2, highest):
+    for found in (lowest[known], low[known] / 2 + high[known] / 2, highest[known]):
         column = np.full(counts.size, np.nan)
-        column[some] = np.where(unknown, np.nan, found)
+        column[np.flatnonzero(some)[known]] = found
         columns.append(column)
     return columns
 

@@ -90,7 +90,7 @@ def measure(
     diameter = np.sqrt(4 * area / np.pi)
     probable = unknown if probability is None else runs.means(probability) / 255
     height = unknown if marker is None else runs.highest(marker) / 255
-    total = unknown if image is None else runs.totals(image)
+    total = unknown if image is None else _totals(image, runs)
     greys = (
         BeadIntensities(*[unknown] * 4) if image is None else bead_intensities(labels, image, runs, diameter)
     )
@@ -144,6 +144,14 @@ def _places(runs: Runs, shape: tuple[int, ...]) -> tuple[Column, Column, NDArray
         )
     )
     return down / runs.area_px, across / 2 / runs.area_px, at_edge > 0
+
+
+def _totals(image: NDArray[Any], runs: Runs) -> Column:
+    """Return the sum of each bead's intensities; nan where one of them is not finite."""
+    # A sum of infinities of both signs is nan, with a warning.
+    with np.errstate(invalid="ignore"):
+        total = runs.totals(image)
+    return np.where(np.isfinite(total), total, np.nan)
 
 
 def _saturated(

@@ -80,11 +80,14 @@ def test_unknown_is_none():
     assert [row[name] for name in names] == [7, 7, 7, 567, None]
 
 
-def test_broken_pixels_spoil_only_their_own_bead():
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("broken", [(np.nan, 3), (np.inf, 3), (-np.inf, 3), (-np.inf, np.inf)])
+def test_pixels_without_a_value_spoil_only_their_own_bead(broken):
     labels = np.zeros((30, 60), np.uint32)
     labels[10:20, 10:20], labels[10:20, 40:50] = 1, 2
     image = np.full(labels.shape, 3.0)
-    image[12, 12] = image[12, 39] = image[12, 37] = np.nan
+    image[10:20:2, 10:20], image[11:20:2, 10:20] = broken
+    image[12, 39] = image[12, 37] = np.nan
     table = measure(labels, image)
     for column in (table.min_intensity, table.median_intensity, table.max_intensity):
         assert np.isnan(column[0])

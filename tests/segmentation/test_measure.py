@@ -160,10 +160,14 @@ def test_far_from_the_origin_nothing_is_lost():
     assert there.minor_axis_px[0] == pytest.approx(here.minor_axis_px[0], rel=1e-9)
 
 
-def test_broken_pixels_spoil_only_their_own_bead():
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("broken", [(1, np.nan), (np.inf, 1), (-np.inf, np.inf)])
+def test_pixels_without_a_value_spoil_only_their_own_bead(broken):
+    """Infinite ones have none either, and no warning tells of them."""
     labels = np.array([[1, 1, 0, 2, 2]], dtype=np.uint32)
-    table = measure.measure(labels, np.array([[1, np.nan, np.inf, 3, 5]]))
+    table = measure.measure(labels, np.array([[*broken, np.inf, 3, 5]]))
     assert np.isnan(table.mean_intensity[0])
+    assert np.isnan(table.integrated_intensity[0])
     assert table.mean_intensity[1] == 4
 
 

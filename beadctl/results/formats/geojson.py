@@ -1,8 +1,7 @@
 """Outlines as GeoJSON (RFC 7946) for QuPath: one feature a bead, with its measurements."""
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -60,16 +59,10 @@ def _features(segmented: Segmented) -> Iterator[dict[str, Any]]:
         properties = {
             "objectType": "detection",
             "name": f"bead {bead['label']}",
-            "measurements": _measurements(bead),
+            "measurements": {name: bead[name] for name in MEASURED if bead[name] is not None},
             "flags": bead["flags"],
         }
         yield {"type": "Feature", "geometry": geometry, "properties": properties}
-
-
-def _measurements(bead: Mapping[str, Any]) -> dict[str, float]:
-    """Return the known measurements; JSON has no infinity, such as the mean of broken pixels."""
-    known = ((name, bead[name]) for name in MEASURED if bead[name] is not None)
-    return {name: value for name, value in known if math.isfinite(value)}
 
 
 def _closed(ring: Ring) -> Ring:
