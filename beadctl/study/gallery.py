@@ -1,7 +1,6 @@
 """Pictures of the best and worst tiles of each arm."""
 
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,12 @@ def pictures(outcomes: Sequence[Outcome], out: Path, tiles: Path | None) -> list
 
 def _best_and_worst(tiles: Sequence[TileScore]) -> dict[str, tuple[TileScore, str]]:
     """Return the best tile with beads and the worst of all, by name; of equal ones that with more beads."""
-    # A tile without beads in which none is found has no Jaccard.
-    defined = [tile for tile in tiles if not math.isnan(tile.jaccard)]
-    beads = [tile for tile in defined if tile.true]
+    # A tile without beads in which nothing is found shows nothing.
+    shown = [tile for tile in tiles if tile.true or tile.jaccard < 1]
+    beads = [tile for tile in shown if tile.true]
     best = sorted(beads, key=lambda tile: (-tile.jaccard, -tile.true))[:1]
     # Where all are alike, two of them are shown.
-    others = [tile for tile in defined if tile not in best] or defined
+    others = [tile for tile in shown if tile not in best] or shown
     worst = sorted(others, key=lambda tile: (tile.jaccard, -tile.true))[:1]
     ranked = [(tile, "worst") for tile in worst] + [(tile, "best") for tile in best]
     return {tile.image: (tile, rank) for tile, rank in ranked}

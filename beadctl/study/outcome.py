@@ -44,7 +44,7 @@ class TileScore:
     image : str
         File name of the tile.
     jaccard : float
-        Foreground Jaccard; nan where undefined.
+        Foreground Jaccard; 1 where neither the annotation nor the result has any.
     true, found : int
         Number of beads in the annotation and in the result.
     """

@@ -63,6 +63,13 @@ def test_tiles_without_any_bead_have_no_best(shown):
     assert "worst test tile, b.tif" in caption
 
 
+def test_an_empty_tile_that_is_right_is_not_the_worst(shown):
+    empty = TileScore("a.tif", 1.0, 0, 0)
+    assert shown(empty) == []
+    (caption,) = shown(TileScore("b.tif", 0.9, 5, 5), empty)
+    assert "best test tile, b.tif" in caption
+
+
 def test_a_single_tile_is_shown_once(shown):
     (caption,) = shown(TileScore("a.tif", 0.5, 2, 2))
     assert "best test tile, a.tif" in caption
