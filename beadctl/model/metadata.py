@@ -39,11 +39,12 @@ class ModelFacts:
     threshold, marker_threshold, marker_rise : float
         Foreground probability, height of a marker, and its rise above the pass to the next, 0 to 1.
     min_confidence, min_area_px : float and int
-        Beads with less are dropped: mean probability times the height of the marker, 0 to below 1, and px.
+        Beads with less are dropped: mean probability times the root of the marker height, 0 to below 1, and
+        px.
     diameter_px, pixel_size_um : float or None
         Typical bead of the training data, and its pixel size, where known.
     polarity : str
-        ``both``, ``dark`` or ``bright``.
+        Of the beads that it finds: ``both``, ``dark``, ``bright``, or ``as trained``.
     precision : str
         Arithmetic of the network: ``fp32``, ``fp16`` or ``int8``.
     normalisation : InputName

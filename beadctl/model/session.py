@@ -23,7 +23,7 @@ from beadctl.model.runtime import BUILDS, GPU_ADVICE, first_line, open_session
 from beadctl.words import number_of
 
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
-# Of an ONNX file, which is one message of protobuf.
+# Largest size of an ONNX file, which is one protobuf message.
 MOST_BYTES = 2**31
 # Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
 EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08location\x12")

@@ -111,7 +111,7 @@ class Basins:
                 basin = parent[basin]
             return basin
 
-        for (one, other), saddle in zip(pairs[shallow].tolist(), passes[shallow].tolist(), strict=True):
+        for (one, other), height in zip(pairs[shallow].tolist(), passes[shallow].tolist(), strict=True):
             low, high = sorted((root(one), root(other)), key=lambda basin: (peak[basin], -basin))
             if low == high:
                 continue
@@ -119,7 +119,7 @@ class Basins:
             if oddness:
                 share *= _odds(area[low], area[high], oddness)
             needed = rise * share
-            if peak[low] - saddle < needed or peak[low] < least:
+            if peak[low] - height < needed or peak[low] < least:
                 parent[low] = high
                 area[high] += area[low]
         found = np.array(parent, np.intp)

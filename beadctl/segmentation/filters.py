@@ -28,7 +28,8 @@ class Filters:
     min_diameter, max_diameter : Diameter or None
         Of the disc of equal area.
     min_circularity : float or None
-        Least ``4 pi A / P**2``, 0 to 1. A bead of one or two pixels has none, and is not kept.
+        Least ``4 pi A / P**2``, 0 to 1. A bead whose circularity is unknown, such as one of two pixels or a
+        short line, is not kept.
     """
 
     min_area: Area | None = None

@@ -52,7 +52,7 @@ def gaps_of(image: NDArray[Any]) -> NDArray[np.bool_] | None:
 
 
 def blanked(plane: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return a copy of a map, (H, W), that is 0 in the gaps, of the same shape.
+    """Return a copy of a map, (H, W), that is 0 in the gaps, bool of its shape.
 
     Examples
     --------

@@ -174,9 +174,9 @@ def label_plane(
         table = measurements()
     seen = Seen(found, judged, table, labels, maps, predicted.shrink, predicted.has_larger)
     features = seen.features
-    share = doubt(features, options.reviewer, instability([found], len(table), judged.unsure))
+    doubted = doubt(features, options.reviewer, instability([found], len(table), judged.unsure))
     quality = flags(
-        share,
+        doubted,
         table,
         labels,
         stored.values,
@@ -195,7 +195,7 @@ def label_plane(
         table,
         counted.filtered,
         inside,
-        share,
+        doubted,
         quality,
         thresholds,
         maps.probability,

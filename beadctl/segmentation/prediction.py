@@ -158,7 +158,7 @@ def _specks(windows: Sequence[Found], pixels: Pixels) -> Found:
 
 
 def _is_everywhere(value: np.generic, pixels: Pixels) -> bool:
-    """Return whether all pixels have a value, or none has one; most planes show by their first rows."""
+    """Return whether all pixels equal a value, or all are not finite like it; the first rows mostly tell."""
     strips = (
         Window(top, 0, min(BLANK_ROWS, pixels.height - top), pixels.width)
         for top in range(0, pixels.height, BLANK_ROWS)

@@ -108,7 +108,7 @@ def threshold_range(found: Found, count: int, counted: int) -> tuple[int, int]:
 
 
 def flags(
-    share: float,
+    doubted: float,
     table: BeadTable,
     labels: NDArray[np.uint32],
     image: NDArray[Any],
@@ -120,12 +120,12 @@ def flags(
 
     Parameters
     ----------
-    share : float
-        The `doubt` about the plane.
+    doubted : float
+        The `doubt` about the plane, 0..1.
     table, labels, image, has_larger, artefacts
         As for `beadctl.segmentation.causes.causes`.
     """
     # Where nothing is counted but larger objects were seen, the beads have nothing to tell.
-    if share < LIMITS.doubt and (len(table) or not has_larger):
+    if doubted < LIMITS.doubt and (len(table) or not has_larger):
         return ()
     return (DOUBTFUL, *causes(table, labels, image, has_larger=has_larger, artefacts=artefacts))

@@ -88,15 +88,15 @@ def _watershed(relief: NDArray[np.float64], markers: Ids, mask: NDArray[np.bool_
     # The order in which equal marker pixels leave the watershed's heap depends on what else is in it, such as
     # a bead far away. So each marker pixel is lowered by its own fraction of a step, in raster order.
     relief.ravel()[where] -= 0.5 - 0.5 * np.arange(where.size) / max(1, where.size)
-    flooded = np.where(amid, markers, 0)
+    number = np.where(amid, markers, 0)
     # Shelf by shelf: a short heap stays in the cache.
     for top, bottom in itertools.pairwise(np.flatnonzero(~mask.any(axis=1))):
         rows = slice(top, bottom)
         if bottom - top > 1:
-            flooded[rows] += watershed(  # type: ignore[no-untyped-call]
+            number[rows] += watershed(  # type: ignore[no-untyped-call]
                 relief[rows], rim[rows], connectivity=2, mask=open_mask[rows]
             )
-    return flooded
+    return number
 
 
 def _amid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

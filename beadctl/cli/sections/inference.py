@@ -51,7 +51,8 @@ class Instances(Section):
     )
     marker_rise: Probability | None = Field(
         None,
-        description="Rise of a marker of 10 px above the saddle to the next, 0 to 1 [the model's joiner].",
+        description="Least rise of a marker above the pass to the next, for beads of 10 px, 0 to 1 "
+        "[the model's joiner].",
     )
     min_confidence: Fraction | None = Field(
         None,
