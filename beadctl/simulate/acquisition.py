@@ -14,7 +14,7 @@ from beadctl.simulate.optics import counted, illumination, noisy, with_bad_pixel
 from beadctl.simulate.plan import ScenePlan
 from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.supports import draw_support
-from beadctl.simulate.texture import blurred, draw_texture, smooth_field
+from beadctl.simulate.texture import blurred, draw_texture, smooth_field, widely_blurred
 
 # Shares of the scenes: aggregates, bad pixels, dirt beside beads; of those that emit light: few photons.
 AGGREGATES = 0.06
@@ -30,13 +30,13 @@ class Acquired:
     Attributes
     ----------
     image : ndarray of float32
-        Brightness, float32.
+        Brightness, shape (H, W).
     visible : ndarray of bool
-        Pixels that no other object covers, bool of the image's shape.
+        Pixels that no other object covers, of the image's shape.
     noise : float
         Standard deviation of the noise.
     disturbance : ndarray of float32 or None
-        What an uneven support adds at the scale of a bead, float32 of the image's shape; None without one.
+        What an uneven support adds at the scale of a bead, of the image's shape; None without one.
     is_counted : bool
         Whether the noise is that of few photons, so that beads are visible as a whole, not pixel by pixel.
     texture, debris : str
@@ -183,8 +183,7 @@ def _noise_ratio(rng: np.random.Generator, plan: ScenePlan, *, has_beads: bool) 
 
 def _smooth(image: Floats) -> Floats:
     """Return what remains of an image at scales of more than about 50 px."""
-    coarse = blurred(image[::8, ::8], 3.0)
-    return np.repeat(np.repeat(coarse, 8, axis=0), 8, axis=1)[: image.shape[0], : image.shape[1]]
+    return widely_blurred(image, 8, 3.0)
 
 
 def _with_aggregates(

@@ -1,11 +1,11 @@
 """Objects far brighter or darker than the beads: clots, rods, pieces and large drops, without labels."""
 
 import numpy as np
-from PIL import Image, ImageDraw
 
+from beadctl.simulate.canvas import canvas
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.sampling import log_uniform, pick
-from beadctl.simulate.texture import blurred, smooth_field
+from beadctl.simulate.texture import blurred, smooth_field, widely_blurred
 
 # Smallest size, in diameters of the beads: a small round object would be a bead.
 _SHAPES = {"clot": 1.2, "rod": 0.5, "piece": 0.5, "drop": 4.5}
@@ -19,8 +19,7 @@ def _outline(rng: np.random.Generator, kind: str, half: int) -> Floats:
         away = np.hypot(rows[:, None], rows[None, :] * np.float32(rng.uniform(1, 2)))
         lumps = smooth_field(rng, (side, side), max(2.0, half * rng.uniform(0.2, 0.5)))
         return np.asarray(np.clip((0.75 - away + 0.25 * lumps) * half / 2, 0, 1), np.float32)
-    picture = Image.new("F", (side, side), 0.0)
-    pen = ImageDraw.Draw(picture)
+    picture, pen = canvas((side, side))
     angle = float(rng.uniform(0, np.pi))
     along = np.array([np.cos(angle), np.sin(angle)]) * half * 0.85
     across = np.array([-along[1], along[0]])
@@ -56,7 +55,7 @@ def draw_aggregates(rng: np.random.Generator, shape: Shape, diameter_px: float) 
         Median diameter of the beads.
     """
     pad = max(shape)
-    canvas = np.zeros((shape[0] + 2 * pad, shape[1] + 2 * pad), np.float32)
+    padded = np.zeros((shape[0] + 2 * pad, shape[1] + 2 * pad), np.float32)
     for _ in range(int(rng.choice([1, 2, 4], p=[0.6, 0.25, 0.15]))):
         kind = pick(rng, dict.fromkeys(_SHAPES, 1.0) | {"clot": 2.0, "drop": 0.6})
         size = diameter_px * log_uniform(rng, _SHAPES[kind], 10.0)
@@ -66,10 +65,9 @@ def draw_aggregates(rng: np.random.Generator, shape: Shape, diameter_px: float) 
         lit = _outline(rng, kind, half) * np.float32(rng.uniform(0.5, 1.0))
         if rng.random() < 0.6:
             lit = lit * (1 + 0.25 * np.clip(smooth_field(rng, lit.shape, max(2.0, half / 4)), -2, 2))
-        canvas[box] = np.maximum(canvas[box], lit)
-    sharp = blurred(canvas[pad:-pad, pad:-pad], log_uniform(rng, 0.7, max(0.8, 0.35 * diameter_px)))
+        padded[box] = np.maximum(padded[box], lit)
+    sharp = blurred(padded[pad:-pad, pad:-pad], log_uniform(rng, 0.7, max(0.8, 0.35 * diameter_px)))
     if rng.random() < 0.4:
         return sharp, np.zeros(shape, np.float32)
-    wide = blurred(sharp[::4, ::4], diameter_px * rng.uniform(0.5, 2.5) / 4 + 0.5)
-    glow = np.repeat(np.repeat(wide, 4, axis=0), 4, axis=1)[: shape[0], : shape[1]]
+    glow = widely_blurred(sharp, 4, diameter_px * rng.uniform(0.5, 2.5) / 4 + 0.5)
     return sharp, np.asarray(rng.uniform(0.02, 0.2) * blurred(glow, 3.0), np.float32)

@@ -3,20 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
 
+from beadctl.simulate.canvas import canvas
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.texture import blurred, smooth_field
 
 
-def _drawing(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    picture = Image.new("F", (shape[1], shape[0]), 0.0)
-    return picture, ImageDraw.Draw(picture)
-
-
 def _fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
     """Draw curved fibres."""
-    picture, pen = _drawing(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(rng.integers(1, 6))):
         steps = 40
         turn = np.cumsum(rng.standard_normal(steps) * rng.uniform(0.02, 0.25)) + rng.uniform(0, 2 * np.pi)
@@ -30,7 +25,7 @@ def _fibres(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floa
 
 def _scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> Floats:
     """Draw fine straight lines."""
-    picture, pen = _drawing(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(rng.integers(1, 9))):
         x, y, angle = rng.uniform(0, shape[1]), rng.uniform(0, shape[0]), rng.uniform(0, np.pi)
         length = rng.uniform(0.1, 1.2) * max(shape)
@@ -41,7 +36,7 @@ def _scratches(rng: np.random.Generator, shape: Shape, _diameter_px: float) -> F
 
 def _specks(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     """Draw angular specks much smaller than a bead: many faint ones or a few strong ones."""
-    picture, pen = _drawing(shape)
+    picture, pen = canvas(shape)
     many = rng.random() < 0.5
     number = int(rng.integers(10, 200) if many else rng.integers(2, 20))
     size = max(0.5, 0.14 * diameter_px)
@@ -68,7 +63,7 @@ def _motes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats
 
 def _flakes(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Floats:
     """Draw angular flakes, longer or larger than a bead."""
-    picture, pen = _drawing(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(rng.integers(1, 7))):
         x, y = rng.uniform(0, shape[1]), rng.uniform(0, shape[0])
         length, angle = diameter_px * rng.uniform(1.0, 4.0), rng.uniform(0, np.pi)
@@ -173,7 +168,7 @@ def inscription(rng: np.random.Generator, shape: Shape) -> tuple[Floats, float]:
 
     Return its opacity, 0..1, float32 of `shape`, and whether its ink is bright (1) or dark (0).
     """
-    picture, pen = _drawing(shape)
+    picture, pen = canvas(shape)
     y, x = float(rng.uniform(0.03, 0.92) * shape[0]), float(rng.uniform(0.03, 0.7) * shape[1])
     if rng.random() < 0.6:
         length, thick = float(rng.uniform(0.08, 0.25) * shape[1]), float(rng.integers(2, 7))

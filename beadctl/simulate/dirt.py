@@ -6,8 +6,9 @@ Every function returns the absorption, about -1..1, float32 of the image's shape
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from beadctl.simulate.canvas import canvas
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.layout import Arrangement
 from beadctl.simulate.plan import ScenePlan
@@ -15,11 +16,6 @@ from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.texture import blurred, smooth_field
 
 Points = list[tuple[float, float]]
-
-
-def _canvas(shape: Shape) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    picture = Image.new("F", (shape[1], shape[0]), 0.0)
-    return picture, ImageDraw.Draw(picture)
 
 
 def _array(picture: Image.Image) -> Floats:
@@ -70,7 +66,7 @@ def _refracting(rng: np.random.Generator, solid: Floats) -> Floats:
 
 def _crystals(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Angular plates and needles, opaque or transparent with refracting edges."""
-    opaque, clear = _canvas(shape), _canvas(shape)
+    opaque, clear = canvas(shape), canvas(shape)
     is_clear = rng.choice([0.0, 0.5, 1.0])
     for _ in range(int(log_uniform(rng, 2, 40))):
         flat = rng.uniform(0.05, 0.15) if rng.random() < 0.25 else rng.uniform(0.3, 0.9)
@@ -88,7 +84,7 @@ def _crystals(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def _clots(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Irregular opaque clumps of small pieces, with a ragged outline."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(log_uniform(rng, 2, 20))):
         x, y = _place(rng, shape)
         length = max(16.0, size_px * log_uniform(rng, 0.8, 6))
@@ -112,7 +108,7 @@ def _clots(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def _lumps(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Bodies with a rounded, indented outline, alone and in rows, dark with bright flecks."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     at = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     orders = np.array([2, 3, 4, 5, 7, 9])
     for _ in range(int(log_uniform(rng, 2, 30))):
@@ -165,7 +161,7 @@ def _fragments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats
 
 def _filaments(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Thick fibres and hairs, opaque or with dark edges and a bright core."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     hollow = bool(rng.random() < 0.5)
     for _ in range(int(log_uniform(rng, 1, 12))):
         points = _curve(rng, shape, max(size_px, 8.0))
@@ -198,7 +194,7 @@ def _grids(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def _print(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Letters and numbers, printed or engraved."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     letters = list("ABCDEFGHKLMNOPRSTXYZabdeghkmnopqrs0123456789.:/-+")
     for _ in range(int(rng.integers(1, 5))):
         x, y = _place(rng, shape)
@@ -241,7 +237,7 @@ def _smears(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def _glints(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Reflections and edges of large bubbles: arcs, some double, dark beside bright."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(log_uniform(rng, 1, 10))):
         x, y = _place(rng, shape)
         radius = max(15.0, size_px * rng.uniform(0.8, 4))
@@ -256,7 +252,7 @@ def _glints(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
 
 def _grit(rng: np.random.Generator, shape: Shape, size_px: float) -> Floats:
     """Small elongated splinters."""
-    picture, pen = _canvas(shape)
+    picture, pen = canvas(shape)
     for _ in range(int(log_uniform(rng, 4, 80) * shape[0] * shape[1] / 512**2) + 1):
         length = max(10.0, size_px * rng.uniform(0.4, 1.0))
         points = _polygon(rng, _place(rng, shape), length, rng.uniform(0.08, 0.3))

@@ -20,6 +20,11 @@ _CHUNK_PIXELS = 1 << 17
 _COLUMN = slice(None), None, None
 
 
+def shape_of(size: int | tuple[int, int]) -> Shape:
+    """Return the height and width, px, of an image of which the side of a square, or both, are given."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
 @dataclass(frozen=True)
 class Beads:
     """Beads of an image; arrays have shape (n,) unless stated otherwise.

@@ -13,7 +13,7 @@ from beadctl.simulate.looks import LOOKS, Look
 from beadctl.simulate.plan import ScenePlan
 from beadctl.simulate.sampling import log_uniform
 from beadctl.simulate.spheres import draw_shading, paint
-from beadctl.simulate.texture import blurred, draw_texture, smooth_field
+from beadctl.simulate.texture import blurred, draw_texture, smooth_field, widely_blurred
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,7 @@ def _with_scattered_light(
     heaped = plan.theme == "heaps"
     if rng.random() < (0.75 if heaped else 0.4):
         # Beads illuminate the surroundings of a cluster; in a heap, those of other layers shine between them.
-        glow = blurred(signal[::4, ::4], max(plan.diameter_px * rng.uniform(0.5, 2.0) / 4, 1.0))
-        spread = np.repeat(np.repeat(glow, 4, axis=0), 4, axis=1)[: shape[0], : shape[1]]
+        spread = widely_blurred(signal, 4, max(plan.diameter_px * rng.uniform(0.5, 2.0) / 4, 1.0))
         signal = signal + np.float32(rng.uniform(0.05, 1.2 if heaped else 0.4)) * blurred(spread, 3.0)
     if rng.random() < 0.3:
         signal = signal + _out_of_focus(rng, beads, shape, look)

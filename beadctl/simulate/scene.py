@@ -8,7 +8,7 @@ from scipy.ndimage import maximum_filter
 
 from beadctl.simulate.acquisition import Acquired, acquire
 from beadctl.simulate.debris import inscription
-from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, circles, consecutive
+from beadctl.simulate.drawing import Beads, Floats, Labels, Shape, circles, consecutive, shape_of
 from beadctl.simulate.fields import Field, draw_field
 from beadctl.simulate.optics import Grey, draw_camera, exposed
 from beadctl.simulate.plan import ScenePlan, draw_beads
@@ -28,9 +28,9 @@ class Scene:
     Attributes
     ----------
     image : ndarray of uint8 or uint16
-        uint8 or uint16, shape (height, width).
+        Grey levels, shape (H, W).
     labels : ndarray of uint32
-        uint32, the image's shape: 0 for background, 1..n for n beads, every number present.
+        Shape (H, W): 0 for background, 1..n for n beads, every number present.
     facts : dict of str to Fact
         Description of the scene, in the order of the columns of the manifest; `beads` is n, `diameter` the
         median diameter of the labelled beads, px.
@@ -53,7 +53,7 @@ def render(rng: np.random.Generator, size: int | tuple[int, int] = 512) -> Scene
     size : int or tuple of int
         Side of a square image, or height and width, px.
     """
-    shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    shape = shape_of(size)
     plan = draw_plan(rng, shape)
     beads = draw_beads(rng, plan, shape) if plan.arrangement.count else circles([], [], [])
     return recorded(rng, plan, beads, shape)

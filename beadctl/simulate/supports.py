@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
 
+from beadctl.simulate.canvas import canvas
 from beadctl.simulate.drawing import Floats, Shape
 from beadctl.simulate.layout import Arrangement
 from beadctl.simulate.plan import ScenePlan
@@ -73,7 +73,7 @@ def _plates(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
     """Angular plates, one on the other, with steps of thickness."""
     total = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(2, 9))):
-        picture = Image.new("F", (shape[1], shape[0]), 0.0)
+        picture, pen = canvas(shape)
         y, x = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
         length, flat, turn = diameter_px * log_uniform(rng, 4, 25), rng.uniform(0.2, 1), rng.uniform(0, np.pi)
         at = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 8))))
@@ -81,9 +81,7 @@ def _plates(rng: np.random.Generator, shape: Shape, diameter_px: float) -> Float
         points = zip(
             x + u * np.cos(turn) - v * np.sin(turn), y + u * np.sin(turn) + v * np.cos(turn), strict=True
         )
-        ImageDraw.Draw(picture).polygon(
-            [(float(a), float(b)) for a, b in points], fill=float(rng.uniform(0.3, 1))
-        )
+        pen.polygon([(float(a), float(b)) for a, b in points], fill=float(rng.uniform(0.3, 1)))
         total += np.asarray(picture, np.float32)
     return total
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
+from beadctl.simulate.canvas import canvas
 from beadctl.simulate.drawing import Floats, Labels, Shape, consecutive
 from beadctl.simulate.sampling import log_uniform, pick
 from beadctl.simulate.texture import blurred
@@ -133,8 +133,7 @@ def draw_surround(rng: np.random.Generator, shape: Shape, *, electrons: bool) ->
 
 def _caption(rng: np.random.Generator, bar: Shape) -> Floats:
     """Return the ink of a data bar, 0..1: lines of data, frames, logos and a scale bar."""
-    picture = Image.new("F", (bar[1], bar[0]), 0.0)
-    pen = ImageDraw.Draw(picture)
+    picture, pen = canvas(bar)
     lines = int(rng.integers(1, 3)) if bar[0] > 24 else 1
     size_px = max(5.0, bar[0] / lines * float(rng.uniform(0.45, 0.85)))
     for line in range(lines):

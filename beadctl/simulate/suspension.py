@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy.spatial import cKDTree
 
-from beadctl.simulate.drawing import Beads, Floats, Shape, circles
+from beadctl.simulate.drawing import Beads, Floats, Shape, circles, shape_of
 from beadctl.simulate.layout import Arrangement, vary
 from beadctl.simulate.plan import FLUORESCENT, TRANSMITTED, ScenePlan
 from beadctl.simulate.sampling import log_uniform, pick
@@ -30,7 +30,7 @@ def draw_suspension(rng: np.random.Generator, size: int | tuple[int, int] = 512)
     Parameters and result are those of `beadctl.simulate.render`; the fact `expected` is the mean number of
     beads in such a field, of which the number of this one is a Poisson draw.
     """
-    shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    shape = shape_of(size)
     look = str(rng.choice(list(KINDS_OF)))
     diameter_px = log_uniform(rng, *DIAMETERS_PX)
     each = np.pi / 4 * diameter_px**2 / (shape[0] * shape[1])
@@ -67,7 +67,7 @@ def render_suspension(
     ValueError
         If the beads would cover more than `MOST_COVER` of the image.
     """
-    shape = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    shape = shape_of(size)
     if count * np.pi / 4 * diameter_px**2 > MOST_COVER * shape[0] * shape[1]:
         raise ValueError(f"{count} beads of {diameter_px:g} px find no place in {shape[0]} x {shape[1]} px")
     arrangement = Arrangement(count, diameter_px, 0.03, 1.0, "singles", 1.0)

@@ -42,6 +42,15 @@ def blurred(image: Floats, sigma_px: float) -> Floats:
     return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0), np.float32)
 
 
+def widely_blurred(image: Floats, step: int, sigma: float) -> Floats:
+    """Return the image after a wide Gaussian blur, which is computed for every `step`-th row and column.
+
+    The standard deviation is `sigma` steps, and each value stands for a square of `step` px.
+    """
+    coarse = blurred(image[::step, ::step], sigma)
+    return np.repeat(np.repeat(coarse, step, axis=0), step, axis=1)[: image.shape[0], : image.shape[1]]
+
+
 def standardised(field: Floats) -> Floats:
     """Return the field with mean 0 and standard deviation 1; a flat field becomes zeros."""
     spread = float(field.std())
