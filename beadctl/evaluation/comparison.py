@@ -103,7 +103,7 @@ class Comparison:
         return [*rows, ("mistakes", *self.mistakes)]
 
     def figures(self) -> str:
-        """Return the chief figures of both, as words that a name of the model goes before."""
+        """Return the chief figures of both as text, to follow the name of the model."""
         texts = [
             f"F1@0.5 {one.instances.f1(0.5):.3f}, count error {one.counts.mape:.1%}, "
             f"{number_of(wrong, 'mistake')}"

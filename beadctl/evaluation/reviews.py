@@ -19,7 +19,7 @@ class ReviewLimits:
     =======  =====  ==========================================================================
     name     value  why
     =======  =====  ==========================================================================
-    wrong    0.2    a count is wrong if it is off by more of the true one, and by over one bead
+    wrong    0.2    share of the true count; a count is wrong that is off by more, and by over one bead
     fits     8      perceptrons of which the mean is taken, from other weights at the start
     units    6      hidden units of each
     decay    5.0    weight of the squares of the weights, over the number of planes

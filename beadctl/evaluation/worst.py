@@ -96,7 +96,7 @@ class WorstPlaces:
 
 
 def write(path: Path, places: Sequence[Place]) -> None:
-    """Write places below one another as a PNG file; one that says so where there are none.
+    """Write places below one another as a PNG file, or a line of text that there are none.
 
     Raises
     ------

@@ -112,8 +112,7 @@ def move(
 def shade(image: Floats, rng: np.random.Generator, augmentation: Augmentation) -> Floats:
     """Change the intensities of a normalised image, as other illumination, camera or focus would.
 
-    Returns float32 (H, W); the given image is not changed. Parameters
-    are those of `move`.
+    Returns float32 (H, W); the given image is not changed. Parameters are those of `move`.
     """
     if rng.random() < augmentation.polarity_probability:
         image = -image

@@ -52,7 +52,8 @@ class Checkpoint:
     settings : dict
         The plan as plain values; a resumed run must have the same.
     facts : dict
-        For the exported model: data fingerprint, bead diameter, halo, stride, joiner.
+        Fingerprint of the data, number of processes, and for the exported model median diameter of the beads,
+        px, and joiner.
     """
 
     architecture: State

@@ -43,7 +43,7 @@ def measured_split(tiles: Path | None) -> str:
 
 
 def measure(source: Path, tiles: Path | None, device_name: str = "auto") -> Measured:
-    """Label every held-out tile with a checkpoint, and compare; test tiles where there are any, else `val`.
+    """Find the beads of every held-out tile with a checkpoint, and compare: of `measured_split`.
 
     Parameters
     ----------

@@ -76,7 +76,8 @@ def among(options: TrainOptions, number: int, sharing: int) -> TrainOptions:
     options : TrainOptions
         Those of all.
     number, sharing : int
-        Which process it is, from 0, and how many share the computer; each takes a GPU of its own.
+        Which process it is, from 0, and how many share the computer; with the device ``cuda`` each takes a
+        GPU of its own.
     """
     own_gpu = options.device == "cuda" and sharing > 1
     return replace(

@@ -183,7 +183,6 @@ class TrainingRun:
 
     def state(self) -> Checkpoint:
         """Return everything that a resumed run needs."""
-        architecture = self.plan.architecture
         return Checkpoint(
             **self.learner.state(),
             epoch=self.epoch,
@@ -195,11 +194,8 @@ class TrainingRun:
             settings=self.plan.as_dict(),
             facts={
                 "data": self.data.fingerprint,
-                "stride": architecture.stride,
-                "halo_px": architecture.halo_px,
                 "diameter_px": self.data.median_diameter,
                 "processes": self.world.size,
-                "polarity_augmented": self.plan.augment,
                 "joiner": self.joiner and self.joiner.to_json(),
             },
         )

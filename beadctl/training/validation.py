@@ -1,8 +1,8 @@
 """Scores of a network on images that it was not trained on, by pixels and by counts.
 
-Maps are labelled by the maps alone (`beadctl.segmentation.prediction.find_beads`). Compared with
-``beadctl segment`` that leaves out the choice of the scale and the artefact filter: tiles
-have the scale that the network is trained at, and its score should not depend on the rules after it.
+Beads are found by the maps alone (`beadctl.segmentation.prediction.find_beads`), without the choice of the
+scale and the artefact filter of ``beadctl segment``: tiles have the scale that the network is trained at, and
+its score should not depend on the rules after it.
 """
 
 from __future__ import annotations

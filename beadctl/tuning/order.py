@@ -34,7 +34,7 @@ class TuningOrder:
         Parameters
         ----------
         number : int
-            Of the process among those that share the computer, from 0; each takes a GPU of its own.
+            Of the process among those that share the computer, from 0; see `beadctl.training.options.among`.
         """
         options = among(self.asked.options, number, self.sharing)
         resolve(options.device)

@@ -25,7 +25,8 @@ IMAGE_COLUMNS = (
 )
 NOTE = (
     "F1@0.5: of the beads, matched at an intersection over union above 0.5. Count error: mean over the images"
-    " of |found - true| / true. Mistakes: beads missed or false; one in the wrong place counts once."
+    " of |found - true| / true, or / 1 without a true bead. Mistakes: beads missed or false; one in the wrong"
+    " place counts once."
 )
 
 
