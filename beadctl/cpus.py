@@ -25,9 +25,18 @@ def usable_cpus(processes: int = 1) -> int:
     It is the least of its affinity, the quotas of its control groups (Linux), and the job's environment.
     """
     # torchrun sets OMP_NUM_THREADS to 1 for each of several processes where nobody else has set it.
-    names = [name for name in SCHEDULER_CPUS if processes == 1 or name != "OMP_NUM_THREADS"]
+    return max(1, (_fewest(SCHEDULER_CPUS) if processes == 1 else granted_cpus()) // processes)
+
+
+def granted_cpus() -> int:
+    """Return the number of CPUs that the job has here, of which `OMP_NUM_THREADS` may use a part."""
+    return max(1, _fewest([name for name in SCHEDULER_CPUS if name != "OMP_NUM_THREADS"]))
+
+
+def _fewest(names: Iterable[str]) -> int:
+    """Return the least of the CPUs that there are, the quotas, and what these variables grant."""
     limits = quotas(control_groups.PROCESS_GROUPS, control_groups.GROUPS)
-    return max(1, min([_present_cpus(), *_granted(names), *limits]) // processes)
+    return min([_present_cpus(), *_granted(names), *limits])
 
 
 def threads(asked: int | None) -> int:

@@ -176,7 +176,7 @@ def _left_by_groups(process_groups: Path, groups: Path) -> Iterator[int]:
 
 def _granted() -> Iterator[int]:
     """Yield what SLURM grants, which it states in MiB."""
-    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", cpus.usable_cpus())):
+    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", cpus.granted_cpus())):
         number = os.environ.get(name, "").strip()
         if number.isdecimal() and int(number):
             yield int(number) * times * 2**20

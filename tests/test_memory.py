@@ -19,7 +19,7 @@ planned = partial(MemoryPlan.of, network=NETWORK)
 @pytest.fixture(autouse=True)
 def alone(monkeypatch, tmp_path):
     """A machine of 16 GiB without limits."""
-    for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"):
+    for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", *cpus.SCHEDULER_CPUS):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "meminfo").write_text("MemTotal: 33554432 kB\nMemAvailable:   16777216 kB\n")
     monkeypatch.setattr(memory, "FREE", tmp_path / "meminfo")
@@ -62,11 +62,12 @@ def test_what_is_free():
     [
         ({"SLURM_MEM_PER_NODE": "4096"}, 4 * GIB),
         ({"SLURM_MEM_PER_CPU": "1024"}, 3 * GIB),
+        ({"SLURM_MEM_PER_CPU": "1024", "SLURM_CPUS_PER_TASK": "2", "OMP_NUM_THREADS": "1"}, 2 * GIB),
         ({"SLURM_MEM_PER_NODE": "0"}, 16 * GIB),
     ],
 )
 def test_what_a_scheduler_grants(monkeypatch, variables, size):
-    monkeypatch.setattr(cpus, "usable_cpus", lambda: 3)
+    monkeypatch.setattr(cpus, "_present_cpus", lambda: 3)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert memory.usable_bytes() == size
