@@ -81,6 +81,21 @@ def zeros(
         raise OutputError(f"{where}: no room ({error.strerror}); it needs {need}; set TMPDIR") from None
 
 
+def new_folder() -> Path:
+    """Return a new, empty folder among the temporary files, which whoever asks for it removes.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    where = tempfile.gettempdir()
+    try:
+        return Path(tempfile.mkdtemp(prefix="beadctl-"))
+    except OSError as error:
+        raise OutputError(f"{where}: cannot be written ({error.strerror}); set TMPDIR") from None
+
+
 class Pieces:
     """Pieces of bytes in their order, together in memory or, where they grow too large for it, in a file.
 

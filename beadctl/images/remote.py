@@ -7,15 +7,14 @@ and the copy is removed when its planes are done.
 import contextlib
 import functools
 import shutil
-import tempfile
 import time
 import weakref
 from pathlib import Path
 from typing import Any
 
-from beadctl import store
+from beadctl import scratch, store
 from beadctl.console import stopping
-from beadctl.errors import ImageError, OutputError
+from beadctl.errors import ImageError
 from beadctl.images.found import Found
 from beadctl.images.limits import Limits
 from beadctl.url import Url
@@ -47,7 +46,7 @@ class LocalFile:
     def __init__(self, item: Found, limits: Limits = USUAL) -> None:
         self.path, self._copy = item.path, contextlib.ExitStack()
         if url := item.url:
-            folder = _new_folder()
+            folder = scratch.new_folder()
             remove = functools.partial(shutil.rmtree, folder, ignore_errors=True)
             self._copy.callback(remove)
             self._copy.enter_context(stopping.before_leaving(remove))
@@ -93,11 +92,3 @@ def _limited(url: Url, folder: Path, limits: Limits) -> Any:
                 self.start = self.value, now
 
     return Told()
-
-
-def _new_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="beadctl-"))
-    except OSError as error:
-        where = tempfile.gettempdir()
-        raise OutputError(f"{where}: cannot be written ({error.strerror}); set TMPDIR") from None

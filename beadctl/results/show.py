@@ -1,7 +1,6 @@
 """Overlays of an image or of a finished run, and what is said of them, for a terminal."""
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from beadctl import scratch
 from beadctl.console import Messages, pictures, print_text
 from beadctl.console.screen import Means, Screen
 from beadctl.errors import ImageError, OutputError
@@ -246,7 +246,7 @@ def files_of(planes: Iterable[Shown]) -> Iterator[Path]:
             continue
         name = PurePosixPath(shown.row.image).name
         numbered = OVERLAY.paths(PurePosixPath(name), 1 + shown.row.plane if shown.row.position else 1)
-        path = Path(tempfile.mkdtemp(prefix="beadctl-")) / numbered[-1].name
+        path = scratch.new_folder() / numbered[-1].name
         OVERLAY.write([path], [shown.picture])
         yield path
 

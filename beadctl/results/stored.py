@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from beadctl import lock
+from beadctl import lock, scratch
 from beadctl.console import Messages, fail, named_as, stopping
 from beadctl.errors import BeadctlError, IncompleteError, OutputError
 from beadctl.files import TEMPORARY, sha256
@@ -270,11 +270,7 @@ def _held(
 @contextlib.contextmanager
 def _folder(name: str) -> Iterator[Path]:
     """Yield an empty folder of a name among the temporary files, which is removed at the end."""
-    where = tempfile.gettempdir()
-    try:
-        top = Path(tempfile.mkdtemp(prefix="beadctl-"))
-    except OSError as error:
-        raise OutputError(f"{where}: cannot be written ({error.strerror}); set TMPDIR") from None
+    top = scratch.new_folder()
     remove = functools.partial(shutil.rmtree, top, ignore_errors=True)
     with contextlib.ExitStack() as stack:
         stack.callback(remove)

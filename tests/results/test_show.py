@@ -224,6 +224,14 @@ def test_the_overlay_is_opened_with_the_viewer_of_the_system(shown, results, ima
     assert (said.code, said.error.endswith("open it by hand")) == (3, True)
 
 
+def test_without_a_place_for_temporary_files_no_overlay_is_opened(shown, image, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    said = shown(image, "--open")
+    assert said.code == 3
+    assert "gone: cannot be written (" in said.error
+    assert said.error.endswith("; set TMPDIR")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_a_real_terminal_shows_the_pixels(results, tmp_path):
