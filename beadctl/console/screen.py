@@ -114,13 +114,15 @@ def asked(number: int, patience_s: float) -> bytes:
         os.write(number, QUESTION)
         while not ATTRIBUTES.search(answer):
             ready, _, _ = select.select([number], [], [], max(0.0, end - time.monotonic()))
-            if not ready:
+            # A terminal that is closed meanwhile is ready with nothing.
+            if not ready or not (more := os.read(number, 1024)):
                 break
-            answer += os.read(number, 1024)
+            answer += more
     except OSError:
         return answer
     finally:
-        termios.tcsetattr(number, termios.TCSAFLUSH, before)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(number, termios.TCSAFLUSH, before)
     return answer
 
 

@@ -111,6 +111,18 @@ def test_a_terminal_that_does_not_answer_is_not_waited_for(terminal):
 
 
 @NEEDS_TTY
+def test_a_terminal_that_is_closed_while_it_is_asked_has_no_answer():
+    main, other = os.openpty()
+    thread = threading.Thread(target=lambda: (os.read(main, 100), os.close(main)))
+    thread.start()
+    try:
+        assert screen.asked(other, 60) == b""
+    finally:
+        thread.join()
+        os.close(other)
+
+
+@NEEDS_TTY
 def test_the_size_of_a_character_is_that_of_the_terminal(terminal):
     import fcntl
     import struct
