@@ -65,12 +65,13 @@ def at_half_contrast(
 def _clipped(
     labels: NDArray[np.uint32], image: NDArray[np.generic], normalisation: Normalisation
 ) -> Iterator[NDArray[np.uint32]]:
-    """Yield the labels of clipped pixels, band by band."""
+    """Yield the labels of clipped pixels, band by band; a pixel without a value is none."""
     for rows in scratch.bands(*labels.shape):
         part = labels[rows]
         is_bead = part > 0
-        values = normalisation.scaled(image[rows][is_bead])
-        yield part[is_bead][np.abs(values) > LIMITS.clip]
+        values = image[rows][is_bead]
+        is_clipped = np.isfinite(values) & (np.abs(normalisation.scaled(values)) > LIMITS.clip)
+        yield part[is_bead][is_clipped]
         scratch.release(labels, image)
 
 
@@ -95,11 +96,11 @@ def _above_half(part: NDArray[np.uint32], image: NDArray[np.generic], label: np.
     """Return the largest piece of a bead above half of its contrast, holes filled; all of it if unknown."""
     bead = np.asarray(part == label, bool)
     near = ndimage.binary_dilation(bead, EIGHT, iterations=AWAY_PX)
-    background = image[~near & (part == 0)]
-    background = background[~np.isnan(background)]
+    known = np.isfinite(image)
+    background = image[~near & (part == 0) & known]
     if not background.size:
         return bead
-    signal = image.astype(np.float64) - np.median(background)
+    signal = np.where(known, image.astype(np.float64), np.nan) - np.median(background)
     if np.nanmedian(signal[bead]) < 0:
         signal = -signal
     # An outline that is too large holds edge pixels, so the median lies below the top of the bead.

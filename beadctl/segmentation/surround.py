@@ -63,12 +63,12 @@ def is_surrounded(
     step = math.ceil(max(image.shape) / CAUSES.edge_px)
     image, labels = image[::step, ::step], labels[::step, ::step]
     border = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
-    values, counts = np.unique(border[~np.isnan(border)], return_counts=True)
+    values, counts = np.unique(border[np.isfinite(border)], return_counts=True)
     if counts.max(initial=0) < LIMITS.border * border.size:
         return False
     value = values[counts.argmax()]
     # What has no value, such as a gap of a mosaic, is no field either, and no area in which beads count.
-    missing = np.isnan(image)
+    missing = ~np.isfinite(image)
     alike = (image == value) | missing
     square = np.ones((3, 3), bool)
     outside = ndimage.binary_erosion(alike, square, border_value=1)

@@ -58,18 +58,19 @@ def test_beads_on_black_and_few_grey_levels_are_no_surround():
     assert not is_surrounded(gap, labels)
 
 
-def test_a_gap_of_a_mosaic_is_no_field_and_hides_none():
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_a_gap_of_a_mosaic_is_no_field_and_hides_none(missing):
     image, labels = field()
     black = np.where(labels > 0, image, 0).astype(np.float32)
     for plane, expected in ((black, False), (framed(image.astype(np.float32), 60, 255), True)):
         marks = framed(labels, (plane.shape[0] - 90) // 2, 0)
-        gap = np.pad(plane, ((0, 0), (80, 0)), constant_values=np.nan)
-        assert is_surrounded(gap, np.pad(marks, ((0, 0), (80, 0))), ~np.isnan(gap)) is expected
+        gap = np.pad(plane, ((0, 0), (80, 0)), constant_values=missing)
+        assert is_surrounded(gap, np.pad(marks, ((0, 0), (80, 0))), np.isfinite(gap)) is expected
         # Also where more of the border is in the gap than in the one value.
         gap = plane.copy()
-        gap[:3], gap[-3:] = np.nan, np.nan
-        assert is_surrounded(gap, marks, ~np.isnan(gap)) is expected
-    assert not is_surrounded(np.pad(plane, 3, constant_values=np.nan), np.pad(marks, 3))
+        gap[:3], gap[-3:] = missing, missing
+        assert is_surrounded(gap, marks, np.isfinite(gap)) is expected
+    assert not is_surrounded(np.pad(plane, 3, constant_values=missing), np.pad(marks, 3))
 
 
 def test_every_nth_pixel_of_a_large_plane_tells():
