@@ -52,7 +52,8 @@ class Trial:
     def folder(self) -> str:
         """Name of the run's folder: all factors, so that a comparison can be extended by values of any."""
         arm = self.arm
-        factors = f"{arm.loss}-{arm.weighting}-lr{arm.lr:g}-batch{arm.batch_size}-dropout{arm.dropout:g}"
+        lr, dropout = _shortest(arm.lr), _shortest(arm.dropout)
+        factors = f"{arm.loss}-{arm.weighting}-lr{lr}-batch{arm.batch_size}-dropout{dropout}"
         return f"{factors}-seed{self.seed}"
 
 
@@ -161,6 +162,12 @@ def _trial(arm: Arm, seed: int, plan: TrainingPlan, settings: Mapping[str, Mappi
         "loss": {"name": arm.loss, "weighting": arm.weighting, "weights": weights, "ramp_from": ramp_from},
     }
     return Trial(arm, own, {name: {**section, **changed.get(name, {})} for name, section in settings.items()})
+
+
+def _shortest(value: float) -> str:
+    """Return a number with six digits, or as many as it needs to be told from others."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
 
 
 def _member(family: type[StrEnum], flag: str, name: str) -> StrEnum:
