@@ -143,21 +143,10 @@ def find_beads(  # noqa: PLR0913
     labels, basins = basins_of(probability, marker, level, least, gaps)
     if len(basins.height) == 1:
         return Found(labels)
-    prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
-    others: list[_Parts] = []
-    if marker is None:
-        instance = np.arange(len(basins.height))
-    elif isinstance(join_by, Joiner):
-        found = joined(basins, join_by, prior, by_population=bool(use_size_prior))
-        instance, others = found.instance, [_Parts.of(basins, one) for one in (found.most, found.fewest)]
-    else:
-        rise = join_by * 255
-        instance = basins.joined(rise, least, prior)
-        if use_size_prior and (alone := _prior_of(basins, instance)):
-            prior = alone
-            instance = basins.joined(rise, least, prior)
-        others = [_Parts.of(basins, basins.joined(factor * rise, least, prior)) for factor in LIMITS.rises]
-    whole = _Parts.of(basins, instance)
+    instance, more_and_fewer = np.arange(len(basins.height)), list[Flat]()
+    if marker is not None:
+        instance, *more_and_fewer = _instances(basins, join_by, least, use_size_prior)
+    whole, *others = (_Parts.of(basins, one) for one in (instance, *more_and_fewer))
     holes = holes_of(labels, instance[basins.of_number], whole.area_px, probability, marker)
     areas, confidence = _filled(basins, instance, holes)
     least_px: float = max(1, min_area_px)
@@ -203,6 +192,23 @@ def level_of(threshold: float) -> int:
     (128, 1)
     """
     return max(1, round(threshold * 255))
+
+
+def _instances(
+    basins: Basins, join_by: float | Joiner, least: int, use_size_prior: bool | SizePrior
+) -> tuple[Flat, Flat, Flat]:
+    """Return the instance of each basin, (n,), and those where most and fewest basins are parted."""
+    prior = use_size_prior if isinstance(use_size_prior, SizePrior) else None
+    if isinstance(join_by, Joiner):
+        found = joined(basins, join_by, prior, by_population=bool(use_size_prior))
+        return found.instance, found.most, found.fewest
+    rise = join_by * 255
+    instance = basins.joined(rise, least, prior)
+    if use_size_prior and (alone := _prior_of(basins, instance)):
+        prior = alone
+        instance = basins.joined(rise, least, prior)
+    most, fewest = (basins.joined(factor * rise, least, prior) for factor in LIMITS.rises)
+    return instance, most, fewest
 
 
 @dataclass(frozen=True, eq=False)
