@@ -15,7 +15,7 @@ FREE = Path("/proc/meminfo")
 NO_LIMIT = 2**60
 # Of a system that does not say how much it has.
 UNKNOWN_BYTES = 4 * 2**30
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 

@@ -42,7 +42,7 @@ def test_sizes(text, size):
     assert memory.parsed(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "G", "0", "0G", "-2G", "2X", "two", "1e9", "2 G 3"])
+@pytest.mark.parametrize("text", ["", "G", "0", "0G", "-2G", "2X", "two", "1e9", "2 G 3", "9" * 400])
 def test_what_is_no_size(text):
     with pytest.raises(SettingsError, match="not a size; give it as 2G or 800M"):
         memory.parsed(text)

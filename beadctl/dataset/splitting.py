@@ -29,6 +29,8 @@ def shares(options: TilingOptions) -> dict[str, float]:
 def group_names(names: Sequence[str], expression: str | None) -> dict[str, list[str]]:
     """Return the sorted names by group: the first group or whole match of an expression, else the name.
 
+    The name stands too where the group takes no part in the match, as that of ``(x)?``.
+
     Raises
     ------
     SettingsError
@@ -41,7 +43,8 @@ def group_names(names: Sequence[str], expression: str | None) -> dict[str, list[
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         match = pattern.search(name) if pattern else None
-        groups.setdefault(match.group(1 if match.re.groups else 0) if match else name, []).append(name)
+        group: str | None = match.group(1 if match.re.groups else 0) if match else None
+        groups.setdefault(name if group is None else group, []).append(name)
     return groups
 
 

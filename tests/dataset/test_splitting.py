@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beadctl.dataset.splitting import split_sources
+from beadctl.dataset.splitting import group_names, split_sources
 from beadctl.dataset.tiling import TilingOptions
 from beadctl.errors import SettingsError
 
@@ -38,6 +38,12 @@ def test_groups_stay_together(names, seed):
     for name, split in splits.items():
         sides[name[0]].add(split)
     assert all(len(side) == 1 for side in sides.values())
+
+
+def test_a_group_that_takes_no_part_in_a_match_is_none():
+    """Sorted beside the others, it ended in a traceback."""
+    assert group_names(["xa", "b", "xc"], "^(x)?") == {"b": ["b"], "x": ["xa", "xc"]}
+    assert len(split_sources(["xa", "b", "xc"], tiling(0.3, 0.3, 0, group_by="^(x)?"))) == 3
 
 
 def test_other_seeds_give_other_splits():
