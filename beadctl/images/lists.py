@@ -1,5 +1,6 @@
 """Lists of files among the inputs: ``@FILE``, or ``-`` for standard input."""
 
+import codecs
 import contextlib
 import errno
 import os
@@ -43,7 +44,10 @@ def _listed(source: str, read: Callable[[], bytes]) -> Iterator[tuple[Place, Pur
         content = read()
     except OSError as error:
         raise ImageError(f"{source}: cannot be read ({error.strerror}); check the list") from None
-    lines = content.split(b"\0") if b"\0" in content else content.removeprefix(b"\xef\xbb\xbf").splitlines()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # As Windows PowerShell redirects into a file.
+        content = content.decode("utf-16", "replace").encode()
+    lines = content.split(b"\0") if b"\0" in content else content.removeprefix(codecs.BOM_UTF8).splitlines()
     texts = [os.fsdecode(line) for line in lines if line.strip()]
     if not texts:
         raise ImageError(f"{source}: names no file; write one path a line")

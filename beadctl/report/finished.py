@@ -15,6 +15,14 @@ from beadctl.results.ledger import Row
 from beadctl.results.stored import Stored
 from beadctl.text import name_text
 
+# Settings of the section [data] by which image files are read, and the types of their values.
+READ_TYPES: dict[str, tuple[type, ...]] = {
+    "axes": (str,),
+    "channel": (int,),
+    "plane": (int,),
+    "pixel_size": (int, float),
+    "series": (int,),
+}
 # Columns of beads.csv that are read, and the types of their values.
 BEAD_TYPES = {"confidence": float, "diameter_px": float, "diameter_um": float, "flags": str}
 
@@ -56,15 +64,15 @@ class Finished:
         record = verify.read_record(folder)
         try:
             data, limits = record["settings"]["data"], record["settings"].get("images", {})
+            asked = {name: _of_type(data.get(name), kinds) for name, kinds in READ_TYPES.items()}
             project = data.get("project")
+            for limit in limits.values():
+                _of_type(limit, (int,))
             read = ReadOptions(
-                data.get("axes"),
-                data.get("channel"),
-                data.get("plane"),
-                data.get("pixel_size"),
-                data.get("series"),
-                Projection(project) if project else None,
-                Limits(**limits),
+                pixel_size_um=asked.pop("pixel_size"),
+                projection=Projection(project) if project else None,
+                limits=Limits(**limits),
+                **asked,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise OutputError(f"{folder / 'run.json'}: cannot be read; run again") from None
@@ -130,6 +138,13 @@ def as_written(path: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, csv.Error):
         raise OutputError(f"{path}: is not as beadctl wrote it; run again") from None
+
+
+def _of_type(value: Any, kinds: tuple[type, ...]) -> Any:
+    """Return a value of these types, or None; a TypeError if it is another one."""
+    if value is not None and not isinstance(value, kinds):
+        raise TypeError(value)
+    return value
 
 
 def _cells(path: Path) -> Iterator[dict[str, str]]:

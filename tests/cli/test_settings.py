@@ -233,6 +233,11 @@ def test_the_constructor_reads_no_other_source(monkeypatch):
         ("[loss]\nname = 'hinge'\n", "'bce' or 'lovasz'"),
         ("[train]\nlr = nan\n", "train.lr"),
         ("[train]\nlr = inf\n", "train.lr"),
+        ("[data]\nregion = 'a\\u0000b'\n".replace("'", '"'), "data.region.*: holds the character NUL"),
+        (
+            "[counting]\nmanual = 'a\\u0000b'\n".replace("'", '"'),
+            "counting.manual.*: holds the character NUL",
+        ),
     ],
 )
 def test_a_bad_file_is_one_line_and_exit_code_2(text, words, run):

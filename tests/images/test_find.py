@@ -200,6 +200,15 @@ def test_lists_of_files_keep_their_tree(tmp_path, monkeypatch, end):
     assert names(search([Path("@list.txt")], [], Selection())) == ["b/1.tif", "a/1.tif", "b/1_masks.tif"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_list_that_powershell_wrote(tmp_path, monkeypatch, encoding):
+    monkeypatch.chdir(tmp_path)
+    Path("\u00e4.tif").touch()
+    text = "\u00e4.tif\r\n"
+    Path("list.txt").write_bytes((text if encoding == "utf-16" else f"\ufeff{text}").encode(encoding))
+    assert names(search([Path("@list.txt")], [], Selection())) == ["\u00e4.tif"]
+
+
 def test_lists_that_cannot_be_used_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     touch(tmp_path, "empty.txt")

@@ -294,6 +294,10 @@ def test_settings_model_and_versions_are_in_the_page(finished):
         (lambda out: shutil.rmtree(out / ".beadctl"), "holds no results of beadctl"),
         (lambda out: (out / "run.json").unlink(), "run.json: is missing"),
         (lambda out: (out / "run.json").write_text('{"settings": 3}'), "run.json: cannot be read"),
+        (
+            lambda out: (out / "run.json").write_text('{"settings": {"data": {"axes": 3}}}'),
+            "run.json: cannot be read",
+        ),
         (lambda out: (out / "counts.csv").unlink(), "counts.csv: cannot be read"),
         (lambda out: (out / "counts.csv").write_text("image,plane,count\na,0,many\n"), "is not as beadctl"),
         (lambda out: (out / "report.html").write_text("<p>mine</p>"), "is not a report of beadctl"),

@@ -1,9 +1,10 @@
 """What sections of the settings are made of: their base class, and the kinds of values of their fields."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from beadctl.cluster import place
 from beadctl.counting.measured import Measured
@@ -17,6 +18,14 @@ class Section(BaseModel):
     """A group of settings: frozen, and unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _without_nul(cls, value: object) -> object:
+        """Refuse a text or path with a character that no file name has, which calls of files refuse."""
+        if isinstance(value, str | Path) and "\0" in str(value):
+            raise ValueError("holds the character NUL; take it out")
+        return value
 
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
