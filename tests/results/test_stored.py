@@ -4,79 +4,20 @@ import csv
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import tifffile
 from helpers.images import discs
-from helpers.s3 import s3_bucket
+from helpers.stored_results import OUT, content, in_folder, objects
 
-from beadctl import lock
-from beadctl.results import store_lock, stored
+from beadctl.results import stored
 from beadctl.results.written import Stamp
-from beadctl.store import forget
 
-fsspec = pytest.importorskip("fsspec", reason="the extra remote is not installed")
+pytestmark = pytest.mark.usefixtures("plate")
 
-OUT = "memory://bucket/run"
 SAVE = ("--save", "masks,overlays,coco")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left(temporary_folder):
-    yield
-    assert not list(temporary_folder.iterdir())
-
-
-@pytest.fixture(autouse=True)
-def _images(tmp_path):
-    for place, beads in (("a2.tif", 2), ("a10.tif", 3), ("day1/b.tif", 4)):
-        (path := tmp_path / "plate" / place).parent.mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(path, discs(beads, 96, 96)[0])
-
-
-@pytest.fixture
-def memory():
-    """A store in memory with a bucket."""
-    store = fsspec.filesystem("memory")
-    store.store.clear()
-    store.pseudo_dirs[:] = [""]
-    yield store
-    store.store.clear()
-
-
-def objects(memory, top="/bucket/run/"):
-    return {name.removeprefix(top): memory.cat_file(name) for name in memory.find(top)}
-
-
-def content(files):
-    """What results hold, with what says when and where a run was done left aside."""
-    found = {}
-    for name, data in files.items():
-        if name == "run.json":
-            record = json.loads(data)
-            own = {"output": record["settings"]["output"] | {"out_dir": ""}}
-            left_out = ("start", "end", "files")
-            data = {key: value for key, value in record.items() if key not in left_out}
-            data["settings"] = record["settings"] | own
-        elif name == "settings.toml":
-            data = [line for line in data.splitlines() if b"out_dir" not in line]
-        elif name == "counts.csv":
-            rows = csv.DictReader(data.decode().splitlines())
-            data = [row | {"status": row["status"].replace("skipped", "ok"), "reason": ""} for row in rows]
-        found[name] = data
-    return found
-
-
-def in_folder(out):
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes() for path in Path(out).rglob("*") if path.is_file()
-    }
 
 
 def table(memory, name="counts.csv"):
@@ -298,127 +239,3 @@ def test_a_store_that_takes_nothing_ends_the_run_at_once(segment, memory, monkey
     assert said.error == (
         "error: memory://bucket/run: access denied; check your credentials and the rights of the object"
     )
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """A clock by which waiting for the holder of a lock takes no time."""
-    clock = [0.0]
-    monkeypatch.setattr(store_lock, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-
-    def wait(seconds):
-        clock[0] += seconds
-
-    monkeypatch.setattr(store_lock.stopping, "wait", wait)
-
-
-def holder(**facts):
-    known = {"token": "t", "number": 0, "pid": os.getpid(), "host": "other", "machine": "?", "since": "12:00"}
-    return json.dumps(known | facts).encode()
-
-
-@pytest.mark.parametrize("shard", [(), ("--shard", "1/2")])
-def test_another_run_at_the_address_is_refused(segment, memory, monkeypatch, patient, shard):
-    real, reads = type(memory).cat_file, iter(range(1000))
-
-    def alive(self, path, **words):
-        """Another process writes its lock anew."""
-        if path.endswith("run/.beadctl.lock"):
-            return holder(number=next(reads))
-        return real(self, path, **words)
-
-    memory.pipe_file("/bucket/run/.beadctl.lock", holder())
-    monkeypatch.setattr(type(memory), "cat_file", alive)
-    said = segment("plate", "-o", OUT, *shard)
-    assert said.code == 3
-    assert said.error.startswith("error: memory://bucket/run: in use by another job (process")
-    assert objects(memory).keys() == {".beadctl.lock"}
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [{}, {"machine": lock.machine(), "pid": 2**22 + 1}, {"token": 1, "number": None}, {"pid": "no number"}],
-)
-def test_the_lock_of_a_dead_run_is_taken_over(segment, memory, facts, patient):
-    memory.pipe_file("/bucket/run/.beadctl.lock", holder(**facts))
-    assert segment("plate", "-o", OUT).code == 0
-    assert ".beadctl.lock" not in objects(memory)
-
-
-def test_a_run_whose_lock_was_taken_over_writes_nothing_more(segment, memory, monkeypatch):
-    monkeypatch.setattr(lock, "TOUCH_S", 0.01)
-    real, made, held = type(memory).put_file, store_lock.Held.made, []
-
-    def put_file(self, lpath, rpath, **words):
-        real(self, lpath, rpath, **words)
-        if "masks" in rpath:
-            memory.pipe_file("/bucket/run/.beadctl.lock", holder())
-            held[0]._thread.join(60)
-
-    monkeypatch.setattr(store_lock.Held, "made", lambda self: held.append(self) or made(self))
-    monkeypatch.setattr(type(memory), "put_file", put_file)
-    said = segment("plate", "-o", OUT)
-    assert said.code == 1
-    assert "another job took it over" in said.err
-    found = objects(memory)
-    assert json.loads(found[".beadctl.lock"])["host"] == "other"
-    assert sum(name.startswith("masks/") for name in found) == 1
-    assert "counts.csv" not in found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_run_into_s3_is_killed_and_goes_on(segment, run, model_path, monkeypatch):
-    """Against moto's server, with a process of its own, of whose temporary folder nothing is needed."""
-    for number in range(8):
-        tifffile.imwrite(f"plate/i{number}.tif", discs(number % 4, 96, 96)[0])
-    assert segment("plate", "-o", "here").code == 0
-    words = [
-        sys.executable,
-        "-m",
-        "beadctl",
-        "segment",
-        "plate",
-        "-m",
-        str(model_path),
-        "-o",
-        "s3://bucket/run",
-    ]
-    with s3_bucket(monkeypatch) as store:
-
-        def done():
-            return [name for name in store.find("bucket/run") if name.endswith("_masks.tif")]
-
-        killed = subprocess.Popen(words, env=os.environ | {"TMPDIR": tempfile.gettempdir()})
-        while len(done()) < 3:
-            assert killed.poll() is None
-            time.sleep(0.02)
-        killed.kill()
-        killed.wait()
-        shutil.rmtree(tempfile.gettempdir())
-        Path(tempfile.gettempdir()).mkdir()
-        before = done()
-        assert 3 <= len(before) < 11
-        said = segment("plate", "-o", "s3://bucket/run")
-        assert said.code == 0
-        there = {name.removeprefix("bucket/run/"): store.cat_file(name) for name in store.find("bucket/run")}
-        assert content(there) == content(in_folder("here"))
-        rows = list(csv.DictReader(there["counts.csv"].decode().splitlines()))
-        counts = [row["status"] for row in rows].count("skipped")
-        # Of the last one the overlay or the mask may not have been sent.
-        assert len(before) - 1 <= counts <= len(before)
-        assert not [name for name, data in there.items() if b"of-test" in data]
-        assert run("verify", "s3://bucket/run").code == 0
-        for number in (1, 2):
-            words = ("count", "plate", "-m", model_path, "-o", "s3://bucket/parts", "--shard", f"{number}/2")
-            assert run(*words).code == 0
-        assert run("merge", "s3://bucket/parts").code == 0
-        assert store.cat_file("bucket/parts/beads.csv") == there["beads.csv"]
-        store.pipe_file("bucket/run/.beadctl.lock", holder(machine=lock.machine(), pid=2**22 + 1))
-        assert segment("plate", "-o", "s3://bucket/run").code == 0
-        assert "no such object, folder or bucket" in segment("plate", "-o", "s3://none/run").error
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.delenv(name)
-        type(store).clear_instance_cache()
-        forget()
-        assert "access denied" in segment("plate", "-o", "s3://bucket/run").error
