@@ -1,4 +1,4 @@
-"""The command that writes results, and a plate and a store, which the tests of this folder share."""
+"""The command that writes results, its shards, a plate and a store, which the tests of this folder share."""
 
 import pytest
 import tifffile
@@ -30,3 +30,16 @@ def memory():
     store.pseudo_dirs[:] = [""]
     yield store
     store.store.clear()
+
+
+@pytest.fixture
+def divided(run, model_path):
+    """A function that runs a command as several shards, and returns their exit codes."""
+
+    def call(*words, count=7, numbers=None):
+        order = numbers or reversed(range(1, count + 1))
+        said = [run(*words, "-m", model_path, "--shard", f"{number}/{count}") for number in order]
+        assert not any("Traceback" in one.err for one in said)
+        return [one.code for one in said]
+
+    return call
