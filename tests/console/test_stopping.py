@@ -209,3 +209,12 @@ def test_a_signal_while_modules_are_imported_is_no_traceback(step, tmp_path, bea
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     assert seconds < PROMPT_S
+
+
+def test_waiting_ends_with_a_signal(monkeypatch):
+    began = time.monotonic()
+    stopping.wait(0.15)
+    assert time.monotonic() - began >= 0.15
+    monkeypatch.setattr(stopping, "_listening", [stopping.StopRequest(signal.SIGTERM)])
+    with pytest.raises(Interrupted):
+        stopping.wait(60)

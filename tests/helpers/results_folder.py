@@ -18,3 +18,8 @@ def counts(path):
 def files(folder):
     """Return the paths of all files below a folder."""
     return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def states(out):
+    """Return the status and count of each image of a folder of results."""
+    return {row["image"]: (row["status"], row["count"]) for row in table(out / "counts.csv")}

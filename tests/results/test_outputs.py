@@ -11,8 +11,9 @@ from helpers.images import COUNTS, discs
 from helpers.results_folder import files, table
 from PIL import Image
 
+from beadctl.images import Found
 from beadctl.results.formats import Output
-from beadctl.results.outputs import Outputs, is_short
+from beadctl.results.outputs import Names, Outputs, is_short
 
 
 def test_planes_of_a_stack_and_an_image_named_like_one_share_no_file(segment, tmp_path):
@@ -171,3 +172,23 @@ def test_overlays_of_an_earlier_result_do_not_stay_beside_another(segment, run, 
     assert {name for name in files("out") if name.startswith("overlays/")} == {"overlays/rgb_overlay.png"}
     assert mine.read_text() == "mine"
     assert run("verify", "out").code == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("a.tif", "b.tif", "c/a.tif"), None),
+        (("a.tif", "A.png"), "a_masks.tif"),
+        (("a.tif", "a_p0000.tif"), "a_p0000_overlay.png"),
+        (("a_p0000.tif", "a.tif"), "a_p0000_overlay.png"),
+        (("a_p0000.tif", "a_p0001.tif"), None),
+    ],
+)
+def test_names_that_results_share(names, problem):
+    taken = Names()
+    found = [Found(Path(name), Path(name)) for name in names]
+    said = [taken.problem(item) for item in found][-1]
+    assert (said is None) == (problem is None)
+    assert problem is None or problem.casefold() in said.casefold()
+    # The same image again, as one that changed.
+    assert taken.problem(found[0]) is None

@@ -1,44 +1,32 @@
 """Watching a folder: what arrives is done once, and all is as a plain run would leave it."""
 
-import csv
 import json
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
 from helpers.ome import write_ome_set
+from helpers.results_folder import states, table
 
 from beadctl.cli.settings import stated
-from beadctl.console import Messages, stopping
+from beadctl.console import Messages
 from beadctl.errors import Interrupted, OutputError
-from beadctl.images import Found, Selection
+from beadctl.images import Selection
 from beadctl.lock import NAME
 from beadctl.model.session import Model
 from beadctl.results import image_work
 from beadctl.results import run as results_run
-from beadctl.results.arrivals import LOOK_S, MOST_SHARE, MOST_WAIT, Arrivals, Folder
+from beadctl.results.arrivals import Folder
 from beadctl.results.formats import Output
-from beadctl.results.outputs import Names, Outputs
+from beadctl.results.outputs import Outputs
 from beadctl.results.sources import ByNetwork
 from beadctl.results.watch import BEING_WRITTEN, watch
 from beadctl.segmentation.options import SegmentOptions
 
 SAVED = (Output.MASKS, Output.COCO)
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def states(out):
-    return {row["image"]: (row["status"], row["count"]) for row in table(out / "counts.csv")}
 
 
 def nothing():
@@ -368,155 +356,3 @@ def test_results_may_lie_in_the_folder_and_are_no_images(watching, folder, place
     tally = watching((out / "counts.csv").exists, add, *[nothing] * 3, out=out)
     assert (tally.planes, tally.beads) == (2, 7)
     assert states(out) == {"a.tif": ("ok", "3"), "b.tif": ("ok", "4")}
-
-
-@pytest.mark.parametrize(
-    ("names", "problem"),
-    [
-        (("a.tif", "b.tif", "c/a.tif"), None),
-        (("a.tif", "A.png"), "a_masks.tif"),
-        (("a.tif", "a_p0000.tif"), "a_p0000_overlay.png"),
-        (("a_p0000.tif", "a.tif"), "a_p0000_overlay.png"),
-        (("a_p0000.tif", "a_p0001.tif"), None),
-    ],
-)
-def test_names_that_results_share(names, problem):
-    taken = Names()
-    found = [Found(Path(name), Path(name)) for name in names]
-    said = [taken.problem(item) for item in found][-1]
-    assert (said is None) == (problem is None)
-    assert problem is None or problem.casefold() in said.casefold()
-    # The same image again, as one that changed.
-    assert taken.problem(found[0]) is None
-
-
-class Looks:
-    """Arrivals in a folder, looked at by hand."""
-
-    def __init__(self, folder):
-        self.waited_s = []
-        self._arrivals = Arrivals(Folder(folder, [], Selection()), self.waited_s.append)
-
-    def __call__(self, failing=False):
-        self._arrivals.look()
-        complete = list(self._arrivals.complete())
-        for item in complete if failing else ():
-            self._arrivals.failed(item)
-        return [item.path.name for item in complete]
-
-    @property
-    def arrivals(self):
-        return self._arrivals
-
-
-def test_an_image_is_complete_when_two_looks_see_the_same(folder):
-    looks, path = Looks(folder), folder / "a.tif"
-    assert looks() == []
-    for size in (10, 20, 30):
-        path.write_bytes(b"x" * size)
-        assert looks() == []
-    assert [looks() for _ in range(4)] == [["a.tif"], [], [], []]
-    path.write_bytes(b"x" * 40)
-    assert [looks() for _ in range(3)] == [[], ["a.tif"], []]
-    # One that is moved into the place of another has another time or size.
-    (folder / "new").write_bytes(b"x" * 50)
-    (folder / "new").rename(path)
-    assert [looks() for _ in range(3)] == [[], ["a.tif"], []]
-    path.unlink()
-    assert looks() == []
-    assert looks.arrivals.images == ()
-
-
-def test_one_that_fails_is_tried_again_less_and_less_often(folder):
-    looks = Looks(folder)
-    (folder / "a.tif").write_bytes(b"x")
-    tried = [number for number in range(1, 40) if looks(failing=True)]
-    assert tried == [2, 4, 8, 16, 32]
-    # What it lacks may be another file, which comes after hours.
-    for _ in range(500):
-        looks(failing=True)
-    assert any(looks(failing=True) for _ in range(MOST_WAIT))
-
-
-def test_a_folder_out_of_reach_loses_nothing(folder):
-    looks = Looks(folder)
-    (folder / "a.tif").write_bytes(b"x")
-    assert [looks(), looks()] == [[], ["a.tif"]]
-    folder.rename(folder.with_name("away"))
-    assert looks() == []
-    assert "no such file or folder" in looks.arrivals.lost
-    assert [item.path.name for item in looks.arrivals.images] == ["a.tif"]
-    folder.with_name("away").rename(folder)
-    (folder / "b.tif").write_bytes(b"x")
-    assert [looks(), looks(), looks()] == [[], ["b.tif"], []]
-    assert looks.arrivals.lost == ""
-
-
-def test_what_is_not_read_is_known_from_the_first_look_on(folder):
-    looks = Looks(folder)
-    (folder / "a.svs").write_bytes(b"x")
-    looks()
-    assert "1 .svs" in looks.arrivals.unread
-    assert looks.arrivals.lost == ""
-
-
-def test_looks_at_a_slow_folder_are_rarer(folder, monkeypatch):
-    looks = Looks(folder)
-    looks.arrivals.pause()
-    looks()
-    looks.arrivals._took_s = 3.0
-    looks.arrivals.pause()
-    assert looks.waited_s == [LOOK_S, 3.0 / MOST_SHARE]
-
-
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        (("images", "--shard", "1/2"), "does not go with --shard"),
-        (("images", "--dry-run"), "does not go with --dry-run"),
-        (("images", "--cluster", "local:2"), "does not go with --cluster"),
-        (("images/a.tif",), "give one folder"),
-        (("images", "images"), "give one folder"),
-        (("absent",), "absent: no such folder"),
-    ],
-)
-def test_what_cannot_be_watched_is_one_line(run, folder, model_path, words, problem):
-    tifffile.imwrite(folder / "a.tif", discs(3)[0])
-    said = run("segment", *words, "--watch", "-m", model_path, "-o", "out")
-    assert said.code == 2
-    assert problem in said.error
-    assert not Path("out").exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-def test_a_signal_ends_the_command_in_good_order(run, folder, model_path, tmp_path):
-    out = tmp_path / "out"
-    words = ["segment", folder, "--watch", "-m", model_path, "-o", out, "--save", "masks", "--report"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "beadctl", *map(str, words)], stderr=subprocess.PIPE, text=True
-    )
-    tifffile.imwrite(folder / "a.tif", discs(3)[0])
-    while not (out / "counts.csv").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert "error" not in said
-    assert "images: 1, failed: 0, beads: 3" in said
-    assert states(out) == {"a.tif": ("ok", "3")}
-    assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
-    assert not list(out.rglob(f"*{NAME}"))
-    # The page is that of the run that has ended.
-    page = (out / "report.html").read_bytes()
-    assert run("report", out).code == 0
-    assert (out / "report.html").read_bytes() == page
-
-
-def test_waiting_ends_with_a_signal(monkeypatch):
-    began = time.monotonic()
-    stopping.wait(0.15)
-    assert time.monotonic() - began >= 0.15
-    monkeypatch.setattr(stopping, "_listening", [stopping.StopRequest(signal.SIGTERM)])
-    with pytest.raises(Interrupted):
-        stopping.wait(60)
