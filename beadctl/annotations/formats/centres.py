@@ -37,6 +37,8 @@ PLANE_COLUMNS = ("plane", "frame", "slice")
 LENGTH_OF_Y = re.compile(r"[Yy][ _]?[(\[]?([uµμnm]m|microns?)[)\]]?")
 # A table with X, Y and one of these columns is a Results table of ImageJ.
 IMAGEJ_COLUMNS = {"Area", "Mean", "Min", "Max", "XM", "YM", "IntDen", "RawIntDen", "Feret", "Circ.", "Round"}
+# Beside these, X and Y are the corner of a box, as in the lists of ImageJ's ROI Manager and overlays.
+BOX = {"width", "height"}
 # ImageJ's selections with an area measure whole pixels; its lines have a length too.
 AREA, LENGTH = "Area", "Length"
 WHOLE_TO = 1e-6
@@ -178,6 +180,11 @@ def _columns(path: Path, header: Sequence[str]) -> _Columns:
             f"{path}: has no columns of bead centres (found: {found}); name them y and x, in px"
         )
     from_imagej = {"X", "Y"} <= set(written) and not IMAGEJ_COLUMNS.isdisjoint(written)
+    if pair[0] in ("y", "y_px") and set(names) >= BOX and not from_imagej:
+        raise AnnotationError(
+            f"{path}: lists boxes, whose X and Y are a corner, as ImageJ's ROI Manager does; save the "
+            "regions themselves (More > Save), or name the columns of centres cy and cx"
+        )
     # In ImageJ's tables a label names the image; elsewhere it is the number of the bead.
     image_columns = (*IMAGE_COLUMNS, "label") if from_imagej else IMAGE_COLUMNS
     image = next((name for name in image_columns if name in names), None)

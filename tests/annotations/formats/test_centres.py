@@ -96,6 +96,29 @@ def test_a_table_of_imagej_in_units_of_a_scale_is_refused(tmp_path):
         read(path, (50, 60), diameter_px=8)
 
 
+LISTED = (" ", "Index", "Name", "Type", "Group", "X", "Y", "Width", "Height", "Points", "Color")
+
+
+@pytest.mark.parametrize("header", [LISTED, (*LISTED[:4], *LISTED[5:]), ("x", "y", "width", "height")])
+def test_a_list_of_regions_is_refused_as_it_has_the_corners_of_their_boxes(tmp_path, header):
+    """As ImageJ's ROI Manager writes it by "List": its X and Y were taken for centres."""
+    row = dict(zip(LISTED, (1, 0, "0012-0024", "Oval", 0, 20, 8, 8, 8, 4, "none"), strict=True))
+    cells = [row[name if name in row else name.capitalize()] for name in header]
+    with pytest.raises(AnnotationError, match=r"whose X and Y are a corner.*More > Save") as refused:
+        read(written(tmp_path / "a.csv", table(header, [cells])), (50, 60), diameter_px=8)
+    assert "\n" not in str(refused.value)
+
+
+def test_boxes_beside_centres_are_read(tmp_path):
+    centred = ("cy", "cx", "width", "height"), [(*place, 8, 8) for place in PLACES]
+    # ImageJ's measurements: centroid, and bounding rectangle.
+    measured = ("Area", "X", "Y", "BX", "BY", "Width", "Height")
+    rows = [(50, x + 0.5, y + 0.5, x - 4, y - 4, 8, 8) for y, x in PLACES]
+    for name, content in (("a", table(*centred)), ("b", table(measured, rows))):
+        found = read(written(tmp_path / f"{name}.csv", content), (50, 60), diameter_px=8).labels
+        np.testing.assert_array_equal(found, painted(PLACES))
+
+
 def test_a_table_of_imagej_whose_headings_say_px_is_read(tmp_path):
     rows = [(*row[:3], x + 0.5, y + 0.5) for row, (y, x) in zip(SCALED, BEADS, strict=True)]
     path = written(tmp_path / "a.csv", table((" ", "Area", "Mean", "X (px)", "Y (px)"), rows))
