@@ -24,7 +24,7 @@ from beadctl.images.plane import Absent, PlaneSource, Samples
 from beadctl.images.series import Photometric, Series, SeriesFacts, chosen_series
 from beadctl.images.side_images import side_images
 from beadctl.images.tiff_directories import read_directories
-from beadctl.images.tiff_page import JPEG_CODES, Page, PageReader, pages_of, squeezed
+from beadctl.images.tiff_page import JPEG_CODES, LERC_CODE, Page, PageReader, Shaped, pages_of, squeezed
 from beadctl.images.whole import Pick, WholeSource
 from beadctl.images.window import Window
 
@@ -87,6 +87,19 @@ def _load_series(path: Path, number: int, flags: dict[str, Any]) -> NDArray[Any]
     with failures(path), TiffFile(path, **flags) as tif:
         series = _series_of(tif)[number]
         return np.asarray(series.asarray()).reshape(squeezed(series)[1])
+
+
+def _joined(pages: Sequence[Page], keyframe_shape: Shaped, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Decode all pages of a series by their readers, into an array of a shape."""
+    samples, depths, length, width, _ = keyframe_shape
+    boxes = list[NDArray[Any]]()
+    for page in pages:
+        with page.open() as reader:
+            whole = Window(0, 0, length, width)
+            boxes += [
+                reader.box(sample, depth, whole) for sample in range(samples) for depth in range(depths)
+            ]
+    return np.stack(boxes).reshape(shape)
 
 
 def _locate(
@@ -269,6 +282,10 @@ def _described(
     extra = tuple(keyframe.extrasamples)
     has_alpha = bool(extra) and extra[-1] in ALPHA_CODES
     pages = pages_of(path, tif, series, limits)
+    own = [page for page in pages if page]
+    if keyframe.compression == LERC_CODE and len(own) == len(pages):
+        # tifffile gives 0 for pixels without a value.
+        load = partial(_joined, own, keyframe.shaped, shape)
     return Series(
         path=path,
         axes=axes,

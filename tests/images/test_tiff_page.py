@@ -11,7 +11,7 @@ from helpers.directories import Directories
 from helpers.reading import noise, read_error, read_plane
 from PIL import Image as Picture
 
-from beadctl.images import Window, open_image
+from beadctl.images import ReadOptions, Window, open_image
 
 
 @pytest.fixture
@@ -165,6 +165,19 @@ def test_pixels_that_lerc_masks_have_no_value(tmp_path, layout, extra, dtype):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, image, compression="lerc", compressionargs={"compression": extra}, **layout)
     np.testing.assert_array_equal(read_plane(path), image)
+
+
+@pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}], ids=["strips", "tiles"])
+def test_pixels_that_lerc_masks_have_no_value_where_planes_cross_pages(tmp_path, layout):
+    volume = np.random.default_rng(0).normal(100, 5, (40, 20, 50)).astype("f4")
+    volume[:20, 3, :20], volume[33, :, 44] = np.nan, np.nan
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, volume, compression="lerc", metadata={"axes": "YZX"}, **layout)
+    planes = open_image(path, ReadOptions(axes="YZX")).planes
+    assert len(planes) == 20
+    for index in (0, 3, 19):
+        with planes[index].open() as pixels:
+            np.testing.assert_array_equal(pixels.read_all(), volume[:, index])
 
 
 def test_colours_that_lerc_masks_have_no_value(tmp_path):
