@@ -32,6 +32,9 @@ OME_UM_PER_UNIT = {
 SIDECAR_BYTES, COMPANION_BYTES = 2**16, 2**26
 """A text beside an image, and the OME-XML of a set, are not read beyond this."""
 
+Z_STEP = "z"
+"""Before a Z step in `stated_beside`."""
+
 SMALLEST_UM, LARGEST_UM = 1e-6, 1e6
 """Of the edge of a pixel that is believed: a picometre, a metre."""
 
@@ -120,12 +123,30 @@ def jeol_pixel_size_um(path: Path) -> float | None:
 def stated_beside(path: Path) -> str:
     """Return what other files state of the pixel size and the Z step of an image; empty where none does.
 
-    They are the text of `jeol_pixel_size_um`, and the ``.companion.ome`` that an OME-TIFF file names.
+    They are the text of `jeol_pixel_size_um`, and the ``.companion.ome`` that an OME-TIFF file names. Z
+    steps begin with `Z_STEP`.
     """
-    stated = [um] if (um := jeol_pixel_size_um(path)) else []
+    stated = [repr(um)] if (um := jeol_pixel_size_um(path)) else []
     for spacing in _companion_spacings(path):
-        stated += [um for um in (spacing.pixel_size_um, spacing.z_step_um) if um]
-    return " ".join(map(repr, stated))
+        stated += [repr(um)] if (um := spacing.pixel_size_um) else []
+        stated += [f"{Z_STEP}{um!r}"] if (um := spacing.z_step_um) else []
+    return " ".join(stated)
+
+
+def changed_beside(before: str, now: str) -> str:
+    """Return what differs between two answers of `stated_beside`.
+
+    Examples
+    --------
+    >>> changed_beside("0.3 z1.0", "0.3 z2.0"), changed_beside("", "0.3")
+    ('Z step', 'pixel size')
+    """
+    sizes, steps = (
+        [[um for um in stated.split() if um.startswith(Z_STEP) is is_step] for stated in (before, now)]
+        for is_step in (False, True)
+    )
+    changed = {"pixel size": sizes[0] != sizes[1], "Z step": steps[0] != steps[1]}
+    return " and ".join(name for name, differs in changed.items() if differs)
 
 
 def _companion_spacings(path: Path) -> list[Spacing]:

@@ -13,6 +13,7 @@ from typing import Any
 from beadctl.console import stopping
 from beadctl.errors import ImageError, OutputError
 from beadctl.images import Found, Limits, LocalFile, content_key
+from beadctl.images.pixel_size import changed_beside
 from beadctl.results import ledger
 from beadctl.results.formats import format_of
 from beadctl.results.gate import Gate, wait_for
@@ -23,6 +24,7 @@ from beadctl.results.sources import Source
 from beadctl.results.workers import Workers
 from beadctl.results.written import Stamp, publish, staged
 from beadctl.text import name_text
+from beadctl.words import form
 
 # Images that are under way for each that a cluster works on: while one takes long, the others go on.
 AHEAD = 8
@@ -212,10 +214,18 @@ def _is_done(item: Found, earlier: Entry, outputs: Outputs, image_key: str, *, o
             raise ImageError(_not_ours(foreign))
         return all(existing)
     if any(existing) and not ours:
-        is_same = earlier.key.rpartition(":")[2] == image_key.rpartition(":")[2]
-        what = "its pixel size, in the text beside it, has " * is_same
-        raise ImageError(f"{what}changed since its result was written; use --overwrite to replace that")
+        (before, same), (stated, content) = map(_stated_and_content, (earlier.key, image_key))
+        what = changed_beside(before, stated) if content == same else ""
+        verb = form(1 + (" and " in what), "has", "have")
+        where = f"its {what}, in a file beside it, {verb} " * bool(what)
+        raise ImageError(f"{where}changed since its result was written; use --overwrite to replace that")
     return False
+
+
+def _stated_and_content(image_key: str) -> tuple[str, str]:
+    """Return what `beadctl.images.content_key` puts into the key of an image."""
+    head, _, content = image_key.rpartition(":")
+    return head.partition(":")[2], content
 
 
 def _finish(

@@ -164,7 +164,7 @@ def test_a_pixel_size_that_a_text_beside_an_image_states_later_is_seen(segment, 
     said = segment(bead_folder, "-o", "out")
     assert said.code == 1
     assert said.error == (
-        "error: dark.png: its pixel size, in the text beside it, has changed since its result was written; "
+        "error: dark.png: its pixel size, in a file beside it, has changed since its result was written; "
         "use --overwrite to replace that"
     )
     assert segment(bead_folder, "-o", "out", "--overwrite").code == 0
@@ -178,26 +178,31 @@ def test_a_pixel_size_that_a_text_beside_an_image_states_later_is_seen(segment, 
     assert "5 of 5 done (5 by an earlier run)" in segment(bead_folder, "-o", "out").err
 
 
-def test_a_pixel_size_that_a_companion_of_an_image_states_later_is_seen(segment, bead_folder):
+def test_what_a_companion_of_an_image_states_later_is_seen_and_named(segment, bead_folder):
     schema = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
     only = f'<OME {schema}><BinaryOnly MetadataFile="set.companion.ome" UUID="urn:uuid:9"/></OME>'
     image = np.asarray(Image.open(bead_folder / "dark.png"))
     tifffile.imwrite(bead_folder / "set.ome.tif", image, description=only, metadata=None)
 
-    def state(um):
+    def state(um, z_um):
         (bead_folder / "set.companion.ome").write_text(
             f'<OME {schema}><Image ID="Image:0"><Pixels PhysicalSizeX="{um}" PhysicalSizeY="{um}" '
-            'ID="Pixels:0"><TiffData><UUID FileName="set.ome.tif">urn:uuid:1</UUID></TiffData></Pixels>'
-            "</Image></OME>"
+            f'PhysicalSizeZ="{z_um}" ID="Pixels:0"><TiffData><UUID FileName="set.ome.tif">urn:uuid:1</UUID>'
+            "</TiffData></Pixels></Image></OME>"
         )
 
-    state(0.3)
+    state(0.3, 1.0)
     assert segment(bead_folder, "-o", "out").code == 0
     assert "6 of 6 done (6 by an earlier run)" in segment(bead_folder, "-o", "out").err
-    state(0.4)
-    said = segment(bead_folder, "-o", "out")
-    assert said.code == 1
-    assert "set.ome.tif: its pixel size, in the text beside it, has changed" in said.error
+    for um, z_um, words in (
+        (0.4, 1.0, "its pixel size, in a file beside it, has"),
+        (0.3, 2.0, "its Z step, in a file beside it, has"),
+        (0.4, 2.0, "its pixel size and Z step, in a file beside it, have"),
+    ):
+        state(um, z_um)
+        said = segment(bead_folder, "-o", "out")
+        assert said.code == 1
+        assert f"set.ome.tif: {words} changed since its result was written" in said.error
     assert segment(bead_folder, "-o", "out", "--overwrite").code == 0
     (row,) = (row for row in table("out/counts.csv") if row["image"] == "set.ome.tif")
     assert row["pixel_size_um"] == "0.4"
