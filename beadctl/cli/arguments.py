@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 OF_THE_NETWORK = tuple(
     f"instances.{name}" for name in ("threshold", "marker_threshold", "marker_rise", "min_confidence")
 )
+# Of the settings of the network, what label images obey too.
+THREADS = "inference.threads"
 
 
 def read_options(settings: Settings) -> ReadOptions:
@@ -179,7 +181,10 @@ def manned(
     if where is None or not (left or (part and part.large)):
         yield found
         return
-    ordered = network_order(settings, found, where, threads) if isinstance(found, ByNetwork) else found
+    if isinstance(found, ByNetwork):
+        ordered: NetworkOrder | ByLabels = network_order(settings, found, where, threads)
+    else:
+        ordered = replace(found, asked_threads=threads)
     with contextlib.ExitStack() as stack:
         workers = entered(stack, where, ImageOrder.of(ordered, outputs), settings, messages)
         yield replace(found, workers=workers)
@@ -265,13 +270,13 @@ def print_forecast(settings: Settings, found: Sequence[Found], messages: Message
 def by_labels(loaded: Loaded) -> ByLabels:
     """Return how the beads of label images are counted; flags that only a network obeys are refused."""
     settings = loaded.settings
-    flags = [key for key, origin in loaded.origins.items() if origin == "flag"]
+    flags = [key for key, origin in loaded.origins.items() if origin == "flag" and key != THREADS]
     if unused := [key for key in flags if key.startswith("inference.") or key in OF_THE_NETWORK]:
         flag = unused[0].partition(".")[2].replace("_", "-")
         raise SettingsError(f"--labels: no network finds the beads; leave out --{flag}")
     asked = counted(settings, link_z=settings.counting.link_z)
     rule = CountRule.of(settings.instances.model_dump(), **asked)
-    return ByLabels(read_options(settings), rule)
+    return ByLabels(read_options(settings), rule, settings.inference.threads)
 
 
 def part(images: Sequence[Found], shard: str | None, out: Path | None, messages: Messages) -> Part | None:

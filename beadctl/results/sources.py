@@ -224,10 +224,19 @@ class ByNetwork:
 
 @dataclass(frozen=True)
 class ByLabels:
-    """Beads of label images."""
+    """Beads of label images.
+
+    Attributes
+    ----------
+    read, rule : ReadOptions and CountRule
+        How image files are read, and which beads are counted.
+    asked_threads : int or None
+        CPU threads; by default what the job may use.
+    """
 
     read: ReadOptions = field(default_factory=ReadOptions)
     rule: CountRule = field(default_factory=CountRule)
+    asked_threads: int | None = None
     workers: Workers | None = None
     work = "measuring"
     lacking = ""
@@ -247,8 +256,8 @@ class ByLabels:
 
     @property
     def threads(self) -> int:
-        """As many as the process has CPUs."""
-        return cpus.usable_cpus()
+        """Planes are measured by so many, beside each other."""
+        return cpus.threads(self.asked_threads)
 
     @property
     def key(self) -> str:
@@ -259,8 +268,9 @@ class ByLabels:
         return fingerprint("labels", options)
 
     def facts(self) -> dict[str, Any]:
-        """Return the options."""
-        return {"options": self._options(), **(self.workers.facts if self.workers else {})}
+        """Return the threads and the options."""
+        own = {"threads": self.threads, "options": self._options()}
+        return {**own, **(self.workers.facts if self.workers else {})}
 
     def _options(self) -> dict[str, Any]:
         return {"read": dataclasses.asdict(self.read), **dataclasses.asdict(self.rule)}

@@ -292,6 +292,15 @@ def test_an_empty_field_and_a_single_bead(count):
     assert rows[0]["mean_diameter_px"] is None
 
 
+def test_threads_are_those_that_are_asked_for(count, monkeypatch):
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 4)
+    tifffile.imwrite("a.tif", ten())
+    for asked in ("3", "1"):
+        assert count("--labels", "a.tif", "-o", f"out{asked}", "--threads", asked).code == 0
+        assert json.loads(Path(f"out{asked}/run.json").read_text())["threads"] == int(asked)
+    assert Path("out1/beads.csv").read_bytes() == Path("out3/beads.csv").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

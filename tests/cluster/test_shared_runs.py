@@ -86,14 +86,11 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     monkeypatch.setattr(place, "IMAGES_EACH", 1)
     monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 3)
     monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
-    words = ["count", few, "-m", model_path]
+    words = ["count", few, "-m", model_path, "--threads", "3"]
     if source == "labels":
         for path in few.iterdir():
             tifffile.imwrite(path, discs(4, seed=5)[1].astype("uint16"))
-        words = ["count", "--labels", few]
-        monkeypatch.setattr("beadctl.cpus.usable_cpus", lambda: 3)
-    else:
-        words += ["--threads", "3"]
+        words = ["count", "--labels", few, "--threads", "3"]
     shared = run(*words, "-o", "out")
     assert shared.code == 0, shared.err
     assert "the work is shared by 3 processes" in shared.err
@@ -103,7 +100,7 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     assert Path("out/counts.csv").read_bytes() == Path("alone/counts.csv").read_bytes()
     records = [json.loads(Path(out, "run.json").read_text()) for out in ("out", "alone")]
     assert [one.get("processes") for one in records] == [3, None]
-    assert [one.get("threads") for one in records] == ([1, 3] if source == "images" else [None, None])
+    assert [one["threads"] for one in records] == [1, 3]
 
 
 @pytest.mark.parametrize("command", ["segment", "count"])
