@@ -62,7 +62,7 @@ class Pairing:
         Raises
         ------
         AnnotationError
-            If the list cannot be read, or names an image that has no annotation.
+            If the list cannot be read, names no image, or names one that has no annotation.
         """
         if names is None:
             return self
@@ -71,6 +71,8 @@ class Pairing:
         except (OSError, UnicodeDecodeError) as error:
             raise AnnotationError(f"{names}: cannot be read ({error}); check --only") from None
         wanted = {line.strip() for line in lines if line.strip()}
+        if not wanted:
+            raise AnnotationError(f"{names}: names no image; write one a line, or leave --only out")
         kept = tuple(sample for sample in self.samples if {sample.name, sample.image.name} & wanted)
         missing = sorted(wanted - {name for sample in kept for name in (sample.name, sample.image.name)})
         if missing:

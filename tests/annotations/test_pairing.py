@@ -174,6 +174,9 @@ def test_only_keeps_the_listed_images(folders, tmp_path):
         pairing.only(names)
     with pytest.raises(AnnotationError, match="absent"):
         pairing.only(tmp_path / "absent")
+    names.write_text(" \n")
+    with pytest.raises(AnnotationError, match=r"names\.txt: names no image"):
+        pairing.only(names)
 
 
 # --- folders as other programs leave them
