@@ -104,8 +104,13 @@ def toml_value(value: object) -> str:
     return json_text(value, indent=None)
 
 
-def require_folder(out: Path | None) -> None:
+def require_folder(out: Path | None, flag: str = "-o") -> None:
     """Refuse a folder of results that is an address of a store.
+
+    Parameters
+    ----------
+    out, flag : Path or None, and str
+        The folder, if one is given, and its flag; empty for an argument.
 
     Raises
     ------
@@ -114,7 +119,7 @@ def require_folder(out: Path | None) -> None:
     """
     if out and (url := Url.of(out)):
         which = "segment, count and merge alone write to a store"
-        raise SettingsError(f"-o {url.shown}: {which}; give a folder")
+        raise SettingsError(f"{flag} {url.shown}: {which}; give a folder".lstrip())
 
 
 def section_of(name: str) -> type[sections.Section]:

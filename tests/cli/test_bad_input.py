@@ -274,3 +274,22 @@ def test_a_pipe_is_no_image(run, model_path):
         said = run(command[0], "pipe", "-m", model_path, *command[1:])
         assert said.code == 1
         assert said.error == "error: pipe: a pipe or a device; save what it gives as a file"
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (("simulate", "s3://bucket/scenes", "-n", "1"), ""),
+        (("audit", "good", "good", "--fix", "s3://bucket/scenes"), "--fix "),
+        (("export", "default", "--int8", "-o", "s3://bucket/scenes"), "-o "),
+        (("export", "default", "--bioimageio", "s3://bucket/scenes"), "--bioimageio "),
+        (("eval", "good", "good", "--calibrate", "s3://bucket/scenes"), "--calibrate "),
+        (("eval", "good", "good", "--bands", "s3://bucket/scenes"), "--bands "),
+    ],
+)
+def test_an_address_is_no_place_for_what_a_store_does_not_take(run, good, words, flag):
+    """It was made a folder ``s3:`` of this computer."""
+    one_line(
+        run(*words), 2, f"error: {flag}s3://bucket/scenes: segment, count and merge alone write to a store"
+    )
+    assert [path.name for path in Path().iterdir()] == ["good"]

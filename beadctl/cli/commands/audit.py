@@ -53,8 +53,10 @@ def audit(
     from beadctl.audit import fixing
     from beadctl.audit.run import compared
     from beadctl.cli import arguments, auditing
+    from beadctl.cli.settings import require_folder
     from beadctl.files import require_free
 
+    require_folder(fix, "--fix")
     settings, out_dir = loaded.settings, loaded.settings.output.out_dir
     samples = auditing.samples(settings, images, masks, messages)
     part = auditing.part(samples, shard, out_dir, fix, messages)

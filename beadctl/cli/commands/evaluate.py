@@ -75,12 +75,15 @@ def evaluate(
     from beadctl.annotations.canvas import remark_lines
     from beadctl.audit.spot_check import spot_check
     from beadctl.cli import arguments
+    from beadctl.cli.settings import require_folder
     from beadctl.evaluation import scoring
     from beadctl.evaluation.bands import model_with_bands
     from beadctl.evaluation.calibration import calibrated_model
     from beadctl.files import require_free
     from beadctl.segmentation.options import SegmentOptions
 
+    require_folder(calibrate, "--calibrate")
+    require_folder(bands, "--bands")
     settings = loaded.settings
     output, rule = settings.output, arguments.pairing_rule(settings)
     tiles = settings.data.tiles

@@ -58,9 +58,12 @@ def export(
     Example: beadctl export runs/mine -o mine.onnx --name mine --licence CC0-1.0
     """
     from beadctl.cli import arguments
+    from beadctl.cli.settings import require_folder
     from beadctl.model.session import named
     from beadctl.zoo.package import Package
 
+    require_folder(out)
+    require_folder(bioimageio, "--bioimageio")
     run, overwrite, stated = named(run), loaded.settings.output.overwrite, arguments.stated(loaded)
     package = Package(bioimageio, **stated, overwrite=overwrite) if bioimageio else None
     if package:

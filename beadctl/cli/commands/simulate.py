@@ -44,8 +44,10 @@ def simulate(
     Example: beadctl simulate simulated --count 20 --size 256
     """
     from beadctl import lock
+    from beadctl.cli.settings import require_folder
     from beadctl.simulate import write
 
+    require_folder(out, "")
     data, overwrite = loaded.settings.data, loaded.settings.output.overwrite
     with lock.held(out, messages.info), messages.progress(count, "simulating") as advance:
         paths = write(
