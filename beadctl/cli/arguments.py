@@ -237,12 +237,16 @@ def manned_by(
 
 
 def network_order(settings: Settings, source: ByNetwork, where: Place, threads: int | None) -> NetworkOrder:
-    """Return how workers, of so many threads each, open the model file of a source."""
+    """Return how workers, of so many threads each, open the model file of a source.
+
+    Processes that nobody asked for run it on the device that this one has found, which is then the CPU.
+    """
     asked = settings.inference
+    device = asked.device if settings.cluster.workers else source.model.device
     return NetworkOrder(
         asked.model and asked.model.absolute(),
         source.model.sha256,
-        asked.device,
+        device,
         threads,
         asked.max_memory,
         asked.tile_size,

@@ -17,6 +17,8 @@ from helpers.images import discs
 
 from beadctl.cluster import place
 from beadctl.console import stopping
+from beadctl.errors import ClusterError
+from beadctl.model import session
 
 psutil = pytest.importorskip("psutil")
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -101,6 +103,29 @@ def test_many_images_are_shared_without_being_asked(run, few, model_path, source
     records = [json.loads(Path(out, "run.json").read_text()) for out in ("out", "alone")]
     assert [one.get("processes") for one in records] == [3, None]
     assert [one["threads"] for one in records] == [1, 3]
+
+
+@pytest.mark.parametrize(("device", "ordered"), [("cpu", ["cpu"]), ("cuda:0", [])])
+def test_processes_that_nobody_asked_for_look_for_no_device(
+    run, few, model_path, monkeypatch, device, ordered
+):
+    """They run the network on the CPU that this process has found; beside a GPU there are none."""
+    monkeypatch.setattr(place, "IMAGES_EACH", 1)
+    monkeypatch.setattr("beadctl.cpus._present_cpus", lambda: 2)
+    monkeypatch.setattr("beadctl.memory.usable_bytes", lambda: 2**35)
+    opened = session.open_session
+    monkeypatch.setattr(
+        session, "open_session", lambda path, _, threads: (opened(path, "cpu", threads)[0], device)
+    )
+    devices = []
+
+    def refused(place, order, **_):
+        devices.append(order.source.device)
+        raise ClusterError("none is started")
+
+    monkeypatch.setattr("beadctl.cli.arguments.workers_for", refused)
+    assert run("count", few, "-m", model_path, "--threads", "2", "--device", "auto").code == 0
+    assert devices == ordered
 
 
 @pytest.mark.parametrize("command", ["segment", "count"])
