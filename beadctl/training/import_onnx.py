@@ -54,8 +54,8 @@ def read(model: Model) -> tuple[Architecture, dict[str, Tensor]]:
         f"{path}: its weights are not those of the network that its facts describe; "
         "start from a file that beadctl export wrote, or from its run"
     )
-    # Facts may state any size: the depth is compared first, then shapes on a device without memory.
-    if architecture.depth > len(kernels):
+    # Facts may state any size: depth and halo are compared first, then shapes on a device without memory.
+    if architecture.depth > len(kernels) or architecture.halo_px > model.facts.halo:
         raise foreign
     try:
         with torch.device("meta"):
@@ -169,7 +169,7 @@ def _architecture(facts: ModelFacts, path: Path) -> Architecture:
             dilation=int(stated.get("dilation", 1)),
             inputs=facts.normalisation.channels,
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ModelError(
             f"{path}: does not state the shape of its network; start from the run that it was exported from"
         ) from None

@@ -1,5 +1,6 @@
 """Files that a run cannot start from, each refused in one line."""
 
+import math
 import shutil
 from dataclasses import replace
 
@@ -101,10 +102,13 @@ def wrong(kind, path, tiny):
                 {"arch": "resunet"},
                 # The same shapes, and another function.
                 {"dilation": 3},
+                # Beyond 64 bits.
+                {"dilation": 10**30},
             )
         ),
         ({"arch": "transformer"}, "does not state the shape"),
         ({"dropout": 2}, "does not state the shape"),
+        ({"width": math.inf}, "does not state the shape"),
     ],
     ids=str,
 )
