@@ -23,8 +23,12 @@ TIMEOUT_S = 60.0
 DENIED = (401, 403)
 GONE = (404, 410)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# How to get a package that a store needs; that for the web is part of the extra.
-REMEDIES = {"s3": "pip install s3fs", "s3a": "pip install s3fs", "gs": "pip install gcsfs"}
+# How to get the package that a store needs; of other stores fsspec names the package alone.
+REMEDIES = {
+    **dict.fromkeys(("s3", "s3a"), "pip install s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "pip install gcsfs"),
+    **dict.fromkeys(WEB, 'pip install "beadctl[remote]"'),
+}
 # Stores in which an object appears whole or not at all, and is replaced at once; the last is of this process.
 WHOLE = ("s3", "s3a", "gs", "gcs", "memory")
 # Of the name of an object with the folders around it, in UTF-8.
@@ -46,8 +50,8 @@ def require(url: Url) -> None:
     try:
         fsspec.get_filesystem_class(url.scheme)
     except ImportError as error:
-        remedy = REMEDIES.get(url.scheme, 'pip install "beadctl[remote]"')
-        raise MissingExtraError(f"{url.shown}: {error} ({remedy})") from None
+        remedy = f" ({REMEDIES[url.scheme]})" if url.scheme in REMEDIES else ""
+        raise MissingExtraError(f"{url.shown}: {error}{remedy}") from None
     except ValueError:
         raise ImageError(
             f"{url.shown}: no kind of store is named {url.scheme}; use s3, https or zip"

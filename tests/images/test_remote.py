@@ -301,7 +301,9 @@ def test_one_place_with_two_signatures_is_refused():
 def test_a_package_that_lacks_is_named(monkeypatch):
     for scheme, module, words in (
         ("https", "aiohttp", r"beadctl\[remote\]"),
-        ("s3", "s3fs", "pip install s3fs"),
+        ("s3", "s3fs", r"\(pip install s3fs\)$"),
+        ("gcs", "gcsfs", r"\(pip install gcsfs\)$"),
+        ("abfs", "adlfs", "[^)]$"),
     ):
         monkeypatch.setitem(sys.modules, module, None)
         for name in [name for name in sys.modules if name.startswith("fsspec.implementations.http")]:
