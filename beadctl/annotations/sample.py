@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from beadctl.annotations.canvas import Load
 from beadctl.images import Levels
@@ -37,3 +37,14 @@ class Sample:
     source: str = ""
     split: str = ""
     levels: Levels | None = None
+
+
+def flat_stem(name: str) -> str:
+    """Return the name of an image without its suffix, for files in one folder.
+
+    Examples
+    --------
+    >>> flat_stem("day1/a.tif")
+    'day1_a'
+    """
+    return "_".join(PurePosixPath(name).with_suffix("").parts)

@@ -6,8 +6,9 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from beadctl.annotations.sample import flat_stem
 from beadctl.audit.check import CheckResult, check
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import shift_labels
@@ -55,7 +56,8 @@ def fix(audited: Sequence[AuditedSample], out_dir: Path, reading: ReadOptions) -
     """
     if (out_dir / "changes.csv").exists() or (out_dir / "images").exists():
         raise OutputError(f"{out_dir}: already holds images or changes.csv; choose another folder for --fix")
-    name, count = next(iter(Counter(map(_stem, audited)).most_common(1)), ("", 0))
+    stems = Counter(flat_stem(pair.sample.name) for pair in audited)
+    name, count = next(iter(stems.most_common(1)), ("", 0))
     if count > 1:
         raise OutputError(f"{name}: several images have this name; audit their folders one at a time")
     changes = tuple(_fix_pair(pair, out_dir, reading) for pair in audited)
@@ -73,10 +75,6 @@ def _row(change: Change) -> dict[str, object]:
     }
 
 
-def _stem(pair: AuditedSample) -> str:
-    return "_".join(PurePosixPath(pair.sample.name).with_suffix("").parts)
-
-
 def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Change:
     unusable = [finding for finding in _unusable(pair.result) if finding.fault is not Fault.SHIFTED]
     if unusable:
@@ -87,7 +85,8 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
     labels, fit = pair.sample.load((pixels.shape[0], pixels.shape[1])).labels, pair.result.fit
     done = ["thresholded at half the highest grey value"] if pair.result.has(Fault.GREY) else []
     dy, dx = round(fit.dy), round(fit.dx)
-    image_path = out_dir / "images" / f"{_stem(pair)}{pair.sample.image.suffix}"
+    stem = flat_stem(pair.sample.name)
+    image_path = out_dir / "images" / f"{stem}{pair.sample.image.suffix}"
     is_moved = pair.result.has(Fault.SHIFTED) and bool(dy or dx)
     # A copy has another name, and lies elsewhere.
     is_sized_beside = plane.pixel_size_um is not None and bool(stated_beside(pair.sample.image))
@@ -108,7 +107,7 @@ def _fix_pair(pair: AuditedSample, out_dir: Path, reading: ReadOptions) -> Chang
     else:
         with atomic(image_path) as temporary:
             shutil.copyfile(pair.sample.image, temporary)
-    write_tiff(out_dir / "masks" / f"{_stem(pair)}.tif", labels, software="beadctl audit")
+    write_tiff(out_dir / "masks" / f"{stem}.tif", labels, software="beadctl audit")
     merged = [finding for finding in _bad(pair.result) if finding.fault is Fault.MERGED]
     remark = f" (but {merged[0].message})" if merged else ""
     return Change(pair, True, ("; ".join(done) or UNCHANGED) + remark)

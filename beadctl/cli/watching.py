@@ -31,7 +31,6 @@ def watch(
     from beadctl.report.kept import Kept
     from beadctl.results.watch import watch as watch_folder
 
-    others["cluster"] = settings.cluster.workers
     if given := [name for name, value in others.items() if value]:
         raise SettingsError(f"--watch: does not go with --{given[0].replace('_', '-')}; leave one out")
     if len(inputs) == 1 and not inputs[0].exists():

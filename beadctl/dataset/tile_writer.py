@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from beadctl import lock
 from beadctl.annotations.canvas import Remark, remark_lines
-from beadctl.annotations.sample import Sample
+from beadctl.annotations.sample import Sample, flat_stem
 from beadctl.console import Messages
 from beadctl.cpus import usable_cpus
 from beadctl.dataset.division import Division, divide
@@ -197,7 +197,7 @@ def _write_manifest(
 
     def rows() -> Iterator[dict[str, object]]:
         for image, tiles in zip(images, kept, strict=True):
-            record = TileRecord.read(out_dir, _stem(image.source))
+            record = TileRecord.read(out_dir, flat_stem(image.source))
             if record is None:
                 raise OutputError(
                     f"{out_dir}: the tiles of {image.source} changed during the run; run it again"
@@ -260,21 +260,15 @@ def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
         for path in (sample.image, sample.truth):
             if real_path(path).parent in folders:
                 raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
-        other = taken.setdefault(_stem(sample.name).casefold(), sample.image)
+        stem = flat_stem(sample.name)
+        other = taken.setdefault(stem.casefold(), sample.image)
         if other != sample.image:
-            raise OutputError(
-                f"{other} and {sample.image} would both write {_stem(sample.name)}_*.tif; rename one of them"
-            )
+            raise OutputError(f"{other} and {sample.image} would both write {stem}_*.tif; rename one of them")
 
 
 def _folders(out_dir: Path) -> set[Path]:
     """Return the folders in which the tiles of an output folder lie."""
     return {real_path(out_dir / name) for name in ("images", "masks")}
-
-
-def _stem(name: str) -> str:
-    """Return what the names of the tiles of an image begin with."""
-    return "_".join(PurePosixPath(name).with_suffix("").parts)
 
 
 def _cut_or_kept(
@@ -292,7 +286,7 @@ def _cut_or_kept(
         # Another fingerprint than that of the padded tiles of earlier versions.
         how += ("unpadded", regions)
     key = hashlib.sha256(repr((files, how)).encode()).hexdigest()
-    earlier = None if overwrite else TileRecord.read(out_dir, _stem(sample.name))
+    earlier = None if overwrite else TileRecord.read(out_dir, flat_stem(sample.name))
     if earlier and all(row.image.exists() and row.mask.exists() for row in earlier.rows):
         if earlier.key == key:
             return earlier, ()
@@ -302,7 +296,7 @@ def _cut_or_kept(
         )
     rows, density, remarks = _cut_sample(sample, out_dir, options, regions)
     record = TileRecord(key, sample.name, density, tuple(rows))
-    record.write(out_dir, _stem(sample.name))
+    record.write(out_dir, flat_stem(sample.name))
     return record, remarks
 
 
@@ -328,7 +322,7 @@ def _cut_sample(
     def tile(part: tuple[str, Window]) -> TileRow:
         split, window = part
         labels = truth.labels[window.slices]
-        name = f"{_stem(sample.name)}_y{window.top:05d}_x{window.left:05d}.tif"
+        name = f"{flat_stem(sample.name)}_y{window.top:05d}_x{window.left:05d}.tif"
         image_path, mask_path = out_dir / "images" / name, out_dir / "masks" / name
         digest = write(image_path, pixels[window.slices])
         write(mask_path, labels)

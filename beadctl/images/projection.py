@@ -60,10 +60,9 @@ def projected(planes: Sequence[Plane], how: Projection) -> tuple[Plane, ...]:
     """Return one plane for each Z stack of a file.
 
     The maximum and the mean are taken pixel by pixel, of luminance where planes have colours; a pixel that is
-    NaN in one plane is NaN. The sharpest
-    plane is that whose Laplacian has the highest variance (Pech-Pacheco et al., Diatom autofocusing in
-    brightfield microscopy, ICPR 2000); noise must be the same in all planes. A stack with a plane that cannot
-    be decoded is one plane too, which cannot be opened.
+    NaN in one plane is NaN. The sharpest plane is that whose Laplacian has the highest variance (Pech-Pacheco
+    et al., Diatom autofocusing in brightfield microscopy, ICPR 2000); noise must be the same in all planes. A
+    stack with a plane that cannot be decoded is one plane too, which cannot be opened.
 
     Parameters
     ----------

@@ -242,8 +242,8 @@ def bar_rows(groups: Sequence[GroupSizes]) -> Iterator[BarRow]:
         if group.histogram:
             name = group.row.sample, group.row.dilution, group.row.unit
             edges = group.histogram.edges.tolist()
-            bars = zip(edges, edges[1:], group.histogram.beads, group.histogram.density, strict=False)
-            for low, high, beads, density in bars:
+            counted = zip(edges, edges[1:], group.histogram.beads, group.histogram.density, strict=False)
+            for low, high, beads, density in counted:
                 yield BarRow(*name, low, high, int(beads), float(density))
 
 
