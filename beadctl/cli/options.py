@@ -120,7 +120,8 @@ def command(
                 require_folder(loaded.settings.output.out_dir)
             if several and not Launch.of().leads:
                 messages, log_json = SILENT, None
-            return logged(log_json, function.__name__, lambda: function(loaded, messages, **values))
+            work = functools.partial(function, loaded, messages, **values)
+            return logged(log_json, function.__name__, work, messages.warn)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -1,6 +1,5 @@
 """A log for programs: one JSON line for each event of a command, added to a file as it happens."""
 
-import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +10,22 @@ from beadctl.text import json_text
 
 # One command runs in a process; events come from its threads too.
 _files: list[TextIO] = []
+_faults: list[str] = []
 
 
 def event(name: str, **facts: Any) -> None:
     """Write an event with its time, where a log is asked for; a full disk ends the log and not the work."""
     time = datetime.now(UTC).isoformat(timespec="milliseconds")
     for file in _files:
-        with contextlib.suppress(OSError):
+        try:
             file.write(json_text({"time": time, "event": name, **facts}, indent=None) + "\n")
+        except OSError as error:
+            _faults.append(str(error.strerror))
 
 
-def logged(path: Path | None, command: str, call: Callable[[], ExitCode | None]) -> ExitCode:
+def logged(
+    path: Path | None, command: str, call: Callable[[], ExitCode | None], warn: Callable[[str], None]
+) -> ExitCode:
     """Call a command and log its events, from ``start`` to ``end``.
 
     Parameters
@@ -30,6 +34,8 @@ def logged(path: Path | None, command: str, call: Callable[[], ExitCode | None])
         The log, to which lines are added; None for no log.
     command, call : str and callable
         Name of the command, and what it does; its errors are raised again.
+    warn : callable
+        Takes the text of a warning where the disk had no room for all events.
 
     Raises
     ------
@@ -57,6 +63,11 @@ def logged(path: Path | None, command: str, call: Callable[[], ExitCode | None])
     finally:
         event("end", exit_code=int(code), reason=reason)
         _files.remove(file)
-        with contextlib.suppress(OSError):
+        try:
             file.close()
+        except OSError as error:
+            _faults.append(str(error.strerror))
+        if _faults:
+            warn(f"--log-json {path}: could not be written ({_faults[0]}); events are missing in it")
+            _faults.clear()
     return code

@@ -1,6 +1,7 @@
 """`--log-json`: a JSON line for each event, from the start of a command to its end."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_log_that_cannot_be_written_is_one_line(run, bead_folder, model_path):
     said = run("count", bead_folder, "-m", model_path, "--log-json", "file/log")
     assert (said.code, said.out) == (3, "")
     assert "--log-json file/log: cannot be written" in said.error
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
+def test_a_log_without_room_does_not_end_the_work_and_is_said_once(run, bead_folder, model_path):
+    whole = run("count", bead_folder, "-m", model_path)
+    said = run("count", bead_folder, "-m", model_path, "--log-json", "/dev/full")
+    assert (said.code, said.out) == (0, whole.out)
+    words = "warning: --log-json /dev/full: could not be written (No space left on device)"
+    assert said.err.count(words) == said.err.count("--log-json") == 1
+    # A log that is written in full is not spoken of.
+    assert "--log-json" not in run("count", bead_folder, "-m", model_path, "--log-json", "run.jsonl").err
 
 
 def test_training_logs_its_epochs(run):
