@@ -61,7 +61,7 @@ class Url:
             place, _, archive = rest.partition(CHAIN)
             if not archive:
                 raise SettingsError(f"{_address(scheme, place)}: {_without_archive(place)}")
-            within = cls.parse(archive) or cls(FILE, Path(archive).absolute().as_posix().lstrip("/"))
+            within = cls.parse(archive) or cls(FILE, _without_dots(Path(archive)))
             if within.archive or _is_archive(place):
                 inner = within.rest if within.archive else place
                 shown = _address(scheme, place)
@@ -74,7 +74,8 @@ class Url:
             )
         if not rest and scheme != FILE:
             raise SettingsError(f"{scheme}://: names no place; write {scheme}://HOST-OR-BUCKET/PATH")
-        return cls(scheme, rest)
+        url = cls(scheme, rest)
+        return cls(scheme, _without_dots(url.file)) if url.file and ".." in url.file.parts else url
 
     @classmethod
     def of(cls, path: Path) -> "Url | None":
@@ -112,7 +113,7 @@ class Url:
         place = re.split(r"[?#]", self.rest)[0] if self.scheme in WEB else self.rest
         text = f"{self.archive.name}{WITHIN}{place}" if self.archive else f"{self.scheme}:/{place}"
         if ".." in (name := PurePosixPath(text)).parts:
-            raise ImageError(f"{self.scheme}://{place}: has a part ..; give it another name")
+            raise ImageError(f"{_address(self.scheme, place)}: has a part ..; give it another name")
         return name
 
     @property
@@ -157,6 +158,14 @@ def named(name: str) -> str:
     if within:
         return f"{_address(ARCHIVE, member)}{CHAIN}{named(archive)}"
     return _address(match[1], match[2])
+
+
+def _without_dots(path: Path) -> str:
+    """Return the place of a file after ``file:///``, with the folders that its parts ``..`` lead to."""
+    place = path.absolute()
+    if ".." in place.parts:
+        place = place.parent.resolve() / place.name
+    return place.as_posix().lstrip("/")
 
 
 def _is_archive(place: str) -> bool:

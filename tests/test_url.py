@@ -115,3 +115,14 @@ def test_a_file_whose_name_looks_like_a_scheme_is_a_file(tmp_path, monkeypatch):
 def test_no_name_leads_out_of_the_results(text):
     with pytest.raises(ImageError, match=r"has a part \.\."):
         _ = Url.parse(text).name
+
+
+@pytest.mark.parametrize("address", ["zip://::{}", "zip://day1/a.tif::{}", "file://{}"])
+def test_a_local_file_may_be_named_by_way_of_the_folder_above(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("work").mkdir()
+    plain = Url.parse(address.format(tmp_path / "plate.zip"))
+    monkeypatch.chdir("work")
+    above = "../plate.zip" if address.startswith("zip") else tmp_path / "work" / ".." / "plate.zip"
+    assert Url.parse(address.format(above)) == plain
+    assert str(plain.name).startswith("file:/")
