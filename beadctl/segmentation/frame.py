@@ -48,7 +48,7 @@ class CountingFrame:
         SettingsError
             If the text is none of these.
         """
-        return cls(Diameter.parse(text, SETTING))
+        return cls(Diameter.parse(text, SETTING, "distance"))
 
     def in_px(self, pixel_size_um: float | None) -> "CountingFrame":
         """Return the frame with its guard in px; an ImageError where it is in um and these are unknown."""

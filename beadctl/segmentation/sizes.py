@@ -19,15 +19,15 @@ class Diameter:
     unit: str
 
     @classmethod
-    def parse(cls, text: str, setting: str = "--diameter") -> "Diameter":
+    def parse(cls, text: str, setting: str = "--diameter", what: str = "diameter") -> "Diameter":
         """Read ``12``, ``12px`` or ``5um``.
 
         Raises
         ------
         SettingsError
-            If the text is none of these, or not above 0; it names the setting.
+            If the text is none of these, or not above 0; it names the setting, and `what` was asked for.
         """
-        problem = f"{setting} {text}: not a diameter; give it as 12px or 5um"
+        problem = f"{setting} {text}: not a {what}; give it as 12px or 5um"
         return cls(*_parsed(_DIAMETER, text, problem))
 
     @property

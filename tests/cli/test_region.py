@@ -296,7 +296,7 @@ def test_a_counting_frame_whose_guard_is_narrower_than_the_beads_is_said(segment
     [
         (("--counting-frame", "20px", "--exclude-border"), 2, "leave out --exclude-border"),
         (("--counting-frame", "20px", "--region", LEFT), 2, "leave out --region"),
-        (("--counting-frame", "wide"), 2, "not a diameter; give it as 12px or 5um"),
+        (("--counting-frame", "wide"), 2, "not a distance; give it as 12px or 5um"),
         (("--counting-frame", "5um"), 1, "ten.tif: its pixel size is unknown; give --pixel-size"),
         (
             ("--counting-frame", "48px"),

@@ -99,5 +99,5 @@ def test_a_guard_in_um_and_one_that_leaves_nothing():
 def test_rules_that_exclude_each_other():
     with pytest.raises(SettingsError, match="leave out --exclude-border"):
         CountRule.of({"exclude_border": True}, counting_frame="20px")
-    with pytest.raises(SettingsError, match="--counting-frame wide: not a diameter"):
+    with pytest.raises(SettingsError, match="--counting-frame wide: not a distance"):
         CountRule.of({}, counting_frame="wide")

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from beadctl.annotations import AnnotationFormat
-from beadctl.cli.sections.section import DiameterText, Fraction, Section, Share, Texts
+from beadctl.cli.sections.section import Axes, DistanceText, Fraction, Section, Share, Texts
 from beadctl.counting.stacks import Projection
 
 
@@ -15,9 +15,7 @@ class Data(Section):
     tiles: Path = Field(Path("tiles"), description="Folder of training tiles, as `beadctl tile` writes it.")
     size: int = Field(512, ge=16, le=8192, description="Edge of a tile or of a simulated scene, px.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
-    axes: str | None = Field(
-        None, pattern=r"^[A-Z]{2,8}$", description="Axes of the image files, such as ZYX [from the metadata]."
-    )
+    axes: Axes | None = Field(None, description="Axes of the image files, such as ZYX [from the metadata].")
     channel: int | None = Field(
         None, ge=0, description="Channel to use of a multi-channel image, from 0 [the only one]."
     )
@@ -48,7 +46,7 @@ class Data(Section):
     region_exclude: str | None = Field(
         None, min_length=1, description="Leave beads in this region out; given as for --region."
     )
-    counting_frame: DiameterText | None = Field(
+    counting_frame: DistanceText | None = Field(
         None,
         description="Count by an unbiased frame this far inside the image, as wide as the largest bead, such "
         "as 20px or 5um [the whole image].",

@@ -1,6 +1,8 @@
 """What sections of the settings are made of: their base class, and the kinds of values of their fields."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from beadctl.cluster import place
 from beadctl.counting.measured import Measured
-from beadctl.devices import DEVICE_PATTERN
+from beadctl.devices import DEVICE_KINDS, DEVICE_PATTERN
 from beadctl.errors import SettingsError
 from beadctl.results.formats import Output
 from beadctl.segmentation.sizes import Area, Diameter
@@ -32,7 +34,23 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 Weight = Annotated[float, Field(ge=0.0)]
-Device = Annotated[str, Field(pattern=DEVICE_PATTERN)]
+
+
+def _like(pattern: str, problem: str) -> AfterValidator:
+    """Return a check of the form of a text, whose error is in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(problem)
+        return text
+
+    return AfterValidator(check)
+
+
+Axes = Annotated[str, _like("[A-Z]{2,8}", "no axes; give one capital letter an axis, such as ZYX")]
+Device = Annotated[
+    str, _like(DEVICE_PATTERN, f"no device; give {', '.join(DEVICE_KINDS)}, or such as cuda:1")
+]
 
 
 def _list(value: object) -> object:
@@ -67,6 +85,7 @@ def _read_by(parse: Callable[[str], object]) -> AfterValidator:
 
 AreaText = Annotated[str, BeforeValidator(_as_text), _read_by(Area.parse)]
 DiameterText = Annotated[str, BeforeValidator(_as_text), _read_by(Diameter.parse)]
+DistanceText = Annotated[str, BeforeValidator(_as_text), _read_by(partial(Diameter.parse, what="distance"))]
 MeasuredText = Annotated[str, BeforeValidator(_as_text), _read_by(Measured.parse)]
 PlaceText = Annotated[str, _read_by(place.parse)]
 SizeText = Annotated[str, BeforeValidator(_as_text)]
