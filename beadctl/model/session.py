@@ -25,6 +25,8 @@ from beadctl.words import number_of
 DEFAULT_MODEL = Path(__file__).parent / "bead.onnx"
 # Largest size of an ONNX file, which is one protobuf message.
 MOST_BYTES = 2**31
+# How a ZIP archive begins, and so a checkpoint of PyTorch.
+ZIP = b"PK\x03\x04"
 # Where a tensor of an ONNX file names another file that holds its values: TensorProto.external_data.
 EXTERNAL_DATA = re.compile(rb"j(?:[\x00-\x7f]|[\x80-\xff][\x00-\x7f])\n\x08location\x12")
 # Bytes that the CPU needs for a pixel of a tile, by the width of the network; others hold more maps at once.
@@ -108,6 +110,8 @@ class Model:
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
+        if path.is_dir():
+            raise ModelError(f"{path}: a folder, not a model; beadctl export makes one of a training run")
         if not path.is_file():
             raise ModelError(f"{path}: no such model; give one with --model FILE.onnx")
         if (size := path.stat().st_size) > MOST_BYTES:
@@ -116,6 +120,8 @@ class Model:
         self.asked_device = device
         self.threads = cpus.threads(threads)
         content = path.read_bytes()
+        if content.startswith(ZIP):
+            raise ModelError(f"{path}: a ZIP archive, as a checkpoint is; beadctl export makes a model of it")
         if EXTERNAL_DATA.search(content):
             # The hash of the file, by which results are known, would not cover them.
             raise ModelError(f"{path}: keeps its weights in another file; save it as one file")

@@ -188,4 +188,6 @@ def value_text(value: Any) -> str:
     match value:
         case {"source": source, "sha256": digest}:
             return f"{source} (SHA-256 {digest[:12]}...)"
+        case None:
+            return "none"
     return str(value)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import onnx
@@ -274,6 +275,15 @@ def test_other_files_are_refused(model_path, tmp_path):
         Model(foreign, "cpu")
 
 
+def test_for_a_run_or_a_checkpoint_it_is_said_how_to_make_a_model_of_it(tmp_path):
+    checkpoint = tmp_path / "best.pt"
+    with zipfile.ZipFile(checkpoint, "w") as file:
+        file.writestr("best/data.pkl", b"")
+    for path in (tmp_path, checkpoint):
+        with pytest.raises(ModelError, match="beadctl export makes"):
+            Model(path, "cpu")
+
+
 @pytest.mark.parametrize("closed", [1, 2])
 def test_what_onnxruntime_prints_is_kept_from_standard_output(model_path, tmp_path, closed):
     """A fallback is printed by its Python part, other faults by its C++ part; either stream may be closed."""
@@ -293,6 +303,7 @@ def test_what_onnxruntime_prints_is_kept_from_standard_output(model_path, tmp_pa
 
 MEMORY = """
 import sys
+import zipfile
 from pathlib import Path
 import numpy as np
 from beadctl.model.session import DEFAULT_MODEL, Model

@@ -112,7 +112,7 @@ def test_resuming_from_another_start_is_refused(tiny, tmp_path):
     with pytest.raises(TrainingError, match=rf"start = model\.onnx \(SHA-256 {found.sha256[:12]}") as error:
         go(other.planned(TINY), tmp_path / "run", start=other, resume=True)
     one_line(error)
-    with pytest.raises(TrainingError, match="not None; resume with the same") as error:
+    with pytest.raises(TrainingError, match="not none; resume with the same") as error:
         go(TINY, tmp_path / "run", resume=True)
     one_line(error)
     # Another name is not accepted for the missing file.
@@ -123,7 +123,7 @@ def test_resuming_from_another_start_is_refused(tiny, tmp_path):
     with pytest.raises(ModelError, match=r"no last\.pt to resume from"):
         start.again("default", tmp_path / "nowhere")
     go(replace(TINY, epochs=1), tmp_path / "random")
-    with pytest.raises(TrainingError, match="start = None, not default"):
+    with pytest.raises(TrainingError, match="start = none, not default"):
         begun = start.again("default", tmp_path / "random")
         go(begun.planned(TINY), tmp_path / "random", start=begun, resume=True)
 
