@@ -226,9 +226,11 @@ def _file(config: Path | None) -> TomlConfigSettingsSource:
         if not isinstance(values, dict):
             problem = f"{section} is a section; write [{section}] and its settings below it"
             raise SettingsError(f"{path}: {problem}")
-        for field in values:
+        for field, value in values.items():
             names = list(section_of(section).model_fields)
             require_known(field, names, f"{path}: unknown setting {section}.{{}}")
+            if value == "":
+                raise SettingsError(f"{path}: {section}.{field} is empty; give it a value, or leave it out")
     return source
 
 
@@ -238,6 +240,8 @@ def _environment() -> EnvSettingsSource:
     given = [name for name in sorted(os.environ) if name.startswith(PREFIX) and name not in OTHER_VARIABLES]
     for name in given:
         require_known(name, known, "environment: unknown setting {}")
+        if not os.environ[name]:
+            raise SettingsError(f"environment: {name} is empty; give it a value, or unset it")
     if small := [name for name in sorted(os.environ) if name not in known and name.upper() in known]:
         raise SettingsError(f"environment: {small[0]} is not read; write it in capitals, {small[0].upper()}")
     source = EnvSettingsSource(Settings)

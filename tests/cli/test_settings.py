@@ -270,6 +270,37 @@ def test_environment_errors_are_one_line(run, monkeypatch):
     assert "BEADCTL_TRAIN__LR" in run("info", "--settings").error
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_an_empty_value_is_refused_and_no_path_of_the_working_folder(key, monkeypatch):
+    section, field = key.split(".")
+    Path("beadctl.toml").write_text(f'[{section}]\n{field} = ""\n')
+    with pytest.raises(SettingsError, match=rf"^beadctl.toml: {key} is empty; "):
+        settings.load()
+    Path("beadctl.toml").unlink()
+    name = f"BEADCTL_{section}__{field}".upper()
+    monkeypatch.setenv(name, "")
+    with pytest.raises(SettingsError, match=rf"^environment: {name} is empty; "):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("data.axes", "zyx", "no axes; give one capital letter an axis, such as ZYX"),
+        ("data.counting_frame", "wide", "not a distance; give it as 12px or 5um"),
+        (
+            "inference.device",
+            "gpu",
+            "no device; give auto, cpu, cuda, tensorrt, directml, coreml, openvino, or such as cuda:1",
+        ),
+    ],
+)
+def test_the_form_of_a_value_is_told_in_words(key, value, words):
+    with pytest.raises(SettingsError) as caught:
+        settings.load(flags={key: value})
+    assert str(caught.value).endswith(f" {value} ({key}): {words}")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no small letters in names of variables")
 def test_a_setting_in_small_letters_is_no_setting_that_is_missed_in_silence(run, monkeypatch):
     monkeypatch.setenv("beadctl_inference__device", "cuda")
@@ -313,7 +344,7 @@ def test_settings_are_frozen_at_both_levels():
         loaded.origins = {}
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
 
 
 @given(
