@@ -1,11 +1,32 @@
-"""Read command lines as beadctl would, without running them."""
+"""Read command lines as beadctl would, without running them, and the tables that they print."""
 
+import csv
+import io
 import shlex
 from typing import Any
 
 import typer
 
 from beadctl.cli.main import application
+
+COMMANDS = (
+    "tile",
+    "train",
+    "tune",
+    "eval",
+    "compare-losses",
+    "export",
+    "segment",
+    "count",
+    "merge",
+    "report",
+    "show",
+    "verify",
+    "simulate",
+    "info",
+    "audit",
+    "completions",
+)
 
 OPERATORS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>"}
 
@@ -35,3 +56,8 @@ def commands(script: str) -> list[list[str]]:
                 ends = [place for place, other in enumerate(rest) if other in OPERATORS]
                 found.append(rest[: ends[0]] if ends else rest)
     return found
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """Return the rows of a printed CSV."""
+    return list(csv.DictReader(io.StringIO(text)))
