@@ -1,6 +1,5 @@
 """``--max-area``, ``--min-circularity`` and the other filters of `segment`, `count` and `eval`."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.results_folder import table
 from PIL import Image
 
 from beadctl.segmentation.bead_table import COLUMNS
@@ -17,11 +17,6 @@ FORMER_COLUMNS = (
     "image plane label y_px x_px area_px diameter_px perimeter_px major_axis_px minor_axis_px circularity "
     "mean_intensity confidence area_um2 diameter_um flags"
 )
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

@@ -1,19 +1,14 @@
 """``count`` with groups, sample sheets, depths, dilutions and dilution series."""
 
-import csv
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from helpers.images import discs
+from helpers.results_folder import table
 from PIL import Image
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def drawn_words(path):

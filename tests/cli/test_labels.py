@@ -1,6 +1,5 @@
 """``count --labels``: the measurements of label images that other programs made, without a network."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -8,16 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.results_folder import table
 from PIL import Image
 
 from beadctl.segmentation.measure import measure
 
 HEIGHT, WIDTH = 96, 128
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """``--region`` and ``--region-exclude`` of `segment` and `count`."""
 
-import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import tifffile
 from helpers import annotating
 from helpers.images import discs
+from helpers.results_folder import table
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,11 +25,6 @@ from beadctl.segmentation.prediction import predict_plane
 
 HEIGHT, WIDTH = 96, 128
 LEFT = "0,0,60,96"
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

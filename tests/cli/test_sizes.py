@@ -1,20 +1,15 @@
 """``count --sizes`` and ``--nominal-um``: tables and plots of diameters, in um and in px."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from helpers.results_folder import table
 from PIL import Image
 
 SHAPE = (160, 200)
 LATTICE = [(y, x) for y in range(20, 150, 30) for x in range(20, 190, 30)]
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def squares(edges):

@@ -1,6 +1,5 @@
 """Stacks: one count each by ``--project`` or ``--link-z``, and fields of whole files by ``--unit file``."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -8,15 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.results_folder import table
 
 from beadctl.segmentation.measure import measure
 
 CENTRES = ((20, 20), (20, 60), (20, 100), (60, 20), (60, 60), (60, 100))
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def spheres():

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from helpers.faults import scene
 from helpers.images import discs
+from helpers.results_folder import table
 
 from beadctl.evaluation.scoring import COLUMNS, Score, score
 from beadctl.files import sha256
@@ -29,11 +30,6 @@ def pairs(tmp_path, monkeypatch):
         tifffile.imwrite(f"images/{name}.tif", image)
         tifffile.imwrite(f"masks/{name}.tif", labels)
     return tmp_path
-
-
-def table(path):
-    with Path(path).open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_pairs_are_scored_and_summed(run, model_path, pairs):

@@ -1,12 +1,12 @@
 """Statistics of an earlier run stay as long as the counts do that they are of."""
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.images import discs
+from helpers.results_folder import table
 from PIL import Image
 
 from beadctl.errors import Interrupted
@@ -88,8 +88,3 @@ def test_what_cannot_be_removed_is_said(count, tmp_path, monkeypatch):
     said = count()
     assert said.code == 1
     assert "groups.csv: cannot be removed (Permission denied), and its counts have changed" in said.err
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

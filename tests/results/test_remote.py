@@ -1,6 +1,5 @@
 """Runs over objects in stores: the results of the same files, under the names of the addresses."""
 
-import csv
 import json
 import zipfile
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from helpers.images import discs
+from helpers.results_folder import table
 from helpers.s3 import s3_bucket
 from helpers.web import web
 
@@ -37,11 +37,6 @@ def memory(images):
         store.pipe_file(f"/bucket/{place}", content)
     yield store
     store.store.clear()
-
-
-def table(path):
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def renamed(rows, before, after=""):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.outcomes import FAILED, outcome, outcomes
+from helpers.results_folder import table
 from PIL import Image
 
 from beadctl.errors import OutputError
@@ -23,11 +24,6 @@ from beadctl.study.statistics import differences, summarise
 from beadctl.study.verdict import verdict
 
 # ---------------------------------------------------------------- tables
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 NASTY = replace(FAILED, reason='the loss, at "step 3", is <nan> | & more\nsecond line')
