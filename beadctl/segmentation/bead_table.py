@@ -38,7 +38,8 @@ class BeadTable:
     circularity
         ``4 pi A / P**2`` (Cox 1927), 1 for a disc and clipped at 1, because the perimeter of discs of a few
         pixels is underestimated; nan where the perimeter is 0 (one or two pixels), and where the value would
-        be above 1 though no pixel lies inside the outline (a short line, or 2 x 2 pixels).
+        be above 1 though no pixel lies inside the outline (a short line, or 2 x 2 pixels). Where most pixels
+        lie on the outline, at most that of the ellipse of equal second moments.
     mean_intensity
         In the image's own units; nan without an image, or where a pixel of the bead is NaN or infinite.
     confidence
@@ -94,6 +95,16 @@ class BeadTable:
     def __len__(self) -> int:
         """Return the number of beads."""
         return len(self.label)
+
+    @property
+    def roundness(self) -> Column:
+        """Return ``4 pi A / P**2``, at most 1, by the perimeter alone, and 1 where this is unknown.
+
+        Model files hold classifiers that were fitted to it.
+        """
+        with np.errstate(divide="ignore"):
+            ratio = 4 * np.pi * self.area_px / np.square(self.perimeter_px)
+        return np.nan_to_num(np.minimum(ratio, 1.0), nan=1.0)
 
     @property
     def flags(self) -> list[str]:

@@ -105,7 +105,7 @@ def measure(
         perimeter_px=perimeter,
         major_axis_px=major,
         minor_axis_px=minor,
-        circularity=_circularities(area, perimeter, on_outline),
+        circularity=_circularities(area, perimeter, on_outline, major, minor),
         mean_intensity=total / area,
         confidence=probable if marker is None else probable * np.sqrt(height),
         area_um2=area * um**2,
@@ -187,16 +187,33 @@ def _axes(runs: Runs, area: Column, y: Column, x: Column) -> tuple[Column, Colum
     return major, 4 * np.sqrt(np.maximum(half_trace - spread, 0))
 
 
-def _circularities(area: Column, perimeter: Column, on_outline: Column) -> Column:
+def _circularities(
+    area: Column, perimeter: Column, on_outline: Column, major: Column, minor: Column
+) -> Column:
     """Return 4 pi A / P**2, at most 1; nan where the perimeter is no way around the bead.
 
     The way leads from centre to centre of the pixels on the outline; where these are all, as of a line or of
-    2 x 2 pixels, it is far too short.
+    2 x 2 pixels, it is far too short. Where they are most, it is too short for narrow beads: the value is at
+    most that of the ellipse of equal second moments.
     """
     with np.errstate(divide="ignore"):
         roundness = 4 * np.pi * area / np.square(perimeter)
     is_wrong = (perimeter == 0) | ((on_outline == area) & (roundness > 1))
-    return np.where(is_wrong, np.nan, np.minimum(roundness, 1.0))
+    most = np.where(2 * on_outline > area, _ellipse_circularities(major, minor), 1.0)
+    return np.where(is_wrong, np.nan, np.minimum(roundness, most))
+
+
+def _ellipse_circularities(major: Column, minor: Column) -> Column:
+    """Return 4 pi A / P**2 of ellipses by the axes that `_axes` gives.
+
+    The perimeter is pi (a + b) (1 + 3 h / (10 + sqrt(4 - 3 h))) with h = ((a - b) / (a + b))**2 (Ramanujan
+    1914, "Modular equations and approximations to pi"), within 0.05 % for any ellipse.
+    """
+    # A pixel is a square and no point: its coordinates have the variance 1 / 12.
+    a, b = (np.sqrt(np.square(axis) + 16 / 12) for axis in (major, minor))
+    h = np.square((a - b) / (a + b))
+    circularity: Column = 4 * a * b / np.square((a + b) * (1 + 3 * h / (10 + np.sqrt(4 - 3 * h))))
+    return circularity
 
 
 def _outlines(labels: NDArray[Any], runs: Runs) -> tuple[Column, Column]:

@@ -33,7 +33,7 @@ def features_of(table: BeadTable, diameter_px: float | None = None) -> NDArray[n
     columns = {
         "log-probability": np.log(np.maximum(mean, 1 / 255)),
         "log-marker": np.log(np.maximum(height, 1 / 255)),
-        "circularity": np.nan_to_num(table.circularity, nan=1.0),
+        "circularity": table.roundness,
         "aspect": table.major_axis_px / np.maximum(table.minor_axis_px, 1.0),
         "log-diameter": np.log(diameter),
         "log-diameter-ratio": np.abs(np.log(diameter / typical)),

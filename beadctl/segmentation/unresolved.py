@@ -50,7 +50,7 @@ def unresolved_beads(table: BeadTable) -> int | None:
     >>> len(measure(labels)), unresolved_beads(measure(labels))
     (6, 1)
     """
-    is_round = ~(table.circularity < RULE.circularity)
+    is_round = table.roundness >= RULE.circularity
     if is_round.sum() < RULE.fewest:
         return None
     low, median, high = np.percentile(table.diameter_px[is_round], [25, 50, 75])

@@ -107,6 +107,18 @@ def test_diagonal_lines_have_no_circularity():
     assert row["circularity"] is None
 
 
+@pytest.mark.parametrize("width", [2, 3, 4])
+@pytest.mark.parametrize(("ratio", "circularity"), [(2, 0.841), (4, 0.536), (8, 0.295), (16, 0.152)])
+@pytest.mark.parametrize("angle", [0.0, 0.4, 0.7, np.pi / 2])
+def test_narrow_ellipses_have_the_circularity_of_an_ellipse(width, ratio, circularity, angle):
+    """Nearly all of their pixels lie on the outline, along whose centres the way is too short: it gave 1."""
+    y, x = np.indices((80, 80)) - 39.7
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    labels = (np.hypot(along / ratio, across) <= width / 2).astype(np.uint32)
+    (row,) = measure.measure(labels).rows()
+    assert row["circularity"] is None or row["circularity"] == pytest.approx(circularity, rel=0.35)
+
+
 @pytest.mark.parametrize("diameter", [3, 4, 5, 6, 8, 12])
 def test_small_discs_have_the_circularity_of_a_disc(diameter):
     y, x = np.indices((20, 20)) - 9.5 + diameter % 2 / 2
