@@ -32,6 +32,8 @@ class ScaleLimits:
     unstable                0.5    ratio   a count that changes by more with the thresholds is not stable
     gain                    1.2    factor  a coarser scale must be worth so much more,
     more                    0.02   0..1    and by so much
+    seen_px                 60     px      where half of the beads look larger, half of that scale is better
+    kept                    0.9    factor  if it is worth at least so much of the other
     least_diameter_px       16     px      smaller ones in the shrunk plane are clumps of small beads
     most_diameter           0.4    share   of the plane's shorter edge: wider ones are vessels and supports
     least_edge_px           48     px      a plane is not shrunk below this edge
@@ -47,6 +49,8 @@ class ScaleLimits:
     unstable: float = 0.5
     gain: float = 1.2
     more: float = 0.02
+    seen_px: float = 60.0
+    kept: float = 0.9
     least_diameter_px: float = 16.0
     most_diameter: float = 0.4
     least_edge_px: int = 48
@@ -79,6 +83,8 @@ class Evidence:
         Share of the plane that lies in beads, and in beads of a plausible shape and sure enough.
     diameter_px : float
         Mean diameter of the beads, weighted by area, px of the shrunk plane; 0 without beads.
+    median_px : float
+        Median diameter of the beads, px of the shrunk plane; 0 without beads.
     instability : float
         By how much their number depends on the thresholds; see `beadctl.segmentation.quality.instability`.
     """
@@ -86,6 +92,7 @@ class Evidence:
     covered: float
     sound: float
     diameter_px: float
+    median_px: float
     instability: float
 
     @classmethod
@@ -109,25 +116,35 @@ class Evidence:
             covered=float(area.sum() / seen),
             sound=float(area[plausible].sum() / seen),
             diameter_px=float(area @ diameter / area.sum()) if len(area) else 0.0,
+            median_px=float(np.median(diameter)) if len(diameter) else 0.0,
             instability=instability(found, len(area)),
         )
 
     @property
     def worth(self) -> float:
-        """Share of the plane in sound beads times their share of all beads, 0..1."""
-        return self.sound**2 / self.covered if self.covered else 0.0
+        """Share of the plane in sound beads, times their share of all beads, times stability, 0..1."""
+        stability = max(0.0, 1 - self.instability)
+        return self.sound**2 / self.covered * stability if self.covered else 0.0
+
+    @property
+    def looks_large(self) -> bool:
+        """Whether half of the beads or more are larger than the network sees best."""
+        return self.median_px > LIMITS.seen_px
 
     @property
     def settles(self) -> bool:
         """Whether no other scale need be tried: sound beads are more than specks, of a stable number."""
-        return self.sound >= LIMITS.more and self.instability < LIMITS.unstable
+        sound = self.sound >= LIMITS.more and self.instability < LIMITS.unstable
+        return sound and not self.looks_large
 
     def outweighs(self, other: "Evidence") -> bool:
-        """Whether sound beads, and not clumps of small ones, cover clearly more than at a finer scale."""
-        return (
-            self.diameter_px >= LIMITS.least_diameter_px
-            and self.worth > LIMITS.gain * other.worth + LIMITS.more
-        )
+        """Whether sound beads, and not clumps of small ones, speak for this scale against a finer one.
+
+        They have to be worth clearly more; where beads look large at the finer scale, about as much.
+        """
+        clearly_more = LIMITS.gain * other.worth + LIMITS.more
+        needed = LIMITS.kept * other.worth if other.looks_large else clearly_more
+        return self.diameter_px >= LIMITS.least_diameter_px and self.worth > needed
 
     def is_surer(self, other: "Evidence") -> bool:
         """Whether the number is no less stable than at a finer scale, or that one has but specks."""
@@ -157,6 +174,7 @@ def chosen(
     The finest scale stands where it has more than specks and their number is stable, so small beads are not
     merged into a large one. Else a coarser scale is taken where sound beads cover clearly more of the plane,
     their number no less stable, and are at least 16 px in the shrunk plane and not too wide for the plane.
+    Where half of the beads look larger than 60 px, about as much of the plane will do.
 
     Parameters
     ----------

@@ -84,7 +84,8 @@ def test_beads_are_sound_where_they_are_round_and_certain():
         assert evidence(table((kind, 0.9))).sound == 0, kind
     assert evidence(table(("disc", 0.4))).sound == 0
     nothing = evidence(measure.measure(np.zeros((60, 60), np.uint32)))
-    assert (nothing.covered, nothing.sound, nothing.worth, nothing.diameter_px) == (0, 0, 0, 0)
+    assert (nothing.covered, nothing.sound, nothing.worth) == (0, 0, 0)
+    assert (nothing.diameter_px, nothing.median_px) == (0, 0)
 
 
 def test_evidence_is_summed_over_all_windows():
@@ -95,8 +96,8 @@ def test_evidence_is_summed_over_all_windows():
     assert evidence(both).worth == pytest.approx(both.area_px[0] ** 2 / both.area_px.sum() / 7200)
 
 
-def seen(sound, covered=0.5, instability=0.5, diameter_px=30.0):
-    return Evidence(covered, sound, diameter_px, instability)
+def seen(sound, covered=0.5, instability=0.5, diameter_px=30.0, median_px=None):
+    return Evidence(covered, sound, diameter_px, diameter_px if median_px is None else median_px, instability)
 
 
 def chosen_of(*answers, height=5000, width=5000):
@@ -124,6 +125,27 @@ def test_a_coarser_scale_must_be_clearly_better_and_no_less_stable():
     assert chosen_of(fine, seen(0.38), seen(0.49), fine, fine)[0] == 4
     assert chosen_of(fine, seen(0.31), fine, fine, fine)[0] == 1
     assert chosen_of(fine, seen(0.45, instability=0.7), fine, fine, fine)[0] == 1
+
+
+def test_beads_of_an_unstable_number_are_worth_less():
+    assert seen(0.3, instability=0.25).worth == pytest.approx(0.75 * seen(0.3, instability=0.0).worth)
+    assert seen(0.3, instability=1.5).worth == 0
+    nothing = seen(0.0, covered=0.0, instability=0.0, diameter_px=0.0)
+    unstable, stable = seen(0.3, instability=0.5), seen(0.3, instability=0.0)
+    assert chosen_of(unstable, stable, nothing, nothing, nothing)[0] == 2
+
+
+def test_beads_that_look_large_are_seen_at_half_of_the_scale_where_that_is_worth_about_as_much():
+    def large(sound, diameter_px, median_px=None):
+        return seen(sound, instability=0.1, diameter_px=diameter_px, median_px=median_px)
+
+    nothing = seen(0.0, covered=0.0, instability=0.0, diameter_px=0.0)
+    assert chosen_of(large(0.3, 60.0)) == (1, [1])
+    assert chosen_of(large(0.3, 61.0), large(0.29, 30.5), nothing, nothing, nothing)[0] == 2
+    # A few large beads among many small ones, which would be lost at half of the scale.
+    assert chosen_of(large(0.3, 90.0, median_px=40.0)) == (1, [1])
+    assert chosen_of(large(0.3, 61.0), large(0.28, 30.5), nothing, nothing, nothing)[0] == 1
+    assert chosen_of(large(0.3, 130.0), large(0.3, 65.0), large(0.3, 32.0), large(0.3, 16.0), nothing)[0] == 4
 
 
 def test_only_the_scales_that_fit_a_stated_diameter_are_tried():
@@ -197,11 +219,11 @@ def found(tmp_path, image, **recipe):
 
 
 @default
-@pytest.mark.parametrize("times", [1, 4, 12, 40])
-def test_beads_of_10_to_400_px_are_found_with_no_setting(tmp_path, times):
+@pytest.mark.parametrize(("times", "contrast"), [(1, 90), (4, 90), (9, 90), (40, 90), (5, -70), (10, -70)])
+def test_beads_of_10_to_400_px_are_found_with_no_setting(tmp_path, times, contrast):
     """The same four beads, magnified; where they are larger than the network's view it shrinks the plane."""
     truth = discs(4, 60, 60)[1]
-    clean = np.kron(100.0 + 90 * (truth > 0), np.ones((times, times)))
+    clean = np.kron(100.0 + contrast * (truth > 0), np.ones((times, times)))
     image = ndimage.gaussian_filter(clean, 0.12 * times) + np.random.default_rng(1).normal(0, 3, clean.shape)
     table, factor = found(tmp_path, image.clip(0, 255).astype(np.uint8))
     large = table.diameter_px[table.diameter_px > 6 * times]
