@@ -164,8 +164,12 @@ class Kills:
         process = begin(folder, *words)
         time.sleep(after_s)
         if at_work := process.is_alive():
-            os.kill(process.pid, number)
-            self.killed.append(number)
+            try:
+                os.kill(process.pid, number)
+                self.killed.append(number)
+            except ProcessLookupError:
+                # It ended after it was asked.
+                at_work = False
         sent = time.monotonic()
         code, said = end(process, folder)
         assert "Traceback" not in said
