@@ -17,11 +17,12 @@ from beadctl.errors import IncompleteError, OutputError
 from beadctl.images import Found
 from beadctl.results import ledger, shards
 from beadctl.results.block_store import folder_of
+from beadctl.results.flag_warnings import FlagWarnings
 from beadctl.results.formats import Output
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import EarlierStatistics, removed_words
 from beadctl.results.outputs import Outputs
-from beadctl.results.process import mark, save_settings, say_doubts, tell
+from beadctl.results.process import mark, save_settings, say_doubts, tell_image
 from beadctl.results.record import write_record
 from beadctl.results.shards import Record, ShardImage
 from beadctl.results.stored import Stored
@@ -194,6 +195,7 @@ def merge(
     out, facts, tally = whole.out, _facts(whole.records), Tally(deque(maxlen=0))
     outputs = Outputs(out, tuple(map(Output, whole.facts["shard"]["save"])), stored=stored)
     teller, taken = Teller(), itertools.count(1)
+    tell = partial(tell_image, messages, FlagWarnings(messages, out), on_result)
 
     def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:
         for image in whole.in_order():
@@ -208,7 +210,7 @@ def merge(
 
             def take(result: ImageResult) -> None:
                 tally.add(result)
-                teller.later(partial(tell, result, messages, on_result))
+                teller.later(partial(tell, result))
                 advance(failed=result.failed)
                 if next(taken) % TOLD_AT_ONCE == 0:
                     teller.tell()

@@ -14,6 +14,7 @@ from beadctl.errors import OutputError
 from beadctl.files import require_free, write_text
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
+from beadctl.results.flag_warnings import FlagWarnings
 from beadctl.results.helping import help_others, sharing
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import REPORT, EarlierStatistics, removed_words
@@ -21,7 +22,7 @@ from beadctl.results.outputs import Outputs, check_outputs
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.shards import Part
 from beadctl.results.sources import Source
-from beadctl.results.tables import flagged, write_tables
+from beadctl.results.tables import write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
@@ -89,6 +90,7 @@ def process(
         return zip_longest((item.name for item in found), tally.images)
 
     teller = Teller(may_wait=messages.hear is None)
+    tell = partial(tell_image, messages, FlagWarnings(messages, folder), on_result)
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
         # Words may have to wait for whoever reads them, so they come after the files.
@@ -116,7 +118,7 @@ def process(
 
         def take(result: ImageResult) -> None:
             tally.add(result)
-            teller.later(partial(tell, result, messages, on_result))
+            teller.later(partial(tell, result))
             advance(failed=result.failed, earlier=result.rows[0].status == "skipped")
 
         run.run(found, source, outputs, take, teller.tell, check, miss=tally.miss)
@@ -152,15 +154,19 @@ def save_settings(folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> No
     write_text(folder / "settings.toml", toml_text(saved))
 
 
-def tell(result: ImageResult, messages: console.Messages, on_result: Callable[[ImageResult], None]) -> None:
+def tell_image(
+    messages: console.Messages,
+    flags: FlagWarnings,
+    on_result: Callable[[ImageResult], None],
+    result: ImageResult,
+) -> None:
     """Say what became of an image."""
     on_result(result)
     for row in result.rows:
         console.event("image", **row.cells())
         if row.status == "failed":
             messages.fail(f"{row.place}: {row.reason}")
-        elif row.quality:
-            messages.warn(flagged(row))
+    flags.tell(result)
 
 
 def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:

@@ -9,28 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from beadctl.files import atomic, write_csv
 from beadctl.results import joined, ledger
-from beadctl.results.ledger import Entry, ImageResult, Row, Status
+from beadctl.results.ledger import Entry, ImageResult, Status
 from beadctl.results.outputs import Outputs
-from beadctl.results.sources import SHARED_LABELS
-from beadctl.segmentation.causes import Cause
-from beadctl.segmentation.count_rule import NARROW_GUARD
-from beadctl.segmentation.misfit import DIAMETER_MISFIT
-from beadctl.segmentation.quality import DOUBTFUL
 from beadctl.text import csv_line
 from beadctl.url import Url
 
 # Why an image has no result of its own, and none of an earlier run.
 NOT_REACHED = "not reached: the run was stopped"
 REMOVED = "its results were removed during the run"
-# Flags that stand without `doubtful` -> what is wrong, and what to do.
-REMEDIES = {
-    DIAMETER_MISFIT: "the objects have another size than --diameter states; correct it, or leave it out",
-    NARROW_GUARD: "beads in the counting frame are cut by the image's border, or by an area of NaN; give "
-    "--counting-frame a wider distance",
-    Cause.SURROUND: "one value around the field counts as area of it, so densities are too low; crop the "
-    "image, or give a --region",
-    SHARED_LABELS: "separate beads share a number and count as one; give each bead its own number",
-}
 
 
 @dataclass(frozen=True)
@@ -219,13 +205,3 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
-
-
-def flagged(row: Row) -> str:
-    """Return the warning for a plane that has quality flags."""
-    count, flags = f"{row.place}: count {row.count}", row.quality.split()
-    advice = [REMEDIES[flag] for flag in flags if flag in REMEDIES]
-    if DOUBTFUL in flags:
-        chance = f"it is off by more than a fifth with a probability of {row.doubt or 0:.0%}"
-        return f"{count} is {', '.join(flags)}: {'; '.join([chance, *advice])}"
-    return f"{count}: {'; '.join(advice or flags)}"

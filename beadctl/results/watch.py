@@ -15,13 +15,14 @@ from beadctl.files import require_free
 from beadctl.images import Found
 from beadctl.results import ledger, run, shards
 from beadctl.results.arrivals import Arrivals, Folder
+from beadctl.results.flag_warnings import flagged
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import EarlierStatistics
 from beadctl.results.outputs import Names, Outputs, check_outputs
 from beadctl.results.process import facts_of, mark, save_settings, say_doubts
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.sources import Source
-from beadctl.results.tables import Left, States, flagged, write_tables
+from beadctl.results.tables import Left, States, write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.text import name_text
@@ -239,8 +240,8 @@ class _Watching:
             console.event("image", **row.cells())
             if row.status == "failed":
                 self._messages.warn(f"{row.place}: {row.reason}{'; it is tried again' * again}")
-            elif row.quality:
-                self._messages.warn(flagged(row))
+        if words := flagged(result):
+            self._messages.warn(words)
         if not result.failed:
             planes = f" in {len(result.rows)} planes" if len(result.rows) > 1 else ""
             beads = number_of(sum(row.count or 0 for row in result.rows), "bead")
