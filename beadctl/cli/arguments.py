@@ -255,18 +255,24 @@ def network_order(settings: Settings, source: ByNetwork, where: Place, threads: 
     )
 
 
-def print_forecast(settings: Settings, found: Sequence[Found], messages: Messages) -> ExitCode:
-    """Print what a run would take."""
+def print_forecast(
+    settings: Settings, found: Sequence[Found], outputs: Outputs, messages: Messages
+) -> ExitCode:
+    """Print what a run would take; images that an earlier one has done take nothing."""
     from beadctl.results.forecast import COLUMNS, forecast
 
     inference = settings.inference
     model, plan = session(settings, messages)
-    where, _ = shared_among(settings, found, model.cpu_threads)
+    assert outputs.folder is not None
+    names = [item.name for item in found]
+    with opened(outputs.folder, messages, parts=names, writes=False) as (folder, store):
+        left = remaining(found, replace(outputs, folder=folder, stored=store))
+    where, _ = shared_among(settings, left, model.cpu_threads)
     processes = where.workers if isinstance(where, Local) else 1
     if processes > 1:
         asked = inference.max_memory, inference.tile_size
         plan = MemoryPlan.of(*asked, network=model.bytes_a_pixel, sharing=processes)
-    told = forecast(found, read_options(settings), model, plan, processes)
+    told = forecast(left, read_options(settings), model, plan, processes, len(found) - len(left))
     print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
     return ExitCode.of(failed=told.unreadable > 0)
 

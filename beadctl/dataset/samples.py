@@ -7,6 +7,7 @@ from beadctl.annotations.pairing import PairingRule, pair
 from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.dataset import manifest
+from beadctl.errors import AnnotationError
 
 
 def find_samples(
@@ -25,9 +26,18 @@ def find_samples(
         How annotations are read and paired.
     messages : Messages
         Takes warnings about images and annotations without a partner.
+
+    Raises
+    ------
+    AnnotationError
+        If there is none.
     """
     if masks is None and (images / manifest.MANIFEST).exists():
-        return manifest.samples(manifest.read_manifest(images))
+        if rows := manifest.read_manifest(images):
+            return manifest.samples(rows)
+        raise AnnotationError(
+            f"{images / manifest.MANIFEST}: lists no tile; write it again with: beadctl tile"
+        )
     pairing = pair(images, masks or images, **vars(rule))
     pairing.report(messages.warn)
     return pairing.samples

@@ -28,9 +28,9 @@ class Forecast:
 
     Attributes
     ----------
-    images, unreadable, planes, tiles : int
-        Images, those that cannot be opened, planes of the others, and runs of the network over these as they
-        are; the scale rule may add some.
+    images, earlier, unreadable, planes, tiles : int
+        Images, those that an earlier run has done, those that cannot be opened, planes of the others, and
+        runs of the network over these as they are; the scale rule may add some.
     pixels, network_pixels : int
         Of the planes, and of the tiles with their halos.
     processes : int
@@ -42,6 +42,7 @@ class Forecast:
     """
 
     images: int
+    earlier: int
     unreadable: int
     planes: int
     tiles: int
@@ -56,6 +57,7 @@ class Forecast:
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield the cells under `COLUMNS`."""
         yield "images", f"{self.images}"
+        yield "done by an earlier run", f"{self.earlier}"
         yield "unreadable images", f"{self.unreadable}"
         yield "planes", f"{self.planes}"
         yield "megapixels", f"{self.pixels / 1e6:.4g}"
@@ -68,18 +70,25 @@ class Forecast:
 
 
 def forecast(
-    found: Sequence[Found], read: ReadOptions, model: Model, plan: MemoryPlan, processes: int = 1
+    found: Sequence[Found],
+    read: ReadOptions,
+    model: Model,
+    plan: MemoryPlan,
+    processes: int = 1,
+    earlier: int = 0,
 ) -> Forecast:
     """Foretell a run; images are opened, and no pixel is read. Objects in stores are copied one at a time.
 
     Parameters
     ----------
     found, read : sequence of Found and ReadOptions
-        The images, and how they are read.
+        The images that are left to do, and how they are read.
     model, plan : Model and MemoryPlan
         The opened model, and the tiles and memory of a process.
     processes : int
         Processes that share the images.
+    earlier : int
+        Images that an earlier run has done.
     """
     planes, unreadable = list[Plane](), 0
     for item in found:
@@ -95,7 +104,8 @@ def forecast(
     tile_bytes = largest.height * largest.width * model.bytes_a_pixel if largest else 0
     fixed_bytes = COSTS.process + COSTS.cell + tile_bytes
     return Forecast(
-        images=len(found),
+        images=len(found) + earlier,
+        earlier=earlier,
         unreadable=unreadable,
         planes=len(planes),
         tiles=len(tiles),

@@ -14,6 +14,8 @@ from helpers.images import discs
 from helpers.model import write_model
 from PIL import Image
 
+from beadctl.dataset import manifest
+
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
@@ -192,6 +194,11 @@ def test_images_and_masks_without_partner_are_warnings(run, model_path, pairs, c
 def test_training_without_tiles(run):
     one_line(run("train", "--tiles", "absent", "-o", "out"), 3, "absent", "beadctl tile")
     one_line(run("eval", "--tiles", "absent"), 3, "absent")
+
+
+def test_auditing_a_manifest_without_tiles(run, tmp_path):
+    (tmp_path / "manifest.csv").write_text(",".join(manifest.COLUMNS) + "\n")
+    one_line(run("audit", tmp_path), 1, "manifest.csv: lists no tile; write it again with: beadctl tile")
 
 
 def test_exporting_something_other_than_a_run(run, tmp_path):

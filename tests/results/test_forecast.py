@@ -66,3 +66,20 @@ def test_processes_that_share_the_images_need_memory_each(run, images, model_pat
     alone, shared = tables
     assert (alone["processes"], shared["processes"]) == ("1", "2")
     assert parsed(shared["memory"]) == pytest.approx(2 * parsed(alone["memory"]), rel=0.05)
+
+
+def test_images_that_an_earlier_run_has_done_take_nothing(run, images, model_path, tmp_path):
+    (images / "c.tif").unlink()
+    words = ("-m", model_path, "-o", tmp_path / "out")
+    run("segment", images / "a.tif", *words)
+    before = [
+        dict(csv.reader(io.StringIO(run("segment", images, *words, *more, "--dry-run").out)))
+        for more in ((), ("--overwrite",))
+    ]
+    assert [(one["images"], one["done by an earlier run"], one["planes"]) for one in before] == [
+        ("2", "1", "1"),
+        ("2", "0", "4"),
+    ]
+    run("segment", images, *words)
+    done = dict(csv.reader(io.StringIO(run("segment", images, *words, "--dry-run").out)))
+    assert (done["done by an earlier run"], done["tiles"], done["time"]) == ("2", "0", "0:00:00")

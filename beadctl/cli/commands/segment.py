@@ -48,7 +48,7 @@ def segment(
     images = arguments.images(settings, inputs, messages)
     part = arguments.part(images, shard, outputs.folder, messages)
     if dry_run:
-        return arguments.print_forecast(settings, part.found if part else images, messages)
+        return arguments.print_forecast(settings, part.found if part else images, outputs, messages)
     reported = arguments.reported(settings, part, messages)
     network = arguments.by_network(settings, messages)
     with arguments.stored(outputs, part, messages) as outputs:
