@@ -109,7 +109,8 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
     path, threads : Path and int
         The ``.onnx`` file, and the CPU threads.
     device : str
-        ``auto`` is CUDA where it works, else the CPU.
+        ``auto`` is CUDA where it works, else the CPU; ``auto:N`` is that of process N of several: the GPU of
+        its number, or one that processes of lower numbers have too.
 
     Raises
     ------
@@ -123,9 +124,18 @@ def open_session(path: Path, device: str, threads: int) -> tuple[Any, str]:
         described, _ = _on_cpu(path, 1)
         return openvino_session.open_session(path, described, index or "CPU", threads)
     if kind == "auto" and PROVIDERS["cuda"].name in providers():
-        with contextlib.suppress(DeviceError):
-            return _on_provider(path, "cuda", threads)
+        for number in _turns(int(index or 0)):
+            with contextlib.suppress(DeviceError):
+                return _on_provider(path, f"cuda:{number}", threads)
     return _on_cpu(path, threads)
+
+
+def _turns(number: int) -> Iterator[int]:
+    """Yield a number, then without its highest bits: so 2, 4 or 8 GPUs have equally many processes."""
+    yield number
+    while number:
+        number -= 1 << (number.bit_length() - 1)
+        yield number
 
 
 def _on_cpu(path: Path, threads: int) -> tuple[Any, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from beadctl import cpus, scratch
 from beadctl.cluster.place import Local
 from beadctl.cluster.worker import name_notes
-from beadctl.errors import ModelError
+from beadctl.errors import DeviceError, ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
 from beadctl.model.session import DEFAULT_MODEL, Model
@@ -19,8 +19,8 @@ from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork
 from beadctl.segmentation.options import SegmentOptions
 
-# Devices of which each process that shares them takes one, by its number.
-NUMBERED = ("cuda", "tensorrt", "directml")
+# Devices of which each process that shares them takes one, by its number; `auto` where there are enough.
+NUMBERED = ("auto", "cuda", "tensorrt", "directml")
 # What ``run.json`` says of the process that finds the beads.
 OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
 
@@ -97,7 +97,13 @@ class NetworkOrder:
         own_gpu = self.device in NUMBERED and self.sharing > 1
         device = f"{self.device}:{number}" if own_gpu else self.device
         threads = self.threads or max(1, cpus.usable_cpus() // self.sharing)
-        model = Model(self.model or DEFAULT_MODEL, device, threads)
+        try:
+            model = Model(self.model or DEFAULT_MODEL, device, threads)
+        except DeviceError as error:
+            if not (own_gpu and number):
+                raise
+            each = f"each process takes a device of its own; give --cluster local:{number}"
+            raise DeviceError(f"{error}; {each}, or --device {self.device}:0 for all") from None
         if model.sha256 != self.sha256:
             raise ModelError(
                 f"{model.path}: is another model file than here (sha256 {model.sha256[:12]}, here "

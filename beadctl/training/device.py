@@ -41,6 +41,20 @@ def resolve(device: str) -> torch.device:
     return wanted
 
 
+def in_turn(device: str, number: int) -> str:
+    """Return the device of one of several processes that train apart from one another.
+
+    Parameters
+    ----------
+    device, number : str and int
+        The device that was asked for, and which process it is, from 0: with ``cuda`` each takes a GPU of its
+        own, with ``auto`` the GPUs, if there are any, in turn.
+    """
+    if device == "auto" and (found := torch.cuda.device_count()):
+        return f"cuda:{number % found}"
+    return f"cuda:{number}" if device == "cuda" else device
+
+
 def own(device: str, launch: Launch) -> str:
     """Return the device of one of several processes: those of a machine have a GPU each.
 

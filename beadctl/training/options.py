@@ -76,13 +76,11 @@ def among(options: TrainOptions, number: int, sharing: int) -> TrainOptions:
     options : TrainOptions
         Those of all.
     number, sharing : int
-        Which process it is, from 0, and how many share the computer; with the device ``cuda`` each takes a
-        GPU of its own.
+        Which process it is, from 0, and how many share the computer; see `beadctl.training.device.in_turn`.
     """
-    own_gpu = options.device == "cuda" and sharing > 1
     return replace(
         options,
-        device=f"cuda:{number}" if own_gpu else options.device,
+        device=device.in_turn(options.device, number) if sharing > 1 else options.device,
         threads=options.threads or max(1, usable_cpus() // sharing),
         # Processes of a process that has threads are for those who ask for them.
         workers=options.workers or 0,

@@ -8,6 +8,7 @@ from helpers.training import TINY, go, one_line
 
 from beadctl.errors import DeviceError
 from beadctl.training import device
+from beadctl.training.options import TrainOptions, among
 
 
 def test_devices():
@@ -25,6 +26,17 @@ def test_a_missing_gpu_is_an_error(tiles, tmp_path, name):
     with pytest.raises(DeviceError, match=name) as error:
         go(TINY, tiles, tmp_path / "run", device=name)
     one_line(error)
+
+
+@pytest.mark.parametrize(("gpus", "auto"), [(0, ["auto"] * 3), (2, ["cuda:0", "cuda:1", "cuda:0"])])
+def test_trainings_apart_from_one_another_take_the_gpus_in_turn(monkeypatch, gpus, auto):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    chosen = [
+        [among(TrainOptions(device=name), number, 3).device for number in range(3)]
+        for name in ("auto", "cuda", "cuda:1")
+    ]
+    assert chosen == [auto, ["cuda:0", "cuda:1", "cuda:2"], ["cuda:1"] * 3]
+    assert among(TrainOptions(device="auto"), 0, 1).device == "auto"
 
 
 @pytest.mark.parametrize(
