@@ -58,6 +58,16 @@ PANELS = {
 }
 # A longer list of choices is part of the help, since Typer shows it as the type, beside the help.
 LONGEST_TYPE = 10
+# Help of flags that mean something of their own where a command trains.
+TRAINING_WORDS = MappingProxyType(
+    {
+        "data.size": "Edge of a sample or of a simulated scene, px [that of the tiles; 512 of scenes]",
+        "inference.device": "Device that trains: auto (cuda where it works, else cpu), cpu, cuda; or one of "
+        "several, as cuda:1 [auto]",
+        "cluster.workers": "Workers: local:N processes here, a Dask cluster by its scheduler at "
+        "tcp://HOST:PORT, or N jobs by jobqueue.yaml:N [this process alone]",
+    }
+)
 
 
 def command(
@@ -166,11 +176,14 @@ def list_of(family: type[StrEnum]) -> Callable[[str], list[str]]:
     return complete
 
 
-def _devices(incomplete: str) -> list[str]:
-    return [name for name in DEVICE_KINDS if name.startswith(incomplete)]
-
-
-_COMPLETIONS = {"inference.device": _devices, "output.save": list_of(Output)}
+def _completion(key: str, words: str) -> Callable[[str], list[str]] | None:
+    """Return the completion of a setting; of a device, those that its help names."""
+    if key == "output.save":
+        return list_of(Output)
+    if key != "inference.device":
+        return None
+    named = [name for name in DEVICE_KINDS if re.search(rf"\b{name}\b", words)]
+    return lambda incomplete: [name for name in named if name.startswith(incomplete)]
 
 
 def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
@@ -218,7 +231,7 @@ def _option(key: str, flags: Sequence[str], own_default: object, own_words: str 
         show_default=False,
         metavar="" if kind is bool else "<name>" if is_long else "<list>" if kind == list[str] else None,
         rich_help_panel=PANELS.get(key, PANELS[section]),
-        autocompletion=_COMPLETIONS.get(key),
+        autocompletion=_completion(key, words),
     )
     return _parameter(key.replace(".", "__"), kind | None, option)
 

@@ -22,6 +22,7 @@ from beadctl.files import write_bytes, write_json
 from beadctl.launch import Launch
 from beadctl.model.metadata import with_facts
 from beadctl.results.workers import Workers
+from beadctl.training.device import resolve
 from beadctl.training.export import ExportOptions
 from beadctl.training.preparation import Asked
 from beadctl.tuning import cross_validation, page
@@ -82,6 +83,8 @@ def tune(
     Launch.of().require_alone("tune")
     out = asked.out or DEFAULT_FOLDER
     require_own(out)
+    if not cluster:
+        resolve(asked.options.device)
     with lock.held(out, messages.info):
         cut = cut_with_progress(samples, out / TILES, tiling, overwrite=False, messages=messages)
         for reason in cut.failures:

@@ -70,7 +70,24 @@ def test_each_default_is_in_the_help():
                 default = tune.DEFAULTS.get(f"{section}.{field}", default)
             if default not in (None, ()) and not isinstance(default, bool):
                 shown = ",".join(default) if isinstance(default, tuple) else f"{default}".removesuffix(".0")
-                assert f"[default: {shown}]" in parameter.help, (name, parameter.name)
+                stated = parameter.help.partition("[default: ")[2]
+                assert re.search(rf"(^|; ){re.escape(shown)}\b", stated), (name, parameter.name)
+
+
+@pytest.mark.parametrize("command", ["train", "compare-losses", "tune"])
+def test_help_of_a_training_names_the_devices_that_train_and_no_others(command):
+    parameters = typer.main.get_command(main.application()).commands[command].params
+    (device,) = (one for one in parameters if one.name == "inference__device")
+    assert not re.search("openvino|tensorrt|directml|coreml", device.help)
+    assert [item.value for item in device.shell_complete(None, "")] == ["auto", "cpu", "cuda"]
+
+
+def test_help_of_a_training_tells_size_and_workers_where_none_are_given(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "[default: that of the tiles; 512 of scenes]" in run("train", "--help").out
+    assert "[default: 256]" in run("tune", "--help").out
+    for command in ("compare-losses", "tune"):
+        assert "[default: this process alone]" in run(command, "--help").out
 
 
 def test_help_lists_the_commands_and_the_version(run):

@@ -180,6 +180,14 @@ def test_too_few_beads_end_it_before_the_training(run):
     assert not Path("out/run").exists()
 
 
+def test_a_device_that_cannot_train_is_refused_before_the_tiles_are_cut(run):
+    write_images(Path(), 3, 48)
+    said = run("tune", "images", "masks", *FLAGS, "--device", "openvino")
+    assert said.code == 3
+    assert said.err == "error: device 'openvino' is unknown; use auto, cpu, cuda or cuda:N\n"
+    assert not Path("out").exists()
+
+
 def test_a_region_of_a_training_image_is_said(tiny_model):
     model, scores = Model(tiny_model, "cpu"), Comparison((ImageScores("a.tif", Score(), Score()),))
     for split, words in (("test", "trained on"), ("val", "trained on and that also chose its epoch")):

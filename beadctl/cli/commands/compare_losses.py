@@ -30,6 +30,7 @@ def _several(flag: str, what: str, panel: str, family: type[StrEnum] | None = No
 
 @options.command(
     out_dir="runs/compare-losses",
+    words=options.TRAINING_WORDS,
     data="tiles size seed",
     train="start simulate epochs steps_per_epoch max_minutes accumulate warmup_epochs schedule arch width "
     "depth max_channels dilation ema_decay precision augment workers",

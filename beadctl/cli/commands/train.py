@@ -15,6 +15,7 @@ from beadctl.errors import ExitCode
     log=True,
     several=True,
     out_dir="runs/<loss>-<size>",
+    words=options.TRAINING_WORDS,
     data="tiles size seed",
     train="*",
     loss="*",

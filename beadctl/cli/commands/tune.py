@@ -31,9 +31,11 @@ DEFAULTS = MappingProxyType(
     out_dir="tuned",
     flags={"data.centre_diameter": ("--centre-diameter", "--diameter")},
     defaults=DEFAULTS,
-    words={
+    words=options.TRAINING_WORDS
+    | {
+        "data.size": "Edge of a tile, px",
         "output.format": "Form of the figures of both models on standard output; auto: table on a terminal, "
-        "csv in a pipe or file"
+        "csv in a pipe or file",
     },
     log=True,
     data="annotations pair centre_diameter axes channel plane series size seed",
