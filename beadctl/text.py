@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -34,6 +35,17 @@ def name_text(name: PurePosixPath) -> str:
         # In locales such as C, so that a name is the same in the tables of every job.
         text = os.fsencode(text).decode("utf-8", "surrogateescape")
     return no_formula(printable(re.sub(r"\\(?=[xu])", r"\\x5c", text)))
+
+
+def alike(name: str) -> str:
+    """Return what names have in common that some file systems take for one: by case, or composed accents.
+
+    Examples
+    --------
+    >>> alike("One.tif") == alike("one.TIF")
+    True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def no_formula(text: str) -> str:

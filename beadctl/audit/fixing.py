@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from beadctl.annotations.sample import flat_stem
+from beadctl.annotations.sample import Sample, flat_stem
 from beadctl.audit.check import CheckResult, check
 from beadctl.audit.faults import Fault, Finding, Verdict
 from beadctl.audit.fit import shift_labels
@@ -18,6 +17,7 @@ from beadctl.files import atomic, write_csv
 from beadctl.images import ReadOptions, only_plane
 from beadctl.images.pixel_size import stated_beside
 from beadctl.images.tiff_write import write_tiff
+from beadctl.text import alike
 from beadctl.words import number_of
 
 UNCHANGED = "none"
@@ -52,17 +52,30 @@ def fix(audited: Sequence[AuditedSample], out_dir: Path, reading: ReadOptions) -
     Raises
     ------
     OutputError
-        If the folder holds results, two images have one name, or nothing can be written.
+        As for `require_fixable`, or if nothing can be written.
     """
-    if (out_dir / "changes.csv").exists() or (out_dir / "images").exists():
-        raise OutputError(f"{out_dir}: already holds images or changes.csv; choose another folder for --fix")
-    stems = Counter(flat_stem(pair.sample.name) for pair in audited)
-    name, count = next(iter(stems.most_common(1)), ("", 0))
-    if count > 1:
-        raise OutputError(f"{name}: several images have this name; audit their folders one at a time")
+    require_fixable([pair.sample for pair in audited], out_dir)
     changes = tuple(_fix_pair(pair, out_dir, reading) for pair in audited)
     write_csv(out_dir / "changes.csv", COLUMNS, map(_row, changes), rounded=True)
     return changes
+
+
+def require_fixable(samples: Sequence[Sample], out_dir: Path) -> None:
+    """Refuse a folder that holds results, and images whose copies in one folder would have one name.
+
+    Raises
+    ------
+    OutputError
+        Names the folder, or two such images.
+    """
+    if (out_dir / "changes.csv").exists() or (out_dir / "images").exists():
+        raise OutputError(f"{out_dir}: already holds images or changes.csv; choose another folder for --fix")
+    taken = dict[str, Path]()
+    for sample in samples:
+        other = taken.setdefault(alike(flat_stem(sample.name)), sample.image)
+        if other != sample.image:
+            words = f"would both be {out_dir / 'masks' / flat_stem(sample.name)}.tif"
+            raise OutputError(f"{other} and {sample.image} {words}; rename one, or audit them apart")
 
 
 def _row(change: Change) -> dict[str, object]:

@@ -26,6 +26,7 @@ from beadctl.files import sha256, write_csv
 from beadctl.images import Window, levels_of, measure_levels, only_plane, real_path
 from beadctl.images.normalisation import LIMITS
 from beadctl.images.tiff_write import write_tiff
+from beadctl.text import alike
 
 Regions = tuple[tuple[str, Window], ...]
 
@@ -261,7 +262,7 @@ def _check_names(samples: Sequence[Sample], out_dir: Path) -> None:
             if real_path(path).parent in folders:
                 raise OutputError(f"{out_dir}: holds {path}, which is to be cut; choose another -o")
         stem = flat_stem(sample.name)
-        other = taken.setdefault(stem.casefold(), sample.image)
+        other = taken.setdefault(alike(stem), sample.image)
         if other != sample.image:
             raise OutputError(f"{other} and {sample.image} would both write {stem}_*.tif; rename one of them")
 

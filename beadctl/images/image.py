@@ -65,7 +65,8 @@ def open_image(path: Path, options: ReadOptions = ReadOptions(), *, is_copy: boo
     """Open an image and list its planes; pixels are read by `Plane.open`.
 
     The format is detected from the content of the file, not from its name. Every axis other than Y, X, S
-    (samples) and C (channels) is a stack of planes. Rotation tags are not applied: planes are as stored.
+    (samples) and C (channels) is a stack of planes. Planes are as stored: the tags of TIFF and EXIF by which
+    viewers turn or mirror a picture are ignored.
 
     Parameters
     ----------

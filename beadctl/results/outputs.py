@@ -2,7 +2,6 @@
 
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +16,7 @@ from beadctl.results.formats import Output, format_of, stem
 from beadctl.results.ledger import Entry
 from beadctl.results.stored import Stored
 from beadctl.results.written import Stamp, discard
+from beadctl.text import alike
 
 DEFAULT_FOLDER = Path("segmented")
 # Of a name, on nearly all file systems.
@@ -219,8 +219,7 @@ class Names:
 
     def problem(self, item: Found) -> str | None:
         """Take the names of an image's results, or return why another image has them."""
-        # Some file systems take names for equal that differ in case or in how accents are composed.
-        name = unicodedata.normalize("NFC", str(item.name.parent / stem(item.name))).casefold()
+        name = alike(str(item.name.parent / stem(item.name)))
         # Pictures of the planes of a stack a.tif are named like those of an image a_p0000.tif.
         stack = PLANE_NUMBER.sub("", name)
         other = self._owner(self._taken, name)

@@ -1,6 +1,7 @@
 """Safe corrections, written beside the source."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,3 +81,16 @@ def test_fix_keeps_masks_that_merge_beads_and_says_so(run, tmp_path):
     (change,) = table(tmp_path / "fixed/changes.csv")
     assert change["change"] == "none (but 16 of 49 marks hold several beads by their shape)"
     assert np.array_equal(tifffile.imread(tmp_path / "fixed/masks/dimers.tif"), labels)
+
+
+def test_images_whose_copies_would_have_one_name_are_refused_before_the_audit(run):
+    """On some file systems the second of two that differ in case would replace the first."""
+    image, labels = field(0)
+    for name, content in (("images", image), ("masks", labels)):
+        Path(name).mkdir()
+        for number in ("f0.tif", "F0.tif"):
+            tifffile.imwrite(Path(name, number), content)
+    said = run("audit", "images", "masks", "--no-find", "--fix", "fixed")
+    assert said.code == 3
+    assert "would both be" in said.error
+    assert "auditing" not in said.err

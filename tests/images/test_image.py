@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from helpers.reading import noise, read_error, read_plane
+from PIL import Image as PillowImage
 
 from beadctl.errors import ImageError
 from beadctl.images import ReadOptions, Window, find, only_plane, open_image
@@ -17,6 +18,18 @@ def test_format_is_detected_from_the_content(tmp_path):
     image = noise((12, 14), "u2")
     path = tmp_path / "really_a_png.tif"
     path.write_bytes(imagecodecs.png_encode(image))
+    np.testing.assert_array_equal(read_plane(path), image)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_planes_are_as_stored_whatever_a_tag_says_how_to_turn_them(tmp_path, suffix):
+    image, path, turned = noise((12, 14), "u1"), tmp_path / f"a{suffix}", 6
+    if suffix == ".tif":
+        tifffile.imwrite(path, image, extratags=[("Orientation", "H", 1, turned, True)])
+    else:
+        exif = PillowImage.Exif()
+        exif[274] = turned
+        PillowImage.fromarray(image).save(path, exif=exif)
     np.testing.assert_array_equal(read_plane(path), image)
 
 

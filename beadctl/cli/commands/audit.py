@@ -60,6 +60,8 @@ def audit(
     settings, out_dir = loaded.settings, loaded.settings.output.out_dir
     samples = auditing.samples(settings, images, masks, messages)
     part = auditing.part(samples, shard, out_dir, fix, messages)
+    if fix:
+        fixing.require_fixable(samples, fix)
     out = require_free(out_dir, ("audit.csv", "audit.html"), overwrite=settings.output.overwrite)
     reading = arguments.read_options(settings)
     own = [samples[place] for place in part.places] if part else samples
