@@ -56,12 +56,12 @@ def no_formula(text: str) -> str:
 def cell(value: object) -> str:
     """Return a value as the text of a table cell: empty for None and nan, six digits of a float."""
     match value:
+        case float():
+            return "" if math.isnan(value) else f"{value:.6g}"
         case None:
             return ""
         case bool():
             return "true" if value else "false"
-        case float():
-            return "" if math.isnan(value) else f"{value:.6g}"
         case _:
             return str(value)
 

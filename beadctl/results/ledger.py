@@ -84,6 +84,8 @@ class Row:
         95 % interval of the mean count of such fields, by chance and by the model's errors.
     unresolved_beads : int or None
         Beads that clumps may hold beyond the count; see `beadctl.segmentation.unresolved.unresolved_beads`.
+    border_beads : int or None
+        Beads that touch the border of the plane, or a gap in it; see `beadctl.counting.border`.
     """
 
     image: str
@@ -128,6 +130,7 @@ class Row:
     combined_low: float | None = None
     combined_high: float | None = None
     unresolved_beads: int | None = None
+    border_beads: int | None = None
 
     @property
     def place(self) -> str:

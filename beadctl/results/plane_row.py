@@ -86,6 +86,7 @@ def row_of(
         doublets=int((groups == 2).sum()),
         clusters=int((groups > 2).sum()),
         unresolved_beads=unresolved_beads(table),
+        border_beads=int(table.border.sum()),
         **_errors(count, covered, segmented, bands),
     )
 

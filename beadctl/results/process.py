@@ -10,6 +10,7 @@ from typing import Any
 
 from beadctl import __version__, console, lock
 from beadctl.console import stopping
+from beadctl.counting.border import TOLD, overstatement
 from beadctl.errors import OutputError
 from beadctl.files import require_free, write_text
 from beadctl.images import Found
@@ -170,13 +171,18 @@ def tell_image(
 
 
 def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:
-    """Say how many counts have a flag, and what the filters left out."""
+    """Say how many counts have a flag, what the filters left out, and what the border adds."""
     if tally.flagged:
         verb = form(tally.flagged, "has", "have")
         what = f"{tally.flagged} of {number_of(tally.counted, 'count')} {verb} a quality flag"
         messages.warn(f"{what}; look at the overlays before use")
     if filters.names and tally.counted:
         messages.info(filters.note(tally.filtered, tally.beads))
+    extra = overstatement(tally.beads, tally.cut)
+    if extra >= TOLD:
+        cut = f"{tally.cut} of {number_of(tally.beads, 'bead')}"
+        what = f"cut by the border: density is overstated by about {extra:.0%}"
+        messages.info(f"{cut} {form(tally.cut, 'is', 'are')} {what}; --counting-frame corrects that")
 
 
 def facts_of(

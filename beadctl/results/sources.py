@@ -4,7 +4,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,7 +149,7 @@ class ByNetwork:
         """Which of the finished beads are counted."""
         return self.options.rule
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Fingerprint of model and options."""
         return self.options.fingerprint(self.model)
@@ -259,7 +259,7 @@ class ByLabels:
         """Planes are measured by so many, beside each other."""
         return cpus.threads(self.asked_threads)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Fingerprint of the options."""
         options = self._options()

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from beadctl.results.ledger import ImageResult, Row, Status
+from beadctl.segmentation.count_rule import NARROW_GUARD
 
 # Planes that a summary shows; all are in counts.csv.
 SHOWN = 100
@@ -27,8 +28,9 @@ class Tally:
         These.
     planes, counted, flagged : int
         Planes, those with a count, and those whose count has a quality flag.
-    beads, filtered : int
-        Beads, and those that the filters left out.
+    beads, cut, filtered : int
+        Beads, those that the border cuts where there is no counting frame, and those that the filters left
+        out.
     """
 
     images: list[ImageResult | Status | None] | deque[ImageResult | Status | None] = field(
@@ -41,6 +43,7 @@ class Tally:
     counted: int = 0
     flagged: int = 0
     beads: int = 0
+    cut: int = 0
     filtered: int = 0
 
     def miss(self) -> None:
@@ -57,4 +60,6 @@ class Tally:
         self.counted += sum(row.count is not None for row in rows)
         self.flagged += sum(row.count is not None and bool(row.quality) for row in rows)
         self.beads += sum(row.count or 0 for row in rows)
+        # Those of a counting frame have this flag.
+        self.cut += sum(row.border_beads or 0 for row in rows if NARROW_GUARD not in row.quality)
         self.filtered += sum(row.filtered or 0 for row in rows)
