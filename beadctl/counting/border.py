@@ -1,7 +1,9 @@
 """What beads that the border of an image cuts add to the density."""
 
-# Overstatement of the density from which a run tells of it: that of 5 px beads in images of 200 px.
-TOLD = 0.05
+import math
+
+# Overstatement of the density from which it matters: that of 5 px beads in images of 200 px.
+LEAST = 0.05
 
 
 def overstatement(beads: int, cut: int) -> float:
@@ -24,3 +26,8 @@ def overstatement(beads: int, cut: int) -> float:
     """
     outside = cut / 2
     return outside / (beads - outside) if beads else 0.0
+
+
+def matters(beads: int, cut: int) -> bool:
+    """Return whether the overstatement is 5 % or more, and above the Poisson error of the count."""
+    return overstatement(beads, cut) >= LEAST and cut / 2 > math.sqrt(beads)

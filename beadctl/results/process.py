@@ -10,7 +10,7 @@ from typing import Any
 
 from beadctl import __version__, console, lock
 from beadctl.console import stopping
-from beadctl.counting.border import TOLD, overstatement
+from beadctl.counting.border import matters, overstatement
 from beadctl.errors import OutputError
 from beadctl.files import require_free, write_text
 from beadctl.images import Found
@@ -178,10 +178,10 @@ def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> No
         messages.warn(f"{what}; look at the overlays before use")
     if filters.names and tally.counted:
         messages.info(filters.note(tally.filtered, tally.beads))
-    extra = overstatement(tally.beads, tally.cut)
-    if extra >= TOLD:
+    if matters(tally.beads, tally.cut):
         cut = f"{tally.cut} of {number_of(tally.beads, 'bead')}"
-        what = f"cut by the border: density is overstated by about {extra:.0%}"
+        extra = f"{overstatement(tally.beads, tally.cut):.0%}"
+        what = f"cut by the border: density is overstated by about {extra}"
         messages.info(f"{cut} {form(tally.cut, 'is', 'are')} {what}; --counting-frame corrects that")
 
 

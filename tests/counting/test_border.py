@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.fields import SHAPE, SPACING, field
 
-from beadctl.counting.border import overstatement
+from beadctl.counting.border import matters, overstatement
 from beadctl.segmentation.measure import measure
 
 
@@ -19,3 +19,10 @@ def test_the_overstatement_is_that_of_fields_of_a_known_density():
 
 def test_a_field_without_beads_overstates_nothing():
     assert overstatement(0, 0) == 0
+
+
+def test_the_overstatement_matters_where_it_is_neither_small_nor_chance():
+    assert matters(140, 36)
+    assert not matters(1, 1)
+    assert not matters(20, 8)
+    assert not matters(20_000, 400)
