@@ -41,14 +41,16 @@ class Written:
     ----------
     path : Path
         The page.
-    counted, shown, lost : int
-        Planes with a count, those that can be looked at, and of these those without a picture.
+    counted, shown, lost, in_stores : int
+        Planes with a count, those that can be looked at, and of these those without a picture: as files have
+        changed, and as their images are objects in stores.
     """
 
     path: Path
     counted: int
     shown: int
     lost: int
+    in_stores: int
 
     def notes(self) -> Iterator[tuple[bool, str]]:
         """Yield what it shows and what it does not, as (is a warning, a line)."""
@@ -60,6 +62,9 @@ class Written:
         if self.lost:
             why = "image files or results are not as the run left them"
             yield True, f"{self.path}: planes without picture or beads: {self.lost}; {why}"
+        if self.in_stores:
+            why = "their images are objects in stores, which are not read again"
+            yield False, f"{self.path}: planes without picture: {self.in_stores}; {why}"
 
 
 def write(
@@ -96,13 +101,15 @@ def write(
     )
     counted = ((key, row) for key, row in rows if row.count is not None)
     shares = Shares.of(counted)
-    lost = 0
+    lost = in_stores = 0
 
     def blocks() -> Iterator[tuple[int, Mapping[str, Any]]]:
-        nonlocal lost
+        nonlocal lost, in_stores
         with messages.progress(len(shares.planes), "drawing") as advance:
             for key, content in planes.shown(finished, shares, advance, kept or Kept()):
-                lost += "note" in content
+                is_in_store = content.get("note") == planes.IN_STORE
+                in_stores += is_in_store
+                lost += "note" in content and not is_in_store
                 yield key, content
 
     context = {
@@ -121,7 +128,8 @@ def write(
         stream = _template().stream(context)
         stream.enable_buffering(BUFFERED)
         file.writelines(stream)
-    return Written(path, overview.planes - overview.states[FAILED], len(shares.planes), lost)
+    with_count = overview.planes - overview.states[FAILED]
+    return Written(path, with_count, len(shares.planes), lost, in_stores)
 
 
 def _require_ours(path: Path) -> None:

@@ -23,6 +23,7 @@ from beadctl.results.ledger import Entry, Row
 from beadctl.url import Url
 
 CHANGED = "its results changed since; run again"
+IN_STORE = "the image is an object in a store, which is not read again"
 
 
 def shown(
@@ -106,7 +107,7 @@ def _by_plane(
 def _opened(finished: Finished, entry: Entry) -> Image | str:
     """Return the image file of an entry, or why it is not as the run read it."""
     if Url.parse(entry.source):
-        return "the image is an object in a store, which is not read again"
+        return IN_STORE
     path = Path(entry.source)
     try:
         if not entry.source or content_sha256(path) != entry.key.rpartition(":")[2]:

@@ -19,13 +19,14 @@ from pathlib import Path, PurePosixPath
 from types import NoneType
 from typing import Any, Literal, get_args, get_type_hints
 
-from beadctl.errors import OutputError
+from beadctl.errors import OutputError, SettingsError
 from beadctl.files import TEMPORARY, atomic
 from beadctl.images import PARTS, RESULTS_MARK
 from beadctl.printable import printable
 from beadctl.results.written import Stamp
 from beadctl.segmentation.bead_table import COLUMNS as MEASURED
 from beadctl.text import cell, csv_line, name_text
+from beadctl.url import Url
 
 Status = Literal["ok", "failed", "skipped"]
 FOLDER = RESULTS_MARK
@@ -276,10 +277,12 @@ def read(out_dir: Path, image: PurePosixPath) -> Entry | None:
             None if stamps is None else {_inside(name): Stamp(**stamp) for name, stamp in stamps.items()}
         )
         source = str(content.get("source", ""))
+        # An address that is none is not what a run wrote.
+        Url.parse(source)
         return Entry(str(content["key"]), source, ImageResult(rows), written)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, SettingsError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG) or path.is_dir():
             # An image of such a name has no results; nor has one named like a folder of others.
             return None

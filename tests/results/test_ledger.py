@@ -97,6 +97,10 @@ def part(written=None, **changes):
         *(part(**{name: value}) for name, value in (("status", "done"), ("doubt", True), ("reason", 1))),
         part(written={"../mine": {"size": 0, "sha256": ""}}),
         part(written={"/mine": {"size": 0, "sha256": ""}}),
+        *(
+            json.dumps(json.loads(part()) | {"source": source})
+            for source in ("s3://", "zip://x", "https://a@b/c")
+        ),
     ],
 )
 def test_a_broken_part_is_one_line(tmp_path, text):

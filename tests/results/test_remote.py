@@ -68,6 +68,12 @@ def test_a_store_gives_the_results_of_the_folder(run, memory, model_path, tmp_pa
         in (said := run("verify", "there")).err
     )
     assert said.code == 0
+    # What is never read again has not changed.
+    said = run("report", "there")
+    assert (
+        "planes without picture: 3; their images are objects in stores, which are not read again" in said.err
+    )
+    assert "warning" not in said.err
 
 
 def test_members_of_an_archive_are_images(run, images, model_path):
