@@ -19,6 +19,7 @@ PACKAGES = {
     **dict.fromkeys(("torch", "onnx"), "train"),
     "openvino": "openvino",
 }
+UNKNOWN = "unknown"
 # What takes the place of a joiner and of a reviewer.
 NO_JOINER = "none: marker_threshold and marker_rise part touching beads"
 NO_REVIEWER = "none: doubt is estimated from the range of the count over thresholds"
@@ -73,7 +74,9 @@ def describe_model(path: Path) -> list[tuple[str, str]]:
         elif name == "reviewer":
             rows.append((name, "estimates the doubt about counts" if model.facts.reviewer else NO_REVIEWER))
         elif isinstance(value, dict):
-            rows += [(f"{name}.{key}", _text(item)) for key, item in value.items()]
+            # A setting that was left out, such as a limit of time, is none; a fact may be unknown.
+            absent = "none" if name == "training" else UNKNOWN
+            rows += [(f"{name}.{key}", _text(item, absent)) for key, item in value.items()]
         else:
             rows.append((name, _text(value)))
     return rows
@@ -96,7 +99,7 @@ def _mebibytes(path: Path) -> str:
     return f"{path.stat().st_size / 2**20:.2f} MiB"
 
 
-def _text(value: object) -> str:
+def _text(value: object, absent: str = UNKNOWN) -> str:
     if value is None:
-        return "unknown"
+        return absent
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,5 +1,7 @@
 """What `beadctl info` tells."""
 
+import re
+
 from helpers.commandline import rows_of
 
 from beadctl import __version__
@@ -19,6 +21,8 @@ def test_info_describes_images_models_and_the_installation(run, model_path, bead
     for words in ("CC0-1.0", "blobs", "halo"):
         assert words in model.out
     assert "none: marker_threshold and marker_rise part touching beads" in model.out
+    assert re.search(r" training\.max_minutes +none ", run("info", DEFAULT_MODEL).out)
+    assert re.search(r" pixel_size_um +unknown ", run("info", DEFAULT_MODEL).out)
     assert "touching regions from a probability of 0.3 on" in run("info", DEFAULT_MODEL).out
     said = run("info")
     assert said.code == 0
