@@ -49,18 +49,22 @@ _before_leaving: list[Callable[[], object]] = []
 
 @dataclass
 class StopRequest:
-    """The first signal that asked the process to stop; None if there was none."""
+    """The first signal that asked work to stop; None if there was none."""
 
     signal: int | None = None
+
+    def make(self) -> None:
+        """Ask as a batch system does, unless a signal came before."""
+        self.signal = self.signal or SIGNALS[-1]
 
     def made(self) -> bool:
         """Return whether a signal arrived."""
         return self.signal is not None
 
     @property
-    def exit_code(self) -> ExitCode:
-        """130 for SIGINT, 143 for the others."""
-        return Interrupted(self.signal or signal.SIGINT).exit_code
+    def error(self) -> Interrupted:
+        """What tells that work was stopped: by the signal, else as by Ctrl-C."""
+        return Interrupted(self.signal or signal.SIGINT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from beadctl.console import stopping
-from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError, Interrupted
+from beadctl.errors import AnnotationError, BeadctlError, FileNote, ImageError
 from beadctl.images import Found, LocalFile, Plane, content_key, open_image
 from beadctl.printable import printable
 from beadctl.results.formats import Output, format_of
@@ -83,7 +83,7 @@ class ImageWork:
 
     def give_up(self) -> None:
         """Begin no further plane, and end those that are worked on at their next safe point."""
-        self._stop.signal = self._stop.signal or stopping.SIGNALS[-1]
+        self._stop.make()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def begin(
@@ -127,8 +127,8 @@ class ImageWork:
                 planes.append(self._pool.submit(self._plane, plane, linker, linked))
             except RuntimeError as error:
                 # The image has not failed: a run that was given up takes no more, or no thread can start.
-                if self._stop.signal:
-                    raise Interrupted(self._stop.signal) from None
+                if self._stop.made():
+                    raise self._stop.error from None
                 raise BeadctlError(f"{error}; is a limit of processes, as of ulimit -u, reached?") from None
 
         def finish() -> FinishedImage:

@@ -93,4 +93,4 @@ class TrialTool:
 
     def give_up(self) -> None:
         """Stop the trial that runs, after its last finished epoch."""
-        self._stop.signal = self._stop.signal or stopping.SIGNALS[-1]
+        self._stop.make()

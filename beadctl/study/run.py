@@ -1,6 +1,5 @@
 """``beadctl compare-losses`` below the command line: the missing trials are run, then all are reported."""
 
-import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
@@ -9,7 +8,7 @@ from pathlib import Path
 from beadctl import console, lock
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
-from beadctl.errors import ExitCode, ImageError, Interrupted
+from beadctl.errors import ExitCode, ImageError
 from beadctl.results.gate import POLL_S
 from beadctl.results.workers import Workers
 from beadctl.study import gallery, tables
@@ -96,7 +95,7 @@ def run_missing(
                     trial, out, tiles=tiles, start=start, options=options, callbacks=callbacks
                 )
             if outcome is None:
-                raise Interrupted(stop.signal or signal.SIGINT)
+                raise stop.error
             progress.finish(outcome)
 
 
@@ -111,7 +110,7 @@ def _run_by_workers(
             while not (done := wait(trials, timeout=POLL_S, return_when=FIRST_COMPLETED).done):
                 workers.check()
                 if stop.made():
-                    raise Interrupted(stop.signal or signal.SIGINT)
+                    raise stop.error
             for future in done:
                 progress.finish(_outcome(future, trials.pop(future), out, split))
 

@@ -46,7 +46,7 @@ def learn(run: Prepared, messages: Messages) -> ExitCode:
     say_end(result, run, messages)
     if result.stopped == "interrupted":
         messages.info(f"resume with the same command and --resume; export with: beadctl export {run.out}")
-        return stop.exit_code
+        return stop.error.exit_code
     if result.best and run.options.world.leads:
         summary.show(run.out, messages)
         tell_worth(run, result.best, messages)

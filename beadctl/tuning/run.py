@@ -1,6 +1,5 @@
 """``beadctl tune`` below the command line: all steps, the files, and the line that says what it came to."""
 
-import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from beadctl.dataset.folds import fold_splits
 from beadctl.dataset.manifest import MANIFEST, read_manifest
 from beadctl.dataset.tile_writer import Cut, cut_with_progress
 from beadctl.dataset.tiling import TilingOptions
-from beadctl.errors import AnnotationError, ExitCode, ImageError, Interrupted, TrainingError
+from beadctl.errors import AnnotationError, ExitCode, ImageError, TrainingError
 from beadctl.evaluation import worst
 from beadctl.evaluation.comparison import Verdict
 from beadctl.files import write_bytes, write_json
@@ -131,7 +130,7 @@ def _train_by(trainings: Sequence[Asked], workers: Workers, messages: Messages) 
             done, begun = wait(begun, timeout=POLL_S, return_when=FIRST_COMPLETED)
             workers.check()
             if stop.made():
-                raise Interrupted(stop.signal or signal.SIGINT)
+                raise stop.error
             for future in done:
                 try:
                     future.result()

@@ -1,6 +1,5 @@
 """The steps from tiles to a calibrated model file with its comparison; each is that of a command."""
 
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from beadctl.annotations.sample import Sample
 from beadctl.console import Messages
 from beadctl.console.stopping import stoppable
 from beadctl.dataset.manifest import read_manifest
-from beadctl.errors import Interrupted
 from beadctl.evaluation.calibration import calibrated_model
 from beadctl.evaluation.comparison import Comparison, compare
 from beadctl.evaluation.worst import Place, WorstPlaces
@@ -119,6 +117,6 @@ def _trained(asked: Asked, out: Path, messages: Messages) -> RunResult:
     with stoppable() as stop:
         result = learn_shown(run, messages, stop.made)
     if result.stopped == "interrupted":
-        raise Interrupted(stop.signal or signal.SIGINT)
+        raise stop.error
     say_end(result, run, messages)
     return result
