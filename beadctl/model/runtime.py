@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from beadctl.devices import NUMBERED
 from beadctl.errors import DeviceError, ModelError
 from beadctl.model import openvino_session
 
@@ -45,8 +46,6 @@ class Provider:
         As onnxruntime and its maker call it.
     advice : str
         How to get it, for the message where it is missing.
-    is_numbered : bool
-        Whether there may be several such devices.
     options : mapping
         For its sessions.
     """
@@ -54,7 +53,6 @@ class Provider:
     name: str
     title: str
     advice: str
-    is_numbered: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +76,6 @@ PROVIDERS = {
         "CoreMLExecutionProvider",
         "CoreML",
         "run beadctl on macOS",
-        is_numbered=False,
         options={"ModelFormat": "MLProgram"},
     ),
 }
@@ -157,7 +154,7 @@ def _on_provider(path: Path, device: str, threads: int) -> tuple[Any, str]:
             f"--device {device}: this onnxruntime has no {provider.title}; {provider.advice}, "
             "or use --device cpu"
         )
-    numbered = {"device_id": index or "0"} if provider.is_numbered else {}
+    numbered = {"device_id": index or "0"} if kind in NUMBERED else {}
     try:
         with _outputs_kept() as written:
             session = _session(path, threads, [(provider.name, {**provider.options, **numbered})])
@@ -175,7 +172,7 @@ def _on_provider(path: Path, device: str, threads: int) -> tuple[Any, str]:
             f"--device {device}: {provider.title} leaves {elsewhere} of the convolutions of {path} to the "
             "CPU; use --device cpu"
         )
-    return session, f"{kind}:{index or 0}" if provider.is_numbered else kind
+    return session, f"{kind}:{index or 0}" if kind in NUMBERED else kind
 
 
 def _session(path: Path, threads: int, chosen: list[Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from beadctl import cpus, scratch
 from beadctl.cluster.place import Local
 from beadctl.cluster.worker import name_notes
+from beadctl.devices import NUMBERED
 from beadctl.errors import DeviceError, ModelError
 from beadctl.images import Found
 from beadctl.memory import MemoryPlan
@@ -19,8 +20,6 @@ from beadctl.results.shards import Part
 from beadctl.results.sources import ByLabels, ByNetwork
 from beadctl.segmentation.options import SegmentOptions
 
-# Devices of which each process that shares them takes one, by its number; `auto` where there are enough.
-NUMBERED = ("auto", "cuda", "tensorrt", "directml")
 # What ``run.json`` says of the process that finds the beads.
 OF_THE_PROCESS = ("device_used", "threads", "onnxruntime")
 
@@ -94,7 +93,8 @@ class NetworkOrder:
         ModelError, DeviceError, SettingsError
             If it is another file, or cannot be used.
         """
-        own_gpu = self.device in NUMBERED and self.sharing > 1
+        # With `auto` only where there are enough.
+        own_gpu = self.device in ("auto", *NUMBERED) and self.sharing > 1
         device = f"{self.device}:{number}" if own_gpu else self.device
         threads = self.threads or max(1, cpus.usable_cpus() // self.sharing)
         try:

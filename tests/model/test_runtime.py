@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from helpers.model import write_model
 
-from beadctl.devices import DEVICE_KINDS
+from beadctl.devices import DEVICE_KINDS, NUMBERED
 from beadctl.errors import BeadctlError, DeviceError, MissingExtraError, ModelError
 from beadctl.images import InMemory
 from beadctl.model import device_trial, openvino_session, runtime
@@ -58,13 +58,13 @@ def test_a_device_that_fails_to_start_is_refused_and_auto_uses_the_cpu(model_pat
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", on_the_cpu)
     assert listed_devices()[:2] == ["cpu", kind]
-    number = ":1" if provider.is_numbered else ""
+    number = ":1" if kind in NUMBERED else ""
     with pytest.raises(DeviceError, match=f"could not start {provider.title}") as caught:
         Model(model_path, kind + number)
     message(caught)
     ((name, options),) = asked[0]
     assert name == provider.name
-    assert options.get("device_id") == ("1" if provider.is_numbered else None)
+    assert options.get("device_id") == ("1" if kind in NUMBERED else None)
     assert Model(model_path, "auto").device == "cpu"
 
 
@@ -138,7 +138,7 @@ def test_a_device_that_fails_with_an_exception_is_refused(model_path, monkeypatc
 )
 def test_a_device_that_starts_and_runs_nothing_is_refused(model_path, monkeypatch):
     """This provider runs web services alone, so a session has it and all nodes are on the CPU."""
-    idle = runtime.Provider("AzureExecutionProvider", "CoreML", "", is_numbered=False)
+    idle = runtime.Provider("AzureExecutionProvider", "CoreML", "")
     monkeypatch.setitem(runtime.PROVIDERS, "coreml", idle)
     with pytest.raises(DeviceError, match="--device coreml: CoreML leaves 2 of the convolutions") as caught:
         Model(model_path, "coreml")
