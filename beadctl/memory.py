@@ -57,15 +57,12 @@ class MemoryPlan:
 
     Attributes
     ----------
-    most_bytes : int
-        Memory that it may use.
     tile_size : int
         Edge of a tile without its halo, px.
     array_bytes : int
         Size above which an array of a plane's size is a temporary file.
     """
 
-    most_bytes: int
     tile_size: int
     array_bytes: int
 
@@ -105,7 +102,7 @@ class MemoryPlan:
             raise SettingsError(
                 f"--max-memory {max_memory}: too little; the least that works is {shown(least * sharing)}"
             )
-        return cls(most, edge, int(max(0, most - needed) / COSTS.arrays))
+        return cls(edge, int(max(0, most - needed) / COSTS.arrays))
 
 
 def available(max_memory: str | None) -> int:

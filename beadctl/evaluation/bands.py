@@ -128,12 +128,6 @@ def fitted_bands(fields: Sequence[Observed]) -> tuple[Band, ...]:
     return tuple(_band(*group) for group in groups if len(group[-1]) >= LIMITS.least_fields)
 
 
-def held(field: Observed, band: Band) -> float:
-    """Return the probability that the combined interval of a field holds its mean."""
-    detection = detection_interval(field.count, band)
-    return _held(field, detection, band.widening)
-
-
 def model_with_bands(
     model: Model,
     samples: Sequence[Sample],
@@ -222,6 +216,7 @@ def _band(flagged: bool, covered_below: float, doubt_below: float, fields: Seque
 
 
 def _held(field: Observed, detection: Interval, widening: float) -> float:
+    """Return the probability that the combined interval of a field holds its mean."""
     ends = combined_interval(field.count, field_interval(field.count, detection, field.thresholds, widening))
     shape = field.true + HALF
     return float(special.gammainc(shape, ends.high) - special.gammainc(shape, ends.low))

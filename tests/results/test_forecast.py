@@ -45,8 +45,8 @@ def test_what_does_not_fit_into_memory_is_files(images, model_path):
     from beadctl.images import ReadOptions, find
 
     found, model = find([images]), Model(model_path, "cpu")
-    ample = forecast(found, ReadOptions(), model, MemoryPlan(2**34, 256, 2**30))
-    scarce = forecast(found, ReadOptions(), model, MemoryPlan(2**30, 256, 0))
+    ample = forecast(found, ReadOptions(), model, MemoryPlan(256, 2**30))
+    scarce = forecast(found, ReadOptions(), model, MemoryPlan(256, 0))
     assert ample.disk_bytes == 0
     # Pixels of two bytes, two maps, two label images and where beads are.
     assert scarce.disk_bytes == 300 * 700 * (2 + 2 + 8 + 1)
