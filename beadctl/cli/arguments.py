@@ -2,9 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +12,21 @@ from beadctl import scratch
 from beadctl.annotations.region import CountedRegion
 from beadctl.annotations.sample import Sample
 from beadctl.cli.sections import Counting
-from beadctl.cli.settings import Loaded, Settings, load
-from beadctl.cluster.certificates import Certificates
-from beadctl.cluster.place import Local, Place, parse
-from beadctl.cluster.start import workers_for
-from beadctl.cluster.worker import Order
-from beadctl.console import Form, Messages, print_rows
+from beadctl.cli.settings import Loaded, Settings
+from beadctl.console import Messages
 from beadctl.dataset.tiling import TilingOptions, overlap_px
-from beadctl.errors import BeadctlError, ExitCode, OutputError, SettingsError
+from beadctl.errors import OutputError, SettingsError
 from beadctl.images import Found, Limits, ReadOptions, Selection, search, search_labels
-from beadctl.memory import MemoryPlan, available
+from beadctl.memory import MemoryPlan
 from beadctl.model.metadata import ModelFacts
 from beadctl.model.session import Model, open_model
 from beadctl.report import require_packages
 from beadctl.results.merge import Shards
-from beadctl.results.orders import ImageOrder, NetworkOrder, own_processes
 from beadctl.results.outputs import Outputs
-from beadctl.results.remaining import remaining
 from beadctl.results.shards import Part
-from beadctl.results.sources import ByLabels, ByNetwork, Source
+from beadctl.results.sources import ByLabels, ByNetwork
 from beadctl.results.stored import opened
 from beadctl.results.summary import Statistics
-from beadctl.results.workers import Workers
 from beadctl.segmentation.count_rule import CountRule
 from beadctl.segmentation.options import SegmentOptions
 from beadctl.shard import Shard
@@ -163,60 +154,6 @@ def source(loaded: Loaded, labels: Sequence[Path] | None, messages: Messages) ->
 
 
 @contextlib.contextmanager
-def manned(
-    found: ByNetwork | ByLabels,
-    images: Sequence[Found] | Part,
-    settings: Settings,
-    outputs: Outputs,
-    messages: Messages,
-) -> Iterator[Source]:
-    """Yield a source of beads with the workers that are asked for, or processes for many images.
-
-    Images that an earlier run has done need none.
-    """
-    part = images if isinstance(images, Part) else None
-    left = remaining(images.found if isinstance(images, Part) else images, outputs)
-    where, threads = shared_among(settings, replace(part, found=left) if part else left, found.threads)
-    # A shard without workers computes blocks of large images for others, for which no cluster was asked.
-    if where is None or not (left or (part and part.large)):
-        yield found
-        return
-    if isinstance(found, ByNetwork):
-        ordered: NetworkOrder | ByLabels = network_order(settings, found, where, threads)
-    else:
-        ordered = replace(found, asked_threads=threads)
-    with contextlib.ExitStack() as stack:
-        workers = entered(stack, where, ImageOrder.of(ordered, outputs), settings, messages)
-        yield replace(found, workers=workers)
-
-
-def entered(
-    stack: contextlib.ExitStack, where: Place, order: Order, settings: Settings, messages: Messages
-) -> Workers | None:
-    """Return workers that end with a stack; None where processes that nobody asked for cannot be started."""
-    try:
-        return stack.enter_context(manned_by(where, order, settings, messages))
-    except BeadctlError as error:
-        if settings.cluster.workers:
-            raise
-        messages.warn(f"{error}; this process does all the work")
-        return None
-
-
-def shared_among(
-    settings: Settings, images: Sequence[object] | Part, threads: int
-) -> tuple[Place | None, int | None]:
-    """Return the workers that are asked for, or processes for many images, and the threads of each.
-
-    The threads are those that the network has here; None for what a worker may use.
-    """
-    if settings.cluster.workers:
-        return parse(settings.cluster.workers), settings.inference.threads
-    where = own_processes(images, threads, partial(available, settings.inference.max_memory))
-    return where, threads // where.workers if where else None
-
-
-@contextlib.contextmanager
 def stored(outputs: Outputs, part: Part | None, messages: Messages) -> Iterator[Outputs]:
     """Yield where results go: those at an address are made in a temporary folder, and sent there."""
     if outputs.folder is None:
@@ -225,56 +162,6 @@ def stored(outputs: Outputs, part: Part | None, messages: Messages) -> Iterator[
     parts = [item.name for item in part.found] if part else None
     with opened(outputs.folder, messages, parts=parts, shard=part.shard if part else None) as (folder, store):
         yield replace(outputs, folder=folder, stored=store)
-
-
-def manned_by(
-    where: Place, order: Order, settings: Settings, messages: Messages
-) -> AbstractContextManager[Workers]:
-    """Return a context with the workers of a cluster at work on an order."""
-    asked = settings.cluster
-    certificates = Certificates.of(asked.tls_ca, asked.tls_cert, asked.tls_key)
-    return workers_for(where, order, certificates=certificates, timeout_s=asked.timeout_s, messages=messages)
-
-
-def network_order(settings: Settings, source: ByNetwork, where: Place, threads: int | None) -> NetworkOrder:
-    """Return how workers, of so many threads each, open the model file of a source.
-
-    Processes that nobody asked for run it on the device that this one has found, which is then the CPU.
-    """
-    asked = settings.inference
-    device = asked.device if settings.cluster.workers else source.model.device
-    return NetworkOrder(
-        asked.model and asked.model.absolute(),
-        source.model.sha256,
-        device,
-        threads,
-        asked.max_memory,
-        asked.tile_size,
-        where.workers if isinstance(where, Local) else 1,
-        source.options,
-    )
-
-
-def print_forecast(
-    settings: Settings, found: Sequence[Found], outputs: Outputs, messages: Messages
-) -> ExitCode:
-    """Print what a run would take; images that an earlier one has done take nothing."""
-    from beadctl.results.forecast import COLUMNS, forecast
-
-    inference = settings.inference
-    model, plan = session(settings, messages)
-    assert outputs.folder is not None
-    names = [item.name for item in found]
-    with opened(outputs.folder, messages, parts=names, writes=False) as (folder, store):
-        left = remaining(found, replace(outputs, folder=folder, stored=store))
-    where, _ = shared_among(settings, left, model.cpu_threads)
-    processes = where.workers if isinstance(where, Local) else 1
-    if processes > 1:
-        asked = inference.max_memory, inference.tile_size
-        plan = MemoryPlan.of(*asked, network=model.bytes_a_pixel, sharing=processes)
-    told = forecast(left, read_options(settings), model, plan, processes, len(found) - len(left))
-    print_rows(Form.AUTO.chosen(Form.CSV), COLUMNS, told.rows)
-    return ExitCode.of(failed=told.unreadable > 0)
 
 
 def by_labels(loaded: Loaded) -> ByLabels:
@@ -376,8 +263,3 @@ def plain(settings: Settings) -> dict[str, dict[str, Any]]:
     if out := settings.output.out_dir:
         plain["output"]["out_dir"] = shown(out)
     return plain
-
-
-def train_setting(loaded: Loaded, name: str, value: str) -> Any:
-    """Return a value of the section [train] from text, checked as its flag would be."""
-    return getattr(load(loaded.config, {**loaded.flags, f"train.{name}": value}).settings.train, name)

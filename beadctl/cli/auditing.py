@@ -15,15 +15,13 @@ from beadctl.audit.order import PairOrder
 from beadctl.audit.run import AuditedSample, Checked, check_pairs, compared
 from beadctl.cli.arguments import (
     described,
-    entered,
-    network_order,
     pairing_rule,
     plain,
     read_options,
     segment_options,
     session,
-    shared_among,
 )
+from beadctl.cli.crew import entered, network_order, shared_among
 from beadctl.cli.settings import Settings
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.samples import find_samples

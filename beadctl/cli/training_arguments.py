@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from beadctl.cli.arguments import manned_by, plain
-from beadctl.cli.settings import Loaded, Settings
-from beadctl.cluster.place import Local, parse
+from beadctl.cli.arguments import plain
+from beadctl.cli.crew import manned_by
+from beadctl.cli.settings import Loaded, Settings, load
+from beadctl.cluster.place import parse
 from beadctl.console import Messages
 from beadctl.errors import SettingsError
 from beadctl.losses import LossParameters
@@ -79,6 +80,11 @@ def _numbers(settings: Settings) -> dict[str, Any]:
     }
 
 
+def train_setting(loaded: Loaded, name: str, value: str) -> Any:
+    """Return a value of the section [train] from text, checked as its flag would be."""
+    return getattr(load(loaded.config, {**loaded.flags, f"train.{name}": value}).settings.train, name)
+
+
 def trial_crew(
     settings: Settings, order: "TrialOrder", messages: Messages
 ) -> AbstractContextManager[Workers] | None:
@@ -90,7 +96,7 @@ def trial_crew(
         order,
         out=order.out.absolute(),
         tiles=order.tiles and order.tiles.absolute(),
-        sharing=where.workers if isinstance(where, Local) else 1,
+        sharing=where.sharing,
     )
     return manned_by(where, order, settings, messages)
 
@@ -106,7 +112,7 @@ def tuning_crew(
     if not folds:
         raise SettingsError("--cluster: one model is trained by one process; give --folds, or leave it out")
     where = parse(settings.cluster.workers)
-    order = TuningOrder(asked, where.workers if isinstance(where, Local) else 1)
+    order = TuningOrder(asked, where.sharing)
     return manned_by(where, order, settings, messages)
 
 

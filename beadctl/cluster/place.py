@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from beadctl.errors import SettingsError
 
@@ -23,6 +24,11 @@ class Local:
 
     def __str__(self) -> str:
         return f"local:{self.workers}"
+
+    @property
+    def sharing(self) -> int:
+        """Workers that share a computer."""
+        return self.workers
 
     @classmethod
     def for_images(cls, images: int, threads: int, memory_bytes: Callable[[], int]) -> "Local | None":
@@ -44,9 +50,10 @@ class Local:
 
 @dataclass(frozen=True)
 class Scheduler:
-    """The workers of a scheduler that runs already, by its address."""
+    """The workers of a scheduler that runs already, by its address; each has what its job was granted."""
 
     address: str
+    sharing: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return self.address
@@ -58,6 +65,7 @@ class JobQueue:
 
     file: Path
     jobs: int = 1
+    sharing: ClassVar[int] = 1
 
     def __str__(self) -> str:
         return f"{self.file}:{self.jobs}"

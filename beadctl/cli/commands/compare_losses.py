@@ -86,8 +86,7 @@ def compare_losses(
 
     Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
     """
-    from beadctl.cli import arguments
-    from beadctl.cli.training_arguments import asked, trial_crew
+    from beadctl.cli.training_arguments import asked, train_setting, trial_crew
     from beadctl.study import grid
     from beadctl.study.order import TrialOrder
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
@@ -99,7 +98,7 @@ def compare_losses(
         seeds,
         run.plan,
         run.options.settings,
-        partial(arguments.train_setting, loaded),
+        partial(train_setting, loaded),
     )
     out, tiles = loaded.settings.output.out_dir or DEFAULT_FOLDER, run.tiles
     mine = grid.shard(trials, shard)

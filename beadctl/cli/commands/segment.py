@@ -29,7 +29,7 @@ def segment(
 
     Example: beadctl segment images -o results --save masks
     """
-    from beadctl.cli import arguments, watching
+    from beadctl.cli import arguments, crew, forecasting, watching
     from beadctl.report import page
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.planes_table import PlanesTable
@@ -48,11 +48,11 @@ def segment(
     images = arguments.images(settings, inputs, messages)
     part = arguments.part(images, shard, outputs.folder, messages)
     if dry_run:
-        return arguments.print_forecast(settings, part.found if part else images, outputs, messages)
+        return forecasting.print_forecast(settings, part.found if part else images, outputs, messages)
     reported = arguments.reported(settings, part, messages)
     network = arguments.by_network(settings, messages)
     with arguments.stored(outputs, part, messages) as outputs:
-        with arguments.manned(network, part or images, settings, outputs, messages) as source:
+        with crew.manned(network, part or images, settings, outputs, messages) as source:
             plain = arguments.plain(settings)
             tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
         if reported and outputs.folder:
