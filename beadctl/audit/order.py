@@ -10,7 +10,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.audit.check import Detector
 from beadctl.audit.detector import bead_detector
 from beadctl.audit.run import Checked, check_pair
-from beadctl.cluster.worker import name_notes
+from beadctl.cluster.worker import as_given, name_notes
 from beadctl.images import ReadOptions
 from beadctl.results.orders import NetworkOrder, require_present
 
@@ -63,12 +63,9 @@ class PairTool:
         for path in (sample.image, sample.truth):
             require_present(path)
         result, fingerprint = check_pair(sample, self._order.reading, self._detector)
-        name_notes({str(sample.image): image, str(sample.truth): truth})
-
-        def given(message: str) -> str:
-            return message.replace(str(sample.image), image).replace(str(sample.truth), truth)
-
-        findings = tuple(replace(one, message=given(one.message)) for one in result.findings)
+        given = {str(sample.image): image, str(sample.truth): truth}
+        name_notes(given)
+        findings = tuple(replace(one, message=as_given(one.message, given)) for one in result.findings)
         return replace(result, findings=findings), fingerprint
 
     def give_up(self) -> None:

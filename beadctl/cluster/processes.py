@@ -91,7 +91,7 @@ class Processes:
     def _work(self, number: int) -> None:
         """Give a process one task after another."""
         is_there = True
-        while is_there and (tried := self._next(number)):
+        while is_there and (tried := self._next()):
             answer, error = None, None
             try:
                 answer = self._processes[number].do(tried.item)
@@ -105,11 +105,11 @@ class Processes:
                 # A note is raised where a filter makes warnings exceptions.
                 tried.future.set_exception(raised)
 
-    def _next(self, number: int) -> Tried | None:
+    def _next(self) -> Tried | None:
+        """Wait for a task that may start; None once the work is given up."""
         with self._changed:
             while not self._closed:
                 if tried := self._tries.next(self.places):
-                    tried.running = number
                     return tried
                 self._changed.wait()
             return None

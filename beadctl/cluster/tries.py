@@ -22,14 +22,14 @@ class Tried:
         Gets what it returns, or its error.
     losses : int
         How often a worker was lost with it.
-    running : object
-        What is known of it where it is done.
+    remote : distributed.Future or None
+        What Dask knows it by while one of its workers has it.
     """
 
     item: tuple[Any, ...]
     future: Future[Any]
     losses: int = 0
-    running: Any = None
+    remote: Any = None
 
     @property
     def lost_words(self) -> str:
@@ -80,7 +80,7 @@ class Tries:
     def ended(self, tried: Tried, losses: int = 0) -> bool:
         """Take a task from those that run, after so many more losses; return whether it is tried again."""
         self.running.discard(tried)
-        tried.running = None
+        tried.remote = None
         tried.losses += losses
         if was_alone := self._alone is tried:
             self._alone = None

@@ -173,11 +173,16 @@ def noted() -> list[tuple[Path, str]]:
 
 
 def name_notes(given: Mapping[str, str]) -> None:
-    """Name files in the notes that are kept as the user gave them, by their names here."""
+    """Have the notes that are kept name files as the user did; see `as_given`."""
     for path, note in noted():
-        for here, name in given.items():
-            path, note = Path(str(path).replace(here, name)), note.replace(here, name)
-        _notes.put((path, note))
+        _notes.put((Path(as_given(str(path), given)), as_given(note, given)))
+
+
+def as_given(text: str, given: Mapping[str, str]) -> str:
+    """Return a text that names files as the user did, by the names that they have on this worker."""
+    for here, name in given.items():
+        text = text.replace(here, name)
+    return text
 
 
 def merged(facts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -114,14 +114,14 @@ class Workers:
             if self._closed:
                 return
             self._closed = True
-            running = [tried.running for tried in self._tries.running if tried.running]
+            remote = [tried.remote for tried in self._tries.running if tried.remote]
         # The scheduler, too, may be lost.
         with suppress(Exception):
-            self._client.sync(self._stop, running, callback_timeout=STOP_S)
+            self._client.sync(self._stop, remote, callback_timeout=STOP_S)
 
-    async def _stop(self, running: list["distributed.Future[Answer]"]) -> None:
-        await self._client.cancel(running, force=True)
-        if running:
+    async def _stop(self, remote: list["distributed.Future[Answer]"]) -> None:
+        await self._client.cancel(remote, force=True)
+        if remote:
             await self._client.run(worker.give_up, self._task.run, on_error="ignore")
 
     def _ready(self) -> Mapping[str, Any]:
@@ -145,12 +145,12 @@ class Workers:
                 self._number += 1
                 key = f"{self._task.run}-{self._number}"
                 task = replace(self._task, item=tried.item)
-                tried.running = self._client.submit(worker.work, task, key=key, pure=False)
-                tried.running.add_done_callback(lambda _, tried=tried: self._done(tried))
+                tried.remote = self._client.submit(worker.work, task, key=key, pure=False)
+                tried.remote.add_done_callback(lambda _, tried=tried: self._done(tried))
 
     def _done(self, tried: Tried) -> None:
         """Take what became of a task, and start others."""
-        answer, error, losses = _outcome(tried.running)
+        answer, error, losses = _outcome(tried.remote)
         with self._lock:
             is_tried_again = self._tries.ended(tried, losses)
         if self._closed:
@@ -186,13 +186,13 @@ class Workers:
         return ClusterError(f"--cluster {self._place}: the scheduler is lost; run again to go on")
 
 
-def _outcome(running: "distributed.Future[Answer] | None") -> tuple[Answer | None, BaseException | None, int]:
+def _outcome(remote: "distributed.Future[Answer] | None") -> tuple[Answer | None, BaseException | None, int]:
     """Return the answer, or the error, and how many workers were lost with the task."""
     from distributed import KilledWorker
 
-    assert running is not None
+    assert remote is not None
     try:
-        return running.result(), None, 0
+        return remote.result(), None, 0
     except KilledWorker as error:
         # The scheduler itself may have tried the task several times.
         return None, error, error.allowed_failures + 1

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Characters to which a column of words may be folded.
 FOLDED = 14
+# Spaces of a column: two around it, and one between it and the next.
+AROUND = 3
 # Head of a column that is never left out: its cells are cut at their ends.
 REASON = "reason"
 
@@ -61,8 +63,8 @@ def print_table(
         table.show_header, table.show_footer = any(columns), total is not None
         # Columns move together before a name is folded.
         table.collapse_padding = unfolded > console.width
-        has_bars = bars is not None and console.is_terminal and _has_room(columns, cells, bars, console)
-        room = console.width - (3 + max(map(len, [bars[0], *bars[1]])) if bars and has_bars else 0)
+        head, ends = bars if bars and _has_room(columns, cells, bars, console) else ("", ())
+        room = console.width - (_width(head, ends) if ends else 0)
         for index in fitting:
             numeric, column = _is_numeric(rows, index), columns[index]
             justify: Literal["right", "left"] = "right" if numeric else "left"
@@ -72,10 +74,8 @@ def print_table(
                 table.add_column(column, last, overflow="ellipsis", no_wrap=True, max_width=longest)
             else:
                 table.add_column(column, last, justify=justify, overflow="fold", no_wrap=numeric)
-        ends: Sequence[str] = ()
-        if bars and has_bars:
-            table.add_column(bars[0], no_wrap=True)
-            ends = bars[1]
+        if ends:
+            table.add_column(head, no_wrap=True)
         for row, *end in itertools.zip_longest(rows, ends) if ends else zip(rows, strict=True):
             table.add_row(*map(Text, [*(row[index] for index in fitting), *end]))
         if missing := [column for index, column in enumerate(columns) if index not in fitting]:
@@ -103,7 +103,7 @@ def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) 
     """Return the places of the columns to show: the first ones that fit, and that of reasons."""
     places = range(len(columns))
     others = [place for place in places if columns[place] != REASON]
-    kept = width if len(others) == len(columns) else width - 3 - FOLDED
+    kept = width if len(others) == len(columns) else width - AROUND - FOLDED
     fitting = columns_that_fit(*_part(columns, rows, others), kept)
     return sorted({*others[:fitting], *places} - set(others[fitting:]))
 
@@ -121,17 +121,21 @@ def _left_for_reasons(
     """Return the characters that are left for reasons where no other column is folded."""
     others = [place for place in fitting if columns[place] != REASON]
     *_, used = _ends(*_part(columns, rows, others), folded=width)
-    return max(FOLDED, width - used - 3)
+    return max(FOLDED, width - used - AROUND)
 
 
 def _ends(columns: Sequence[str], rows: Sequence[Sequence[str]], folded: int = FOLDED) -> Iterator[int]:
     """Yield where each column ends, characters from the left, with words folded to so many characters."""
     used = 1
     for index, column in enumerate(columns):
-        widest = max(map(len, [column, *(row[index] for row in rows)]))
-        # A column has two spaces around it and one between it and the next.
-        used += 3 + (widest if _is_numeric(rows, index) else min(widest, max(folded, len(column))))
+        widest = _width(column, [row[index] for row in rows])
+        used += widest if _is_numeric(rows, index) else min(widest, AROUND + max(folded, len(column)))
         yield used
+
+
+def _width(head: str, cells: Sequence[str]) -> int:
+    """Return the characters that a column takes."""
+    return AROUND + max(map(len, [head, *cells]))
 
 
 def _has_room(
@@ -141,10 +145,9 @@ def _has_room(
     console: "Console",
 ) -> bool:
     """Return whether a terminal has room for bars beside all columns, and the characters for them."""
-    head, cells = bars
     *_, end = _ends(columns, rows)
-    is_wide = end + 3 + max(map(len, [head, *cells])) <= console.width
-    return is_wide and console.encoding.lower().startswith("utf")
+    is_wide = end + _width(*bars) <= console.width
+    return console.is_terminal and is_wide and console.encoding.lower().startswith("utf")
 
 
 def _is_numeric(rows: Sequence[Sequence[str]], index: int) -> bool:

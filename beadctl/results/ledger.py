@@ -16,7 +16,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import NoneType
 from typing import Any, Literal, get_args, get_type_hints
 
 from beadctl.errors import OutputError, SettingsError
@@ -150,9 +149,9 @@ TYPES = {
     for name, kind in get_type_hints(Row).items()
 }
 """Type of the values of each column that are no text."""
+# What a file may hold in each column: a `Literal` is text, and a whole number stands for a float too.
 _KINDS = {
-    name: (TYPES[name], *(int,) * (TYPES[name] is float), *(NoneType,) * (NoneType in get_args(kind)))
-    for name, kind in get_type_hints(Row).items()
+    name: {str: str, int: kind, float: kind | int}[TYPES[name]] for name, kind in get_type_hints(Row).items()
 }
 BEAD_COLUMNS = ("image", "plane", *MEASURED, "in_plane")
 

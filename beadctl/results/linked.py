@@ -20,7 +20,9 @@ from beadctl.segmentation.plane import Segmented
 from beadctl.segmentation.z_links import chains, overlapping
 
 Stack = tuple[Row, BeadTable | None, Sequence[int]]
+"""The row of a stack, its beads, and the number of the plane in which each was measured."""
 Key = tuple[str, int, int]
+"""What the planes of one stack have in common: place beside Z, height and width."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,6 @@ class Linker:
 
 
 def _key(plane: Plane) -> Key:
-    """Return what the planes of one stack have in common: place beside Z, and size."""
     return without_z(plane.position), plane.height, plane.width
 
 
@@ -122,6 +123,7 @@ def _stack(slices: Sequence[Slice]) -> Stack:
     tables = [one.segmented.table for one in slices]
     table = _joined(tables)
     sizes = [len(one) for one in tables]
+    # The bead of each section, and the largest section of each bead.
     bead = chains(sizes, [one.links for one in slices[1:]])
     order = np.lexsort((-table.area_px, bead))
     largest = np.sort(order[np.flatnonzero(np.diff(bead[order], prepend=-1))])
@@ -134,7 +136,7 @@ def _stack(slices: Sequence[Slice]) -> Stack:
     doubts = [one.doubt for one in segmented if one.doubt is not None]
     whole = Segmented(
         np.zeros((0, 0), np.uint32),
-        dataclasses.replace(table.only(_among(len(table), largest)), label=table.label[largest]),
+        table.some(largest),
         filtered,
         _field(segmented),
         max(doubts) if doubts else None,
@@ -160,12 +162,6 @@ def _joined(tables: Sequence[BeadTable]) -> BeadTable:
         for field in dataclasses.fields(BeadTable)
     }
     return BeadTable(**columns)
-
-
-def _among(count: int, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    found = np.zeros(count, bool)
-    found[places] = True
-    return found
 
 
 def _groups(beads: NDArray[np.int64], touch: NDArray[np.int64]) -> NDArray[np.int64]:

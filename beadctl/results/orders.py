@@ -7,7 +7,7 @@ from typing import Any
 
 from beadctl import cpus, scratch
 from beadctl.cluster.place import Local
-from beadctl.cluster.worker import name_notes
+from beadctl.cluster.worker import as_given, name_notes
 from beadctl.devices import NUMBERED
 from beadctl.errors import DeviceError, ModelError
 from beadctl.images import Found
@@ -199,18 +199,11 @@ class ImageTool:
         given = {**self._order.regions, str(item.path): path}
         name_notes(given)
         planes = [
-            replace(plane, row=replace(plane.row, reason=_named(plane.row.reason, given)))
+            replace(plane, row=replace(plane.row, reason=as_given(plane.row.reason, given)))
             for plane in done.planes
         ]
-        return replace(done, planes=planes, reason=_named(done.reason, given))
+        return replace(done, planes=planes, reason=as_given(done.reason, given))
 
     def give_up(self) -> None:
         """End what is worked on at its next safe point."""
         self._images.give_up()
-
-
-def _named(reason: str, given: Mapping[str, str]) -> str:
-    """Return a reason with the names of files that the user gave, by their names here."""
-    for here, name in given.items():
-        reason = reason.replace(here, name)
-    return reason

@@ -75,7 +75,10 @@ def process(
     if part:
         facts |= shards.facts(part, source.key, outputs.save)
     source = sharing(part, source, outputs)
-    tally = Tally()
+    tally, teller = Tally(), Teller(may_wait=messages.hear is None)
+
+    def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:
+        return zip_longest((item.name for item in found), tally.images)
 
     def tables(folder: Path, earlier: EarlierStatistics) -> None:
         left = write_tables(folder, states, source.key, outputs)
@@ -87,10 +90,6 @@ def process(
         if left.removed:
             raise OutputError(f"{folder}: results removed during the run: {left.removed}; run again")
 
-    def states() -> Iterator[tuple[PurePosixPath, ImageResult | Status | None]]:
-        return zip_longest((item.name for item in found), tally.images)
-
-    teller = Teller(may_wait=messages.hear is None)
     tell = partial(tell_image, messages, FlagWarnings(messages, folder), on_result)
     # A signal is raised between two images alone: else words, tables and record would tell different things.
     with stopping.held(), contextlib.ExitStack() as stack:
@@ -98,15 +97,14 @@ def process(
         stack.callback(teller.end)
         check = stack.enter_context(_held(folder, part, outputs, messages)) if folder else lambda: None
         check_outputs(found, source.key, outputs)
-        if source.lacking:
-            messages.info(f"{source.lacking}; so detection, field and combined intervals of counts are empty")
+        say_lacking(source, messages)
         if folder:
-            if not part and not (folder / ledger.FOLDER).exists():
-                require_free(folder, RUN_FILES, overwrite=outputs.overwrite)
             if part:
-                own, hidden = (shards.folder_of(folder, part.shard),) * 2
+                own = hidden = shards.folder_of(folder, part.shard)
                 write = partial(shards.write_images, own, part, tally.images)
             else:
+                if not (folder / ledger.FOLDER).exists():
+                    require_free(folder, RUN_FILES, overwrite=outputs.overwrite)
                 own, hidden = folder, folder / ledger.FOLDER
                 write = partial(tables, folder, EarlierStatistics(folder))
             stack.enter_context(recorded(own, hidden / "reserve", facts, len(found), check, write))
@@ -168,6 +166,12 @@ def tell_image(
         if row.status == "failed":
             messages.fail(f"{row.place}: {row.reason}")
     flags.tell(result)
+
+
+def say_lacking(source: Source, messages: console.Messages) -> None:
+    """Say why counts have no intervals, where that is so."""
+    if source.lacking:
+        messages.info(f"{source.lacking}; so detection, field and combined intervals of counts are empty")
 
 
 def say_doubts(tally: Tally, filters: Filters, messages: console.Messages) -> None:

@@ -29,6 +29,9 @@ from beadctl.words import form
 # Images that are under way for each that a cluster works on: while one takes long, the others go on.
 AHEAD = 8
 
+Waited = Callable[[], FinishedImage | ImageResult]
+"""Waits for an image that is worked on; what an earlier run has done of it is a result already."""
+
 
 def run(
     found: Iterable[Found | None],
@@ -124,10 +127,6 @@ def run(
                 miss()
                 place += 1
                 take_passed()
-
-
-Waited = Callable[[], FinishedImage | ImageResult]
-"""Waits for an image that is worked on; what an earlier run has done of it is a result already."""
 
 
 def _start(

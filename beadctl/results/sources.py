@@ -294,7 +294,7 @@ class ByLabels:
             if rule.link_z:
                 segmented = Segmented(labels, table, 0, counted.inside, None, quality, unlinked=counted)
                 return FoundPlane(labels, segmented)
-            kept = dataclasses.replace(table.only(counted.kept), label=table.label[counted.kept])
+            kept = table.some(counted.kept)
             is_kept = np.zeros(int(labels.max(initial=0)) + 1, bool)
             is_kept[kept.label] = True
             segmented = Segmented(

@@ -19,7 +19,7 @@ from beadctl.results.flag_warnings import flagged
 from beadctl.results.ledger import ImageResult, Status
 from beadctl.results.outdated import EarlierStatistics
 from beadctl.results.outputs import Names, Outputs, check_outputs
-from beadctl.results.process import facts_of, mark, save_settings, say_doubts
+from beadctl.results.process import facts_of, mark, save_settings, say_doubts, say_lacking
 from beadctl.results.record import RUN_FILES, recorded
 from beadctl.results.sources import Source
 from beadctl.results.tables import Left, States, write_tables
@@ -179,9 +179,7 @@ class _Watching:
         """Look for the first time, and refuse what a run refuses at its start."""
         self.arrivals.look()
         check_outputs(self.arrivals.images, self._source.key, self._outputs)
-        if self._source.lacking:
-            words = f"{self._source.lacking}; so detection, field and combined intervals of counts are empty"
-            self._messages.info(words)
+        say_lacking(self._source, self._messages)
 
     def images(self, check: Callable[[], None]) -> Iterator[Found | None]:
         """Yield images as they are complete, and None where all that came before are to be taken."""

@@ -115,12 +115,16 @@ class BeadTable:
 
     def only(self, kept: NDArray[np.bool_]) -> "BeadTable":
         """Return the measurements of some of the beads, bool (N,), which get the labels 1..n."""
-        return replace(self._some(kept), label=np.arange(1, int(kept.sum()) + 1))
+        return replace(self.some(kept), label=np.arange(1, int(kept.sum()) + 1))
+
+    def some(self, which: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "BeadTable":
+        """Return the measurements of some of the beads, bool (N,) or places (n,), which keep their labels."""
+        return BeadTable(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
     def rows(self) -> Iterator[dict[str, int | float | str | None]]:
         """Yield each bead as plain Python values keyed by `COLUMNS`, in that order; unknown is None."""
         for start in range(0, len(self), _ROWS):
-            some = self._some(slice(start, start + _ROWS))
+            some = self.some(slice(start, start + _ROWS))
             columns = [
                 some.flags
                 if name == "flags"
@@ -129,9 +133,6 @@ class BeadTable:
             ]
             for values in zip(*columns, strict=True):
                 yield dict(zip(COLUMNS, values, strict=True))
-
-    def _some(self, which: slice | NDArray[np.bool_]) -> "BeadTable":
-        return BeadTable(**{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
 
 _UNWRITTEN = (*FLAGS, "mean_probability", "marker_height")
