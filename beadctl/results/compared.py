@@ -1,7 +1,6 @@
 """Planes with a manual count beside that of beadctl, and how far both agree."""
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from beadctl.counting.manual import Counted
 from beadctl.counting.sheet import some
 from beadctl.files import write_csv
 from beadctl.results.ledger import Row
+from beadctl.results.plane_row import known
 
 FILE = "agreement.csv"
 
@@ -52,8 +52,7 @@ class AgreementRow:
             *(found.limits.low, found.limits.high, found.concordance),
             *(found.concordance_interval.low, found.concordance_interval.high, found.mape),
         )
-        known = [None if math.isnan(figure) else figure for figure in figures]
-        return cls(band, found.fields, found.bias, *known)
+        return cls(band, found.fields, found.bias, *map(known, figures))
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(AgreementRow))

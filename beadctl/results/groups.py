@@ -268,6 +268,19 @@ def in_words(column: str, value: object) -> str:
     return cell(value) if column in DILUTIONS else shown(value)
 
 
+def tell_rows(
+    title: str,
+    heads: Mapping[str, str],
+    rows: Sequence[object],
+    messages: Messages,
+    bars: tuple[str, Sequence[str]] | None = None,
+) -> None:
+    """Print rows for people, without the columns in which none has a value; see `Messages.table`."""
+    used = [name for name in heads if any(getattr(row, name) not in (None, "") for row in rows)]
+    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
+    messages.table(title, [heads[name] for name in used], table, bars=bars)
+
+
 def mixed_pixel_sizes(rows: Sequence[Row]) -> str:
     """Return why planes cannot be compared: their pixel sizes, if they differ; else an empty text."""
     sizes = sorted({row.pixel_size_um or 0.0 for row in rows})
@@ -335,10 +348,8 @@ def write_groups(folder: Path, rows: Sequence[GroupRow]) -> None:
 def tell_groups(rows: Sequence[GroupRow], messages: Messages) -> bool:
     """Print the groups for people and a line for each that lacks figures; return whether there is one."""
     flagged = any(row.flagged for row in rows)
-    shown_heads = [name for name in HEADS if flagged or name != "flagged"]
-    used = [name for name in shown_heads if any(getattr(row, name) not in (None, "") for row in rows)]
-    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
-    messages.table("Groups", [HEADS[name] for name in used], table)
+    heads = {name: head for name, head in HEADS.items() if flagged or name != "flagged"}
+    tell_rows("Groups", heads, rows, messages)
     for row in rows:
         if row.reason:
             fail(f"group {Specimen(row.sample, row.dilution).group}: {row.reason}")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from beadctl import __version__, console, lock
+from beadctl.cluster.worker import merged
 from beadctl.console import stopping
 from beadctl.errors import IncompleteError, OutputError
 from beadctl.images import Found
@@ -231,7 +232,8 @@ def merge(
             words = f"results that shards had written are gone: {left.removed}"
             raise IncompleteError(f"{out}: {words}; run the shards again, then merge")
     say_doubts(tally, Filters.of(whole.settings["instances"]), messages)
-    if unlike := [name for name in PLATFORM if len(_values(whole.records, name)) > 1]:
+    kinds = {name: [record.facts.get(name) for record in whole.records] for name in PLATFORM}
+    if unlike := [name for name, values in kinds.items() if any(one != values[0] for one in values)]:
         messages.warn(f"{out}: shards differ in {' and '.join(unlike)}, which may change a few counts")
     return tally
 
@@ -271,18 +273,10 @@ def _short(value: object) -> object:
 
 def _facts(records: Sequence[Record]) -> dict[str, Any]:
     """Return what the records say together: values that differ are lists, the times those of all."""
-    facts = dict[str, Any]()
-    for name, first in records[0].facts.items():
-        if name not in OWN:
-            values = _values(records, name)
-            facts[name] = values if len(values) > 1 and name not in OF_THE_FIRST else first
-    first = records[0].facts["shard"]
-    facts |= {"images": first["images"], "shards": first["count"]}
+    first = records[0].facts
+    names = [name for name in first if name not in OWN]
+    each = merged([{name: record.facts.get(name) for name in names} for record in records])
+    facts = {name: (first if name in OF_THE_FIRST else each)[name] for name in names}
+    facts |= {"images": first["shard"]["images"], "shards": first["shard"]["count"]}
     times = {"start": min, "end": max}
     return facts | {name: end(record.facts[name] for record in records) for name, end in times.items()}
-
-
-def _values(records: Sequence[Record], name: str) -> list[Any]:
-    """Return the values of a fact in the records, each once."""
-    values = [record.facts.get(name) for record in records]
-    return [value for place, value in enumerate(values) if value not in values[:place]]

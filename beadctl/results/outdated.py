@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from beadctl.errors import OutputError
+from beadctl.results.written import file_state
 from beadctl.text import csv_line
 
 STATISTICS = (
@@ -33,7 +34,7 @@ class EarlierStatistics:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         names = (*STATISTICS, *[REPORT] * is_report(folder / REPORT))
-        self._files = {name: state for name in names if (state := _state(folder / name))}
+        self._files = {name: state for name in names if (state := file_state(folder / name))}
         self._figures = _figures(folder) if self._files else ""
 
     def remove_outdated(self) -> list[str]:
@@ -44,7 +45,7 @@ class EarlierStatistics:
         OutputError
             If one cannot be removed.
         """
-        kept = [name for name, state in self._files.items() if _state(self._folder / name) == state]
+        kept = [name for name, state in self._files.items() if file_state(self._folder / name) == state]
         if not kept or _figures(self._folder) == self._figures:
             return []
         for path in (self._folder / name for name in kept):
@@ -68,15 +69,6 @@ def is_report(path: Path) -> bool:
             return REPORT_MARK.encode() in file.read(1024)
     except OSError:
         return False
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Return what changes when a file is replaced, or None if there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_ino, state.st_mtime_ns
 
 
 def _figures(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """From the beads of a plane to its row of counts.csv."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ def row_of(
         sd_diameter_px=sd,
         mean_diameter_um=mean_um,
         covered_fraction=covered,
-        mean_confidence=_known(np.mean(table.confidence)) if count else None,
+        mean_confidence=known(float(np.mean(table.confidence))) if count else None,
         shrink=shrink,
         filtered=segmented.filtered,
         doubt=segmented.doubt,
@@ -114,8 +115,9 @@ def _sizes(diameters: NDArray[np.float64]) -> list[float]:
     return [float(diameters.mean()), *map(float, np.percentile(diameters, [10, 50, 90]))]
 
 
-def _known(value: np.floating[Any]) -> float | None:
-    return None if np.isnan(value) else float(value)
+def known(value: float) -> float | None:
+    """Return a figure as rows have it: None where it is unknown."""
+    return None if math.isnan(value) else value
 
 
 def _times(value: float | None, um: float | None) -> float | None:

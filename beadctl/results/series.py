@@ -11,6 +11,7 @@ from beadctl.counting.dilution import DilutedField, DilutionSeries, dilution_ser
 from beadctl.files import write_csv
 from beadctl.results.groups import Grouping, area_of, in_words, mixed_pixel_sizes
 from beadctl.results.ledger import Row
+from beadctl.results.plane_row import known
 
 SERIES_FILE, LEVELS_FILE = "dilution_series.csv", "dilution_levels.csv"
 
@@ -159,18 +160,14 @@ def series_row(series: SampleSeries) -> SeriesRow:
         stock_count=found.stock,
         stock_count_low=found.stock_interval.low,
         stock_count_high=found.stock_interval.high,
-        r2=_known(found.r2),
-        r2_log=_known(found.r2_log),
+        r2=known(found.r2),
+        r2_log=known(found.r2_log),
         proportionality_index=found.proportionality_index,
-        proportional_p=_known(found.proportional_p),
+        proportional_p=known(found.proportional_p),
         linear_from=first,
         linear_to=last,
         outside=" ".join(f"{factor:g}x" for factor in found.outside),
     )
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def level_rows(series: Sequence[SampleSeries]) -> Iterator[LevelRow]:

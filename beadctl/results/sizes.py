@@ -1,7 +1,6 @@
 """The diameters of a run's beads: one row of statistics a group, and one for each bar of its histogram."""
 
 import dataclasses
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from beadctl.counting.sizes import Histogram, Nominal, share_inside, size_histog
 from beadctl.counting.specimen import Specimen
 from beadctl.errors import SettingsError
 from beadctl.files import write_csv
-from beadctl.results.groups import Grouping, in_words
+from beadctl.results.groups import Grouping, tell_rows
 from beadctl.results.ledger import ImageResult
+from beadctl.results.plane_row import known
 from beadctl.text import cell
 
 FILE, HISTOGRAM_FILE = "sizes.csv", "size_histogram.csv"
@@ -203,10 +203,8 @@ class SizeReport:
 
 def _of_diameters(diameters: NDArray[np.float64]) -> dict[str, Any]:
     found = size_statistics(diameters)
-    known = {
-        name: None if math.isnan(value) else value for name, value in vars(found).items() if name != "modes"
-    }
-    return {**known, "modes": " ".join(map(cell, found.modes))}
+    figures = {name: known(value) for name, value in vars(found).items() if name != "modes"}
+    return {**figures, "modes": " ".join(map(cell, found.modes))}
 
 
 def _of_nominal(diameters_um: NDArray[np.float64], nominal: Nominal) -> dict[str, Any]:
@@ -260,10 +258,8 @@ def write_sizes(folder: Path, groups: Sequence[GroupSizes]) -> None:
 def tell_sizes(groups: Sequence[GroupSizes], messages: Messages) -> bool:
     """Print the sizes for people and a line for each group that lacks some; return whether there is one."""
     rows = [group.row for group in groups]
-    used = [name for name in HEADS if any(getattr(row, name) not in (None, "") for row in rows)]
-    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
     drawn = [_levels(group.histogram.beads) if group.histogram else "" for group in groups]
-    messages.table("Diameters", [HEADS[name] for name in used], table, bars=("histogram", drawn))
+    tell_rows("Diameters", HEADS, rows, messages, bars=("histogram", drawn))
     for row in rows:
         if row.reason:
             fail(f"diameters of {Specimen(row.sample, row.dilution).group}: {row.reason}")

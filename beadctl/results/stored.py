@@ -23,7 +23,7 @@ from beadctl.results import ledger, shards, store_lock
 from beadctl.results.block_store import folder_of as blocks_of
 from beadctl.results.formats import Joinable, Output, format_of
 from beadctl.results.record import RUN_FILES
-from beadctl.results.written import Stamp
+from beadctl.results.written import Stamp, file_state
 from beadctl.shard import Shard
 from beadctl.store import StoreFolder
 from beadctl.url import Url
@@ -87,7 +87,7 @@ class Stored:
         needed = list(filter(is_needed, self._sizes))
         self._store.get(needed, self._folder)
         self._sent = {
-            name: _state(self._folder / name)
+            name: file_state(self._folder / name)
             for name in needed
             if not (name.startswith(ledgers) or _is_of_image(name))
         }
@@ -162,7 +162,7 @@ class Stored:
             If the store does not take it.
         """
         self._check()
-        found = {name: state for name in self._of_the_run() if (state := _state(self._folder / name))}
+        found = {name: state for name in self._of_the_run() if (state := file_state(self._folder / name))}
         # Cleaners of temporary folders remove what is old: that is not to be removed there too.
         mark = f"{RESULTS_MARK}/version"
         if self._sent and (not found or (mark in self._sent and mark not in found)):
@@ -310,12 +310,3 @@ def _is_of_image(name: str) -> bool:
 
 def _is_joined(name: str) -> bool:
     return _is_of_image(name) and PurePosixPath(name).parts[0] in _folders(joined=True)
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """Return what changes when a file is replaced, or None if there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_ino, state.st_mtime_ns, state.st_size

@@ -27,6 +27,15 @@ class Stamp:
         return path.is_file() and path.stat().st_size == self.size and sha256(path) == self.sha256
 
 
+def file_state(path: Path) -> tuple[int, ...] | None:
+    """Return what changes when a file is replaced, or None if there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size
+
+
 @contextlib.contextmanager
 def staged(paths: Sequence[Path]) -> Iterator[dict[Path, Path]]:
     """Yield a hidden file beside each path, to be written and then given to `publish`; remove what is left.
