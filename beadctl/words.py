@@ -1,4 +1,6 @@
-"""Numbers of things in messages: 1 image, 2 images."""
+"""Numbers and names of things in messages: 1 image, 2 images; a.tif, b.tif, c.tif and 4 more."""
+
+from collections.abc import Sequence
 
 
 def form(number: int, one: str, many: str = "") -> str:
@@ -28,3 +30,14 @@ def number_of(number: int, one: str, many: str = "") -> str:
     ('1 image', '1200 images', '2 series')
     """
     return f"{number} {form(number, one, many)}"
+
+
+def first_names(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of several names, and how many more there are.
+
+    Examples
+    --------
+    >>> first_names(["a", "b", "c", "d"]), first_names(["a"])
+    ('a, b, c and 1 more', 'a')
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from beadctl.annotations.outline import Patch, Ring, ellipse, filled, gathered, united
 from beadctl.errors import AnnotationError
+from beadctl.words import first_names
 
 HIDDEN = "beads that others hide, lost"
 """Words of the remark on beads of which no pixel is left."""
@@ -203,11 +204,6 @@ def remark_lines(remarks: Iterable[tuple[str, Remark]]) -> list[tuple[bool, str]
         counts[same := replace(remark, count=0)] += remark.count
         images.setdefault(same, []).append(image)
     return [
-        (same.doubtful, f"{first_names(names)}: {replace(same, count=counts[same])}")
+        (same.doubtful, f"{first_names(names, 5)}: {replace(same, count=counts[same])}")
         for same, names in images.items()
     ]
-
-
-def first_names(names: Sequence[str], limit: int = 5) -> str:
-    """Return the first `limit` of some names as text, and how many more there are."""
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

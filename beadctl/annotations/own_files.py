@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path, PurePosixPath
 
-from beadctl.annotations.canvas import first_names
 from beadctl.annotations.formats.auto import OTHER_SUFFIXES
 from beadctl.annotations.matching import SUFFIXES, annotation_names, path_stem, stem
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.images import Found
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 
 def by_name(found: Sequence[Found], candidates: Sequence[Found]) -> dict[Found, Path]:
@@ -105,7 +104,7 @@ def by_pattern(found: Sequence[Found], candidates: Sequence[Found], pattern: str
     if not pairs:
         raise AnnotationError(
             f"--pair '{pattern}': no image and annotation have a name in common; images give"
-            f" {first_names(list(images), 3) or 'none'}, annotations {first_names(list(masks), 3) or 'none'}"
+            f" {first_names(list(images)) or 'none'}, annotations {first_names(list(masks)) or 'none'}"
         )
     return pairs
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from beadctl.annotations.canvas import Load, first_names
+from beadctl.annotations.canvas import Load
 from beadctl.annotations.formats import AnnotationFormat, centres
 from beadctl.annotations.formats.auto import OTHER_SUFFIXES
 from beadctl.annotations.head import TABLE_SUFFIXES, Head
@@ -17,7 +17,7 @@ from beadctl.annotations.sample import Sample
 from beadctl.errors import AnnotationError, SettingsError
 from beadctl.images import Found, find, real_path, survey
 from beadctl.text import name_text
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 # Files that lie beside YOLO and COCO files and annotate nothing.
 NOT_ANNOTATIONS = ("classes.txt", "labels.txt", "notes.json")
@@ -224,7 +224,7 @@ def _pair_with_file(found: Sequence[Found], images: Path, truth: Path, rule: _Fo
         if not pairs:
             raise AnnotationError(
                 f"{truth}: none of the images that it names is in {images}; it names"
-                f" {first_names(list(parts), 3)}"
+                f" {first_names(list(parts))}"
             )
         rest = tuple(item.path for item in found if item not in pairs)
         return Pairing(tuple(pairs[item] for item in found if item in pairs), rest, tuple(map(Path, alone)))

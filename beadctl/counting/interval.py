@@ -63,7 +63,7 @@ def jeffreys_interval(count: int) -> Interval:
     return Interval(low, high)
 
 
-def mean_interval(mean: float, standard_error: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(mean: float, standard_error: float, n: int) -> Interval:
     """Return Student's interval of a mean that cannot be negative.
 
     It is that of `difference_interval`, its lower end at least 0.
@@ -74,7 +74,7 @@ def mean_interval(mean: float, standard_error: float, n: int, confidence: float 
     >>> round(ends.low, 2), round(ends.high, 2)
     (44.45, 55.55)
     """
-    ends = difference_interval(mean, standard_error, n, confidence)
+    ends = difference_interval(mean, standard_error, n)
     return Interval(math.nan if math.isnan(ends.low) else max(0.0, ends.low), ends.high)
 
 

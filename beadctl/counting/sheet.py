@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beadctl.errors import SettingsError
+from beadctl.words import first_names
 
 FILE = "file"
 # Its name in counts.csv.
 FILE_TOO = "image"
-# Names in a message.
-MOST_NAMES = 3
 # Least similarity of a heading that may be misspelt.
 LEAST_ALIKE = 0.75
 
@@ -58,14 +57,8 @@ def read_sheet(path: Path, names: Sequence[str], needed: str, optional: Sequence
     rows = _rows(path, columns)
     if unknown := [row[FILE] for _, row in rows if row[FILE] not in by_file]:
         what = "no images of this run, or names of several"
-        raise SettingsError(f"{path}: {some(unknown)}: {what}; write files as in counts.csv")
+        raise SettingsError(f"{path}: {first_names(unknown)}: {what}; write files as in counts.csv")
     return [Line(f"{path}, line {number}", by_file[row[FILE]], row) for number, row in rows]
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _base(name: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from beadctl.counting.sheet import read_sheet, some
+from beadctl.counting.sheet import read_sheet
 from beadctl.errors import SettingsError
+from beadctl.words import first_names
 
 PARTS = ("sample", "dilution", "replicate")
 # Dilutions of a series.
@@ -116,7 +117,7 @@ def by_sheet(names: Sequence[str], sheet: Path) -> dict[str, Specimen]:
         found[line.image] = Specimen(sample, factor, line.cells["replicate"])
     if missing := [name for name in names if name not in found]:
         raise SettingsError(
-            f"{sheet}: has no line for {some(missing)}; add one, or leave images out by --exclude"
+            f"{sheet}: has no line for {first_names(missing)}; add one, or leave images out by --exclude"
         )
     return found
 
@@ -139,8 +140,8 @@ def require_all_diluted(specimens: Mapping[str, Specimen], source: str) -> None:
     without = [name for name, one in specimens.items() if one.dilution is None]
     if without and len(without) < len(specimens):
         raise SettingsError(
-            f"{source}: states no dilution for {some(without)}, but for others; state 1 for undiluted ones, "
-            "or leave images out by --exclude"
+            f"{source}: states no dilution for {first_names(without)}, but for others; state 1 for undiluted "
+            "ones, or leave images out by --exclude"
         )
 
 
@@ -168,7 +169,7 @@ def require_all_replicated(
     replicated = {group(one) for one in specimens.values() if one.replicate}
     if without := [name for name, one in specimens.items() if not one.replicate and group(one) in replicated]:
         raise SettingsError(
-            f"{source}: states no replicate for {some(without)}, but for others of the "
+            f"{source}: states no replicate for {first_names(without)}, but for others of the "
             f"{'sample' if in_series else 'group'}; state it for all of them, or for none"
         )
 
@@ -186,7 +187,7 @@ def require_levels(specimens: Iterable[Specimen]) -> None:
         levels.setdefault(one.sample, set()).update(() if one.dilution is None else (one.dilution,))
     for sample, found in levels.items():
         if len(found) < LEAST_LEVELS:
-            has = some([f"{factor:g}x" for factor in sorted(found)]) or "none"
+            has = first_names([f"{factor:g}x" for factor in sorted(found)]) or "none"
             raise SettingsError(
                 f"--dilution-series: sample {sample or 'without name'} has too few dilutions ({has}); "
                 f"it takes {LEAST_LEVELS}, from (?P<dilution>[0-9]+) in --group-by, or from --sample-sheet"

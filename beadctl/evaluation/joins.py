@@ -120,7 +120,7 @@ def _most_of(number: NDArray[np.integer], truth: NDArray[np.integer], count: int
     return most
 
 
-def fitted_joiner(images: Sequence[Joins], seed: int = 0) -> Joiner:
+def fitted_joiner(images: Sequence[Joins]) -> Joiner:
     """Return the joiner that suits the neighbours of some images best.
 
     Each image weighs alike. Of pairs that are one bead and of those that are not, the rarer weigh more, by
@@ -130,8 +130,6 @@ def fitted_joiner(images: Sequence[Joins], seed: int = 0) -> Joiner:
     ----------
     images : sequence of Joins
         What was met in each image.
-    seed : int
-        Of the pairs drawn and the weights at the start.
     """
     images = [one for one in images if one.weight.any()]
     weight = np.concatenate([one.weight / one.weight.sum() for one in images])
@@ -140,11 +138,11 @@ def fitted_joiner(images: Sequence[Joins], seed: int = 0) -> Joiner:
     weight = weight * np.where(is_one, np.sqrt(ratio), 1 / np.sqrt(ratio))
     features, chance = np.concatenate([one.features for one in images]), weight / weight.sum()
     pairs = min(LIMITS.pairs, len(chance))
-    drawn = np.random.default_rng(seed).choice(len(chance), (LIMITS.fits, pairs), p=chance)
+    drawn = np.random.default_rng(0).choice(len(chance), (LIMITS.fits, pairs), p=chance)
     scale = scale_of(features[drawn.ravel()])
     fits = (
         fitted_perceptron(
-            features[rows], is_one[rows], units=LIMITS.units, decay=LIMITS.decay, seed=seed + k, scale=scale
+            features[rows], is_one[rows], units=LIMITS.units, decay=LIMITS.decay, seed=k, scale=scale
         )
         for k, rows in enumerate(drawn)
     )

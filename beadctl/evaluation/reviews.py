@@ -58,15 +58,13 @@ class Reviewed:
         return cls(segmented.features, off > max(1, LIMITS.wrong * true))
 
 
-def fitted_reviewer(planes: Sequence[Reviewed], seed: int = 0) -> Reviewer:
+def fitted_reviewer(planes: Sequence[Reviewed]) -> Reviewer:
     """Return the reviewer that tells planes with wrong counts from the others best.
 
     Parameters
     ----------
     planes : sequence of Reviewed
         Each weighs alike.
-    seed : int
-        Of the weights at the start.
     """
     features = np.array([one.features for one in planes])
     is_wrong = np.array([one.is_wrong for one in planes])
@@ -76,7 +74,7 @@ def fitted_reviewer(planes: Sequence[Reviewed], seed: int = 0) -> Reviewer:
             is_wrong,
             units=LIMITS.units,
             decay=LIMITS.decay,
-            seed=seed + k,
+            seed=k,
             scale=scale_of(features),
         )
         for k in range(LIMITS.fits)

@@ -13,6 +13,8 @@ from beadctl.errors import ImageError
 READERS = ("tifffile", "liffile", "nd2")
 """Packages that log what is wrong with a file, by the names of their loggers."""
 
+# Of what a reader says.
+MOST_CHARACTERS = 160
 FIRST_PRIVATE_TAG = 32768
 STK_PLANES_TAG = 33629
 
@@ -130,6 +132,6 @@ def _codec_missing(path: Path, error: Exception) -> str:
     return f"{path}: {fault}; save it uncompressed or with zlib"
 
 
-def _one_line(text: str, limit: int = 160) -> str:
+def _one_line(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+    return flat if len(flat) <= MOST_CHARACTERS else f"{flat[: MOST_CHARACTERS - 1]}…"

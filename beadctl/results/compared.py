@@ -10,10 +10,10 @@ from pathlib import Path
 from beadctl.console import Messages, fail, shown
 from beadctl.counting.agreement import Agreement, agreement, bands
 from beadctl.counting.manual import Counted
-from beadctl.counting.sheet import some
 from beadctl.files import write_csv
 from beadctl.results.ledger import Row
 from beadctl.results.plane_row import known
+from beadctl.words import first_names
 
 FILE = "agreement.csv"
 
@@ -127,10 +127,10 @@ def tell_agreement(pairs: Sequence[Compared], missing: Sequence[Counted], messag
     table = [[shown(getattr(row, name)) for name in HEADS] for row in rows]
     messages.table("Agreement with manual counts", tuple(HEADS.values()), table)
     if named := [f"{image} plane {plane}" for image, plane in missing if plane is not None]:
-        fail(f"--manual: {some(named)}: no planes of this run; write planes as in counts.csv")
+        fail(f"--manual: {first_names(named)}: no planes of this run; write planes as in counts.csv")
     if unnamed := [image for image, plane in missing if plane is None]:
         fail(
-            f"--manual: {some(unnamed)}: of which plane is the count? fill in the column plane, or give "
-            "--unit file for counts of files"
+            f"--manual: {first_names(unnamed)}: of which plane is the count? fill in the column plane, or "
+            "give --unit file for counts of files"
         )
     return bool(missing)

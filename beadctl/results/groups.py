@@ -14,7 +14,6 @@ from beadctl.counting.dilution import require_packages
 from beadctl.counting.groups import Field, GroupStatistics, Source, group_statistics
 from beadctl.counting.interval import Interval, jeffreys_interval
 from beadctl.counting.measured import Measured
-from beadctl.counting.sheet import some
 from beadctl.counting.specimen import (
     Specimen,
     by_expression,
@@ -31,6 +30,7 @@ from beadctl.results.file_rows import pooled_errors
 from beadctl.results.ledger import Row
 from beadctl.results.plane_row import UM2_PER_MM2
 from beadctl.text import cell, name_text, no_formula
+from beadctl.words import first_names
 
 FILE = "groups.csv"
 # Columns of dilution factors.
@@ -206,7 +206,7 @@ class Grouping:
         """Yield which images belong to no group, as (is a warning, a line)."""
         names = [name_text(item.name) for item in found]
         if alone := [name for name in names if name not in self.specimens]:
-            yield True, f"images that belong to no group: {len(alone)} ({some(alone)})"
+            yield True, f"images that belong to no group: {len(alone)} ({first_names(alone)})"
 
     def rows(self, planes: Sequence[Row]) -> list[GroupRow]:
         """Return the groups in the order of their first images; every plane is a field."""

@@ -31,7 +31,7 @@ from beadctl.results.tables import write_tables
 from beadctl.results.tally import Tally
 from beadctl.results.telling import Teller
 from beadctl.segmentation.filters import Filters
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 # Settings that decide neither what is counted nor which files are written.
 FREE = (
@@ -150,7 +150,8 @@ class Shards:
             kinds.setdefault(record.division, []).append(record)
         if len(kinds) == 1:
             return
-        names = " and ".join(shards.some([str(record.shard) for record in kind]) for kind in kinds.values())
+        of_kinds = ([str(record.shard) for record in kind] for kind in kinds.values())
+        names = " and ".join(first_names(some, 5) for some in of_kinds)
         raise OutputError(
             f"{self.out}: images were added, removed or changed between the shards {names}{self._example()}; "
             "run all shards again (what is done is kept), then merge"

@@ -25,7 +25,7 @@ from beadctl.results import ledger
 from beadctl.results.ledger import ImageResult
 from beadctl.results.record import RUN_FILES
 from beadctl.shard import Shard
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 FOLDER, IMAGES = "shards", "images.jsonl"
 # Of the images of a shard that are read at once.
@@ -222,13 +222,8 @@ def require_all(out: Path, finished: Mapping[Shard, bool]) -> None:
         raise OutputError(f"{out}: is divided into {both} shards; remove those not wanted from {hidden}")
     every = (Shard(number, counts[0]) for number in range(1, counts[0] + 1))
     if absent := [str(shard) for shard in every if not finished.get(shard)]:
-        words = f"shards that are missing or not finished: {some(absent)}"
+        words = f"shards that are missing or not finished: {first_names(absent, 5)}"
         raise OutputError(f"{out}: {words}; run them, then merge")
-
-
-def some(names: Sequence[str], most: int = 5) -> str:
-    """Return the first of several names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def records(out: Path) -> list[Record]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beadctl.images import STORED, Intensities, Levels, Pixels, intensities_of
+from beadctl.images import STORED, Intensities, Pixels, intensities_of
 from beadctl.model.perceptron import Floats
 from beadctl.model.session import Model
 from beadctl.segmentation import artefacts, gaps, half_contrast, instances, objects
@@ -82,7 +82,6 @@ def segment_plane(
     options: SegmentOptions,
     *,
     pixel_size_um: float | None = None,
-    levels: Levels | None = None,
 ) -> Segmented:
     """Find and measure the beads of a plane.
 
@@ -96,8 +95,6 @@ def segment_plane(
         How planes become beads.
     pixel_size_um : float, optional
         Edge of a pixel, um, where known.
-    levels : Levels, optional
-        By default measured on this plane; a tile is given those of the image it was cut from.
 
     Raises
     ------
@@ -117,7 +114,7 @@ def segment_plane(
     >>> len(segment_plane(InMemory(disc), model, SegmentOptions.of(model.facts)).table)
     1
     """
-    predicted = predict_plane(pixels, model, options, pixel_size_um=pixel_size_um, levels=levels)
+    predicted = predict_plane(pixels, model, options, pixel_size_um=pixel_size_um)
     image = pixels.read_all()
     return label_plane(predicted, image, options, pixel_size_um, intensities_of(pixels, image))
 

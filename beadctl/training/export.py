@@ -114,10 +114,11 @@ def export(
     options: ExportOptions = DEFAULT_OPTIONS,
     *,
     blend: Blend | None = None,
-    tiles: Path | None = None,
     overwrite: bool = False,
 ) -> ExportReport:
     """Write the best checkpoint of a run as ONNX, and verify it; a failure leaves no file.
+
+    It is verified on the tiles of the run, or on simulated scenes if it had none.
 
     Parameters
     ----------
@@ -129,8 +130,6 @@ def export(
         Operator set, and facts of the file.
     blend : Blend, optional
         Weights to average with; the validation figures of the run do not hold for the mean and are left out.
-    tiles : Path, optional
-        Tiles to verify on; by default those of the run, or simulated scenes if it had none.
     overwrite : bool
         Replace `out`.
 
@@ -150,7 +149,7 @@ def export(
     if blend:
         network = blend.of(network)
         facts = replace(facts, training={**facts.training, "blend": blend.facts}, validation={})
-    images = _images(tiles or _tiles_of(source.parent), facts)
+    images = _images(_tiles_of(source.parent), facts)
     with atomic(out) as temporary:
         write_onnx(network, temporary, options.opset, facts)
         return verify(temporary, network, images, facts)

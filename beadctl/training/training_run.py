@@ -23,7 +23,7 @@ from beadctl.training.schedule import cosine, learning_rate, plateau
 from beadctl.training.start import Start
 from beadctl.training.supply import Supply
 from beadctl.training.validation import label_options, score
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 # Samples that the batch normalisations of a model file take their statistics from.
 OPENING = 32
@@ -250,8 +250,7 @@ class TrainingRun:
         """Return the message for a loss or gradient that is not finite, on these samples of the epoch."""
         kept = f"{self.folder.last} holds epoch {self.epoch}" if self.epoch else "no epoch was finished"
         names = [self.data.source.name(self.plan.seed, self.epoch, index) for index in batch]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return (
             f"training diverged in epoch {self.epoch + 1}, step {self.learner.step + 1}, lr = {rate:.2g} "
-            f"(loss {loss:.3g}) on {', '.join(names[:NAMED])}{more}; {kept}; start again with a lower --lr"
+            f"(loss {loss:.3g}) on {first_names(names, NAMED)}; {kept}; start again with a lower --lr"
         )

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from beadctl.annotations.canvas import Labelled, Load, Remark, first_names
+from beadctl.annotations.canvas import Labelled, Load, Remark
 from beadctl.annotations.head import Head
 from beadctl.errors import AnnotationError, ImageError
 from beadctl.images import IMAGE_SUFFIXES, Image, ReadOptions, open_image
 from beadctl.images.failure import failures
-from beadctl.words import number_of
+from beadctl.words import first_names, number_of
 
 SUFFIXES = IMAGE_SUFFIXES
 BY_CLASS = "as in a mask by class"
@@ -136,7 +136,7 @@ def _sharing(labels: NDArray[np.uint32]) -> tuple[Remark, ...]:
     remedy = "number the beads 1, 2, 3 ... and the background 0"
     own = np.flatnonzero(np.bincount(labels.ravel()))
     if own[0] and len(own) > 1:
-        values = first_names([f"{value}" for value in own], 3)
+        values = first_names([f"{value}" for value in own])
         words = f"mask without 0, of values {values}, {BY_CLASS}"
         return (Remark(words, remedy=f"background counts as a bead; {remedy}"),)
     count = _count_shared(labels, len(own[own > 0]))
