@@ -8,6 +8,7 @@ from typing import Any
 from beadctl.counting.specimen import Specimen
 from beadctl.report.finished import Finished, as_written
 from beadctl.results import compared, compared_plot, groups, series, series_plot, sizes, sizes_plot
+from beadctl.results.statistics_table import in_words
 
 # Groups that are drawn; the table has all.
 MOST_GROUPS = 60
@@ -68,7 +69,7 @@ def _short(column: str, text: str) -> str:
     if column in WORDS or not text:
         return text
     try:
-        return groups.in_words(column, float(text))
+        return in_words(column, float(text))
     except ValueError:
         return text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beadctl.console import Messages, fail, shown
+from beadctl.console import Messages, fail
 from beadctl.counting.concentration import concentration
 from beadctl.counting.detection import ROOT_OFFSET, with_error
 from beadctl.counting.dilution import require_packages
@@ -29,12 +29,11 @@ from beadctl.images import Found
 from beadctl.results.file_rows import pooled_errors
 from beadctl.results.ledger import Row
 from beadctl.results.plane_row import UM2_PER_MM2
-from beadctl.text import cell, name_text, no_formula
+from beadctl.results.statistics_table import tell_rows
+from beadctl.text import name_text, no_formula
 from beadctl.words import first_names
 
 FILE = "groups.csv"
-# Columns of dilution factors.
-DILUTIONS = ("dilution", "linear_from", "linear_to")
 # Relative difference between pixel sizes that are one size written with fewer digits.
 SAME_PIXEL_SIZE = 1e-3
 
@@ -261,24 +260,6 @@ class Grouping:
             beads_per_ml_low=stock.interval.low,
             beads_per_ml_high=stock.interval.high,
         )
-
-
-def in_words(column: str, value: object) -> str:
-    """Return a value as a table for people has it: dilutions in full, other figures with four digits."""
-    return cell(value) if column in DILUTIONS else shown(value)
-
-
-def tell_rows(
-    title: str,
-    heads: Mapping[str, str],
-    rows: Sequence[object],
-    messages: Messages,
-    bars: tuple[str, Sequence[str]] | None = None,
-) -> None:
-    """Print rows for people, without the columns in which none has a value; see `Messages.table`."""
-    used = [name for name in heads if any(getattr(row, name) not in (None, "") for row in rows)]
-    table = [[in_words(name, getattr(row, name)) for name in used] for row in rows]
-    messages.table(title, [heads[name] for name in used], table, bars=bars)
 
 
 def mixed_pixel_sizes(rows: Sequence[Row]) -> str:

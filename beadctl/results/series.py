@@ -9,9 +9,10 @@ from pathlib import Path
 from beadctl.console import Messages, fail
 from beadctl.counting.dilution import DilutedField, DilutionSeries, dilution_series
 from beadctl.files import write_csv
-from beadctl.results.groups import Grouping, area_of, in_words, mixed_pixel_sizes
+from beadctl.results.groups import Grouping, area_of, mixed_pixel_sizes
 from beadctl.results.ledger import Row
 from beadctl.results.plane_row import known
+from beadctl.results.statistics_table import in_words
 
 SERIES_FILE, LEVELS_FILE = "dilution_series.csv", "dilution_levels.csv"
 

@@ -16,9 +16,10 @@ from beadctl.counting.sizes import Histogram, Nominal, share_inside, size_histog
 from beadctl.counting.specimen import Specimen
 from beadctl.errors import SettingsError
 from beadctl.files import write_csv
-from beadctl.results.groups import Grouping, tell_rows
+from beadctl.results.groups import Grouping
 from beadctl.results.ledger import ImageResult
 from beadctl.results.plane_row import known
+from beadctl.results.statistics_table import tell_rows
 from beadctl.text import cell
 
 FILE, HISTOGRAM_FILE = "sizes.csv", "size_histogram.csv"
