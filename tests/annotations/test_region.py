@@ -43,6 +43,8 @@ def write(kind, path):
     """Write the rectangle x 10 to 30, y 5 to 25."""
     if kind == "geojson":
         annotating.save(path, {"type": "FeatureCollection", "features": [polygon(*CORNERS)]})
+    elif kind == "bare.geojson":
+        annotating.save(path, polygon(*CORNERS)["geometry"])
     elif kind == "roi":
         path.write_bytes(annotating.region(annotating.RECT, (5, 10, 25, 30)))
     elif kind == "traced.roi":
@@ -57,7 +59,7 @@ def write(kind, path):
     return path
 
 
-@pytest.mark.parametrize("kind", ["geojson", "roi", "traced.roi", "zip", "tif", "png"])
+@pytest.mark.parametrize("kind", ["geojson", "bare.geojson", "roi", "traced.roi", "zip", "tif", "png"])
 def test_every_kind_is_the_same_rectangle(kind, tmp_path):
     if kind.endswith(("roi", "zip")):
         pytest.importorskip("roifile")

@@ -3,6 +3,7 @@
 QuPath counts from the corner of the first pixel; a pixel is in a polygon when its centre is.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,13 +24,16 @@ DETECTED = ("detection", "cell", "PathDetectionObject", "PathCellObject")
 NO_BEADS = "annotated regions beside QuPath's detections, left out as they are no beads"
 """Words of the remark on annotated regions."""
 
+MARKS = re.compile('"Feature|"coordinates"')
+"""Words that features and bare geometries hold."""
+
 Feature = Mapping[str, Any]
 
 
 def detects(head: Head) -> bool:
-    """Whether a file is JSON with features; a COCO file may hold that word, but has a list of annotations."""
+    """Whether a file is JSON with features or a geometry; COCO may hold such words, beside annotations."""
     text = head.text or ""
-    return head.kind == "json" and '"Feature' in text and '"annotations"' not in text
+    return head.kind == "json" and bool(MARKS.search(text)) and '"annotations"' not in text
 
 
 def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
@@ -55,6 +59,9 @@ def by_image(head: Head, diameter_px: float | None) -> dict[str, Load]:
 
 
 def _features(path: Path, document: Any) -> list[Feature]:
+    if isinstance(document, dict) and not document.keys().isdisjoint(("coordinates", "geometries")):
+        # A geometry may be a document (RFC 7946, 2), as Shapely writes it.
+        document = {"type": "Feature", "geometry": document}
     found = document.get("features", [document]) if isinstance(document, dict) else document
     if not isinstance(found, list) or not all(
         isinstance(item, dict) and item.get("type") == "Feature" for item in found

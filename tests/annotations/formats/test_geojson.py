@@ -34,6 +34,16 @@ def test_geojson_with_holes(tmp_path):
     assert same_beads(read(listed, labels.shape).labels, labels)
 
 
+def test_a_bare_geometry_is_one_object(tmp_path):
+    labels = np.zeros((20, 24), np.uint32)
+    labels[14:18, 2:6] = labels[14:18, 8:12] = 1
+    geometry = annotating.geojson(labels)["features"][0]["geometry"]
+    for document in (geometry, {"type": "GeometryCollection", "geometries": [geometry]}):
+        path = annotating.save(tmp_path / "a.geojson", document)
+        assert detect(Head.of(path)) is AnnotationFormat.GEOJSON
+        assert same_beads(read(path, labels.shape).labels, labels)
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_annotated_regions_of_qupath_are_left_out(tmp_path, old):
     _, truth = discs(5)
