@@ -112,16 +112,17 @@ def process(
                 mark(folder)
             save_settings(own, settings)
             outputs.sync()
-        advance = stack.enter_context(messages.progress(len(found), source.work, teller.later))
-        teller.tell()
+        # Its time is that of the images: plots may take as long again.
+        with messages.progress(len(found), source.work, teller.later) as advance:
+            teller.tell()
 
-        def take(result: ImageResult) -> None:
-            tally.add(result)
-            teller.later(partial(tell, result))
-            advance(failed=result.failed, earlier=result.rows[0].status == "skipped")
+            def take(result: ImageResult) -> None:
+                tally.add(result)
+                teller.later(partial(tell, result))
+                advance(failed=result.failed, earlier=result.rows[0].status == "skipped")
 
-        run.run(found, source, outputs, take, teller.tell, check, miss=tally.miss)
-        help_others(part, source, folder, messages)
+            run.run(found, source, outputs, take, teller.tell, check, miss=tally.miss)
+            help_others(part, source, folder, messages)
         with stopping.finishing():
             write_more()
     say_doubts(tally, source.rule.filters, messages)
