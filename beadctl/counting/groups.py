@@ -13,7 +13,6 @@ from beadctl.counting.interval import Interval, mean_interval, poisson_interval
 
 # Iglewicz and Hoaglin (How to detect and handle outliers, 1993) advise this limit of their modified z score.
 OUTLIER_Z = 3.5
-LEAST_FOR_OUTLIERS = 3
 # Median absolute deviation to standard deviation of a normal distribution.
 MAD_TO_SD = 1.4826
 
@@ -173,15 +172,13 @@ def outliers(counts: NDArray[np.float64]) -> NDArray[np.intp]:
     Parameters
     ----------
     counts : ndarray, shape (N,)
-        Beads of fields of one size; of fewer than three none is an outlier.
+        Beads of fields of one size, one or more; of fewer than three none is an outlier.
 
     Examples
     --------
     >>> outliers(np.array([50.0, 47.0, 55.0, 4.0])).tolist()
     [3]
     """
-    if counts.size < LEAST_FOR_OUTLIERS:
-        return np.zeros(0, np.intp)
     root = 2 * np.sqrt(counts + 3 / 8)
     distance = np.abs(root - np.median(root))
     return np.flatnonzero(distance > OUTLIER_Z * max(1.0, MAD_TO_SD * float(np.median(distance))))

@@ -84,7 +84,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]
             head = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count), restval="")
-            heads = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            heads = [name.strip().lower() for name in reader.fieldnames or ()]
             given = dict(zip(heads, reader.fieldnames or (), strict=True))
             given.setdefault(FILE, given.get(FILE_TOO, ""))
             if twice := [name for name in columns if heads.count(name) > 1]:

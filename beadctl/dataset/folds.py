@@ -67,7 +67,7 @@ def fold_splits(
         remedy = "give fewer folds" if with_beads >= FEWEST else "annotate more, or leave --folds out"
         raise SettingsError(f"--folds {count}: {only}; {remedy}")
     rng = np.random.default_rng(seed)
-    ranked = sorted(sorted(groups), key=lambda group: -density[group])
+    ranked = sorted(groups, key=lambda group: -density[group])
     part: dict[str, int] = {}
     for start in range(0, len(ranked), count):
         block = ranked[start : start + count]

@@ -57,9 +57,10 @@ def split_sources(
     """Return the split of each source image, ``train``, ``val`` or ``test``, by its name.
 
     Groups are ordered by bead density, shuffled among neighbours, and each goes as a whole to the split that
-    is furthest below its share: the fractions are met as nearly as whole groups allow, and each split gets
-    sparse and dense images. Training gets the first group, and of three or more every split with a fraction
-    gets one. Groups without beads come last, so that no split is without beads if enough groups have some.
+    is furthest below its share of those before and this one: the fractions are met as nearly as whole groups
+    allow, and each split gets sparse and dense images. Training gets the first group, and of three or more
+    every split with a fraction gets one. Groups without beads come last, so that no split is without beads if
+    enough groups have some.
 
     Parameters
     ----------
@@ -85,7 +86,6 @@ def split_sources(
     groups, wanted = group_names(names, options.group_by), shares(options)
     needed = [split for split, share in wanted.items() if share > 0]
     count = {split: (split in held) / max(1, len(held)) for split in wanted}
-    total = len(names) + sum(count.values())
     splits: dict[str, str] = {}
     order = [sorted(groups)[index] for index in np.random.default_rng(options.seed).permutation(len(groups))]
     if density is not None:
@@ -96,7 +96,8 @@ def split_sources(
         blocks = {group: rank // block for rank, group in enumerate(ranked)}
         order = sorted(order, key=lambda group: (mean[group] == 0, blocks[group]))
     for group in order:
-        target = max(needed, key=lambda split: (count[split] == 0, wanted[split] - count[split] / total))
+        done = sum(count.values()) + len(groups[group])
+        target = max(needed, key=lambda split: (count[split] == 0, wanted[split] * done - count[split]))
         target = target if count["train"] else "train"
         count[target] += len(groups[group])
         splits |= dict.fromkeys(groups[group], target)

@@ -205,7 +205,7 @@ def test_without_statsmodels_the_extra_is_named(count, dilutions, monkeypatch):
 def test_agreement_with_manual_counts(count, dilutions):
     """Of beads that are all found, with one field that a person counted twice too high."""
     counts = {"1x_0": 10, "1x_1": 9, "2x_0": 5, "2x_1": 5, "4x_0": 2, "4x_1": 6}
-    lines = ["image,count", *(f"{name}.png,{number}" for name, number in counts.items()), "16x_0.png,"]
+    lines = ["image,count", "16x_0.png,", *(f"{name}.png,{number}" for name, number in counts.items())]
     Path("manual.csv").write_text("\n".join(lines) + "\n")
     said = count(dilutions, "-o", "out", "--manual", "manual.csv")
     assert said.code == 0

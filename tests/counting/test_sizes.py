@@ -63,6 +63,8 @@ def test_an_outlier_does_not_make_a_thousand_bars():
     diameters = np.append(np.random.default_rng(0).normal(5, 0.01, 2000), 500.0)
     assert size_histogram(diameters).beads.size <= 100
     assert modes(diameters) == pytest.approx([5], abs=0.01)
+    # Also where the quartiles are equal.
+    assert modes(np.repeat([5.0, 8.0, 500.0], [250, 80, 1])) == pytest.approx([5, 8], abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -19,7 +19,13 @@ def test_named_groups_of_an_expression():
 
 @pytest.mark.parametrize(
     ("expression", "samples"),
-    [("^[^/]+", ["day1", "day1", "day2"]), ("/([A-Z])", ["A", "A", "B"]), ("A|Z", ["A", "A"])],
+    [
+        ("^[^/]+", ["day1", "day1", "day2"]),
+        ("/([A-Z])", ["A", "A", "B"]),
+        ("A|Z", ["A", "A"]),
+        # An empty match, before others.
+        ("(B)?_", ["B"]),
+    ],
 )
 def test_other_expressions_give_the_sample(expression, samples):
     assert [one.sample for one in by_expression(NAMES, expression).values()] == samples

@@ -1,5 +1,7 @@
 """Division of one image among splits."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,6 +30,8 @@ def test_regions_are_apart_and_have_whole_beads(height, width, beads, seed):
         )
         assert whole[np.unique(labels[area.slices])][1 if 0 in labels[area.slices] else 0 :].any()
     assert cover.max() <= 1
+    for (_, one), (_, other) in pairwise(found):
+        assert max(other.top - one.bottom, other.left - one.right) >= 2
     assert [split for split, _ in found] == (list(SHARES) if found else [])
 
 
@@ -38,6 +42,12 @@ def test_regions_have_their_share_of_the_beads():
     found = regions(labels, SHARES)
     beads = [len(np.unique(labels[area.slices])) - 1 for _, area in found]
     assert beads == pytest.approx([70, 15, 15], abs=2)
+    # They lie along the image, from end to end, and a bead apart.
+    (_, train), (_, val), (_, test) = found
+    assert {(area.top, area.bottom) for _, area in found} == {(0, 100)}
+    assert (train.left, test.right) == (0, 1000)
+    assert min(val.left - train.right, test.left - val.right) >= 6
+    assert regions(labels.T, SHARES) == tuple((split, area.transposed) for split, area in found)
 
 
 def test_too_few_beads_give_no_regions():

@@ -14,8 +14,8 @@ from beadctl.errors import SettingsError
 from beadctl.words import number_of
 
 
-def tile(source, beads=3):
-    return TileRow("train", Path("a.tif"), Path("m.tif"), source, 0, 0, 32, 32, beads, 0.0, 1.0, 2.0, "")
+def tile(source, beads=3, edge=32):
+    return TileRow("train", Path("a.tif"), Path("m.tif"), source, 0, 0, edge, edge, beads, 0.0, 1.0, 2.0, "")
 
 
 @given(
@@ -51,9 +51,21 @@ def test_images_of_a_group_stay_together():
         fold_splits(rows, 5, group_by=r"^[^_]+")
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_each_part_has_a_sparse_and_a_dense_image(seed):
+    """By beads an area, whichever has more beads."""
+    rows = [tile(f"dense{beads}", beads) for beads in (10, 20, 30)]
+    rows += [tile(f"sparse{beads}", beads, 256) for beads in (5, 15, 25)]
+    for fold in fold_splits(rows, 3, seed=seed):
+        tested = sorted(name for name, split in fold.items() if split == "test")
+        assert [name.rstrip("01235") for name in tested] == ["dense", "sparse"]
+
+
 def test_two_folds_are_refused():
     with pytest.raises(SettingsError, match="--folds 2: give at least 3"):
         fold_splits([tile("a"), tile("b")], 2)
+    with pytest.raises(SettingsError, match="only 2 images have beads; annotate more"):
+        fold_splits([tile("a"), tile("b")], 3)
 
 
 def test_a_fold_names_the_tiles_of_the_other_folder(tmp_path):
