@@ -38,7 +38,7 @@ BATCH, PIECE_BYTES = 500, 2**20
 
 
 def require(url: Url) -> None:
-    """Refuse an address whose kind of store is unknown or needs a package that is not installed.
+    """Refuse an address whose kind of store is unknown or not read, or needs a package that lacks.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def require(url: Url) -> None:
     import fsspec
 
     try:
-        fsspec.get_filesystem_class(url.scheme)
+        kind = fsspec.get_filesystem_class(url.scheme)
     except ImportError as error:
         remedy = f" ({REMEDIES[url.scheme]})" if url.scheme in REMEDIES else ""
         raise MissingExtraError(f"{url.shown}: {error}{remedy}") from None
@@ -56,6 +56,9 @@ def require(url: Url) -> None:
         raise ImageError(
             f"{url.shown}: no kind of store is named {url.scheme}; use s3, https or zip"
         ) from None
+    # Threads share a store, and the connection to a host, such as that of FTP, serves one at a time.
+    if "host" in kind._get_kwargs_from_urls(url.text):
+        raise ImageError(f"{url.shown}: {url.scheme} servers are not read; copy the files, or use https")
     if url.archive and not url.archive.file:
         require(url.archive)
 

@@ -278,6 +278,11 @@ def test_a_server_that_is_not_there_is_one_line():
         LocalFile(item)
 
 
+def test_a_server_that_serves_one_at_a_time_is_refused():
+    with pytest.raises(ImageError, match=r"^ftp:.*: ftp servers are not read"):
+        search([Path("ftp://example.org/a.tif")], (), Selection())
+
+
 def test_a_web_server_is_asked_for_what_was_named_and_nothing_else(tmp_path):
     pytest.importorskip("aiohttp", reason="the extra remote is not installed")
     with web(OBJECTS) as (address, asked):
