@@ -21,8 +21,8 @@ from beadctl.cli.arguments import (
     segment_options,
     session,
 )
-from beadctl.cli.crew import entered, network_order, shared_among
 from beadctl.cli.settings import Settings
+from beadctl.cli.workers import entered, network_order, shared_among
 from beadctl.console import Form, Messages, print_rows
 from beadctl.dataset.samples import find_samples
 from beadctl.errors import ExitCode, OutputError, SettingsError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from beadctl.cli import arguments, crew
+from beadctl.cli import arguments, workers
 from beadctl.cli.settings import Settings
 from beadctl.console import Form, Messages, print_rows
 from beadctl.errors import ExitCode
@@ -24,7 +24,7 @@ def print_forecast(
     names = [item.name for item in found]
     with opened(outputs.folder, messages, parts=names, writes=False) as (folder, store):
         left = remaining(found, replace(outputs, folder=folder, stored=store))
-    where, _ = crew.shared_among(settings, left, model.cpu_threads)
+    where, _ = workers.shared_among(settings, left, model.cpu_threads)
     processes = where.sharing if where else 1
     if processes > 1:
         asked = settings.inference.max_memory, settings.inference.tile_size

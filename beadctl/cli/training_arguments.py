@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from beadctl.cli.arguments import plain
-from beadctl.cli.crew import manned_by
 from beadctl.cli.settings import Loaded, Settings, load
+from beadctl.cli.workers import workers_of
 from beadctl.cluster.place import parse
 from beadctl.console import Messages
 from beadctl.errors import SettingsError
@@ -85,7 +85,7 @@ def train_setting(loaded: Loaded, name: str, value: str) -> Any:
     return getattr(load(loaded.config, {**loaded.flags, f"train.{name}": value}).settings.train, name)
 
 
-def trial_crew(
+def trial_workers(
     settings: Settings, order: "TrialOrder", messages: Messages
 ) -> AbstractContextManager[Workers] | None:
     """Return a context with the workers of the cluster that is asked for at work on trials, if one is."""
@@ -98,10 +98,10 @@ def trial_crew(
         tiles=order.tiles and order.tiles.absolute(),
         sharing=where.sharing,
     )
-    return manned_by(where, order, settings, messages)
+    return workers_of(where, order, settings, messages)
 
 
-def tuning_crew(
+def tuning_workers(
     settings: Settings, asked: Asked, folds: int | None, messages: Messages
 ) -> AbstractContextManager[Workers] | None:
     """Return a context with the workers of the cluster that is asked for to train folds, if one is."""
@@ -113,7 +113,7 @@ def tuning_crew(
         raise SettingsError("--cluster: one model is trained by one process; give --folds, or leave it out")
     where = parse(settings.cluster.workers)
     order = TuningOrder(asked, where.sharing)
-    return manned_by(where, order, settings, messages)
+    return workers_of(where, order, settings, messages)
 
 
 def export_options(settings: Settings) -> ExportOptions:

@@ -95,10 +95,10 @@ class Workers:
             return
         self._counted_s = now
         try:
-            is_manned = bool(self._client.nthreads())
+            has_workers = bool(self._client.nthreads())
         except Exception:
             raise self._lost() from None
-        if is_manned:
+        if has_workers:
             self._seen_s = now
             self._start()
         elif now - self._seen_s > self._patience_s:

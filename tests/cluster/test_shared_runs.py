@@ -123,7 +123,7 @@ def test_processes_that_nobody_asked_for_look_for_no_device(
         devices.append(order.source.device)
         raise ClusterError("none is started")
 
-    monkeypatch.setattr("beadctl.cli.crew.workers_for", refused)
+    monkeypatch.setattr("beadctl.cli.workers.workers_for", refused)
     assert run("count", few, "-m", model_path, "--threads", "2", "--device", "auto").code == 0
     assert devices == ordered
 

@@ -22,7 +22,7 @@ IMPORTED = (
     "torch._dynamo", "torch.utils.data", "beadctl.cli.main", "beadctl.cli.arguments",
     "beadctl.cli.commands.tile", "beadctl.annotations.pairing", "beadctl.audit.spot_check",
     "beadctl.dataset.tile_plan", "beadctl.dataset.tile_writer", "beadctl.cli.commands.train",
-    "beadctl.cli.crew", "beadctl.cli.training_arguments", "beadctl.training.run",
+    "beadctl.cli.workers", "beadctl.cli.training_arguments", "beadctl.training.run",
     "beadctl.cli.commands.segment", "beadctl.results.process", "beadctl.results.merge",
     "beadctl.results.formats.masks", "beadctl.results.formats.overlays", "beadctl.cli.commands.merge",
     "beadctl.cli.forecasting", "beadctl.cli.watching", "beadctl.results.watch",

@@ -102,7 +102,7 @@ def test_results_are_written_as_they_come_and_told_in_order(found, source, tmp_p
     assert all(item.path.is_absolute() for item, _ in workers.given)
 
 
-def test_a_rerun_gives_a_crew_what_is_missing_alone(found, source, tmp_path):
+def test_a_rerun_gives_workers_what_is_missing_alone(found, source, tmp_path):
     done(found[:2], source, tmp_path / "out")
     workers = Workers(source, finished=range(3), images=3)
     taken, written, tally, _ = done(found, replace(source, workers=workers), tmp_path / "out")
@@ -111,7 +111,7 @@ def test_a_rerun_gives_a_crew_what_is_missing_alone(found, source, tmp_path):
     assert tally.images == ["skipped", "skipped", "ok", "ok", "ok"]
 
 
-def test_what_came_is_told_where_a_crew_is_lost(found, source, tmp_path):
+def test_what_came_is_told_where_workers_are_lost(found, source, tmp_path):
     parts = tmp_path / "out/.beadctl/parts"
     workers = Workers(source, finished=(1, 4), is_lost=lambda: len(list(parts.glob("*.json"))) == 2)
     taken, written, tally, files = done(found, replace(source, workers=workers), tmp_path / "out")
@@ -121,7 +121,7 @@ def test_what_came_is_told_where_a_crew_is_lost(found, source, tmp_path):
     assert {path.name for path in files if path.match("*_masks.tif")} == {"1_masks.tif", "4_masks.tif"}
 
 
-def test_an_image_that_a_crew_gives_up_is_a_row(found, source, tmp_path):
+def test_an_image_that_workers_give_up_is_a_row(found, source, tmp_path):
     workers = Workers(source, broken="2.tif")
     taken, _, tally, _ = done(found, replace(source, workers=workers), tmp_path / "out")
     assert taken == NAMES

@@ -252,7 +252,7 @@ def test_workers_train_the_folds_as_one_process_does(tune, quick_export, monkeyp
     submitted = []
 
     @contextmanager
-    def crew(where, order, settings, messages):
+    def workers(where, order, settings, messages):
         tool = order.open(0)
         with ThreadPoolExecutor(1) as pool:
 
@@ -262,22 +262,22 @@ def test_workers_train_the_folds_as_one_process_does(tune, quick_export, monkeyp
 
             yield SimpleNamespace(submit=submit, check=lambda: None)
 
-    monkeypatch.setattr(training_arguments, "manned_by", crew)
-    said = tune(*words, "--cluster", "local:2", "-o", "crew")
+    monkeypatch.setattr(training_arguments, "workers_of", workers)
+    said = tune(*words, "--cluster", "local:2", "-o", "shared")
     assert said.code == 0, said.err
     places = ("run", "folds/1/run", "folds/2/run", "folds/3/run")
-    assert [out for _, out in submitted] == [Path("crew", place).absolute() for place in places]
+    assert [out for _, out in submitted] == [Path("shared", place).absolute() for place in places]
     for place in places:
-        mine, theirs = weights(Path("alone", place)), weights(Path("crew", place))
+        mine, theirs = weights(Path("alone", place)), weights(Path("shared", place))
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
-    alone, with_crew = (json.loads(Path(out, "tuning.json").read_text()) for out in ("alone", "crew"))
-    for content in (alone, with_crew):
+    alone, shared = (json.loads(Path(out, "tuning.json").read_text()) for out in ("alone", "shared"))
+    for content in (alone, shared):
         del content["seconds"]
-    assert with_crew == alone
+    assert shared == alone
     # Again: what is trained is not trained again.
-    before = weights("crew/run")
-    assert tune(*words, "--cluster", "local:2", "-o", "crew").code == 0
-    assert all(torch.equal(before[name], value) for name, value in weights("crew/run").items())
+    before = weights("shared/run")
+    assert tune(*words, "--cluster", "local:2", "-o", "shared").code == 0
+    assert all(torch.equal(before[name], value) for name, value in weights("shared/run").items())
 
 
 @pytest.mark.slow

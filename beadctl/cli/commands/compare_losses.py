@@ -86,7 +86,7 @@ def compare_losses(
 
     Example: beadctl compare-losses --losses dice,focal --seeds 3 --tiles tiles --epochs 20
     """
-    from beadctl.cli.training_arguments import asked, train_setting, trial_crew
+    from beadctl.cli.training_arguments import asked, train_setting, trial_workers
     from beadctl.study import grid
     from beadctl.study.order import TrialOrder
     from beadctl.study.run import DEFAULT_FOLDER, report, run_missing
@@ -102,7 +102,7 @@ def compare_losses(
     )
     out, tiles = loaded.settings.output.out_dir or DEFAULT_FOLDER, run.tiles
     mine = grid.shard(trials, shard)
-    cluster = trial_crew(loaded.settings, TrialOrder(out, tiles, run.start, run.options, retry), messages)
+    cluster = trial_workers(loaded.settings, TrialOrder(out, tiles, run.start, run.options, retry), messages)
     run_missing(
         mine, out, messages, tiles=tiles, start=run.start, options=run.options, retry=retry, cluster=cluster
     )

@@ -29,7 +29,7 @@ def count(
 
     Example: beadctl count images --format csv > counts.csv
     """
-    from beadctl.cli import arguments, crew
+    from beadctl.cli import arguments, workers
     from beadctl.results.count_report import CountReport
     from beadctl.results.outputs import Outputs
     from beadctl.results.process import process
@@ -43,7 +43,7 @@ def count(
     with (
         report.kept(),
         arguments.stored(outputs, part, messages) as outputs,
-        crew.manned(found, part or images, settings, outputs, messages) as source,
+        workers.with_workers(found, part or images, settings, outputs, messages) as source,
     ):
         tally = process(
             inputs or labels or (),

@@ -29,7 +29,7 @@ def segment(
 
     Example: beadctl segment images -o results --save masks
     """
-    from beadctl.cli import arguments, crew, forecasting, watching
+    from beadctl.cli import arguments, forecasting, watching, workers
     from beadctl.report import page
     from beadctl.results.outputs import DEFAULT_FOLDER, Outputs
     from beadctl.results.planes_table import PlanesTable
@@ -52,7 +52,7 @@ def segment(
     reported = arguments.reported(settings, part, messages)
     network = arguments.by_network(settings, messages)
     with arguments.stored(outputs, part, messages) as outputs:
-        with crew.manned(network, part or images, settings, outputs, messages) as source:
+        with workers.with_workers(network, part or images, settings, outputs, messages) as source:
             plain = arguments.plain(settings)
             tally = process(inputs, part or images, source, outputs, settings=plain, messages=messages)
         if reported and outputs.folder:

@@ -78,7 +78,7 @@ def tune(
 
     settings = loaded.settings
     tiling, asked = arguments.tile_options(settings), training.asked(loaded)
-    cluster = training.tuning_crew(settings, asked, folds, messages)
+    cluster = training.tuning_workers(settings, asked, folds, messages)
     return tune_(
         arguments.annotated(settings, images, masks, tiling.read, messages),
         tiling,

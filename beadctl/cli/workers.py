@@ -24,7 +24,7 @@ from beadctl.results.workers import Workers
 
 
 @contextlib.contextmanager
-def manned(
+def with_workers(
     found: ByNetwork | ByLabels,
     images: Sequence[Found] | Part,
     settings: Settings,
@@ -56,7 +56,7 @@ def entered(
 ) -> Workers | None:
     """Return workers that end with a stack; None where processes that nobody asked for cannot be started."""
     try:
-        return stack.enter_context(manned_by(where, order, settings, messages))
+        return stack.enter_context(workers_of(where, order, settings, messages))
     except BeadctlError as error:
         if settings.cluster.workers:
             raise
@@ -77,7 +77,7 @@ def shared_among(
     return where, threads // where.workers if where else None
 
 
-def manned_by(
+def workers_of(
     where: Place, order: Order, settings: Settings, messages: Messages
 ) -> AbstractContextManager[Workers]:
     """Return a context with the workers of a cluster at work on an order."""
