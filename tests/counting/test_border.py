@@ -26,3 +26,6 @@ def test_the_overstatement_matters_where_it_is_neither_small_nor_chance():
     assert not matters(1, 1)
     assert not matters(20, 8)
     assert not matters(20_000, 400)
+    # Of 2100 beads, 100 and 99 whose centre is outside: 5 %, and less.
+    assert matters(2100, 200)
+    assert not matters(2100, 198)

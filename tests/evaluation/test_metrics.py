@@ -57,6 +57,18 @@ def test_instances_match_as_by_the_best_assignment(pair):
             assert counts.pq(threshold) == pytest.approx(iou / (tp + fp / 2 + fn / 2))
 
 
+@given(pair=near_pairs())
+def test_the_labels_of_matched_beads_are_those_that_overlap_by_more_than_half(pair):
+    true, found = pair
+    expected = [
+        [a, b]
+        for a in np.unique(true[true > 0])
+        for b in np.unique(found[found > 0])
+        if 2 * ((true == a) & (found == b)).sum() > ((true == a) | (found == b)).sum()
+    ]
+    assert sorted(metrics.matched_labels(true, found).tolist()) == expected
+
+
 @given(pair=near_pairs(), order=st.permutations(range(1, 7)))
 def test_label_values_do_not_matter(pair, order):
     true, predicted = pair
