@@ -50,6 +50,20 @@ def test_ome_units_of_very_small_and_very_large_lengths(tmp_path, unit, size, ex
     assert open_image(path).pixel_size_um == pytest.approx(expected)
 
 
+PREFIXES = {
+    "Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1, "d": -1, "c": -2,
+    "m": -3, "µ": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("prefix", "exponent"), PREFIXES.items())
+def test_ome_units_are_metres_by_their_prefix(tmp_path, prefix, exponent):
+    path = tmp_path / "a.ome.tif"
+    facts = pixels_of(float(f"3e{-6 - exponent}"), f"{prefix}m")
+    tifffile.imwrite(path, noise((20, 30)), ome=True, metadata=facts)
+    assert open_image(path).pixel_size_um == pytest.approx(3)
+
+
 @pytest.mark.parametrize("unit", ["pixel", "reference frame", "furlong"])
 def test_ome_units_that_are_no_length_are_said(tmp_path, unit):
     path = tmp_path / "a.ome.tif"
@@ -157,6 +171,7 @@ def test_print_resolution_is_ignored(tmp_path, unit):
             0.0125,
         ),
         (["AP_PIXEL_SIZE", "Pixel Size = 1.5 µm"], 1.5),
+        (["AP_PIXEL_SIZE", "Pixel Size = 25 Å"], 0.0025),
         (["AP_WD", "WD = 5 mm"], None),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -13,8 +13,10 @@ from helpers.results_folder import table
 
 from beadctl import lock
 from beadctl.files import TEMPORARY
+from beadctl.images import Found
 from beadctl.results import shards
 from beadctl.shard import Shard
+from beadctl.url import Url
 
 
 def refused(run, *words):
@@ -35,6 +37,29 @@ def test_a_merge_without_shards_is_one_line(run, bead_folder, model_path):
     refused(run, "out: holds no shards")
 
 
+@pytest.mark.parametrize(
+    ("count", "large"),
+    [
+        (3, []),
+        (4, ["most.tif"]),
+        (20, ["half.tif", "most.tif"]),
+        (21, ["half.tif", "least.tif", "most.tif"]),
+    ],
+)
+def test_files_of_more_than_an_equal_part_of_all_bytes_are_large(tmp_path, count, large):
+    """Of 200 bytes, of which half are an object in a store."""
+    found = [Found.of_url(Url("s3", "beads/far.tif"), 100)]
+    for name, size in (("half.tif", 30), ("least.tif", 10), ("most.tif", 60)):
+        (tmp_path / name).write_bytes(bytes(size))
+        found.append(Found(tmp_path / name, PurePosixPath(name)))
+    parts = [shards.Part.of(found, Shard(number, count)) for number in range(1, count + 1)]
+    for part in parts:
+        assert [item.path.name for item in part.large] == large
+        assert (part.images, part.all_bytes) == (4, 200)
+    assert sum(part.bytes for part in parts) == 200
+    assert sorted(place for part in parts for place in part.places) == [0, 1, 2, 3]
+
+
 def test_missing_and_unfinished_shards_are_named(run, bead_folder, divided):
     divided("count", bead_folder, "-o", "out", count=7, numbers=(4,))
     refused(run, "not finished: 1/7, 2/7, 3/7, 5/7, 6/7 and 1 more")
@@ -42,7 +67,12 @@ def test_missing_and_unfinished_shards_are_named(run, bead_folder, divided):
     divided("count", bead_folder, "-o", "out", count=2)
     record = Path("out/.beadctl/shards/2-of-2/run.json")
     facts = json.loads(record.read_text())
-    for changed in ({"outcome": "running"}, {"shard": 3}, {"shard": facts["shard"] | {"number": 1}}):
+    incomplete = [
+        {key: value for key, value in facts["shard"].items() if key != lost}
+        for lost in ("images", "division", "key", "save")
+    ]
+    of_another = facts["shard"] | {"number": 1}
+    for changed in ({"outcome": "running"}, *({"shard": own} for own in (3, of_another, *incomplete))):
         record.write_text(json.dumps(facts | changed))
         refused(run, "not finished: 2/2")
     record.write_text("{")

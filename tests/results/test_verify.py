@@ -118,6 +118,8 @@ def test_a_rerun_that_skips_everything_is_verified(run, results, bead_folder, mo
         '{"options": 3}',
         '{"inputs": "a.tif"}',
         '{"model": 3, "model_sha256": "0"}',
+        '{"model_sha256": "0"}',
+        '{"options": {"region": {"region": {"text": "well.tif"}}}}',
     ],
 )
 def test_a_broken_record_is_one_line(run, results, text):
@@ -125,6 +127,15 @@ def test_a_broken_record_is_one_line(run, results, text):
     said = run("verify", results)
     assert said.code == 3
     assert "run.json: cannot be read" in said.error
+
+
+def test_a_record_that_is_missing_is_one_line(run, results, bead_folder, divided):
+    (results / "run.json").unlink()
+    said = run("verify", results)
+    assert (said.code, said.out) == (3, "")
+    assert said.error.endswith("run.json: is missing, so nothing is known of the run; run again")
+    divided("count", bead_folder, "-o", "divided", count=2, numbers=(1,))
+    assert run("verify", "divided").error.endswith("merge its shards with beadctl merge")
 
 
 @pytest.mark.parametrize("name", ["a\0.onnx", "a\ud800.onnx"])
