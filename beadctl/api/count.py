@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Unpack
 
 from beadctl.api.model import opened
-from beadctl.api.options import CountOptions, settings_of
+from beadctl.api.options import CountOptions, path_of, settings_of
 from beadctl.api.result import Table, counts_table
 from beadctl.api.told import WARNINGS
 from beadctl.cli import arguments
@@ -72,7 +71,8 @@ def count(
     (['a.png', 'b.png'], [0, 0], [768.0, 768.0])
     """
     settings = settings_of("count", CountOptions, options, pixel_size=pixel_size).settings
-    inputs = [Path(path) for path in ([images] if isinstance(images, str | os.PathLike) else images)]
+    paths = [images] if isinstance(images, str | os.PathLike) else images
+    inputs = [path_of("count", path) for path in paths]
     if not inputs:
         raise ImageError("count(): got no path; give images or a folder")
     found = arguments.images(settings, inputs, WARNINGS)

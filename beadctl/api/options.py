@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
 from beadctl.cli.names import require_known
 from beadctl.cli.settings import Loaded, fields, stated
+from beadctl.errors import SettingsError
 
 # Options of which the setting has another name, as their flags do.
 KEYS = {"loss": "loss.name"}
@@ -112,13 +114,30 @@ def settings_of(function: str, known: type, options: Mapping[str, Any], **named:
     Raises
     ------
     SettingsError
-        If an option does not exist, or a value is out of its bounds.
+        If an option does not exist, or a value is empty or out of its bounds.
     """
     names = list(known.__annotations__)
     for name in options:
         require_known(name, names, f"{function}(): unknown option {{}}")
     keys = {field: f"{section}.{field}" for section, field in reversed(list(fields()))} | KEYS
-    return stated({keys[name]: _plain(value) for name, value in {**options, **named}.items()})
+    plain = {name: _plain(value) for name, value in {**options, **named}.items()}
+    for name, value in plain.items():
+        if isinstance(value, str) and not value:
+            raise SettingsError(f"{function}(): {name} is empty; give it a value, or leave it out")
+    return stated({keys[name]: value for name, value in plain.items()})
+
+
+def path_of(function: str, path: str | os.PathLike[str]) -> Path:
+    """Return a path that a function was given; an empty one would be the working folder.
+
+    Raises
+    ------
+    SettingsError
+        If it is empty.
+    """
+    if not os.fspath(path):
+        raise SettingsError(f"{function}(): a path is empty; give that of a file or folder")
+    return Path(path)
 
 
 def _plain(value: Any) -> Any:

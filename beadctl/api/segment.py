@@ -9,7 +9,7 @@ from typing import Unpack
 from numpy.typing import ArrayLike
 
 from beadctl.api.model import opened
-from beadctl.api.options import SegmentOptions, settings_of
+from beadctl.api.options import SegmentOptions, path_of, settings_of
 from beadctl.api.result import Result
 from beadctl.api.told import WARNINGS
 from beadctl.cli import arguments
@@ -81,7 +81,7 @@ def segment(
     settings = settings_of("segment", SegmentOptions, options, pixel_size=pixel_size).settings
     source = arguments.by_network(settings, WARNINGS, opened(model))
     if isinstance(image, str | os.PathLike):
-        described = open_image(Path(image), source.read)
+        described = open_image(path_of("segment", image), source.read)
     else:
         described = open_array(image, source.read)
     plane = _only_plane(described)

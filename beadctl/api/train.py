@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from beadctl.api.options import TrainOptions, settings_of
+from beadctl.api.options import TrainOptions, path_of, settings_of
 from beadctl.api.told import WARNINGS, extras_named
 from beadctl.errors import SettingsError
 
@@ -72,7 +72,7 @@ def train(
     >>> run.stopped, run.best.name
     ('finished', 'best.pt')
     """
-    named: dict[str, Any] = {"tiles": tiles, "out_dir": out}
+    named: dict[str, Any] = {"tiles": tiles, "out_dir": path_of("train", out)}
     loaded = settings_of("train", TrainOptions, options, **named)
     if tiles is None and not loaded.settings.train.simulate:
         raise SettingsError("train(): has nothing to train on; give tiles, or simulate=200 and no tiles")
@@ -127,12 +127,12 @@ def export(
     Traceback (most recent call last):
     beadctl.errors.ModelError: no/such/run: no such checkpoint; give the folder or file of a training run
     """
-    path = Path(out)
+    checkpoint, path = path_of("export", run), path_of("export", out)
     with extras_named():
         from beadctl.training.export import ExportOptions
         from beadctl.training.export import export as export_
 
-        report = export_(Path(run), path, ExportOptions(name=name, licence=licence), overwrite=overwrite)
+        report = export_(checkpoint, path, ExportOptions(name=name, licence=licence), overwrite=overwrite)
     if report.doubt:
         WARNINGS.warn(f"{path}: {report.doubt}")
     return path

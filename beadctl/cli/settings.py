@@ -217,7 +217,7 @@ def _file(config: Path | None) -> TomlConfigSettingsSource:
         raise SettingsError(f"{path}: no such settings file; write one, or leave --config out")
     try:
         source = _TomlFile(Settings, path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); check --config") from None

@@ -69,6 +69,26 @@ def test_a_wrong_option_is_one_line_before_any_work(options, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: beadctl.count(""), "count(): a path is empty"),
+        (lambda: beadctl.count([".", ""]), "count(): a path is empty"),
+        (lambda: beadctl.count(["."], include=""), "count(): include is empty"),
+        (lambda: beadctl.segment(""), "segment(): a path is empty"),
+        (lambda: beadctl.open_model(""), "open_model(): model is empty"),
+        (lambda: beadctl.train("", "run"), "train(): tiles is empty"),
+        (lambda: beadctl.train(None, "", simulate=1, epochs=1), "train(): a path is empty"),
+        (lambda: beadctl.export("", "mine.onnx"), "export(): a path is empty"),
+    ],
+)
+def test_an_empty_text_is_refused_and_not_the_working_folder(call, message, bead_folder, monkeypatch):
+    monkeypatch.chdir(bead_folder)
+    with pytest.raises(beadctl.SettingsError) as error:
+        call()
+    assert str(error.value).startswith(message)
+
+
 def test_neither_environment_nor_file_is_read(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("beadctl.toml").write_text("[instances]\nthreshold = 0.9\n")

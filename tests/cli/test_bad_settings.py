@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("here")
         ("train = 3\n", r"train is a section; write \[train\]"),
         ("[train]\nlr = 'fast'\n", r"train.lr = 'fast' \(from beadctl.toml\)"),
         ("[train]\nepochs = 1.5\n", "train.epochs = 1.5"),
+        pytest.param(f"[train]\nepochs = {5000 * '9'}", "not valid TOML", id="digits"),
         ("[train]\nlr = {a = 1}\n", "train.lr"),
         ("[data]\nsize = 2020-01-01\n", "data.size"),
         ("[loss]\nname = 'hinge'\n", "'bce' or 'lovasz'"),
