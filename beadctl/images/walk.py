@@ -20,6 +20,8 @@ from beadctl.url import Url
 
 # What an entry of a folder is; the last is never opened.
 _FOLDER, _FILE, _PIPE = "folder", "file", "pipe or device"
+# A picture that is a folder.
+_ZARR = ".zarr"
 
 
 class Walk:
@@ -120,6 +122,8 @@ class Walk:
     def _refuse(self, place: str) -> NoReturn:
         """Raise the error of a folder without images."""
         where = "in it and below" if self._recursive else "in it, not below (--no-recursive)"
+        if PurePath(place).suffix.lower() == _ZARR:
+            self.others[_ZARR] += 1
         others = Search((), others=self.others, made=tuple(self.made))
         reasons = others.unread() if self._what == "images" else []
         reasons += [others.left_out()] if self.made else []
@@ -159,7 +163,7 @@ class Walk:
         around = (*around, results) if results else around
         for entry, kind in entries:
             suffix = entry.suffix.lower()
-            is_folder = kind == _FOLDER and suffix != ".zarr"
+            is_folder = kind == _FOLDER and suffix != _ZARR
             is_image = kind == _FILE and suffix in self._suffixes
             if not (is_folder or is_image):
                 # A run writes tables and records too, which nobody takes for images.

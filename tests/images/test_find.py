@@ -140,6 +140,12 @@ def test_a_folder_of_other_formats_is_an_error_that_names_them(tmp_path):
         find([tmp_path])
 
 
+def test_a_zarr_image_that_is_an_input_is_named_as_a_format_that_is_not_read(tmp_path):
+    touch(tmp_path, "x.ome.zarr/0/0.0")
+    with pytest.raises(ImageError, match=r"x.ome.zarr: no images; .*; not read: 1 .zarr; export them as OME"):
+        search([tmp_path / "x.ome.zarr"], [], Selection())
+
+
 @pytest.fixture
 def without_extra(monkeypatch):
     monkeypatch.setattr("beadctl.images.extra.find_spec", lambda name: None)
