@@ -148,3 +148,22 @@ def test_results_that_were_removed_are_rows(run, bead_folder, divided):
     assert (row["status"], row["count"]) == ("failed", "")
     divided("segment", bead_folder, "-o", "out", count=2)
     assert run("merge", "out").code == 0
+
+
+def test_shards_of_other_devices_are_merged_with_a_warning(run, bead_folder, divided):
+    divided("count", bead_folder, "-o", "out", count=3)
+    assert "shards differ" not in run("merge", "out").err
+    paths = [Path(f"out/.beadctl/shards/{number}-of-3/run.json") for number in (1, 2, 3)]
+    first, second, third = (json.loads(path.read_text()) for path in paths)
+    second |= {"device_used": "cuda", "model": "elsewhere.onnx", "start": "2001-01-01T00:00:00+00:00"}
+    third |= {"onnxruntime": "1.0", "end": "2999-01-01T00:00:00+00:00"}
+    for path, record in zip(paths, (first, second, third), strict=True):
+        path.write_text(json.dumps(record))
+    said = run("merge", "out")
+    assert said.code == 0
+    assert "out: shards differ in device_used and onnxruntime, which may change a few counts" in said.err
+    record = json.loads(Path("out/run.json").read_text())
+    assert record["device_used"] == [first["device_used"], "cuda"]
+    assert record["onnxruntime"] == [first["onnxruntime"], "1.0"]
+    assert record["model"] == first["model"]
+    assert (record["start"], record["end"]) == (second["start"], third["end"])
