@@ -96,6 +96,16 @@ def test_a_guard_in_um_and_one_that_leaves_nothing():
         CountingFrame.parse("100").window(SHAPE)
 
 
+def test_a_rule_in_um_is_that_of_its_pixels():
+    rule = CountRule.of({"min_area": "25um2"}, counting_frame="10um", link_z=True).in_px(0.5)
+    assert rule == CountRule.of({"min_area": "100"}, counting_frame="20px", link_z=True)
+    labels = field(np.random.default_rng(1))
+    inside = rule.counted(labels, measure(labels)).inside
+    assert np.argwhere(inside).min(axis=0).tolist() == [20, 20]
+    assert np.argwhere(inside).max(axis=0).tolist() == [SHAPE[0] - 21, SHAPE[1] - 21]
+    assert not CountRule.of({}).link_z
+
+
 def test_rules_that_exclude_each_other():
     with pytest.raises(SettingsError, match="leave out --exclude-border"):
         CountRule.of({"exclude_border": True}, counting_frame="20px")
