@@ -148,6 +148,12 @@ def test_tiles_are_scored_by_split_with_their_sources_levels(run, model_path, pa
     # A table for people has fewer digits than the file.
     shown = run("eval", "--tiles", "tiles", "--split", "train", "-m", model_path, "--format", "table").out
     assert max(len(digits) for digits in re.findall(r"0\.0*([1-9]\d*)", shown)) <= 4
+    call = ("eval", "--tiles", "tiles", "--split", "train", "-m", model_path)
+    figures = json.loads(run(*call).out)["figures"]
+    head, *cells = csv.reader(run(*call, "--format", "csv").out.splitlines())
+    assert head == ["figure", "value"]
+    shown = {name: float(value) if value else None for name, value in cells}
+    assert shown == pytest.approx(figures, rel=1e-3)
 
     changed = [row | {"low": "-1e9", "high": "1e9"} for row in rows]
     with Path("tiles/manifest.csv").open("w", newline="") as file:
@@ -253,6 +259,17 @@ def test_centres_match_within_half_a_typical_diameter():
     figures = score(truth, found).figures()
     assert figures["f1@0.50"] == 0
     assert figures["centre_f1"] == pytest.approx(2 / 3)
+
+
+def test_beads_that_are_matched_at_the_least_overlap_alone_are_counted_once():
+    """An IoU of 11 / 21, above 0.5 and below the next threshold, 0.55."""
+    truth = np.zeros((9, 40), np.uint32)
+    found = np.zeros_like(truth)
+    truth[3, 5:26], found[3, 5:16] = 1, 1
+    figures = score(truth, found).figures()
+    assert (figures["f1@0.50"], figures["f1@0.60"]) == (1, 0)
+    assert figures["pq"] == pytest.approx(11 / 21)
+    assert (figures["true_count"], figures["count"]) == (1, 1)
 
 
 def test_figures_of_no_image_are_valid_json():
